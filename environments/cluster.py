@@ -1,0 +1,343 @@
+"""The Kubernetes API as the portal uses it. The only importer of the `kubernetes` client's API classes.
+
+Objects are plain dicts, as in a manifest: a list of ten thousand needs no model objects, and what the tests
+compare is what a person reads in YAML. Every call has a timeout; every failure is one of the two errors.
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import urllib3
+import yaml
+from kubernetes import client
+from kubernetes.config import ConfigException, kube_config
+from kubernetes.config.incluster_config import InClusterConfigLoader
+from urllib3.exceptions import HTTPError
+
+from environments.errors import PermanentError, ReconcileError, TemporaryError
+
+Manifest = dict[str, Any]
+
+FIELD_MANAGER = "allotment"
+CONNECT_TIMEOUT, READ_TIMEOUT = 3, 10  # seconds
+PAGE = 500  # objects a list call, the size that client-go's pager uses
+POOL = 16  # connections kept to one API server
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Where a kind is served. `prefix` is `/api/v1` or `/apis/<group>/<version>`."""
+
+    prefix: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        """The API group, empty for the core group."""
+        return self.prefix.split("/")[2] if self.prefix.startswith("/apis/") else ""
+
+
+_CORE, _RBAC, _NET = "/api/v1", "/apis/rbac.authorization.k8s.io/v1", "/apis/networking.k8s.io/v1"
+
+RESOURCES = {
+    "Namespace": Resource(_CORE, "namespaces", namespaced=False),
+    "ResourceQuota": Resource(_CORE, "resourcequotas"),
+    "LimitRange": Resource(_CORE, "limitranges"),
+    "NetworkPolicy": Resource(_NET, "networkpolicies"),
+    "RoleBinding": Resource(_RBAC, "rolebindings"),
+    "ClusterRole": Resource(_RBAC, "clusterroles", namespaced=False),
+    "ClusterRoleBinding": Resource(_RBAC, "clusterrolebindings", namespaced=False),
+    "ServiceAccount": Resource(_CORE, "serviceaccounts"),
+    "Pod": Resource(_CORE, "pods"),
+    "Event": Resource(_CORE, "events"),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """May somebody do this? The attributes of a (Self)SubjectAccessReview."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        dotted = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {dotted}{where}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the cluster says to a question, and its reason where it gives one."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class Connection(Protocol):
+    """What is needed to reach a cluster: a `Cluster` row, or anything with these attributes."""
+
+    credential_kind: str
+    server: str
+    certificate_authority: str
+    credential: str
+
+
+class ClusterClient:
+    """One API server, spoken to as the portal's own account. Safe to use from several threads."""
+
+    def __init__(
+        self, connection: Connection, *, timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    ) -> None:
+        """Raises PermanentError where the connection's data cannot be used."""
+        self._timeout = timeout
+        self._api = client.ApiClient(_configuration(connection))
+
+    def version(self) -> str:
+        """The server's version, such as `v1.36.2`."""
+        return str(self._request("GET", "/version").get("gitVersion", ""))
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
+        """An object, None where there is none."""
+        try:
+            return self._request("GET", _path(kind, namespace, name))
+        except NotFoundError:
+            return None
+
+    def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Server-side apply as the portal's field manager; the object as it then is.
+
+        Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
+        """
+        metadata = manifest["metadata"]
+        path = _path(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self._request("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
+
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create an object that must not exist yet. Raises AlreadyExistsError where it does."""
+        query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        path = _path(manifest["kind"], manifest["metadata"].get("namespace", ""))
+        return self._request("POST", path, query=query, body=manifest)
+
+    def delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
+        """Delete an object; False where there is none. With a uid, only the object that has it.
+
+        Raises TemporaryError (Conflict) where another object now bears the name.
+        """
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self._request("DELETE", _path(kind, namespace, name), body=options)
+        except NotFoundError:
+            return False
+        return True
+
+    def list_objects(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = PAGE
+    ) -> Iterator[Manifest]:
+        """All objects of a kind, page by page; namespaced kinds over all namespaces unless one is given.
+
+        `labels` and `fields` are selectors; `limit` is the size of a page.
+        """
+        query = {"limit": str(limit)}
+        if labels:
+            query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
+        while True:
+            page = self._request("GET", _path(kind, namespace), query=query)
+            yield from page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    def may(self, question: Question, user: str, groups: list[str]) -> Answer:
+        """Ask the cluster whether a person may (SubjectAccessReview)."""
+        return self._review("SubjectAccessReview", question, {"user": user, "groups": groups})
+
+    def may_i(self, question: Question) -> Answer:
+        """Ask the cluster whether the portal's own account may (SelfSubjectAccessReview)."""
+        return self._review("SelfSubjectAccessReview", question, {})
+
+    def _review(self, kind: str, question: Question, subject: Manifest) -> Answer:
+        attributes = {
+            "verb": question.verb,
+            "resource": question.resource.partition("/")[0],
+            "subresource": question.resource.partition("/")[2],
+            "group": question.group,
+            "namespace": question.namespace,
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": kind,
+            "spec": {"resourceAttributes": attributes} | subject,
+        }
+        result = self._request("POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body=body)
+        status = result.get("status") or {}
+        return Answer(bool(status.get("allowed")), str(status.get("reason") or ""))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+    ) -> Manifest:
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body else {})
+        try:
+            request = self._api.param_serialize(
+                method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            response = self._api.call_api(*request[:4], _request_timeout=self._timeout)
+            content = response.read()
+        except (HTTPError, OSError, client.ApiException) as error:
+            raise _unreachable(error) from error
+        result = _decode(content)
+        if response.status >= 300:
+            raise _translate(response.status, result, response.getheaders().get("Retry-After"))
+        if not isinstance(result, dict):
+            raise TemporaryError("The cluster's answer is not a Kubernetes object.", reason="BadAnswer")
+        return result
+
+
+class NotFoundError(PermanentError):
+    """404: the object, or the namespace it should be in, is not there."""
+
+
+class AlreadyExistsError(PermanentError):
+    """409 on create: the name is taken."""
+
+
+_clients: dict[int, tuple[datetime, ClusterClient]] = {}
+_clients_lock = threading.Lock()
+
+
+class ClusterRow(Connection, Protocol):
+    """A `Cluster` row, as the cache of clients needs it."""
+
+    pk: int
+    updated_at: datetime
+
+
+def connect(cluster: ClusterRow) -> ClusterClient:
+    """The client for a cluster, shared by all threads until its row changes."""
+    with _clients_lock:
+        cached = _clients.get(cluster.pk)
+        if cached is None or cached[0] != cluster.updated_at:
+            cached = (cluster.updated_at, ClusterClient(cluster))
+            _clients[cluster.pk] = cached
+        return cached[1]
+
+
+def _path(kind: str, namespace: str, name: str = "") -> str:
+    resource = RESOURCES[kind]
+    parts = [resource.prefix]
+    if resource.namespaced and namespace:
+        parts.append(f"namespaces/{namespace}")
+    parts.append(resource.plural)
+    if name:
+        parts.append(name)
+    return "/".join(parts)
+
+
+def _configuration(connection: Connection) -> client.Configuration:
+    configuration = client.Configuration()
+    try:
+        match connection.credential_kind:
+            case "in_cluster":
+                InClusterConfigLoader(
+                    token_filename="/var/run/secrets/kubernetes.io/serviceaccount/token",  # noqa: S106
+                    cert_filename="/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+                    try_refresh_token=True,
+                ).load_and_set(configuration)
+            case "kubeconfig":
+                _load_kubeconfig(connection.credential, configuration)
+            case _:
+                configuration.host = connection.server.rstrip("/")
+                configuration.api_key = {"BearerToken": f"Bearer {connection.credential}"}
+                if connection.certificate_authority:
+                    configuration.ca_cert_data = connection.certificate_authority
+    except (ConfigException, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise PermanentError(
+            "The cluster's credential cannot be read. A platform admin has to enter it again.",
+            reason="BadCredential",
+        ) from error
+    configuration.retries = urllib3.Retry(0, redirect=0)  # retrying is the reconcile's business
+    configuration.connection_pool_maxsize = POOL
+    return configuration
+
+
+def _load_kubeconfig(text: str, configuration: client.Configuration) -> None:
+    config = yaml.safe_load(text)
+    users = [user.get("user") or {} for user in config.get("users") or []]
+    # An exec or auth-provider entry would run a program of the kubeconfig's choosing inside the portal.
+    if any("exec" in user or "auth-provider" in user for user in users):
+        raise ConfigException("exec and auth-provider entries are not supported")
+    kube_config.load_kube_config_from_dict(config, client_configuration=configuration, persist_config=False)
+
+
+def _decode(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _unreachable(error: Exception) -> TemporaryError:
+    """A call without an answer. The client's own words are left out: they may hold addresses and headers."""
+    text = str(error)
+    if "certificate" in text.lower() or "SSLError" in text:
+        return TemporaryError("The cluster's certificate is not the expected one.", reason="BadCertificate")
+    if "timed out" in text.lower():
+        return TemporaryError("The cluster did not answer in time.", reason="Timeout")
+    return TemporaryError("The cluster cannot be reached.", reason="Unreachable")
+
+
+def _translate(status: int, answer: Any, retry_after: str | None) -> ReconcileError:
+    """An error answer as one of ours. Source: meta/v1 Status, api-concepts#status-codes."""
+    answer = answer if isinstance(answer, dict) else {}
+    message = str(answer.get("message") or f"HTTP status {status}")[:400]
+    reason = str(answer.get("reason") or f"Status{status}")
+    details = answer.get("details") or {}
+    delay = _seconds(retry_after or details.get("retryAfterSeconds"))
+    if status == 401:
+        return TemporaryError(
+            "The cluster does not accept the portal's credential. A platform admin has to renew it.",
+            reason="Unauthorized",
+            retry_after=60,
+        )
+    if status == 404:
+        return NotFoundError(f"The cluster says: {message}", reason="NotFound")
+    if status == 409:
+        if reason == "AlreadyExists":
+            return AlreadyExistsError(f"The cluster says: {message}", reason=reason)
+        return TemporaryError(f"Somebody changed the object at the same time: {message}", reason="Conflict")
+    if status == 403 and "being terminated" in message:
+        return TemporaryError("The namespace is being deleted.", reason="NamespaceTerminating")
+    if status == 429:
+        return TemporaryError("The cluster asks us to slow down (429).", reason="TooManyRequests", retry_after=delay)
+    if status >= 500:
+        return TemporaryError(f"The cluster has a problem ({status}): {message}", reason=reason, retry_after=delay)
+    return PermanentError(f"The cluster refuses ({status}): {message}", reason=reason)
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return max(0.0, float(value))
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,66 @@
+"""What the portal needs from a directory of people and groups.
+
+One small interface; a file beside this one for each protocol. Implementations translate everything foreign
+into `TemporaryError` and `PermanentError`, give every call a timeout, and keep no state but their connection.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody the directory knows. `id` is the directory's own; `active` False: deactivated."""
+
+    id: str
+    email: str
+    username: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class GroupKey:
+    """How a group is found again: its name, fixed before the first call, and the environment it belongs to."""
+
+    name: str
+    environment_id: str
+    description: str = ""
+
+
+class DirectoryClient(Protocol):
+    """One directory, spoken to as the portal's own client. Safe to use from several threads."""
+
+    def find_person(self, email: str) -> Person | None:
+        """The person with this e-mail address, None where a complete search finds nobody."""
+        ...
+
+    def find_group(self, key: GroupKey) -> str | None:
+        """The group's id, None where there is none.
+
+        Raises PermanentError (NotOurs) where the name is taken by a group that another made.
+        """
+        ...
+
+    def create_group(self, key: GroupKey, first_member: Person) -> str:
+        """Create the group with its first member (some servers refuse an empty group); its id."""
+        ...
+
+    def members(self, group_id: str) -> set[str]:
+        """The ids of all members. Complete or an error: never a part. Raises PermanentError (GroupGone)."""
+        ...
+
+    def add_members(self, group_id: str, people: list[Person]) -> None:
+        """Add people; those who are in already stay."""
+        ...
+
+    def remove_members(self, group_id: str, person_ids: list[str]) -> None:
+        """Remove people; those who are not in are passed over."""
+        ...
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete the group; nothing happens where it is gone."""
+        ...
+
+    def check(self) -> str:
+        """One sentence that says who answers. Raises one of the two errors where nobody does."""
+        ...

@@ -1,0 +1,22 @@
+"""The record: everything the portal knows, in the words its users see."""
+
+from environments.models.clusters import Cluster
+from environments.models.directories import Directory
+from environments.models.environments import Condition, Environment, Group, Member
+from environments.models.events import Event
+from environments.models.people import Team, User
+from environments.models.templates import Template, TemplateVersion
+
+__all__ = [
+    "Cluster",
+    "Condition",
+    "Directory",
+    "Environment",
+    "Event",
+    "Group",
+    "Member",
+    "Team",
+    "Template",
+    "TemplateVersion",
+    "User",
+]

@@ -1,0 +1,60 @@
+"""Shared clusters that environments land on."""
+
+from django.core.validators import MaxValueValidator, URLValidator
+from django.db import models
+from encrypted_fields.fields import EncryptedTextField
+
+
+class Credential(models.TextChoices):
+    """How the portal signs in to a cluster."""
+
+    TOKEN = "token", "Service account token"
+    KUBECONFIG = "kubeconfig", "Kubeconfig file"
+    IN_CLUSTER = "in_cluster", "The portal's own service account (it runs in this cluster)"
+
+
+class Cluster(models.Model):
+    """One Kubernetes API server, how to reach it, and how people are named there."""
+
+    Credential = Credential
+
+    slug = models.SlugField(unique=True, help_text="Used in the kubeconfig context and in file names.")
+    name = models.CharField(max_length=80, unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    credential_kind = models.CharField(max_length=16, choices=Credential, default=Credential.TOKEN)
+    server = models.CharField(
+        "API server",
+        max_length=400,
+        blank=True,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text="For example https://api.cluster.example.com:6443",
+    )
+    certificate_authority = models.TextField(blank=True, help_text="PEM. Empty: the system's certificate authorities.")
+    credential = EncryptedTextField(blank=True, default="")
+    username_claim = models.CharField(
+        max_length=20,
+        choices=[("email", "E-mail address"), ("username", "User name")],
+        default="email",
+        help_text="What the API server takes as a person's name (--oidc-username-claim).",
+    )
+    username_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-username-prefix, such as oidc:")
+    groups_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-groups-prefix, such as oidc:")
+    bind_members = models.BooleanField(
+        "name members in role bindings",
+        default=True,
+        help_text="Besides the group, so that access works before a member's next sign-in brings the new group.",
+    )
+    dns_namespace = models.CharField(max_length=63, default="kube-system")
+    dns_port = models.PositiveIntegerField(default=53, validators=[MaxValueValidator(65535)])
+    is_simulated = models.BooleanField(default=False, help_text="Pages say so while it is in use.")
+    accepts_new = models.BooleanField("accepts new environments", default=True)
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    check_error = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,54 @@
+"""Where groups of people live: the identity provider, or the portal itself."""
+
+from django.core.validators import URLValidator
+from django.db import models
+from encrypted_fields.fields import EncryptedTextField
+
+
+class Kind(models.TextChoices):
+    """The protocols the portal speaks (environments/directory/)."""
+
+    SCIM = "scim", "SCIM 2.0"
+    LOCAL = "local", "Local: groups live in the portal"
+
+
+class Directory(models.Model):
+    """One directory and how the portal signs in to it."""
+
+    Kind = Kind
+
+    name = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.SCIM)
+    url = models.CharField(
+        "base URL",
+        max_length=400,
+        blank=True,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text="Where SCIM begins, for example https://idp.example.com/scim/v2",
+    )
+    token_url = models.CharField(
+        "token endpoint",
+        max_length=400,
+        blank=True,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text="With a client id: client-credentials tokens are fetched here. Empty: the secret is a bearer token.",
+    )
+    client_id = models.CharField(max_length=200, blank=True)
+    secret = EncryptedTextField(blank=True, default="", help_text="The client secret, or a bearer token.")
+    is_default = models.BooleanField(default=False, help_text="New environments use this one.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "directories"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="one_default_directory",
+                violation_error_message="Another directory is the default already.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

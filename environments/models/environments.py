@@ -1,0 +1,201 @@
+"""An environment: the row that the cluster and the directory are made to match."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from environments import spec as template_spec
+from environments.models.clusters import Cluster
+from environments.models.directories import Directory
+from environments.models.people import Team, User
+from environments.models.templates import TemplateVersion
+from environments.phases import LIVE, SETTLED, TONES, Phase, Role, Status
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    """Every way to an environment passes `visible_to` or `editable_by`; the workshop alone uses the rest."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
+        """What a person may see: their own, those they are a member of, their teams', all for platform admins."""
+        if not isinstance(user, User):
+            return self.none()
+        if user.is_platform_admin:
+            return self
+        member = Member.objects.filter(environment=models.OuterRef("pk"), email__iexact=user.email, wanted=True)
+        return self.filter(
+            models.Q(owner=user)
+            | models.Q(team__in=user.teams.all())
+            | models.Q(team__in=user.managed_teams.all())
+            | models.Exists(member)
+        )
+
+    def editable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
+        """What a person may change: their own, all for platform admins."""
+        if not isinstance(user, User):
+            return self.none()
+        return self if user.is_platform_admin else self.filter(owner=user)
+
+    def live(self) -> "EnvironmentQuerySet":
+        """All that are not yet gone."""
+        return self.filter(phase__in=LIVE)
+
+    def owed(self) -> "EnvironmentQuerySet":
+        """Those that need a reconcile now and that no worker holds."""
+        now = timezone.now()
+        return self.filter(
+            models.Q(observed_generation__lt=models.F("generation")) | models.Q(next_reconcile_at__lte=now)
+        ).filter(models.Q(lease_until=None) | models.Q(lease_until__lt=now))
+
+
+class Environment(models.Model):
+    """A governed namespace on a cluster, its groups in a directory, and who has access.
+
+    `generation` counts what was asked, `observed_generation` what was carried out; while they differ,
+    or `next_reconcile_at` has come, a reconcile is owed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    request_key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=60)
+    purpose = models.CharField(max_length=200, blank=True)
+    namespace = models.CharField(max_length=63, unique=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="environments")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="environments")
+    version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="environments")
+    spec = models.JSONField(help_text="The version's content when this was requested.")
+    size = models.CharField(max_length=40, blank=True)
+    parameters = models.JSONField(default=dict)
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="environments")
+    directory = models.ForeignKey(Directory, on_delete=models.PROTECT, related_name="environments")
+
+    phase = models.CharField(max_length=16, choices=Phase, default=Phase.PROVISIONING)
+    wanted = models.BooleanField(default=True, help_text="False: to be removed.")
+    generation = models.PositiveIntegerField(default=1)
+    observed_generation = models.PositiveIntegerField(default=0)
+    next_reconcile_at = models.DateTimeField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    namespace_uid = models.CharField(max_length=64, blank=True)
+
+    usage = models.JSONField(default=dict, help_text="Newest figures: resource -> [used, hard], as quantities.")
+    usage_at = models.DateTimeField(null=True, blank=True)
+    fullest = models.FloatField(default=0, help_text="The highest used / hard of all resources.")
+
+    created_at = models.DateTimeField(default=timezone.now)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=["owner", "phase"]),
+            models.Index(fields=["team", "phase"]),
+            models.Index(fields=["cluster", "phase"]),
+            models.Index(fields=["next_reconcile_at"]),
+            models.Index(
+                fields=["generation"],
+                name="environment_owed",
+                condition=models.Q(observed_generation__lt=models.F("generation")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way."""
+        return self.phase in SETTLED and self.observed_generation >= self.generation
+
+    @property
+    def tone(self) -> str:
+        """The colour class of the phase."""
+        return TONES[Phase(self.phase)]
+
+    @property
+    def template_spec(self) -> template_spec.TemplateSpec:
+        """The snapshot as checked data."""
+        return template_spec.parse(self.spec)
+
+    @property
+    def size_label(self) -> str:
+        """The size in words, empty where the template has none."""
+        size = self.template_spec.size(self.size)
+        return (size.label or size.name) if size else ""
+
+
+class Group(models.Model):
+    """The directory group that holds one role of an environment. Its name is fixed before the first call."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="groups")
+    role = models.CharField(max_length=12, choices=Role)
+    name = models.CharField(max_length=120, unique=True)
+    directory_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("role",)
+        constraints = (models.UniqueConstraint(fields=["environment", "role"], name="one_group_per_role"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Member(models.Model):
+    """One person's access, and what each layer last said about it."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="members")
+    email = models.EmailField()
+    username = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=12, choices=Role)
+    wanted = models.BooleanField(default=True, help_text="False: to be removed from the group.")
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    added_at = models.DateTimeField(default=timezone.now)
+    directory_id = models.CharField(
+        max_length=200, blank=True, help_text="The directory's id of this person, once the portal added them."
+    )
+    in_group = models.BooleanField(null=True)
+    bound = models.BooleanField(null=True)
+    allowed = models.BooleanField(null=True)
+    message = models.CharField(max_length=300, blank=True)
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("added_at", "id")
+        constraints = (models.UniqueConstraint(fields=["environment", "email"], name="one_member_per_email"),)
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Condition(models.Model):
+    """One step of an environment, in the manner of a Kubernetes condition."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conditions")
+    type = models.CharField(max_length=24)
+    status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
+    reason = models.CharField(max_length=60, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="Tries since it was last done.")
+    duration_ms = models.PositiveIntegerField(null=True, help_text="Of the last try.")
+    next_try_at = models.DateTimeField(null=True)
+    last_transition_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["environment", "type"], name="one_condition_per_type"),)
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.status}"
+
+    @property
+    def tone(self) -> str:
+        """The colour class of the status."""
+        return TONES[Status(self.status)]

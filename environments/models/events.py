@@ -1,0 +1,30 @@
+"""What happened, by whom. Rows are added, never changed (but for the mark that a message went out)."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from environments.models.environments import Environment
+
+
+class Event(models.Model):
+    """One line of an environment's history; `actor` None is the portal itself."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    verb = models.CharField(max_length=40)
+    message = models.CharField(max_length=500)
+    data = models.JSONField(default=dict)
+    tone = models.CharField(max_length=4, blank=True)
+    notice_owed = models.BooleanField(default=False, help_text="An e-mail about this is still to be sent.")
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (
+            models.Index(fields=["environment", "-at"]),
+            models.Index(fields=["id"], name="event_notice_owed", condition=models.Q(notice_owed=True)),
+        )
+
+    def __str__(self) -> str:
+        return self.message

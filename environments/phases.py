@@ -1,0 +1,58 @@
+"""The words for where an environment stands, and for each step on its way.
+
+Kubernetes' terms where it has them: a phase is one word for the whole, a condition is one line of the why.
+"""
+
+from django.db.models import TextChoices
+
+
+class Phase(TextChoices):
+    """Where an environment stands."""
+
+    PROVISIONING = "Provisioning"
+    READY = "Ready"
+    DEGRADED = "Degraded"  # was Ready; something is being repaired
+    FAILED = "Failed"  # a person has to act, then "Try again"
+    DELETING = "Deleting"
+    DELETED = "Deleted"
+
+
+#: Nothing is under way, so live regions stop polling.
+SETTLED = frozenset({Phase.READY, Phase.FAILED, Phase.DELETED})
+
+#: Counts against limits and appears in lists by default.
+LIVE = frozenset(Phase) - {Phase.DELETED}
+
+
+class Status(TextChoices):
+    """A condition's status: Kubernetes' True, False and Unknown, in words for the timeline."""
+
+    DONE = "Done"
+    WAITING = "Waiting"  # will be tried again by itself
+    FAILED = "Failed"  # will not
+    PENDING = "Pending"  # its turn has not come
+
+
+class Role(TextChoices):
+    """What a member may do in the namespace; each is a ClusterRole `environment-<role>`."""
+
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    VIEWER = "viewer"
+
+
+#: The shipped ClusterRole behind each role (deploy/rbac/roles.yaml).
+CLUSTER_ROLES = {role: f"environment-{role.value}" for role in Role}
+
+TONES = {
+    Phase.PROVISIONING: "wait",
+    Phase.READY: "ok",
+    Phase.DEGRADED: "warn",
+    Phase.FAILED: "bad",
+    Phase.DELETING: "wait",
+    Phase.DELETED: "",
+    Status.DONE: "ok",
+    Status.WAITING: "wait",
+    Status.FAILED: "bad",
+    Status.PENDING: "",
+}

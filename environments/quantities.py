@@ -1,0 +1,87 @@
+"""Kubernetes quantities: exact comparison and human units.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+"""
+
+from decimal import Decimal
+
+from kubernetes.utils import parse_quantity
+
+_BYTES = ("", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+_WORDS = {
+    "cpu": "CPU",
+    "memory": "Memory",
+    "ephemeral-storage": "Ephemeral storage",
+    "storage": "Storage",
+    "pods": "Pods",
+    "services": "Services",
+    "services.loadbalancers": "Load balancers",
+    "services.nodeports": "Node ports",
+    "configmaps": "ConfigMaps",
+    "secrets": "Secrets",
+    "persistentvolumeclaims": "Volume claims",
+    "replicationcontrollers": "Replication controllers",
+    "nvidia.com/gpu": "NVIDIA GPUs",
+}
+
+
+def parse(text: str | int) -> Decimal:
+    """The exact value of a quantity such as `500m`, `1.5Gi` or `4`.
+
+    Raises ValueError with a sentence when it is not one.
+    """
+    try:
+        value = Decimal(parse_quantity(str(text).strip()))
+    except (ValueError, ArithmeticError):
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise ValueError(f"“{text}” is not a quantity such as 500m, 2 or 1.5Gi.")
+    return value
+
+
+def is_bytes(resource: str) -> bool:
+    """Whether a quota resource is counted in bytes."""
+    return resource.endswith(("memory", "storage"))
+
+
+def is_cpu(resource: str) -> bool:
+    """Whether a quota resource is counted in cores."""
+    return resource.rpartition(".")[2] == "cpu"
+
+
+def human(resource: str, value: Decimal) -> str:
+    """A value in the unit people read: `1.82 GiB`, `0.64 cores`, `23`."""
+    if is_bytes(resource):
+        return _human_bytes(value)
+    number = f"{value:.2f}".rstrip("0").rstrip(".")
+    if is_cpu(resource):
+        return f"{number} {'core' if value == 1 else 'cores'}"
+    return number
+
+
+def _human_bytes(value: Decimal) -> str:
+    power = 0
+    while abs(value) >= 1024 and power < len(_BYTES) - 1:
+        value, power = value / 1024, power + 1
+    number = f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{number} {_BYTES[power]}".strip()
+
+
+def name(resource: str) -> str:
+    """A quota resource in words: `requests.memory` is “Memory requested”."""
+    prefix, _, rest = resource.partition(".")
+    if prefix in ("requests", "limits"):
+        suffix = "requested" if prefix == "requests" else "limit"
+        word = _WORDS.get(rest, rest)
+        return word if rest in ("storage", "nvidia.com/gpu") else f"{word} {suffix}"
+    if resource.startswith("count/"):
+        return resource.removeprefix("count/").partition(".")[0].capitalize()
+    return _WORDS.get(resource, resource)
+
+
+def ratio(used: Decimal, hard: Decimal) -> Decimal:
+    """How full, as a fraction. A quota of zero is full only when something is in it."""
+    if hard == 0:
+        return Decimal(1) if used > 0 else Decimal(0)
+    return used / hard

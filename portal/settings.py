@@ -1,0 +1,215 @@
+"""Django's settings, each from one line of the table in portal/env.py."""
+
+from pathlib import Path
+from typing import Any
+
+from django.utils.csp import CSP
+
+from portal.env import read
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = read("DEBUG")
+SECRET_KEY = read("SECRET_KEY")
+SECRET_KEY_FALLBACKS = read("SECRET_KEY_FALLBACKS")
+SALT_KEY = read("SALT_KEY")
+ALLOWED_HOSTS = read("ALLOWED_HOSTS")
+
+# The product
+PORTAL_NAME = read("PORTAL_NAME")
+PORTAL_URL = read("PORTAL_URL").rstrip("/")
+LABEL_DOMAIN = read("LABEL_DOMAIN")
+ADMIN_GROUPS = read("ADMIN_GROUPS")
+MANAGER_GROUPS = read("MANAGER_GROUPS")
+GROUPS_CLAIM = read("GROUPS_CLAIM")
+RECONCILE_WORKERS = read("RECONCILE_WORKERS")
+LEASE_SECONDS = read("LEASE_SECONDS")
+MAIL_FOLDER = read("MAIL_FOLDER")
+
+INSTALLED_APPS = [
+    "environments.apps.EnvironmentsConfig",
+    "portal.apps.PortalConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.portal",
+            ],
+        },
+    },
+]
+
+
+def _database() -> dict[str, Any]:
+    """SQLite waits for its turn (WAL, IMMEDIATE); PostgreSQL keeps its connections."""
+    config: dict[str, Any] = read("DATABASE_URL")
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    else:
+        config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    return config
+
+
+DATABASES = {"default": _database()}
+
+AUTH_USER_MODEL = "environments.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Sign-in (portal/sso.py): accounts come from the identity provider, nobody signs up.
+OIDC_ISSUER = read("OIDC_ISSUER")
+OIDC_NAME = read("OIDC_NAME")
+LOCAL_ACCOUNTS = read("LOCAL_ACCOUNTS")
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "catalog"
+ACCOUNT_LOGOUT_REDIRECT_URL = "signed_out"
+ACCOUNT_ADAPTER = "portal.sso.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+SOCIALACCOUNT_ADAPTER = "portal.sso.SocialAccountAdapter"
+SOCIALACCOUNT_ONLY = not LOCAL_ACCOUNTS
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "SCOPE": read("OIDC_SCOPES"),
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": read("OIDC_CLIENT_ID"),
+                "secret": read("OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_ISSUER, "uid_field": "sub"},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+
+# Queue: the database is its truth, so results are ignored and lost messages are swept up.
+CELERY_BROKER_URL = read("BROKER_URL")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 100
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"polling_interval": 0.01} if CELERY_BROKER_URL.startswith("memory:") else {"visibility_timeout": 600}
+)
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "environments.sweep", "schedule": read("SWEEP_SECONDS")},
+    "observe": {"task": "environments.observe_clusters", "schedule": read("OBSERVE_SECONDS")},
+}
+
+vars().update(read("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("EMAIL_FROM")
+EMAIL_TIMEOUT = 10
+if MAIL_FOLDER:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = MAIL_FOLDER
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = read("STATIC_ROOT")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+if DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+# Nothing inline, nothing from elsewhere, framed by nobody.
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF, *([OIDC_ISSUER] if OIDC_ISSUER else [])],
+    "frame-ancestors": [CSP.NONE],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_NAME = "portal_session"
+CSRF_COOKIE_NAME = "portal_csrf"
+SECURE = read("SECURE")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = 31536000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+if read("TRUST_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": read("LOG_LEVEL")},
+}
