@@ -56,6 +56,12 @@ RESOURCES = {
     "ServiceAccount": Resource(_CORE, "serviceaccounts"),
     "Pod": Resource(_CORE, "pods"),
     "Event": Resource(_CORE, "events"),
+    "Service": Resource(_CORE, "services"),
+    "ConfigMap": Resource(_CORE, "configmaps"),
+    "Secret": Resource(_CORE, "secrets"),
+    "PersistentVolumeClaim": Resource(_CORE, "persistentvolumeclaims"),
+    "Role": Resource(_RBAC, "roles"),
+    "Deployment": Resource("/apis/apps/v1", "deployments"),
 }
 
 
@@ -67,11 +73,13 @@ class Question:
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         where = f" in {self.namespace}" if self.namespace else ""
         dotted = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {dotted}{where}"
+        which = f" {self.name}" if self.name else ""
+        return f"{self.verb} {dotted}{which}{where}"
 
 
 @dataclass(frozen=True)
@@ -95,10 +103,15 @@ class ClusterClient:
     """One API server, spoken to as the portal's own account. Safe to use from several threads."""
 
     def __init__(
-        self, connection: Connection, *, timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
+        self,
+        connection: Connection,
+        *,
+        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        field_manager: str = FIELD_MANAGER,
     ) -> None:
         """Raises PermanentError where the connection's data cannot be used."""
         self._timeout = timeout
+        self._field_manager = field_manager
         self._api = client.ApiClient(_configuration(connection))
 
     def version(self) -> str:
@@ -119,14 +132,14 @@ class ClusterClient:
         """
         metadata = manifest["metadata"]
         path = _path(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": self._field_manager, "force": "true"}
         if dry_run:
             query["dryRun"] = "All"
         return self._request("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object that must not exist yet. Raises AlreadyExistsError where it does."""
-        query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        query = {"fieldManager": self._field_manager} | ({"dryRun": "All"} if dry_run else {})
         path = _path(manifest["kind"], manifest["metadata"].get("namespace", ""))
         return self._request("POST", path, query=query, body=manifest)
 
@@ -164,6 +177,16 @@ class ClusterClient:
                 return
             query["continue"] = token
 
+    def create_token(self, service_account: str, namespace: str, *, seconds: int) -> str:
+        """A bearer token for a ServiceAccount that ends by itself (TokenRequest). Raises NotFoundError without one."""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": seconds},
+        }
+        path = f"{_path('ServiceAccount', namespace, service_account)}/token"
+        return str(self._request("POST", path, body=body)["status"]["token"])
+
     def may(self, question: Question, user: str, groups: list[str]) -> Answer:
         """Ask the cluster whether a person may (SubjectAccessReview)."""
         return self._review("SubjectAccessReview", question, {"user": user, "groups": groups})
@@ -179,6 +202,7 @@ class ClusterClient:
             "subresource": question.resource.partition("/")[2],
             "group": question.group,
             "namespace": question.namespace,
+            "name": question.name,
         }
         body = {
             "apiVersion": "authorization.k8s.io/v1",

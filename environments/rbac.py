@@ -1,0 +1,93 @@
+"""The portal's own rights in a cluster: the manifests of deploy/rbac, and the questions that prove them.
+
+`REQUIRED` and `FORBIDDEN` say the same as `deploy/rbac/portal.yaml` from the outside: what the cluster must answer
+with yes, so that the portal works, and with no, so that a stolen credential is worth little.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from environments.cluster import ClusterClient, Question
+from environments.phases import CLUSTER_ROLES
+
+ACCOUNT, ACCOUNT_NAMESPACE = "portal", "allotment"
+MANIFESTS = Path(__file__).resolve().parent.parent / "deploy" / "rbac"
+
+_RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
+_MANAGED = (
+    ("namespaces", ""),
+    ("resourcequotas", ""),
+    ("limitranges", ""),
+    ("serviceaccounts", ""),
+    ("networkpolicies", _NET),
+    ("rolebindings", _RBAC),
+)
+
+#: Everything the portal asks a cluster for.
+REQUIRED: tuple[Question, ...] = (
+    *(
+        Question(verb, resource, group)
+        for resource, group in _MANAGED
+        for verb in ("get", "list", "create", "patch", "delete")
+    ),
+    *(Question(verb, "clusterroles", _RBAC, name=name) for name in CLUSTER_ROLES.values() for verb in ("get", "bind")),
+    Question("create", "serviceaccounts/token"),
+    Question("create", "subjectaccessreviews", "authorization.k8s.io"),
+    *(Question(verb, resource) for resource in ("pods", "events") for verb in ("get", "list")),
+)
+
+#: What would make a stolen credential worth it: reading secrets, running code, becoming or promoting somebody.
+FORBIDDEN: tuple[Question, ...] = (
+    Question("*", "*", "*"),
+    *(Question(verb, "secrets") for verb in ("get", "list", "watch", "create", "update", "patch", "delete")),
+    *(Question("create", resource) for resource in ("pods", "pods/exec", "pods/attach", "pods/portforward")),
+    Question("patch", "pods/ephemeralcontainers"),
+    *(Question("create", workload, "apps") for workload in ("deployments", "statefulsets", "daemonsets")),
+    *(Question("create", workload, "batch") for workload in ("jobs", "cronjobs")),
+    *(Question("impersonate", subject) for subject in ("users", "groups", "serviceaccounts")),
+    Question("bind", "clusterroles", _RBAC),
+    Question("bind", "clusterroles", _RBAC, name="cluster-admin"),
+    Question("bind", "roles", _RBAC),
+    *(
+        Question(verb, roles, _RBAC)
+        for roles in ("roles", "clusterroles")
+        for verb in ("create", "update", "patch", "escalate")
+    ),
+    *(Question(verb, "clusterrolebindings", _RBAC) for verb in ("create", "update", "patch", "delete")),
+    Question("update", "namespaces/finalize"),
+    *(Question(verb, "nodes") for verb in ("get", "list", "patch")),
+    Question("get", "nodes/proxy"),
+    Question("delete", "pods"),
+    Question("get", "configmaps"),
+)
+
+
+def missing_permissions(client: ClusterClient) -> list[Question]:
+    """What the portal's account in this cluster needs and does not have."""
+    return [question for question in REQUIRED if not client.may_i(question).allowed]
+
+
+def excess_permissions(client: ClusterClient) -> list[Question]:
+    """What the portal's account in this cluster must not have and has."""
+    return [question for question in FORBIDDEN if client.may_i(question).allowed]
+
+
+def documents(account_namespace: str = ACCOUNT_NAMESPACE) -> list[dict[str, Any]]:
+    """The manifests of deploy/rbac, in an order that can be applied; the account in another namespace on wish."""
+    paths = (MANIFESTS / name for name in ("roles.yaml", "portal.yaml"))
+    found = [document for path in paths for document in yaml.safe_load_all(path.read_text()) if document]
+    return [_moved(document, account_namespace) for document in found]
+
+
+def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
+    metadata = dict(document["metadata"])
+    if document["kind"] == "Namespace":
+        metadata["name"] = namespace
+    elif "namespace" in metadata:
+        metadata["namespace"] = namespace
+    moved = document | {"metadata": metadata}
+    if "subjects" in document:
+        moved["subjects"] = [subject | {"namespace": namespace} for subject in document["subjects"]]
+    return moved

@@ -1,0 +1,327 @@
+"""A real Kubernetes control plane on loopback: etcd, kube-apiserver and kube-controller-manager, no nodes.
+
+The binaries are found where `KUBEBUILDER_ASSETS` says, the convention of controller-runtime's envtest. Without the
+controller manager quotas would have no status, namespaces no default ServiceAccount, and deleting one would not end.
+Source: https://book.kubebuilder.io/reference/envtest
+"""
+
+import atexit
+import base64
+import contextlib
+import http.client
+import ipaddress
+import os
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from environments.cluster import ClusterClient
+from environments.rbac import ACCOUNT, ACCOUNT_NAMESPACE, documents
+
+DEFAULT_ASSETS = "/usr/local/kubebuilder/bin"
+BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
+DEADLINE = 60  # seconds until the API server must be ready; four are usual
+_STOPPING = 10  # seconds a process has to end by itself
+
+
+class ControlPlaneError(RuntimeError):
+    """The control plane did not start. The message holds the end of the log of what failed."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A `Connection` by token, as `ClusterClient` takes it."""
+
+    server: str
+    credential: str
+    certificate_authority: str = ""
+    credential_kind: str = "token"
+
+
+def assets() -> Path:
+    """The folder in which the control plane's binaries are expected."""
+    return Path(os.environ.get("KUBEBUILDER_ASSETS") or DEFAULT_ASSETS)
+
+
+def available() -> str:
+    """Empty where a control plane can be started, otherwise the reason why not."""
+    missing = [name for name in BINARIES if not os.access(assets() / name, os.X_OK)]
+    if missing:
+        return f"{', '.join(missing)} not found in {assets()} (set KUBEBUILDER_ASSETS)"
+    return ""
+
+
+class ControlPlane:
+    """Starts and stops one control plane. Usable as a context manager."""
+
+    def __init__(self, data: Path | None = None) -> None:
+        """`data`: a folder that keeps everything for the next start; without it a temporary one, removed at the end."""
+        self._temporary = data is None
+        self.folder = data or Path(tempfile.mkdtemp(prefix="allotment-control-plane-"))
+        self.admin_token = secrets.token_hex(16)
+        self.ca_pem = ""
+        self.url = ""
+        self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the three processes; returns when the API server is ready. Raises ControlPlaneError."""
+        if reason := available():
+            raise ControlPlaneError(reason)
+        atexit.register(self.stop)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the processes, the API server's clients first, and remove a temporary folder. May be called twice."""
+        atexit.unregister(self.stop)
+        while self._processes:
+            _end(self._processes.pop()[1])
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def admin(self) -> ClusterClient:
+        """A client in `system:masters`: for arranging, never for the portal."""
+        return ClusterClient(self.endpoint(self.admin_token))
+
+    def endpoint(self, token: str) -> Endpoint:
+        """How to reach the API server with a token."""
+        return Endpoint(self.url, token, self.ca_pem)
+
+    def apply_rbac(self) -> None:
+        """Apply `deploy/rbac`: the environment roles, and the portal's own account."""
+        admin = self.admin()
+        for manifest in documents():
+            admin.apply(manifest)
+
+    def portal_token(self, seconds: int = 3600) -> str:
+        """A token for the portal's least-privileged ServiceAccount. Needs `apply_rbac` first."""
+        return self.admin().create_token(ACCOUNT, ACCOUNT_NAMESPACE, seconds=seconds)
+
+    def _start(self) -> None:
+        etcd_port, peer_port, api_port = _free_ports(3)
+        self.url = f"https://127.0.0.1:{api_port}"
+        manager_token = secrets.token_hex(16)
+        self._write_credentials(manager_token)
+        self._run("etcd", _etcd_flags(self.folder, etcd_port, peer_port))
+        self._run("kube-apiserver", _apiserver_flags(self.folder, etcd_port, api_port))
+        self._run("kube-controller-manager", _manager_flags(self.folder))
+        deadline = time.monotonic() + DEADLINE
+        self._wait_for("/readyz", deadline)
+        # The controllers are at work once they have made what every namespace gets.
+        self._wait_for("/api/v1/namespaces/default/serviceaccounts/default", deadline)
+
+    def _write_credentials(self, manager_token: str) -> None:
+        self.ca_pem = _write_certificates(self.folder)
+        tokens = (
+            f'{self.admin_token},admin,admin,"system:masters"\n'
+            f"{manager_token},system:kube-controller-manager,system:kube-controller-manager\n"
+        )
+        _write_secret(self.folder / "tokens.csv", tokens)
+        _write_secret(self.folder / "manager.kubeconfig", _kubeconfig(self.url, self.ca_pem, manager_token))
+
+    def _run(self, name: str, flags: Iterable[str]) -> None:
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603
+                [str(assets() / name), *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,  # a group of its own: Ctrl-C is for us, and we end all of it
+            )
+        self._processes.append((name, process))
+
+    def _wait_for(self, path: str, deadline: float) -> None:
+        while not self._answers(path):
+            for name, process in self._processes:
+                if process.poll() is not None:
+                    raise ControlPlaneError(f"{name} ended:\n{self._tail(name)}")
+            if time.monotonic() > deadline:
+                raise ControlPlaneError(f"{path} is not there in {DEADLINE} s:\n{self._tail('kube-apiserver')}")
+            time.sleep(0.05)
+
+    def _answers(self, path: str) -> bool:
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), timeout=2, context=context)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.admin_token}"})
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _tail(self, name: str) -> str:
+        lines = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()
+        return "\n".join(lines[-15:])
+
+
+def _etcd_flags(folder: Path, port: int, peer_port: int) -> list[str]:
+    client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
+    return [
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        "--unsafe-no-fsync",  # losing a demo's data in a power cut is fine, waiting for the disk is not
+        "--log-level=warn",
+    ]
+
+
+def _apiserver_flags(folder: Path, etcd_port: int, port: int) -> list[str]:
+    return [
+        f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        "--endpoint-reconciler-type=none",  # nothing in the cluster has to find the API server
+        f"--secure-port={port}",
+        f"--tls-cert-file={folder / 'server.crt'}",
+        f"--tls-private-key-file={folder / 'server.key'}",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={folder / 'accounts.key'}",
+        f"--service-account-signing-key-file={folder / 'accounts.key'}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--profiling=false",
+    ]
+
+
+def _manager_flags(folder: Path) -> list[str]:
+    kubeconfig = folder / "manager.kubeconfig"
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        f"--root-ca-file={folder / 'ca.crt'}",
+        f"--service-account-private-key-file={folder / 'accounts.key'}",
+        "--use-service-account-credentials=true",  # every controller as its own account, as in a cluster
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--resource-quota-sync-period=30s",
+        "--controllers=namespace-controller,resourcequota-controller,serviceaccount-controller,"
+        "serviceaccount-token-controller,root-ca-certificate-publisher-controller,garbage-collector-controller,"
+        "deployment-controller,replicaset-controller,statefulset-controller,job-controller,"
+        "clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
+    ]
+
+
+def _kubeconfig(url: str, ca_pem: str, token: str) -> str:
+    ca_data = base64.b64encode(ca_pem.encode()).decode()
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "local",
+            "clusters": [{"name": "local", "cluster": {"server": url, "certificate-authority-data": ca_data}}],
+            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "local"}}],
+            "users": [{"name": "local", "user": {"token": token}}],
+        }
+    )
+
+
+def _write_certificates(folder: Path) -> str:
+    """Write ca.crt, server.crt, server.key and accounts.key (kept if there); the CA as PEM."""
+    ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "allotment local CA")])
+    ca_builder = _certificate(ca_name, ca_name, ca_key.public_key()).add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    )
+    key_usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+    ca = ca_builder.add_extension(key_usage, critical=True).sign(ca_key, hashes.SHA256())
+    names: list[x509.GeneralName] = [
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        x509.DNSName("localhost"),
+        x509.DNSName("kubernetes.default.svc"),
+    ]
+    server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
+    server = (
+        _certificate(server_name, ca_name, server_key.public_key())
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    ca_pem = ca.public_bytes(serialization.Encoding.PEM).decode()
+    (folder / "ca.crt").write_text(ca_pem)
+    (folder / "server.crt").write_bytes(server.public_bytes(serialization.Encoding.PEM))
+    _write_secret(folder / "server.key", _pem(server_key))
+    if not (folder / "accounts.key").exists():  # tokens handed out earlier stay good
+        _write_secret(folder / "accounts.key", _pem(ec.generate_private_key(ec.SECP256R1())))
+    return ca_pem
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    ).decode()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now; all are held until all are known, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the process's group, SIGKILL where that is not enough."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOPPING)
