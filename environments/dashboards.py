@@ -1,0 +1,225 @@
+"""What the pages show, as plain dataclasses in a fixed number of queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from environments import desired, manifests, quantities
+from environments.models import Condition, Environment, Event, Member, Template, TemplateVersion, User
+from environments.permissions import may_edit
+from environments.phases import Phase, Role, Status
+from environments.spec import TemplateSpec
+from environments.steps import BY_TYPE, REMOVALS, STEPS
+
+WARN, BAD = 80, 95  # percent of a quota at which a bar changes its colour
+_RECENT = 8  # events on the environment's page
+_SLOW_POLL, _FAST_POLL = 5, 1  # seconds between refreshes of a live region
+
+
+@dataclass(frozen=True)
+class Card:
+    """A template in the catalog."""
+
+    template: Template
+    version: TemplateVersion
+    tags: list[str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a timeline. `when` is a moment or a duration, in words or as a time."""
+
+    title: str
+    tone: str = ""
+    message: str = ""
+    at: datetime | None = None
+    took_ms: int | None = None
+    next_try_at: datetime | None = None
+    attempts: int = 0
+    word: str = ""  # the status for screen readers: done, waiting, failed, not yet
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One quota resource."""
+
+    resource: str
+    name: str
+    used: str
+    hard: str
+    percent: int
+    tone: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The one sentence above everything else."""
+
+    tone: str
+    title: str
+    text: str
+    can_retry: bool = False
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object that the portal manages for an environment."""
+
+    kind: str
+    name: str
+    says: str
+
+
+@dataclass(frozen=True)
+class EnvironmentPage:
+    """Everything on an environment's page."""
+
+    environment: Environment
+    may_edit: bool
+    notice: Notice | None
+    timeline: list[Line]
+    done: int
+    bars: list[Bar]
+    members: list[Member]
+    things: list[Thing]
+    events: list[Event]
+    poll_seconds: int | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the dashboard comes before the timeline."""
+        return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+
+def catalog(search: str = "") -> list[Card]:
+    """The published templates whose name, summary or category holds the search."""
+    versions = (
+        TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED)
+        .select_related("template")
+        .order_by("template__category", "template__name")
+    )
+    cards = [Card(version.template, version, tags(version.parsed())) for version in versions]
+    needle = search.strip().lower()
+    return [card for card in cards if needle in _haystack(card.template)]
+
+
+def tags(spec: TemplateSpec) -> list[str]:
+    """What a template gives, in a few words each."""
+    sizes = len(spec.sizes)
+    network = "isolated network" + (" + DNS" if spec.network.dns else ", no DNS")
+    lifetime = f"{spec.lifetime_days} days" if spec.lifetime_days else "no end date"
+    return [*([f"{sizes} sizes"] if sizes > 1 else []), network, f"{spec.owner_role.value} role", lifetime]
+
+
+def environment_page(environment: Environment, user: User) -> EnvironmentPage:
+    """Everything on an environment's page. The environment comes from permissions.py."""
+    lines = timeline(environment, list(environment.conditions.all()))
+    return EnvironmentPage(
+        environment=environment,
+        may_edit=may_edit(user, environment),
+        notice=notice(environment, lines),
+        timeline=lines,
+        done=sum(1 for line in lines if line.tone == "ok"),
+        bars=bars(environment.usage),
+        members=list(environment.members.filter(wanted=True)),
+        things=things(environment) if environment.phase != Phase.DELETED else [],
+        events=list(environment.events.select_related("actor")[:_RECENT]),
+        poll_seconds=poll_seconds(environment, lines),
+    )
+
+
+def timeline(environment: Environment, conditions: list[Condition]) -> list[Line]:
+    """The steps in their order, from the request to Ready, or from the deletion to gone."""
+    by_type = {condition.type: condition for condition in conditions}
+    steps = STEPS if environment.wanted else REMOVALS
+    lines = [_line(environment, by_type[step.type]) for step in steps if step.type in by_type]
+    if not environment.wanted:
+        return [Line("Deletion asked for", "ok", word="done"), *lines]
+    first = Line("Request accepted", "ok", f"{environment.version}", at=environment.created_at, word="done")
+    ready = environment.phase == Phase.READY
+    took = environment.ready_at and round((environment.ready_at - environment.created_at).total_seconds() * 1000)
+    last = Line("Ready", "ok" if ready else "", took_ms=took if ready else None, word="done" if ready else "not yet")
+    return [first, *lines, last]
+
+
+def notice(environment: Environment, lines: list[Line]) -> Notice | None:
+    """What is waiting and for whom, or what a person has to do; None where all is well."""
+    failed = next((line for line in lines if line.tone == "bad"), None)
+    if failed:
+        return Notice("bad", f"{failed.title} failed.", failed.message, can_retry=True)
+    waiting = next((line for line in lines if line.tone == "wait" and line.attempts), None)
+    if waiting and waiting.next_try_at:
+        return Notice("wait", f"Waiting: {waiting.title}.", waiting.message, can_retry=True)
+    worst = next(iter(bars(environment.usage)), None)
+    if worst and worst.tone and environment.wanted:
+        title = f"{worst.name} is at {worst.percent} % of its quota."
+        return Notice(worst.tone, title, "The cluster refuses what would go over it.")
+    return None
+
+
+def bars(usage: dict[str, list[str]]) -> list[Bar]:
+    """The quota's resources, fullest first."""
+    rows = [(resource, quantities.parse(used), quantities.parse(hard)) for resource, (used, hard) in usage.items()]
+    rows.sort(key=lambda row: (-quantities.ratio(row[1], row[2]), row[0]))
+    return [_bar(resource, used, hard) for resource, used, hard in rows]
+
+
+def things(environment: Environment) -> list[Thing]:
+    """The objects that the portal keeps in place, and what each is for."""
+    wanted = manifests.all_manifests(desired.desired(environment))
+    roles = sorted({Role(member.role) for member in environment.members.all()})
+    bindings = [Thing("RoleBinding", f"environment-{role.value}", f"who is {role.value}") for role in roles]
+    return [Thing(item["kind"], item["metadata"]["name"], _says(item)) for item in wanted] + bindings
+
+
+def poll_seconds(environment: Environment, lines: list[Line]) -> int | None:
+    """How soon the page should look again; None once nothing is under way."""
+    if environment.is_settled:
+        return None
+    return _SLOW_POLL if any(line.attempts > 3 for line in lines) else _FAST_POLL
+
+
+def _line(environment: Environment, condition: Condition) -> Line:
+    step = BY_TYPE[condition.type]
+    done = condition.status == Status.DONE
+    return Line(
+        title=step.title if environment.wanted else step.removed_title,
+        tone=condition.tone,
+        message=condition.message or _after(step.needs, condition),
+        at=condition.last_transition_at if done else None,
+        took_ms=condition.duration_ms if done else None,
+        next_try_at=condition.next_try_at if not done else None,
+        attempts=condition.attempts,
+        word={"Done": "done", "Waiting": "waiting", "Failed": "failed"}.get(condition.status, "not yet"),
+    )
+
+
+def _after(needs: tuple[str, ...], condition: Condition) -> str:
+    if condition.status != Status.PENDING or not needs:
+        return ""
+    return f"after {BY_TYPE[needs[-1]].title.lower()}"
+
+
+def _bar(resource: str, used: Decimal, hard: Decimal) -> Bar:
+    percent = int(quantities.ratio(used, hard) * 100)
+    tone = "bad" if percent >= BAD else "warn" if percent >= WARN else ""
+    human = quantities.human
+    return Bar(resource, quantities.name(resource), human(resource, used), human(resource, hard), percent, tone)
+
+
+def _says(manifest: manifests.Manifest) -> str:
+    match manifest["kind"]:
+        case "Namespace":
+            level = manifest["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+            return f"Pod Security {level}"
+        case "ResourceQuota":
+            return f"{len(manifest['spec']['hard'])} resources limited"
+        case "LimitRange":
+            return "defaults for containers without resources"
+        case _:
+            policies = {"deny-all": "nothing in or out …", "allow-dns": "… but DNS"}
+            return policies.get(manifest["metadata"]["name"], "… and inside the namespace")
+
+
+def _haystack(template: Template) -> str:
+    return f"{template.name} {template.summary} {template.category}".lower()

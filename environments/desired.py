@@ -1,0 +1,73 @@
+"""From rows to the plain facts that manifests and steps are made of."""
+
+from django.conf import settings
+
+from environments import cluster, directory
+from environments.directory import GroupKey
+from environments.manifests import Desired
+from environments.models import Cluster, Environment
+from environments.phases import Role
+from environments.steps.base import Context, GroupState, MemberState, Naming
+
+
+def desired(environment: Environment) -> Desired:
+    """What the environment is on its cluster, but for who is bound (the binding step knows that)."""
+    return Desired(
+        environment_id=str(environment.pk),
+        name=environment.name,
+        namespace=environment.namespace,
+        owner=environment.owner.email,
+        template=environment.version.template.slug,
+        spec=environment.template_spec,
+        label_domain=settings.LABEL_DOMAIN,
+        size=environment.size,
+        team=environment.team.name if environment.team else "",
+        purpose=environment.purpose,
+        parameters=tuple(environment.parameters.items()),
+        dns_namespace=environment.cluster.dns_namespace,
+        dns_port=environment.cluster.dns_port,
+    )
+
+
+def naming(row: Cluster) -> Naming:
+    """How a cluster calls people and groups."""
+    return Naming(row.username_claim, row.username_prefix, row.groups_prefix, row.bind_members)
+
+
+def context(environment: Environment) -> Context:
+    """Everything that the steps may know. Raises PermanentError where a connection cannot be set up."""
+    return Context(
+        desired=desired(environment),
+        cluster=cluster.connect(environment.cluster),
+        directory=directory.connect(environment.directory),
+        naming=naming(environment.cluster),
+        namespace_uid=environment.namespace_uid,
+        groups=_groups(environment),
+        members=_members(environment),
+    )
+
+
+def _groups(environment: Environment) -> tuple[GroupState, ...]:
+    return tuple(
+        GroupState(
+            Role(group.role),
+            GroupKey(group.name, str(environment.pk), f"{group.role} of namespace {environment.namespace}"),
+            group.directory_id,
+        )
+        for group in environment.groups.all()
+    )
+
+
+def _members(environment: Environment) -> tuple[MemberState, ...]:
+    return tuple(
+        MemberState(
+            member.pk,
+            member.email,
+            member.username,
+            Role(member.role),
+            member.wanted,
+            member.directory_id,
+            member.in_group,
+        )
+        for member in environment.members.all()
+    )

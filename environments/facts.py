@@ -1,0 +1,27 @@
+"""What steps find out: plain data that the record takes over."""
+
+from dataclasses import dataclass, field
+
+from environments.phases import Role
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """What a step found out about a member; None leaves what is recorded."""
+
+    directory_id: str | None = None
+    username: str | None = None
+    in_group: bool | None = None
+    bound: bool | None = None
+    allowed: bool | None = None
+    message: str | None = None
+    gone: bool = False  # removed from the group: the row's work is done
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be recorded besides the condition."""
+
+    namespace_uid: str | None = None
+    group_ids: dict[Role, str] = field(default_factory=dict)
+    members: dict[int, MemberFacts] = field(default_factory=dict)

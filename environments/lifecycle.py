@@ -1,0 +1,104 @@
+"""Every move of an environment's row while it is worked on: conditional updates, never a lock held over a call.
+
+A lease says who works on an environment. It is taken and given back by one UPDATE each, runs out by itself,
+and every write under it is refused once it is lost.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from environments.facts import Facts, MemberFacts
+from environments.models import Condition, Environment, Event, Group, Member
+from environments.phases import Phase, Status
+from environments.runner import Attempt
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on an environment, for the generation that was read with it."""
+
+    environment_id: uuid.UUID
+    token: uuid.UUID
+    generation: int
+
+
+class LeaseLostError(Exception):
+    """Another worker took over: this run must write nothing more."""
+
+
+def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
+    """Take the lease of an environment that is owed a reconcile; None where nothing is owed or another has it."""
+    token = uuid.uuid4()
+    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    if not Environment.objects.owed().filter(pk=environment_id).update(lease=token, lease_until=until):
+        return None
+    environment = Environment.objects.only("id", "generation").get(pk=environment_id)
+    return Lease(environment.pk, token, environment.generation)
+
+
+def record_attempt(lease: Lease, attempt: Attempt, *, next_try_at: datetime | None) -> None:
+    """Write one step's attempt and what it found. Raises LeaseLostError."""
+    with transaction.atomic():
+        _renew(lease)
+        condition = Condition.objects.get(environment_id=lease.environment_id, type=attempt.step.type)
+        if condition.status != attempt.status:
+            condition.last_transition_at = timezone.now()
+        condition.status, condition.reason = attempt.status, attempt.reason
+        condition.message, condition.duration_ms = attempt.message[:500], attempt.duration_ms
+        condition.attempts = 0 if attempt.status == Status.DONE else condition.attempts + 1
+        condition.next_try_at = next_try_at
+        condition.save()
+        _record_facts(lease.environment_id, attempt.facts)
+
+
+def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> None:
+    """Set the phase, say what is still owed, give the lease back; with the event of a change. Raises LeaseLostError."""
+    now = timezone.now()
+    changes: dict[str, object] = {"phase": phase, "next_reconcile_at": next_reconcile_at}
+    if phase == Phase.DELETED:
+        changes["deleted_at"] = now
+    with transaction.atomic():
+        mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
+        if not mine.update(lease=None, lease_until=None, observed_generation=lease.generation, **changes):
+            raise LeaseLostError
+        if phase == Phase.READY:
+            Environment.objects.filter(pk=lease.environment_id, ready_at=None).update(ready_at=now)
+        if event is not None:
+            event.save()
+
+
+def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
+    """Give the lease back without a result; the environment stays owed from then on."""
+    Environment.objects.filter(pk=lease.environment_id, lease=lease.token).update(
+        lease=None, lease_until=None, next_reconcile_at=next_reconcile_at
+    )
+
+
+def _renew(lease: Lease) -> None:
+    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
+    if not mine.update(lease_until=until):
+        raise LeaseLostError
+
+
+def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
+    if facts.namespace_uid is not None:
+        Environment.objects.filter(pk=environment_id).update(namespace_uid=facts.namespace_uid)
+    for role, directory_id in facts.group_ids.items():
+        Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
+    for pk, found in facts.members.items():
+        _record_member(pk, found)
+
+
+def _record_member(pk: int, found: MemberFacts) -> None:
+    if found.gone:
+        Member.objects.filter(pk=pk, wanted=False).delete()
+        return
+    names = ("directory_id", "username", "in_group", "bound", "allowed", "message")
+    changes = {name: getattr(found, name) for name in names if getattr(found, name) is not None}
+    Member.objects.filter(pk=pk).update(checked_at=timezone.now(), **changes)

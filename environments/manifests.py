@@ -1,0 +1,223 @@
+"""What an environment is on its cluster: pure functions from a few facts to manifests.
+
+No input or output happens here. The same manifests are shown in the form's preview, applied by the steps and
+compared with the cluster to find drift.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from environments import naming, quantities
+from environments import spec as template_spec
+from environments.phases import CLUSTER_ROLES, Role
+from environments.spec import TemplateSpec
+
+Manifest = dict[str, Any]
+
+MANAGED_BY = "allotment"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+QUOTA, LIMITS, DENY_ALL = "environment-quota", "environment-limits", "deny-all"
+
+#: Selects every object of the portal, in any namespace.
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Who holds a role: the directory's group and, by name, people; both as the API server calls them."""
+
+    role: Role
+    group: str
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The facts that manifests are made of."""
+
+    environment_id: str
+    name: str
+    namespace: str
+    owner: str  # e-mail address
+    template: str  # slug
+    spec: TemplateSpec
+    label_domain: str
+    size: str = ""
+    team: str = ""
+    purpose: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    dns_namespace: str = "kube-system"
+    dns_port: int = 53
+
+
+def environment_label(label_domain: str) -> str:
+    """The label key that holds an environment's id."""
+    return f"{label_domain}/environment"
+
+
+def namespace(desired: Desired) -> Manifest:
+    """The Namespace, with its Pod Security levels."""
+    levels = desired.spec.pod_security
+    prefix = "pod-security.kubernetes.io"
+    labels = {f"{prefix}/enforce": levels.enforce, f"{prefix}/audit": levels.audit, f"{prefix}/warn": levels.warn}
+    annotations = {
+        f"{desired.label_domain}/owner": desired.owner,
+        f"{desired.label_domain}/name": desired.name,
+        f"{desired.label_domain}/purpose": desired.purpose,
+    }
+    return _object(desired, "v1", "Namespace", desired.namespace, labels=labels, annotations=annotations)
+
+
+def resource_quota(desired: Desired) -> Manifest:
+    """The ResourceQuota. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
+    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
+    return _object(desired, "v1", "ResourceQuota", QUOTA, spec={"hard": hard})
+
+
+def limit_range(desired: Desired) -> Manifest | None:
+    """The LimitRange with container defaults; None where the template sets none."""
+    limits, values = desired.spec.limits, dict(desired.parameters)
+    item = {
+        key: {resource: template_spec.substitute(amount, values) for resource, amount in figures.items()}
+        for key, figures in (
+            ("default", limits.default),
+            ("defaultRequest", limits.default_request),
+            ("max", limits.maximum),
+        )
+        if figures
+    }
+    if not item:
+        return None
+    return _object(desired, "v1", "LimitRange", LIMITS, spec={"limits": [{"type": "Container"} | item]})
+
+
+def network_policies(desired: Desired) -> list[Manifest]:
+    """Deny-all first, then what the template lets through; policies add up.
+
+    Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
+    """
+    both: Manifest = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    policies = [_policy(desired, DENY_ALL, both)]
+    if desired.spec.network.dns:
+        peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": desired.dns_namespace}}}
+        ports = [{"protocol": protocol, "port": desired.dns_port} for protocol in ("UDP", "TCP")]
+        egress: Manifest = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [peer], "ports": ports}]}
+        policies.append(_policy(desired, "allow-dns", egress))
+    if desired.spec.network.same_namespace:
+        inside: Manifest = {"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"podSelector": {}}]}]}
+        policies.append(_policy(desired, "allow-same-namespace", both | inside))
+    return policies
+
+
+def role_binding(desired: Desired, binding: Binding) -> Manifest:
+    """The RoleBinding of one role to its group, and to people by name.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/role-binding-v1/
+    """
+    api_group = "rbac.authorization.k8s.io"
+    subjects = [{"kind": "Group", "name": binding.group, "apiGroup": api_group}]
+    subjects += [{"kind": "User", "name": user, "apiGroup": api_group} for user in binding.users]
+    manifest = _object(desired, f"{api_group}/v1", "RoleBinding", CLUSTER_ROLES[binding.role])
+    manifest["roleRef"] = {"apiGroup": api_group, "kind": "ClusterRole", "name": CLUSTER_ROLES[binding.role]}
+    manifest["subjects"] = subjects
+    return manifest
+
+
+def role_bindings(desired: Desired) -> list[Manifest]:
+    """One RoleBinding for each role in use."""
+    return [role_binding(desired, binding) for binding in desired.bindings]
+
+
+def all_manifests(desired: Desired) -> list[Manifest]:
+    """Everything, in the order in which it is made."""
+    limits = limit_range(desired)
+    return [
+        namespace(desired),
+        resource_quota(desired),
+        *([limits] if limits else []),
+        *network_policies(desired),
+        *role_bindings(desired),
+    ]
+
+
+def is_ours(live: Manifest, label_domain: str, environment_id: str) -> bool:
+    """Whether an object on the cluster bears the environment's id."""
+    labels = (live.get("metadata") or {}).get("labels") or {}
+    return labels.get(environment_label(label_domain)) == environment_id
+
+
+def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
+    """Where a live object does not say what the manifest says, a line each; more on the live side is fine.
+
+    Quantities compare by value: `1000m` is `1`.
+    """
+    if isinstance(wanted, dict):
+        live = live if isinstance(live, dict) else {}
+        return [
+            line
+            for key, value in wanted.items()
+            for line in differences(value, live.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        pairs = enumerate(zip(wanted, live, strict=True))
+        return [line for index, (one, two) in pairs for line in differences(one, two, f"{path}[{index}]")]
+    if _same(wanted, live):
+        return []
+    return [f"{path} is {_show(live)}, not {_show(wanted)}"]
+
+
+def _same(wanted: Any, live: Any) -> bool:
+    if wanted == live or (not wanted and not live):
+        return True
+    if not isinstance(wanted, str | int) or not isinstance(live, str | int):
+        return False
+    one, two = _value(wanted), _value(live)
+    return one is not None and one == two
+
+
+def _value(text: str | int) -> Decimal | None:
+    try:
+        return quantities.parse(text)
+    except ValueError:
+        return None
+
+
+def _show(value: Any) -> str:
+    return "missing" if value is None else str(value)
+
+
+def _policy(desired: Desired, name: str, spec: Manifest) -> Manifest:
+    return _object(desired, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
+
+
+def _object(
+    desired: Desired,
+    api_version: str,
+    kind: str,
+    name: str,
+    *,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    spec: Manifest | None = None,
+) -> Manifest:
+    metadata: Manifest = {"name": name}
+    if kind != "Namespace":
+        metadata["namespace"] = desired.namespace
+    metadata["labels"] = _labels(desired) | (labels or {})
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata} | ({"spec": spec} if spec else {})
+
+
+def _labels(desired: Desired) -> dict[str, str]:
+    domain = desired.label_domain
+    labels = {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        environment_label(domain): desired.environment_id,
+        f"{domain}/template": naming.label_value(desired.template),
+    }
+    if desired.team:
+        labels[f"{domain}/team"] = naming.label_value(desired.team)
+    return labels

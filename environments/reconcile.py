@@ -1,0 +1,143 @@
+"""The one entry to all work: read everything, make cluster and directory match the row, write down how it went.
+
+Provisioning, changing, repairing and removing are the same call. What differs is what the row wants.
+"""
+
+import logging
+import random
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from environments import desired, lifecycle, runner
+from environments.errors import ReconcileError
+from environments.lifecycle import Lease, LeaseLostError
+from environments.models import Environment, Event
+from environments.phases import Phase, Status
+from environments.runner import Attempt
+from environments.steps import REMOVALS, STEPS
+from environments.steps.base import Step
+
+logger = logging.getLogger(__name__)
+
+_FIRST_DELAY, _LAST_DELAY = 1.0, 300.0  # seconds
+
+
+def reconcile(environment_id: uuid.UUID | str) -> float | None:
+    """Work on one environment until nothing more can be done now.
+
+    Returns the seconds until it should be looked at again, None where there is nothing to come back for.
+    """
+    lease = lifecycle.take_lease(environment_id)
+    if lease is None:
+        return None
+    try:
+        return _reconcile(lease)
+    except LeaseLostError:
+        logger.warning("environment %s: another worker took over", environment_id)
+        return None
+    except Exception:
+        lifecycle.release(lease, next_reconcile_at=timezone.now() + timedelta(seconds=60))
+        raise
+
+
+def backoff(
+    attempts: int, *, pace: float | None = None, floor: float | None = None, spread: float | None = None
+) -> float:
+    """Seconds until the next try: doubling from `pace` (one second) to five minutes, never less than `floor`.
+
+    `spread` (0 to 1, random by default) keeps many environments from returning at the same moment.
+    """
+    spread = random.random() if spread is None else spread  # noqa: S311
+    delay = min(_LAST_DELAY, (pace or _FIRST_DELAY) * 2.0 ** min(attempts, 12)) * (0.75 + spread / 2)
+    return max(delay, floor or 0.0)
+
+
+def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_ready: bool) -> Phase:
+    """Where an environment stands after a run of `expected` steps."""
+    statuses = [attempt.status for attempt in attempts]
+    complete = len(statuses) == expected and all(status == Status.DONE for status in statuses)
+    if complete:
+        return Phase.READY if wanted else Phase.DELETED
+    if Status.FAILED in statuses:
+        return Phase.FAILED
+    if not wanted:
+        return Phase.DELETING
+    return Phase.DEGRADED if was_ready else Phase.PROVISIONING
+
+
+def _reconcile(lease: Lease) -> float | None:
+    environment = (
+        Environment.objects.select_related("owner", "team", "version__template", "cluster", "directory")
+        .prefetch_related("groups", "members", "conditions")
+        .get(pk=lease.environment_id)
+    )
+    steps = STEPS if environment.wanted else REMOVALS
+    tries = {condition.type: condition.attempts for condition in environment.conditions.all()}
+    recorder = _Recorder(lease, tries)
+    attempts = _attempts(environment, steps, recorder)
+    phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
+    event = _event(environment, phase, attempts)
+    lifecycle.settle(lease, phase=phase, next_reconcile_at=recorder.next_at, event=event)
+    return max(0.0, (recorder.next_at - timezone.now()).total_seconds()) if recorder.next_at else None
+
+
+class _Recorder:
+    """Writes attempts down as they happen, and remembers the earliest next try."""
+
+    def __init__(self, lease: Lease, tries: dict[str, int]) -> None:
+        self.next_at: datetime | None = None
+        self._lease, self._tries = lease, tries
+
+    def __call__(self, attempt: Attempt) -> None:
+        next_at = self._next_try(attempt)
+        if next_at and (self.next_at is None or next_at < self.next_at):
+            self.next_at = next_at
+        lifecycle.record_attempt(self._lease, attempt, next_try_at=next_at)
+
+    def _next_try(self, attempt: Attempt) -> datetime | None:
+        if attempt.status == Status.WAITING:
+            tries = self._tries.get(attempt.step.type, 0)
+            delay: float | None = backoff(tries, pace=attempt.pace, floor=attempt.floor)
+        else:
+            delay = attempt.look_again
+        return None if delay is None else timezone.now() + timedelta(seconds=delay)
+
+
+def _attempts(environment: Environment, steps: tuple[Step, ...], record: _Recorder) -> list[Attempt]:
+    try:
+        context = desired.context(environment)
+    except ReconcileError as error:  # a credential that cannot be read holds up the first step
+        attempt = Attempt(steps[0], Status.FAILED, error.reason, error.message, 0)
+        record(attempt)
+        return [attempt]
+    tasks = runner.ensuring(steps) if environment.wanted else runner.removing(steps)
+    return runner.run(tasks, context, record, workers=settings.RECONCILE_WORKERS)
+
+
+_WORDS = {
+    Phase.READY: ("Ready", "Ready: everything is in place and access is proven.", "ok"),
+    Phase.DEGRADED: ("Degraded", "Something is out of order and is being repaired.", "warn"),
+    Phase.DELETED: ("Deleted", "Deleted: the namespace and the groups are gone.", ""),
+}
+
+
+def _event(environment: Environment, phase: Phase, attempts: list[Attempt]) -> Event | None:
+    """The line of history that a change of phase is worth, None where there was none."""
+    if phase == environment.phase:
+        return None
+    if phase == Phase.FAILED:
+        failed = next(attempt for attempt in attempts if attempt.status == Status.FAILED)
+        title = failed.step.title if environment.wanted else failed.step.removed_title
+        words = ("Failed", f"{title}: {failed.message}"[:500], "bad")
+    elif phase in _WORDS:
+        words = _WORDS[phase]
+    else:
+        return None
+    verb, message, tone = words
+    if phase == Phase.READY and environment.ready_at:
+        verb, message = "Repaired", "In order again."
+    owed = verb in ("Ready", "Failed", "Deleted")
+    return Event(environment=environment, verb=verb, message=message, tone=tone, notice_owed=owed)

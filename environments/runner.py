@@ -1,0 +1,113 @@
+"""Runs steps in the order that their needs allow; those that need nothing of each other run at the same time.
+
+Nothing here knows the database: what happened is handed to `record`, in the calling thread, as it happens.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+
+from environments.errors import PermanentError, TemporaryError
+from environments.facts import Facts
+from environments.phases import Status
+from environments.steps.base import Context, Outcome, Step, merge
+
+logger = logging.getLogger(__name__)
+
+_UNEXPECTED = "Something unexpected happened in the portal. It was logged, and is tried again."
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of one step, and what it wishes for the next: `pace` is the first delay of the back-off in seconds,
+    `floor` the least one (Retry-After), `look_again` the delay after success; None where it has no wish.
+    """
+
+    step: Step
+    status: Status
+    reason: str
+    message: str
+    duration_ms: int
+    facts: Facts = field(default_factory=Facts)
+    pace: float | None = None
+    floor: float | None = None
+    look_again: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step, what to call, and the types of the steps that must be done before."""
+
+    step: Step
+    call: Callable[[Context], Outcome]
+    after: frozenset[str]
+
+
+def ensuring(steps: tuple[Step, ...]) -> list[Task]:
+    """The tasks that make an environment."""
+    return [Task(step, step.ensure, frozenset(step.needs)) for step in steps]
+
+
+def removing(steps: tuple[Step, ...]) -> list[Task]:
+    """The tasks that unmake it."""
+    return [Task(step, step.remove, frozenset(step.removed_after)) for step in steps if step.remove]
+
+
+def run(tasks: list[Task], context: Context, record: Callable[[Attempt], None], *, workers: int) -> list[Attempt]:
+    """Try every task whose needs are done, until none is left; what failed holds up only what needs it.
+
+    `record` is called in this thread, once for each attempt; an exception of its own ends the run.
+    """
+    attempts: list[Attempt] = []
+    left, done = list(tasks), set[str]()
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="step") as pool:
+        while wave := [task for task in left if task.after <= done]:
+            left = [task for task in left if task not in wave]
+            for attempt in _wave(pool, wave, context):
+                record(attempt)
+                attempts.append(attempt)
+                context = merge(context, attempt.facts)
+                if attempt.status == Status.DONE:
+                    done.add(attempt.step.type)
+    return attempts
+
+
+def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[Attempt]:
+    futures: list[Future[Attempt]] = [pool.submit(_attempt, task, context) for task in wave if not task.step.inline]
+    for task in wave:
+        if task.step.inline:
+            yield _attempt(task, context)
+    for future in as_completed(futures):
+        yield future.result()
+
+
+def _attempt(task: Task, context: Context) -> Attempt:
+    start = time.monotonic()
+    attempt = _call(task, context)
+    return replace(attempt, duration_ms=round((time.monotonic() - start) * 1000))
+
+
+def _call(task: Task, context: Context) -> Attempt:
+    try:
+        outcome = task.call(context)
+    except PermanentError as error:
+        return Attempt(task.step, Status.FAILED, error.reason, error.message, 0)
+    except TemporaryError as error:
+        return Attempt(task.step, Status.WAITING, error.reason, error.message, 0, floor=error.retry_after)
+    except Exception:
+        # A mistake of ours must neither stop the other steps nor leave the environment without a next try.
+        logger.exception("step %s failed unexpectedly", task.step.type)
+        return Attempt(task.step, Status.WAITING, "Unexpected", _UNEXPECTED, 0)
+    status = Status.DONE if outcome.wait is None else Status.WAITING
+    return Attempt(
+        task.step,
+        status,
+        outcome.reason,
+        outcome.message,
+        0,
+        outcome.facts,
+        pace=outcome.wait,
+        look_again=outcome.look_again,
+    )

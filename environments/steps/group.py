@@ -1,0 +1,65 @@
+"""The directory's groups, one for each role in use."""
+
+from environments.directory import Person
+from environments.errors import PermanentError
+from environments.facts import Facts, MemberFacts
+from environments.steps.base import Context, GroupState, Outcome, Step
+
+
+def ensure(context: Context) -> Outcome:
+    """Find or create each group. A group needs somebody to begin with: the first member whom the directory knows."""
+    ids, facts = {}, {}
+    for group in context.groups:
+        found = _find(context, group)
+        if found is None:
+            first = _first_member(context, group)
+            if first is None:
+                continue
+            pk, person = first
+            found = context.directory.create_group(group.key, person)
+            facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True)
+        ids[group.role] = found
+    missing = [group.role.value for group in context.groups if group.role not in ids]
+    message = ", ".join(group.key.name for group in context.groups if group.role in ids)
+    if missing:
+        message += f"; nobody to put into the {' and '.join(missing)} group yet"
+    return Outcome(message, facts=Facts(group_ids=ids, members=facts))
+
+
+def remove(context: Context) -> Outcome:
+    """Delete our groups, also those whose id was lost in a crash."""
+    for group in context.groups:
+        found = group.directory_id or context.directory.find_group(group.key)
+        if found:
+            context.directory.delete_group(found)
+    return Outcome("The directory's groups are gone.")
+
+
+def _find(context: Context, group: GroupState) -> str | None:
+    """The group's id, None where it has to be made (again)."""
+    if group.directory_id:
+        try:
+            context.directory.members(group.directory_id)
+        except PermanentError as error:
+            if error.reason != "GroupGone":
+                raise
+        else:
+            return group.directory_id
+    return context.directory.find_group(group.key)
+
+
+def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | None:
+    """Somebody to create the group with. Raises PermanentError where the owner is not known."""
+    for member in context.wanted_members(group.role):
+        person = context.directory.find_person(member.email)
+        if person and person.active:
+            return member.pk, person
+        if member.email == context.desired.owner:
+            raise PermanentError(
+                f"The directory does not know {member.email}. Ask a platform admin to check the account there.",
+                reason="OwnerUnknown",
+            )
+    return None
+
+
+STEP = Step("Group", "Group in the directory", "Group removed", ensure, remove, inline=True)

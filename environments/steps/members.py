@@ -1,0 +1,66 @@
+"""Who is in the groups: everybody wanted gets in, nobody but those the portal added is taken out."""
+
+from environments.directory import Person
+from environments.facts import Facts, MemberFacts
+from environments.steps.base import Context, GroupState, MemberState, Outcome, Step
+
+_UNKNOWN = "The directory knows no {email}. Check the address, or ask for an account there."
+_INACTIVE = "The account {email} is deactivated in the directory."
+_LOOK_AGAIN = 600.0  # seconds until the directory is asked again for somebody it does not know
+
+
+def ensure(context: Context) -> Outcome:
+    """Make each group hold its wanted members. A person whom the directory does not know stops nobody else."""
+    facts: dict[int, MemberFacts] = {}
+    for group in context.groups:
+        people = _people(context, group, facts)
+        if group.directory_id:
+            _sync(context, group, people, facts)
+        facts.update({member.pk: MemberFacts(in_group=False, gone=True) for member in _leaving(context, group)})
+    left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
+    count = len(context.wanted_members())
+    message = f"{count - left_out} of {count} in" if left_out else f"{count} {'person' if count == 1 else 'people'} in"
+    return Outcome(
+        message,
+        "SomeUnknown" if left_out else "Done",
+        facts=Facts(members=facts),
+        look_again=_LOOK_AGAIN if left_out else None,
+    )
+
+
+def _people(context: Context, group: GroupState, facts: dict[int, MemberFacts]) -> dict[int, Person]:
+    """The wanted members whom the directory knows; the others are noted on their lines."""
+    people = {}
+    for member in context.wanted_members(group.role):
+        person = _person(context, member)
+        if person and person.active:
+            people[member.pk] = person
+        else:
+            text = (_INACTIVE if person else _UNKNOWN).format(email=member.email)
+            facts[member.pk] = MemberFacts(in_group=False, message=text)
+    return people
+
+
+def _person(context: Context, member: MemberState) -> Person | None:
+    if member.directory_id and member.in_group:
+        return Person(member.directory_id, member.email, member.username)
+    return context.directory.find_person(member.email)
+
+
+def _sync(context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts]) -> None:
+    present = context.directory.members(group.directory_id)  # complete, or an error and nothing happens
+    missing = [person for person in people.values() if person.id not in present]
+    if missing:
+        context.directory.add_members(group.directory_id, missing)
+    for pk, person in people.items():
+        facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True, message="")
+    ids = [member.directory_id for member in _leaving(context, group) if member.directory_id in present]
+    if ids:
+        context.directory.remove_members(group.directory_id, ids)
+
+
+def _leaving(context: Context, group: GroupState) -> list[MemberState]:
+    return [member for member in context.members if not member.wanted and member.role == group.role]
+
+
+STEP = Step("Members", "Members", "", ensure, needs=("Group",), inline=True)

@@ -1,0 +1,77 @@
+"""Celery's side of the work: ids in, nothing out. The database is the queue's truth, messages only hurry it up.
+
+Whatever is lost with a broker, a worker or a message is found again by the sweep; whatever arrives twice
+finds nothing owed, or another worker's lease.
+"""
+
+import logging
+import uuid
+
+from celery import Task, shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from environments import notices, observe
+from environments.models import Cluster, Environment, Event
+from environments.reconcile import reconcile as reconcile_now
+
+logger = logging.getLogger(__name__)
+
+_SOON = 60.0  # seconds: what is due later is left to the sweep
+_BATCH = 500  # environments a sweep enqueues at the most; the next one takes the rest
+
+
+@shared_task(name="environments.reconcile")
+def reconcile(environment_id: str) -> None:
+    """Reconcile one environment, and come back soon where that was asked for."""
+    delay = reconcile_now(environment_id)
+    if delay is not None and delay < _SOON:
+        enqueue(environment_id, delay=delay)
+    elif Environment.objects.owed().filter(pk=environment_id).exists():
+        enqueue(environment_id)  # something more was asked for meanwhile
+
+
+@shared_task(name="environments.sweep")
+def sweep() -> None:
+    """Enqueue everything that is owed: reconciles and e-mails."""
+    for environment_id in Environment.objects.owed().values_list("pk", flat=True)[:_BATCH]:
+        enqueue(environment_id)
+    for event_id in Event.objects.filter(notice_owed=True).values_list("pk", flat=True)[:_BATCH]:
+        _send(deliver_notice, event_id)
+
+
+@shared_task(name="environments.observe_clusters")
+def observe_clusters() -> None:
+    """Have every cluster read, each on its own: one that is down delays no other."""
+    for cluster_id in Cluster.objects.filter(environments__isnull=False).distinct().values_list("pk", flat=True):
+        _send(observe_cluster, cluster_id)
+
+
+@shared_task(name="environments.observe_cluster")
+def observe_cluster(cluster_id: int) -> None:
+    """Read one cluster's figures, and enqueue what was found changed by hand."""
+    for environment_id in observe.observe(cluster_id):
+        enqueue(environment_id)
+
+
+@shared_task(name="environments.deliver_notice")
+def deliver_notice(event_id: int) -> None:
+    """Send the e-mail about an event."""
+    notices.deliver(event_id)
+
+
+def enqueue(environment_id: uuid.UUID | str, *, delay: float = 0.0) -> None:
+    """Hurry a reconcile up. A broker that is down costs only time: the sweep finds what is owed."""
+    _send(reconcile, str(environment_id), delay=delay)
+
+
+def enqueue_after_commit(environment_id: uuid.UUID) -> None:
+    """`enqueue` once the transaction is in, never before."""
+    transaction.on_commit(lambda: enqueue(environment_id))
+
+
+def _send(task: "Task[..., None]", *arguments: object, delay: float = 0.0) -> None:
+    try:
+        task.apply_async(arguments, countdown=delay or None, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("the broker took no message (%s); the sweep will", type(error).__name__)
