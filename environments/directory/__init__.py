@@ -1,5 +1,49 @@
 """Directories of people and groups behind one interface. The only importer of `httpx`."""
 
-from environments.directory.base import DirectoryClient, GroupKey, Person
+import threading
+from datetime import datetime
+from typing import Protocol
 
-__all__ = ["DirectoryClient", "GroupKey", "Person"]
+from environments.directory.base import DirectoryClient, GroupKey, Person
+from environments.directory.local import LocalClient
+from environments.directory.scim import ScimClient
+from environments.directory.transport import Connection
+from environments.errors import PermanentError
+from environments.models.directories import Kind
+
+__all__ = ["DirectoryClient", "GroupKey", "Person", "connect"]
+
+
+class DirectoryRow(Connection, Protocol):
+    """A `Directory` row, as the cache of clients needs it."""
+
+    pk: int
+    kind: str
+    updated_at: datetime
+
+
+_clients: dict[int, tuple[datetime, DirectoryClient]] = {}
+_clients_lock = threading.Lock()
+
+
+def connect(directory: DirectoryRow) -> DirectoryClient:
+    """The client for a directory, shared by all threads until its row changes.
+
+    Raises PermanentError for a kind that nothing here speaks.
+    """
+    with _clients_lock:
+        cached = _clients.get(directory.pk)
+        if cached is None or cached[0] != directory.updated_at:
+            cached = (directory.updated_at, _client(directory))
+            _clients[directory.pk] = cached
+        return cached[1]
+
+
+def _client(directory: DirectoryRow) -> DirectoryClient:
+    match directory.kind:
+        case Kind.SCIM:
+            return ScimClient(directory)
+        case Kind.LOCAL:
+            return LocalClient(directory.pk)
+        case _:
+            raise PermanentError(f"The portal does not speak {directory.kind} to directories.", reason="UnknownKind")

@@ -1,7 +1,7 @@
 """The record: everything the portal knows, in the words its users see."""
 
 from environments.models.clusters import Cluster
-from environments.models.directories import Directory
+from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event
 from environments.models.people import Team, User
@@ -14,6 +14,7 @@ __all__ = [
     "Environment",
     "Event",
     "Group",
+    "LocalGroup",
     "Member",
     "Team",
     "Template",

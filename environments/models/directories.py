@@ -1,8 +1,11 @@
 """Where groups of people live: the identity provider, or the portal itself."""
 
+from django.conf import settings
 from django.core.validators import URLValidator
 from django.db import models
 from encrypted_fields.fields import EncryptedTextField
+
+from environments.models.people import User
 
 
 class Kind(models.TextChoices):
@@ -49,6 +52,24 @@ class Directory(models.Model):
                 violation_error_message="Another directory is the default already.",
             ),
         )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LocalGroup(models.Model):
+    """A group of a local directory. `environment_id` is no foreign key: a directory knows nothing of environments."""
+
+    directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="local_groups")
+    name = models.CharField(max_length=120)
+    environment_id = models.UUIDField()
+    members: "models.ManyToManyField[User, models.Model]" = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="local_groups", blank=True
+    )
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (models.UniqueConstraint(fields=["directory", "name"], name="one_local_group_per_name"),)
 
     def __str__(self) -> str:
         return self.name

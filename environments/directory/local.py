@@ -1,0 +1,94 @@
+"""No identity provider: groups live in the portal, and people are its own users."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError, transaction
+
+from environments.directory.base import GroupKey, Person
+from environments.errors import PermanentError, TemporaryError
+from environments.models import LocalGroup, User
+
+
+class LocalClient:
+    """A DirectoryClient for the portal's own groups. Safe to use from several threads."""
+
+    def __init__(self, directory_id: int) -> None:
+        self._groups = LocalGroup.objects.filter(directory_id=directory_id)
+        self._directory_id = directory_id
+
+    def find_person(self, email: str) -> Person | None:
+        """The user with this e-mail address, in any case."""
+        with _translated():
+            user = User.objects.filter(email__iexact=email).first()
+        if user is None:
+            return None
+        return Person(id=str(user.pk), email=user.email, username=user.username, active=user.is_active)
+
+    def find_group(self, key: GroupKey) -> str | None:
+        """The group's id. Raises PermanentError (NotOurs) where another environment has the name."""
+        with _translated():
+            group = self._groups.filter(name=key.name).first()
+        if group is None:
+            return None
+        if str(group.environment_id) != key.environment_id:
+            raise PermanentError(f"The group {key.name} belongs to another environment.", reason="NotOurs")
+        return str(group.pk)
+
+    def create_group(self, key: GroupKey, first_member: Person) -> str:
+        """Create the group, or take the one that is there, with its first member. Raises PermanentError (NotOurs)."""
+        with _translated(), transaction.atomic():
+            group, _ = LocalGroup.objects.get_or_create(
+                directory_id=self._directory_id, name=key.name, defaults={"environment_id": key.environment_id}
+            )
+            if str(group.environment_id) != key.environment_id:
+                raise PermanentError(f"The group {key.name} belongs to another environment.", reason="NotOurs")
+            group.members.add(*User.objects.filter(pk=_pk(first_member.id)))
+        return str(group.pk)
+
+    def members(self, group_id: str) -> set[str]:
+        """The ids of all members. Raises PermanentError (GroupGone)."""
+        with _translated():
+            return {str(pk) for pk in self._group(group_id).members.values_list("pk", flat=True)}
+
+    def add_members(self, group_id: str, people: list[Person]) -> None:
+        """Add people; those who are in already stay."""
+        with _translated():
+            known = User.objects.filter(pk__in=[_pk(person.id) for person in people])
+            self._group(group_id).members.add(*known)
+
+    def remove_members(self, group_id: str, person_ids: list[str]) -> None:
+        """Remove people; those who are not in are passed over."""
+        with _translated():
+            self._group(group_id).members.remove(*(_pk(person_id) for person_id in person_ids))
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete the group; nothing happens where it is gone."""
+        with _translated():
+            self._groups.filter(pk=_pk(group_id)).delete()
+
+    def check(self) -> str:
+        """One sentence that says how many people and groups there are."""
+        with _translated():
+            people, groups = User.objects.filter(is_active=True).count(), self._groups.count()
+        return f"The portal keeps the groups itself: {people} people, {groups} groups."
+
+    def _group(self, group_id: str) -> LocalGroup:
+        group = self._groups.filter(pk=_pk(group_id)).first()
+        if group is None:
+            raise PermanentError("The group is gone from the portal.", reason="GroupGone")
+        return group
+
+
+def _pk(text: str) -> int:
+    """An id as this directory gives them; one of another directory's is nobody's."""
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """A database that is locked or away, as one of the two errors."""
+    try:
+        yield
+    except OperationalError as error:
+        raise TemporaryError("The portal's database does not answer.", reason="Unavailable") from error

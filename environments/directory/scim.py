@@ -1,0 +1,362 @@
+"""SCIM 2.0 (RFC 7643, RFC 7644): people and groups in an identity provider.
+
+The portal asks a server what it can do (ServiceProviderConfig) and believes it, with one reserve: whatever was
+filtered there is compared here again, since some servers ignore a filter they do not know.
+
+What servers were seen to do differs, and decides the details:
+- `count` is never sent. It is optional, and Canaille 0.3.6 answers it with 500.
+- A member is written and read by the last part of its URI (RFC 7644 §3.2: `…/Users/{id}`), which is its `id`
+  everywhere but in Canaille, where both the URI and `members[].value` hold the user name.
+- A path with a filter (`members[value eq "…"]`) is used only where the server filters. Others get all the remaining
+  members in one PATCH `replace`, or where they cannot PATCH, in a PUT; both with If-Match where they give entity tags.
+- `externalId` tells our groups from others'. Where the server does not keep it (Canaille), a single group of our
+  name is ours: the name ends in random characters, and the caller stores the group's id. Two of one name are not.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from environments.directory.base import GroupKey, Person
+from environments.directory.transport import (
+    ConflictError,
+    Connection,
+    Http,
+    Json,
+    NotFoundError,
+    Reply,
+    attribute,
+    number,
+    truth,
+)
+from environments.errors import PermanentError, TemporaryError
+
+GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
+PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+MAX_PAGES = 1000
+MAX_OPERATIONS = 100  # members in one PATCH; some servers take no more
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the server says it can do. Without an answer: nothing, which works with every server."""
+
+    filter: bool = False
+    patch: bool = False
+
+
+class ScimClient:
+    """A DirectoryClient for one SCIM service provider. Safe to use from several threads."""
+
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = Http(connection, transport)
+        self._base = connection.url.rstrip("/")
+        self._lock = threading.Lock()
+        self._features: Features | None = None
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._http.close()
+
+    def find_person(self, email: str) -> Person | None:
+        """The person with this user name or e-mail address, in any case; None where a complete search finds nobody.
+
+        Raises PermanentError (Ambiguous) where the address belongs to several active people: access must not
+        go to whoever comes first. RFC 7644 §3.4.2.2.
+        """
+        wanted = email.casefold()
+        found = {person.id: person for person in self._people(email) if _is_called(person, wanted)}
+        named = [person for person in found.values() if person.username.casefold() == wanted]
+        people = named or list(found.values())
+        active = [person for person in people if person.active] or people
+        if len(active) > 1:
+            raise PermanentError(
+                f"{email} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
+                reason="Ambiguous",
+            )
+        return active[0] if active else None
+
+    def find_group(self, key: GroupKey) -> str | None:
+        """The group's id, None where there is none. Raises PermanentError (NotOurs); see the top of this file."""
+        query = f"displayName eq {json.dumps(key.name, ensure_ascii=False)}"
+        groups = [
+            (str(attribute(group, "externalId") or ""), _text(group, "id"))
+            for group in self._search("/Groups", query, excluded="members")
+            if str(attribute(group, "displayName")).casefold() == key.name.casefold()
+        ]
+        ours = [group_id for external_id, group_id in groups if external_id == _external_id(key)]
+        if len(ours) == 1:
+            return ours[0]
+        if not groups:
+            return None
+        if len(groups) == 1 and not groups[0][0]:
+            return groups[0][1]
+        raise PermanentError(
+            f"The directory has a group {key.name} that another made. The portal does not take it over.",
+            reason="NotOurs",
+        )
+
+    def create_group(self, key: GroupKey, first_member: Person) -> str:
+        """Create the group with its first member; its id. RFC 7644 §3.3.
+
+        Where it exists already and is ours, that one's id. Raises PermanentError (NotOurs).
+        """
+        body = {
+            "schemas": [GROUP_SCHEMA],
+            "externalId": _external_id(key),
+            "displayName": key.name,
+            "members": [self._reference(first_member.id)],
+        }
+        try:
+            created = attribute(self._http.request("POST", "/Groups", body=body).body, "id")
+        except ConflictError:
+            created = None
+        group_id = str(created or "") or self.find_group(key)
+        if not group_id:
+            raise TemporaryError(f"The directory neither made nor has the group {key.name}.", reason="Conflict")
+        return group_id
+
+    def members(self, group_id: str) -> set[str]:
+        """The ids of all members, nested groups included. Complete or an error. RFC 7644 §3.4.1.
+
+        Raises PermanentError (GroupGone). An absent `members` means none (RFC 7643 §2.5).
+        """
+        return {_member_id(member) for member in _members(self._group(group_id).body)}
+
+    def add_members(self, group_id: str, people: list[Person]) -> None:
+        """Add people; those who are in already stay. RFC 7644 §3.5.2.1.
+
+        Raises PermanentError (GroupGone), TemporaryError (NotAdded) where the server's answer is without them.
+        """
+        if not people:
+            return
+        references = [self._reference(person.id) for person in people]
+        if not self._can().patch:
+            self._rewrite(group_id, lambda members: _union(members, references))
+            return
+        for some in batched(references, MAX_OPERATIONS):
+            operation = {"op": "add", "path": "members", "value": list(some)}
+            answer = self._patch(group_id, [operation]).body
+            _require_members(answer, {person["value"] for person in some})
+
+    def remove_members(self, group_id: str, person_ids: list[str]) -> None:
+        """Remove people; those who are not in are passed over. RFC 7644 §3.5.2.2.
+
+        Raises PermanentError (GroupGone; Refused where the server wants at least one member).
+        """
+        if not person_ids:
+            return
+        gone = set(person_ids)
+        if not (self._can().patch and self._can().filter):
+            self._rewrite(group_id, lambda members: [m for m in members if _member_id(m) not in gone])
+            return
+        present = sorted(gone & self.members(group_id))
+        for some in batched(present, MAX_OPERATIONS):
+            paths = [f"members[value eq {json.dumps(person_id, ensure_ascii=False)}]" for person_id in some]
+            self._patch(group_id, [{"op": "remove", "path": path} for path in paths])
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete the group; nothing happens where it is gone. RFC 7644 §3.6."""
+        try:
+            self._http.request("DELETE", _path(group_id))
+        except NotFoundError:
+            return
+
+    def check(self) -> str:
+        """One sentence that says who answers, asked anew. Raises one of the two errors where nobody does."""
+        with self._lock:
+            self._features = None
+        can = self._can()
+        total = number(attribute(self._http.request("GET", "/Users").body, "totalResults"))
+        if total is None:
+            raise TemporaryError("What answers at the directory's address is not SCIM.", reason="BadAnswer")
+        abilities = f"filter: {_yes(can.filter)}, patch: {_yes(can.patch)}"
+        return f"SCIM 2.0 at {urlsplit(self._base).hostname} answers; it knows {total:.0f} people ({abilities})."
+
+    def _can(self) -> Features:
+        """What the server can do, read once per client. RFC 7643 §5."""
+        with self._lock:
+            if self._features is None:
+                self._features = self._read_features()
+            return self._features
+
+    def _read_features(self) -> Features:
+        try:
+            config = self._http.request("GET", "/ServiceProviderConfig").body
+        except PermanentError:
+            return Features()  # it is optional in practice
+
+        def supported(name: str) -> bool:
+            feature = attribute(config, name)
+            return isinstance(feature, dict) and truth(attribute(feature, "supported"), default=False)
+
+        return Features(filter=supported("filter"), patch=supported("patch"))
+
+    def _people(self, email: str) -> Iterator[Person]:
+        """Those who may be meant, more where the server cannot filter. Their e-mail is `email` where they have it."""
+        value = json.dumps(email, ensure_ascii=False)
+        queries = [f"userName eq {value}", f"emails.value eq {value}"] if self._can().filter else [""]
+        try:
+            users = [user for query in queries for user in self._pages("/Users", query)]
+        except NotFoundError:
+            raise
+        except PermanentError:
+            users = list(self._pages("/Users"))  # not every server filters by a sub-attribute
+        return (_person(user, email) for user in users)
+
+    def _search(self, path: str, query: str, excluded: str) -> Iterator[Json]:
+        return self._pages(path, query if self._can().filter else "", excluded)
+
+    def _pages(self, path: str, query: str = "", excluded: str = "") -> Iterator[Json]:
+        """All resources, once each. RFC 7644 §3.4.2.4.
+
+        Raises TemporaryError (PartialAnswer) where they cannot all be had: a page without anything new before the
+        end, or a total that changes underway, after which a resource may have slipped from one page to another.
+        """
+        params = {"filter": query} if query else {}
+        params |= {"excludedAttributes": excluded} if excluded else {}
+        seen: set[str] = set()
+        start, expected = 1, None
+        for _ in range(MAX_PAGES):
+            page = self._http.request("GET", path, params=params | ({"startIndex": str(start)} if start > 1 else {}))
+            resources, total = _page(page.body)
+            new = {_text(resource, "id"): resource for resource in resources}
+            fresh = [resource for resource_id, resource in new.items() if resource_id not in seen]
+            seen |= new.keys()
+            yield from fresh
+            if expected not in (None, total) or len(seen) > total:
+                raise TemporaryError("The directory changed while it was read.", reason="PartialAnswer")
+            if len(seen) == total:
+                return
+            if not fresh:
+                raise TemporaryError("The directory's answer breaks off before its end.", reason="PartialAnswer")
+            start, expected = start + len(resources), total
+        raise PermanentError("The directory's pages are too small to be read through.", reason="TooManyPages")
+
+    def _group(self, group_id: str) -> Reply:
+        try:
+            reply = self._http.request("GET", _path(group_id))
+        except NotFoundError as error:
+            raise _gone() from error
+        _text(reply.body, "id")  # anything else that answers 200 must not pass for a group without members
+        return reply
+
+    def _patch(self, group_id: str, operations: list[Json], etag: str = "") -> Reply:
+        body = {"schemas": [PATCH_SCHEMA], "Operations": operations}
+        try:
+            return self._http.request("PATCH", _path(group_id), body=body, etag=etag)
+        except NotFoundError as error:
+            raise _gone() from error
+
+    def _rewrite(self, group_id: str, change: Any) -> None:
+        """Read the group, write back its members as `change` makes them; nothing is written where nothing changes."""
+        group = self._group(group_id)
+        before = _members(group.body)
+        members = change(before)
+        if members == before:
+            return
+        etag = group.etag or str(attribute(attribute(group.body, "meta") or {}, "version") or "")
+        if self._can().patch:
+            self._patch(group_id, [{"op": "replace", "path": "members", "value": members}], etag)
+            return
+        body = {name: value for name, value in group.body.items() if name.casefold() not in ("members", "meta")}
+        try:
+            self._http.request("PUT", _path(group_id), body=body | {"members": members}, etag=etag)
+        except NotFoundError as error:
+            raise _gone() from error
+
+    def _reference(self, person_id: str) -> Json:
+        """A member as it is written. Some servers insist on `$ref`. RFC 7643 §4.2."""
+        return {"value": person_id, "$ref": f"{self._base}/Users/{quote(person_id, safe='')}"}
+
+
+def _external_id(key: GroupKey) -> str:
+    """The group's id on our side. It holds the role too (in the name), since some servers want it unique."""
+    return f"{key.environment_id}/{key.name}"
+
+
+def _path(group_id: str) -> str:
+    return f"/Groups/{quote(group_id, safe='')}"
+
+
+def _gone() -> PermanentError:
+    return PermanentError("The group is gone from the directory.", reason="GroupGone")
+
+
+def _yes(supported: bool) -> str:
+    return "yes" if supported else "no"
+
+
+def _page(body: Json) -> tuple[list[Json], float]:
+    """The resources of a list answer and how many there are in all. RFC 7644 §3.4.2."""
+    resources, total = attribute(body, "Resources"), number(attribute(body, "totalResults"))
+    resources = [] if resources is None else resources
+    if total is None or not isinstance(resources, list) or not all(isinstance(item, dict) for item in resources):
+        raise TemporaryError("The directory's answer is not a SCIM list.", reason="BadAnswer")
+    return resources, total
+
+
+def _text(resource: Json, name: str) -> str:
+    value = attribute(resource, name)
+    if not isinstance(value, str | int) or value == "":
+        raise TemporaryError(f"The directory's answer lacks an {name}.", reason="BadAnswer")
+    return str(value)
+
+
+def _person(user: Json, email: str) -> Person:
+    """A User resource as a Person, whose e-mail is the one that was asked for where it is among theirs."""
+    addresses = _addresses(attribute(user, "emails"))
+    mine = next((address for address in addresses if address.casefold() == email.casefold()), "")
+    location = str(attribute(attribute(user, "meta") or {}, "location") or "")
+    return Person(
+        id=_last_part(location) or _text(user, "id"),
+        email=mine or next(iter(addresses), ""),
+        username=str(attribute(user, "userName") or ""),
+        active=truth(attribute(user, "active"), default=True),
+    )
+
+
+def _is_called(person: Person, wanted: str) -> bool:
+    return wanted in (person.username.casefold(), person.email.casefold())
+
+
+def _addresses(emails: Any) -> list[str]:
+    entries = emails if isinstance(emails, list) else []
+    values = [attribute(entry, "value") if isinstance(entry, dict) else entry for entry in entries]
+    return [value for value in values if isinstance(value, str) and value]
+
+
+def _last_part(uri: str) -> str:
+    """The id in a user's URI, empty where it is not one."""
+    *_, collection, last = ["", "", *urlsplit(uri).path.rstrip("/").split("/")]
+    return unquote(last) if collection.casefold() == "users" else ""
+
+
+def _members(group: Json) -> list[Json]:
+    members = attribute(group, "members")
+    members = [] if members is None else members
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise TemporaryError("The directory's answer has no readable members.", reason="BadAnswer")
+    return members
+
+
+def _member_id(member: Json) -> str:
+    return _last_part(str(attribute(member, "$ref") or "")) or _text(member, "value")
+
+
+def _union(members: list[Json], more: list[Json]) -> list[Json]:
+    known = {_member_id(member) for member in members}
+    return members + [member for member in more if _member_id(member) not in known]
+
+
+def _require_members(answer: Json, wanted: set[str]) -> None:
+    """Some servers drop a member they do not know without a word. An answer without members says nothing."""
+    members = attribute(answer, "members")
+    if isinstance(members, list) and not wanted <= {_member_id(member) for member in _members(answer)}:
+        raise TemporaryError("The directory did not add everybody to the group.", reason="NotAdded")
