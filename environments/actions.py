@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments import naming, tasks
+from environments import directory, naming, tasks
+from environments.errors import ReconcileError
 from environments.models import (
     Cluster,
     Condition,
@@ -29,7 +30,7 @@ from environments.models import (
 from environments.phases import Phase, Role
 from environments.steps import REMOVALS, STEPS
 
-_NAME_TRIES = 5
+_NAME_TRIES = 5  # random suffixes after the form's own
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,12 @@ def request_environment(user: User, request: Request) -> Environment:
     earlier = Environment.objects.filter(request_key=request.key, owner=user).first()
     if earlier:
         return earlier
-    directory = _usable_directory(request)
-    for _ in range(_NAME_TRIES):
+    home = _usable_directory(request)
+    suffixes = [naming.suffix_of(request.key), *(naming.new_suffix() for _ in range(_NAME_TRIES))]
+    for suffix in suffixes:
         try:
             with transaction.atomic():
-                return _create(user, request, directory)
+                return _create(user, request, home, suffix)
         except IntegrityError:
             # The namespace's name is taken, or the same form arrived twice at the same moment.
             earlier = Environment.objects.filter(request_key=request.key, owner=user).first()
@@ -93,6 +95,18 @@ def try_again(environment: Environment, actor: User) -> None:
         tasks.enqueue_after_commit(environment.pk)
 
 
+def unknown_people(addresses: list[str]) -> list[str]:
+    """Those addresses that the default directory certainly does not know; none where it does not answer."""
+    row = Directory.objects.filter(is_default=True).first()
+    if row is None or not addresses:
+        return []
+    try:
+        client = directory.connect(row)
+        return [address for address in addresses if client.find_person(address) is None]
+    except ReconcileError:
+        return []  # said later, on the member's line
+
+
 def _usable_directory(request: Request) -> Directory:
     """Raises ValidationError where the request cannot be carried out as things are now."""
     current = TemplateVersion.objects.filter(pk=request.version.pk, state=TemplateVersion.State.PUBLISHED)
@@ -100,20 +114,20 @@ def _usable_directory(request: Request) -> Directory:
         raise ValidationError("This template was changed or retired while the form was open. Look at it again.")
     if not Cluster.objects.filter(pk=request.cluster.pk, accepts_new=True).exists():
         raise ValidationError("This cluster accepts no new environments at the moment.")
-    directory = Directory.objects.filter(is_default=True).first()
-    if directory is None:
+    home = Directory.objects.filter(is_default=True).first()
+    if home is None:
         raise ValidationError("No directory is set up yet. A platform admin has to add one.")
-    return directory
+    return home
 
 
-def _create(user: User, request: Request, directory: Directory) -> Environment:
+def _create(user: User, request: Request, home: Directory, suffix: str) -> Environment:
     now = timezone.now()
     days = request.version.parsed().lifetime_days
     environment = Environment.objects.create(
         request_key=request.key,
         name=request.name,
         purpose=request.purpose,
-        namespace=naming.namespace(user.email, request.name, naming.new_suffix()),
+        namespace=naming.namespace(user.email, request.name, suffix),
         owner=user,
         team=request.team,
         version=request.version,
@@ -121,7 +135,7 @@ def _create(user: User, request: Request, directory: Directory) -> Environment:
         size=request.size,
         parameters=request.parameters,
         cluster=request.cluster,
-        directory=directory,
+        directory=home,
         created_at=now,
         ends_at=now + timedelta(days=days) if days else None,
     )

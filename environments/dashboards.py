@@ -7,7 +7,7 @@ from decimal import Decimal
 from environments import desired, manifests, quantities
 from environments.models import Condition, Environment, Event, Member, Template, TemplateVersion, User
 from environments.permissions import may_edit
-from environments.phases import Phase, Role, Status
+from environments.phases import Phase, Status
 from environments.spec import TemplateSpec
 from environments.steps import BY_TYPE, REMOVALS, STEPS
 
@@ -137,8 +137,7 @@ def timeline(environment: Environment, conditions: list[Condition]) -> list[Line
         return [Line("Deletion asked for", "ok", word="done"), *lines]
     first = Line("Request accepted", "ok", f"{environment.version}", at=environment.created_at, word="done")
     ready = environment.phase == Phase.READY
-    took = environment.ready_at and round((environment.ready_at - environment.created_at).total_seconds() * 1000)
-    last = Line("Ready", "ok" if ready else "", took_ms=took if ready else None, word="done" if ready else "not yet")
+    last = Line("Ready", "ok" if ready else "", took_ms=_took(environment), word="done" if ready else "not yet")
     return [first, *lines, last]
 
 
@@ -166,10 +165,8 @@ def bars(usage: dict[str, list[str]]) -> list[Bar]:
 
 def things(environment: Environment) -> list[Thing]:
     """The objects that the portal keeps in place, and what each is for."""
-    wanted = manifests.all_manifests(desired.desired(environment))
-    roles = sorted({Role(member.role) for member in environment.members.all()})
-    bindings = [Thing("RoleBinding", f"environment-{role.value}", f"who is {role.value}") for role in roles]
-    return [Thing(item["kind"], item["metadata"]["name"], _says(item)) for item in wanted] + bindings
+    wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
+    return [Thing(item["kind"], item["metadata"]["name"], _says(item)) for item in wanted]
 
 
 def poll_seconds(environment: Environment, lines: list[Line]) -> int | None:
@@ -194,6 +191,13 @@ def _line(environment: Environment, condition: Condition) -> Line:
     )
 
 
+def _took(environment: Environment) -> int | None:
+    """Milliseconds from the request to the first Ready."""
+    if environment.ready_at is None:
+        return None
+    return round((environment.ready_at - environment.created_at).total_seconds() * 1000)
+
+
 def _after(needs: tuple[str, ...], condition: Condition) -> str:
     if condition.status != Status.PENDING or not needs:
         return ""
@@ -216,6 +220,8 @@ def _says(manifest: manifests.Manifest) -> str:
             return f"{len(manifest['spec']['hard'])} resources limited"
         case "LimitRange":
             return "defaults for containers without resources"
+        case "RoleBinding":
+            return f"{len(manifest['subjects'])} subjects"
         case _:
             policies = {"deny-all": "nothing in or out …", "allow-dns": "… but DNS"}
             return policies.get(manifest["metadata"]["name"], "… and inside the namespace")

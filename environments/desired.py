@@ -1,5 +1,7 @@
 """From rows to the plain facts that manifests and steps are made of."""
 
+from dataclasses import replace
+
 from django.conf import settings
 
 from environments import cluster, directory
@@ -7,6 +9,7 @@ from environments.directory import GroupKey
 from environments.manifests import Desired
 from environments.models import Cluster, Environment
 from environments.phases import Role
+from environments.steps import binding
 from environments.steps.base import Context, GroupState, MemberState, Naming
 
 
@@ -27,6 +30,12 @@ def desired(environment: Environment) -> Desired:
         dns_namespace=environment.cluster.dns_namespace,
         dns_port=environment.cluster.dns_port,
     )
+
+
+def desired_with_bindings(environment: Environment) -> Desired:
+    """The same with the role bindings, as the members stand in the record."""
+    groups, members = _groups(environment), _members(environment)
+    return replace(desired(environment), bindings=binding.bindings(groups, members, naming(environment.cluster)))
 
 
 def naming(row: Cluster) -> Naming:

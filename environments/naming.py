@@ -6,6 +6,7 @@ Source: RFC 1123 labels, https://kubernetes.io/docs/concepts/overview/working-wi
 import re
 import secrets
 import unicodedata
+import uuid
 
 MAX_LABEL = 63
 _SUFFIX_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"  # no vowels, no look-alikes: no words by accident
@@ -31,6 +32,15 @@ def is_reserved(name: str) -> bool:
 def new_suffix() -> str:
     """Five random characters that keep two people's equal wishes apart."""
     return "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(_SUFFIX_LENGTH))
+
+
+def suffix_of(key: uuid.UUID) -> str:
+    """The suffix that belongs to a request form, so that the form can show the name before it is sent."""
+    number, letters = key.int, []
+    for _ in range(_SUFFIX_LENGTH):
+        number, index = divmod(number, len(_SUFFIX_ALPHABET))
+        letters.append(_SUFFIX_ALPHABET[index])
+    return "".join(letters)
 
 
 def namespace(owner_email: str, name: str, suffix: str) -> str:

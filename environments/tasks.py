@@ -72,6 +72,6 @@ def enqueue_after_commit(environment_id: uuid.UUID) -> None:
 
 def _send(task: "Task[..., None]", *arguments: object, delay: float = 0.0) -> None:
     try:
-        task.apply_async(arguments, countdown=delay or None, retry=False)
+        task.apply_async(arguments, countdown=delay, retry=False)
     except (OperationalError, OSError) as error:
         logger.warning("the broker took no message (%s); the sweep will", type(error).__name__)

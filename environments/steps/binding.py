@@ -5,12 +5,12 @@ from dataclasses import replace
 from environments import manifests
 from environments.facts import Facts, MemberFacts
 from environments.manifests import Binding
-from environments.steps.base import Context, Outcome, Step, prune
+from environments.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, prune
 
 
 def ensure(context: Context) -> Outcome:
     """Bind each role to its group (and to its members by name, where the cluster is set so); drop the rest of ours."""
-    desired = replace(context.desired, bindings=bindings(context))
+    desired = replace(context.desired, bindings=bindings(context.groups, context.members, context.naming))
     wanted = manifests.role_bindings(desired)
     for manifest in wanted:
         context.cluster.apply(manifest)
@@ -26,14 +26,14 @@ def remove(context: Context) -> Outcome:
     return Outcome("Nobody has access any more.")
 
 
-def bindings(context: Context) -> tuple[Binding, ...]:
+def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], naming: Naming) -> tuple[Binding, ...]:
     """Who is bound to what: people by name only once the directory has them in the group."""
     result = []
-    for group in context.groups:
-        members = [member for member in context.wanted_members(group.role) if member.in_group]
-        if members:
-            users = tuple(context.naming.user(member) for member in members) if context.naming.bind_members else ()
-            result.append(Binding(group.role, context.naming.group(group.key.name), users))
+    for group in groups:
+        inside = [member for member in members if member.wanted and member.in_group and member.role == group.role]
+        if inside:
+            users = tuple(naming.user(member) for member in inside) if naming.bind_members else ()
+            result.append(Binding(group.role, naming.group(group.key.name), users))
     return tuple(result)
 
 

@@ -1,0 +1,1 @@
+"""The pages: fetch through permissions.py, act through actions.py, answer."""

@@ -1,0 +1,245 @@
+"""Forms: the request form, made from a template version's own description, and the list's filters."""
+
+import difflib
+import re
+import uuid
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db.models import QuerySet
+
+from environments import actions, naming, quantities
+from environments.models import Cluster, Template, TemplateVersion, User
+from environments.phases import Phase, Role
+from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
+
+MAX_COLLABORATORS = 20
+
+
+class RequestForm(forms.Form):
+    """One form for every template: its sizes and parameters become fields, with their own words for what is wrong."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    name = forms.CharField(
+        max_length=40,
+        help_text="Letters, digits and spaces; becomes part of the namespace's name.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+    purpose = forms.CharField(
+        label="What is it for?", max_length=200, required=False, help_text="One line for whoever finds it later."
+    )
+
+    def __init__(self, user: User, template_version: TemplateVersion, data: Any = None) -> None:
+        key = uuid.uuid4()
+        super().__init__(data, initial={"key": key, "version": template_version.pk})
+        self.user, self.template_version, self.spec = user, template_version, template_version.parsed()
+        self._add_sizes()
+        self._add_parameters()
+        self._add_places()
+        self._add_collaborators()
+
+    # The fields that only this template has
+
+    def _add_sizes(self) -> None:
+        if self.spec.sizes:
+            choices = [(size.name, size.label or size.name.replace("_", " ").capitalize()) for size in self.spec.sizes]
+            self.fields["size"] = forms.ChoiceField(
+                choices=choices, initial=self.spec.sizes[0].name, widget=forms.RadioSelect
+            )
+
+    def _add_parameters(self) -> None:
+        for parameter in self.spec.parameters:
+            if parameter.mode is not Mode.FIXED:
+                self.fields[_field_name(parameter)] = _parameter_field(parameter)
+
+    def _add_places(self) -> None:
+        clusters = usable_clusters(self.template_version.template)
+        self.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=clusters.first())
+        teams = self.user.teams.all()
+        if teams:
+            self.fields["team"] = forms.ModelChoiceField(
+                teams, empty_label=None, initial=teams[0], help_text="Its members can see the environment."
+            )
+
+    def _add_collaborators(self) -> None:
+        roles = self.spec.collaborator_roles
+        if not roles:
+            return
+        self.fields["collaborators"] = forms.CharField(
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 2}),
+            help_text=f"E-mail addresses, up to {MAX_COLLABORATORS}. They get access at the same time as you.",
+        )
+        self.fields["collaborator_role"] = forms.ChoiceField(
+            label="Their role", choices=[(role.value, role.label) for role in roles], initial=roles[0].value
+        )
+
+    # What the page shows besides the fields
+
+    @property
+    def size_cards(self) -> list[dict[str, Any]]:
+        """The sizes with their main figures in words, for the radio cards."""
+        chosen = self["size"].value() if "size" in self.fields else None
+        return [
+            {"size": size, "text": size_summary(self.spec, size), "checked": size.name == chosen}
+            for size in self.spec.sizes
+        ]
+
+    def parameter_fields(self) -> list[forms.BoundField]:
+        """The template's own questions."""
+        names = map(_field_name, self.spec.parameters)
+        return [self[name] for name in names if name in self.fields]
+
+    def namespace(self) -> str:
+        """The name that the namespace will get with what has been typed so far."""
+        name = str(self["name"].value() or "") or "name"
+        try:
+            key = uuid.UUID(str(self["key"].value()))
+        except ValueError:
+            key = uuid.uuid4()
+        return naming.namespace(self.user.email, name, naming.suffix_of(key))
+
+    # Checking
+
+    def clean_name(self) -> str:
+        """A name that leaves something for the namespace's, and is not a system's."""
+        name = re.sub(r"\s+", " ", str(self.cleaned_data["name"])).strip()
+        slug = naming.slug(name)
+        if not slug:
+            raise ValidationError("Use at least one letter or digit.")
+        if naming.is_reserved(slug):
+            raise ValidationError(f"“{slug}” is a name of the cluster's own. Choose another.")
+        return name
+
+    def clean_collaborators(self) -> list[str]:
+        """Addresses, each once, all known to the directory as far as it answers."""
+        typed = str(self.cleaned_data["collaborators"])
+        addresses = list(dict.fromkeys(part.lower() for part in re.split(r"[\s,;]+", typed) if part))
+        if len(addresses) > MAX_COLLABORATORS:
+            raise ValidationError(f"At most {MAX_COLLABORATORS}; these are {len(addresses)}.")
+        for address in addresses:
+            try:
+                validate_email(address)
+            except ValidationError:
+                raise ValidationError(f"“{address[:80]}” is not an e-mail address.") from None
+        unknown = actions.unknown_people(addresses)
+        if unknown:
+            raise ValidationError([self._unknown(address) for address in unknown])
+        return addresses
+
+    def _unknown(self, address: str) -> str:
+        mates = User.objects.filter(teams__in=self.user.teams.all()).values_list("email", flat=True)
+        close = difflib.get_close_matches(address, sorted(set(mates)), n=1, cutoff=0.8)
+        return f"The directory knows no {address}." + (f" Did you mean {close[0]}?" if close else "")
+
+    def clean(self) -> dict[str, Any]:
+        """Each parameter by its own rules, with the message at its field."""
+        cleaned = super().clean() or self.cleaned_data
+        for parameter in self.spec.parameters:
+            field = _field_name(parameter)
+            value = str(cleaned.get(field) or "")
+            if field in cleaned and value:
+                try:
+                    parameter.check(value)
+                except ValueError as error:
+                    self.add_error(field, str(error))
+        if cleaned.get("version") not in (None, self.template_version.pk):
+            self.add_error(None, "This template was changed while the form was open. Check the form and send it again.")
+            self.data = dict(self.data.items()) | {"version": str(self.template_version.pk)}
+        return cleaned
+
+    def request(self) -> actions.Request:
+        """The checked form as the action's input."""
+        data = self.cleaned_data
+        role = Role(data.get("collaborator_role") or Role.VIEWER)
+        return actions.Request(
+            version=self.template_version,
+            name=data["name"],
+            purpose=data["purpose"],
+            key=data["key"],
+            cluster=data["cluster"],
+            team=data.get("team"),
+            size=data.get("size", ""),
+            parameters=self.values(),
+            collaborators=dict.fromkeys(data.get("collaborators", []), role),
+        )
+
+    def values(self) -> dict[str, str]:
+        """Each parameter's value: what was filled in, or its default."""
+        return {parameter.name: self._value(parameter) for parameter in self.spec.parameters}
+
+    def _value(self, parameter: Parameter) -> str:
+        data = getattr(self, "cleaned_data", {})
+        value = data.get(_field_name(parameter))
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value) if value not in (None, "") else parameter.default
+
+
+class FilterForm(forms.Form):
+    """What narrows the list of environments; kept in the address, so that a view can be shared."""
+
+    q = forms.CharField(
+        label="Search", required=False, widget=forms.SearchInput(attrs={"placeholder": "Name, namespace, owner"})
+    )
+    phase = forms.ChoiceField(required=False, choices=[("", "Any phase"), *Phase.choices])
+    template = forms.ModelChoiceField(
+        Template.objects.all(), required=False, to_field_name="slug", empty_label="Any template"
+    )
+    cluster = forms.ModelChoiceField(
+        Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
+    )
+    mine = forms.BooleanField(label="Only mine", required=False)
+
+
+class DeleteForm(forms.Form):
+    """The name, typed, before an environment goes."""
+
+    typed_name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+
+def usable_clusters(template: Template) -> QuerySet[Cluster]:
+    """Where a template may land at the moment."""
+    clusters = Cluster.objects.filter(accepts_new=True)
+    chosen = template.clusters.values("pk")
+    return clusters.filter(pk__in=chosen) if chosen.exists() else clusters
+
+
+def size_summary(spec: TemplateSpec, size: Size) -> str:
+    """A size's main figures: `0.5 cores · 1 GiB · 25 pods`."""
+    quota = spec.quota | size.quota
+    parts = []
+    for resource in ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods"):
+        if resource in quota and "${" not in quota[resource]:
+            text = quantities.human(resource, quantities.parse(quota[resource]))
+            word = {"pods": " pods", "requests.nvidia.com/gpu": " GPUs"}.get(resource, "")
+            parts.append(text + word)
+    return " · ".join(parts)
+
+
+def _field_name(parameter: Parameter) -> str:
+    return f"p_{parameter.name}"
+
+
+def _parameter_field(parameter: Parameter) -> forms.Field:
+    """The form field of a parameter, with the widget that suits its type."""
+    common: dict[str, Any] = {
+        "label": parameter.label or parameter.name.replace("_", " ").capitalize(),
+        "help_text": parameter.help,
+        "required": parameter.required,
+        "initial": parameter.default,
+    }
+    if parameter.choices:
+        blank = [] if parameter.required or parameter.default else [("", "—")]
+        return forms.ChoiceField(choices=[*blank, *((value, value) for value in parameter.choices)], **common)
+    match parameter.type:
+        case Kind.BOOLEAN:
+            common |= {"required": False, "initial": parameter.default == "true"}
+            return forms.BooleanField(**common)
+        case Kind.TEXT:
+            return forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 4}), **common)
+        case _:
+            return forms.CharField(max_length=200, **common)

@@ -1,0 +1,128 @@
+"""What a request would make, in words and as manifests, from a form that need not be complete."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from environments import manifests, naming, quantities
+from environments import spec as template_spec
+from environments.forms import RequestForm
+from environments.manifests import Binding, Desired, Manifest
+from environments.models import Cluster, Team
+from environments.phases import Role
+from environments.spec import TemplateSpec
+from environments.steps.base import Naming
+
+_WORTH_SAYING = ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods", "requests.storage")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be made: lines of (title, text), and the manifests."""
+
+    lines: list[tuple[str, str]]
+    manifests: list[Manifest]
+
+
+def plan(form: RequestForm) -> Plan:
+    """The plan for a form as it is filled in now; defaults stand in for what is missing or wrong."""
+    if form.is_bound:
+        form.is_valid()
+    desired = _desired(form)
+    return Plan(_lines(form, desired), manifests.all_manifests(desired))
+
+
+def _desired(form: RequestForm) -> Desired:
+    cleaned = getattr(form, "cleaned_data", {})
+    cluster: Cluster | None = cleaned.get("cluster") or form.fields["cluster"].initial
+    team: Team | None = cleaned.get("team") or (form.fields["team"].initial if "team" in form.fields else None)
+    size = cleaned.get("size") or (form.spec.sizes[0].name if form.spec.sizes else "")
+    namespace = form.namespace()
+    return Desired(
+        environment_id="<set when requested>",
+        name=str(cleaned.get("name") or form["name"].value() or ""),
+        namespace=namespace,
+        owner=form.user.email,
+        template=form.template_version.template.slug,
+        spec=form.spec,
+        label_domain=settings.LABEL_DOMAIN,
+        size=size,
+        team=team.name if team else "",
+        purpose=str(cleaned.get("purpose") or ""),
+        parameters=tuple(form.values().items()),
+        bindings=_bindings(form, namespace, cluster, cleaned),
+        dns_namespace=cluster.dns_namespace if cluster else "kube-system",
+        dns_port=cluster.dns_port if cluster else 53,
+    )
+
+
+def _bindings(
+    form: RequestForm, namespace: str, cluster: Cluster | None, cleaned: dict[str, object]
+) -> tuple[Binding, ...]:
+    names = _naming(cluster)
+    people = {form.user.email: form.spec.owner_role}
+    collaborators = cleaned.get("collaborators")
+    if isinstance(collaborators, list):
+        people |= dict.fromkeys(collaborators, Role(str(cleaned.get("collaborator_role") or Role.VIEWER)))
+    return tuple(
+        Binding(
+            role,
+            names.group(naming.group(namespace, role)),
+            tuple(names.username_prefix + email for email in people if people[email] == role)
+            if names.bind_members
+            else (),
+        )
+        for role in sorted(set(people.values()))
+    )
+
+
+def _naming(cluster: Cluster | None) -> Naming:
+    if cluster is None:
+        return Naming()
+    return Naming(cluster.username_claim, cluster.username_prefix, cluster.groups_prefix, cluster.bind_members)
+
+
+def _lines(form: RequestForm, desired: Desired) -> list[tuple[str, str]]:
+    spec = form.spec
+    people = sum(len(binding.users) or 1 for binding in desired.bindings)
+    return [
+        ("Namespace", f"{desired.namespace}, Pod Security {spec.pod_security.enforce}"),
+        ("Quota", _quota_words(desired)),
+        ("Default limits", _limit_words(spec)),
+        ("Isolated network", _network_words(spec)),
+        ("Group in the directory", "you" if people == 1 else f"you and {people - 1} more"),
+        ("Access", f"namespace {spec.owner_role.value}; {_lifetime_words(spec)}"),
+    ]
+
+
+def _quota_words(desired: Desired) -> str:
+    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
+    said = []
+    for resource in _WORTH_SAYING:
+        if resource in hard:
+            try:
+                value = quantities.parse(hard[resource])
+            except ValueError:
+                continue  # a parameter that is not filled in correctly yet
+            said.append(f"{quantities.name(resource)} {quantities.human(resource, value)}")
+    more = len(hard) - len(said)
+    return ", ".join(said) + (f", and {more} more" if more > 0 else "")
+
+
+def _limit_words(spec: TemplateSpec) -> str:
+    figures = [f"{amount} {resource}" for resource, amount in spec.limits.default.items()]
+    return f"a container that says nothing gets {' and '.join(figures)}" if figures else "none"
+
+
+def _network_words(spec: TemplateSpec) -> str:
+    allowed = [word for word, on in (("DNS", spec.network.dns), ("traffic inside", spec.network.same_namespace)) if on]
+    return "nothing in or out" + (f"; {' and '.join(allowed)} allowed" if allowed else "")
+
+
+def _lifetime_words(spec: TemplateSpec) -> str:
+    if not spec.lifetime_days:
+        return "no end date"
+    end = timezone.localdate() + timedelta(days=spec.lifetime_days)
+    return f"ends in {spec.lifetime_days} days, on {end:%-d %B %Y}"

@@ -1,0 +1,18 @@
+"""The product's pages."""
+
+from django.urls import path
+
+from environments.views import catalog, environments
+
+urlpatterns = [
+    path("", catalog.catalog, name="catalog"),
+    path("catalog/<slug:slug>/", catalog.template, name="template"),
+    path("catalog/<slug:slug>/request/", catalog.request_form, name="request"),
+    path("catalog/<slug:slug>/preview/", catalog.preview, name="preview"),
+    path("environments/", environments.environments, name="environments"),
+    path("environments/<slug:namespace>/", environments.environment, name="environment"),
+    path("environments/<slug:namespace>/history/", environments.history, name="history"),
+    path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
+    path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
+    path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
+]

@@ -1,0 +1,102 @@
+"""Environments: the list, one of them, and what its owner can do with it."""
+
+import yaml
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from environments import actions, dashboards, desired, manifests
+from environments.forms import DeleteForm, FilterForm
+from environments.models import Environment
+from environments.models.environments import EnvironmentQuerySet
+from environments.permissions import editable_environment, visible_environment
+from environments.views.http import UserRequest
+
+PAGE_SIZE = 25
+
+
+@require_GET
+def environments(request: UserRequest) -> HttpResponse:
+    """The environments that somebody may see, newest first."""
+    form = FilterForm(request.GET)
+    rows = _filtered(Environment.objects.visible_to(request.user), form, request)
+    related = ("owner", "team", "version__template", "cluster")
+    page = Paginator(rows.select_related(*related), PAGE_SIZE).get_page(request.GET.get("page"))
+    name = "environments/list.html#rows" if request.htmx else "environments/list.html"
+    query = request.GET.copy()
+    query.pop("page", None)
+    return render(request, name, {"form": form, "page": page, "query": query.urlencode(), "filtered": bool(query)})
+
+
+@require_GET
+def environment(request: UserRequest, namespace: str) -> HttpResponse:
+    """One environment: its dashboard, or its timeline while something is under way."""
+    row = visible_environment(request.user, namespace)
+    name = "environments/environment.html#live" if request.htmx else "environments/environment.html"
+    return render(request, name, {"page": dashboards.environment_page(row, request.user), "environment": row})
+
+
+@require_GET
+def history(request: UserRequest, namespace: str) -> HttpResponse:
+    """Everything that happened to an environment."""
+    row = visible_environment(request.user, namespace)
+    page = Paginator(row.events.select_related("actor"), PAGE_SIZE * 2).get_page(request.GET.get("page"))
+    return render(request, "environments/history.html", {"environment": row, "page": page})
+
+
+@require_GET
+def objects(request: UserRequest, namespace: str) -> HttpResponse:
+    """What the portal keeps in the namespace, as YAML."""
+    row = visible_environment(request.user, namespace)
+    documents = manifests.all_manifests(desired.desired_with_bindings(row))
+    text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
+    return render(request, "environments/objects.html", {"environment": row, "manifests": text})
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: UserRequest, namespace: str) -> HttpResponse:
+    """Ask for the name, then have the environment removed."""
+    row = editable_environment(request.user, namespace)
+    form = DeleteForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.delete_environment(row, request.user, typed_name=form.cleaned_data["typed_name"])
+        except ValidationError as error:
+            form.add_error("typed_name", error)
+        else:
+            return redirect("environment", namespace=namespace)
+    status = 422 if form.errors else 200
+    return render(request, "environments/delete.html", {"environment": row, "form": form}, status=status)
+
+
+@require_POST
+def try_again(request: UserRequest, namespace: str) -> HttpResponse:
+    """Have everything looked at now."""
+    row = editable_environment(request.user, namespace)
+    actions.try_again(row, request.user)
+    messages.success(request, "Looking at everything again.")
+    return redirect("environment", namespace=namespace)
+
+
+def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest) -> EnvironmentQuerySet:
+    form.is_valid()  # a filter that is not understood is passed over
+    wanted = form.cleaned_data
+    rows = rows.filter(phase=wanted["phase"]) if wanted.get("phase") else rows.live()
+    if wanted.get("template"):
+        rows = rows.filter(version__template=wanted["template"])
+    if wanted.get("cluster"):
+        rows = rows.filter(cluster=wanted["cluster"])
+    if wanted.get("mine"):
+        rows = rows.filter(owner=request.user)
+    if text := (wanted.get("q") or "").strip():
+        rows = rows.filter(
+            Q(name__icontains=text)
+            | Q(namespace__icontains=text)
+            | Q(owner__email__icontains=text)
+            | Q(purpose__icontains=text)
+        )
+    return rows
