@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
@@ -108,6 +109,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Sign-in (portal/sso.py): accounts come from the identity provider, nobody signs up.
 OIDC_ISSUER = read("OIDC_ISSUER")
+_issuer = urlsplit(OIDC_ISSUER)
 OIDC_NAME = read("OIDC_NAME")
 LOCAL_ACCOUNTS = read("LOCAL_ACCOUNTS")
 LOGIN_URL = "account_login"
@@ -186,7 +188,8 @@ SECURE_CSP = {
     "img-src": [CSP.SELF, "data:"],
     "object-src": [CSP.NONE],
     "base-uri": [CSP.NONE],
-    "form-action": [CSP.SELF, *([OIDC_ISSUER] if OIDC_ISSUER else [])],
+    # The sign-out form leads on to the identity provider; its origin only, since a path would have to match exactly.
+    "form-action": [CSP.SELF, *([f"{_issuer.scheme}://{_issuer.netloc}"] if OIDC_ISSUER else [])],
     "frame-ancestors": [CSP.NONE],
 }
 X_FRAME_OPTIONS = "DENY"
@@ -212,4 +215,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": read("LOG_LEVEL")},
+    "loggers": {"httpx": {"level": "WARNING"}},  # at INFO it writes every URL, with people's addresses in filters
 }

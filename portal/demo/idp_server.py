@@ -27,6 +27,8 @@ def main() -> None:
     document = json.loads(sys.stdin.readline())
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     app = create_app(config=document["config"])
+    # Here only admins write addresses, so they count as verified. Canaille has no setting to say so.
+    app.config["CANAILLE_OIDC"]["USERINFO_MAPPING"]["EMAIL_VERIFIED"] = "true"
     with app.app_context(), Backend.instance.session():
         seed(document)
     config = Config.from_mapping(bind=[document["bind"]], graceful_timeout=1, accesslog=None, errorlog="-")

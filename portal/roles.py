@@ -1,0 +1,51 @@
+"""Roles from the groups claim: what somebody may do in the portal is decided anew at every sign-in.
+
+What the claim no longer says is taken away, also from an account that was made by hand.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from environments.models import Team, User
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What a groups claim means. `groups` are its values, each once; teams are looked up by them."""
+
+    groups: tuple[str, ...] = ()
+    is_platform_admin: bool = False
+    is_manager: bool = False
+
+
+def groups_from_claim(claim: Any) -> tuple[str, ...]:
+    """The values of a groups claim in its order, each once: a list, or one string; anything else means none."""
+    values = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
+    texts = (value.strip() for value in values if isinstance(value, str))
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def roles_from_claim(claim: Any) -> Roles:
+    """What a groups claim means by ADMIN_GROUPS and MANAGER_GROUPS. Pure but for the settings."""
+    groups = groups_from_claim(claim)
+    return Roles(
+        groups=groups,
+        is_platform_admin=not set(groups).isdisjoint(settings.ADMIN_GROUPS),
+        is_manager=not set(groups).isdisjoint(settings.MANAGER_GROUPS),
+    )
+
+
+@transaction.atomic
+def apply_claim(user: User, claim: Any) -> Roles:
+    """Give the user exactly the roles and teams that the claim names, and save them; the roles."""
+    roles = roles_from_claim(claim)
+    user.groups_claim = list(roles.groups)
+    user.is_superuser = user.is_staff = roles.is_platform_admin
+    user.is_manager = roles.is_manager
+    user.save(update_fields=["groups_claim", "is_superuser", "is_staff", "is_manager"])
+    user.teams.set(Team.objects.filter(group__in=roles.groups))
+    user.managed_teams.set(Team.objects.filter(manager_group__in=roles.groups))
+    return roles
