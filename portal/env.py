@@ -57,6 +57,7 @@ TABLE = (
     Setting("SECURE", "bool", True, "Served over TLS: secure cookies, HSTS, redirect to https."),
     Setting("TRUST_PROXY", "bool", False, "Believe X-Forwarded-Proto: only behind a proxy that always sets it."),
     Setting("STATIC_ROOT", "str", "staticfiles", "Where collectstatic puts the assets."),
+    Setting("COLLECTED_STATIC", "bool", True, "Serve what collectstatic collected; false: straight from the packages."),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Setting("MAIL_FOLDER", "str", "", "Demo: keep messages in this folder and show them to platform admins."),
 )

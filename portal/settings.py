@@ -159,12 +159,28 @@ CELERY_BEAT_SCHEDULE = {
     "observe": {"task": "environments.observe_clusters", "schedule": read("OBSERVE_SECONDS")},
 }
 
-vars().update(read("EMAIL_URL"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("EMAIL_FROM")
-EMAIL_TIMEOUT = 10
-if MAIL_FOLDER:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-    EMAIL_FILE_PATH = MAIL_FOLDER
+
+
+def _mailer() -> dict[str, Any]:
+    """Django's mailer: a folder in the demo, else what EMAIL_URL names."""
+    if MAIL_FOLDER:
+        return {"BACKEND": "django.core.mail.backends.filebased.EmailBackend", "OPTIONS": {"file_path": MAIL_FOLDER}}
+    url = read("EMAIL_URL")
+    options = {
+        "host": url["EMAIL_HOST"],
+        "port": url["EMAIL_PORT"],
+        "username": url["EMAIL_HOST_USER"],
+        "password": url["EMAIL_HOST_PASSWORD"],
+        "use_tls": url.get("EMAIL_USE_TLS", False),
+        "use_ssl": url.get("EMAIL_USE_SSL", False),
+        "timeout": 10,
+    }
+    is_smtp = url["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+    return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": options if is_smtp else {}}
+
+
+MAILERS = {"default": _mailer()}
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -173,12 +189,16 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = read("STATIC_ROOT")
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Collected and fingerprinted; or, in the demo, straight from where the packages keep them.
+WHITENOISE_USE_FINDERS = not read("COLLECTED_STATIC")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
-if DEBUG:
-    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # Nothing inline, nothing from elsewhere, framed by nobody.
 SECURE_CSP = {

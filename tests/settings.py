@@ -11,6 +11,7 @@ os.environ |= {
     "OIDC_CLIENT_SECRET": "secret",
     "BROKER_URL": "memory://",
     "SECURE": "false",
+    "COLLECTED_STATIC": "false",
     "EMAIL_URL": "memorymail://",
     "MAIL_FOLDER": "",
 }
@@ -18,5 +19,4 @@ os.environ |= {
 from portal.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 ALLOWED_HOSTS = ["*"]

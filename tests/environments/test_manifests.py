@@ -1,0 +1,132 @@
+"""The manifests are exactly these."""
+
+from dataclasses import replace
+
+import pytest
+
+from environments import manifests, spec
+from environments.manifests import Binding, Desired
+from environments.phases import Role
+
+SPEC = spec.parse(
+    {
+        "parameters": [{"name": "cpu", "default": "1"}],
+        "sizes": [{"name": "small", "quota": {"pods": "5"}}],
+        "quota": {"requests.cpu": "${cpu}"},
+        "limits": {"default": {"cpu": "100m"}, "default_request": {"cpu": "${cpu}"}},
+    }
+)
+DESIRED = Desired(
+    environment_id="0b5e",
+    name="Checkout refunds",
+    namespace="dana-checkout-abcde",
+    owner="dana@example.com",
+    template="namespace",
+    spec=SPEC,
+    label_domain="example.org",
+    size="small",
+    team="Team Checkout",
+    parameters=(("cpu", "2"),),
+)
+LABELS = {
+    "app.kubernetes.io/managed-by": "allotment",
+    "example.org/environment": "0b5e",
+    "example.org/template": "namespace",
+    "example.org/team": "Team_Checkout",
+}
+
+
+def test_the_namespace_bears_labels_owner_and_pod_security():
+    assert manifests.namespace(DESIRED) == {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": "dana-checkout-abcde",
+            "labels": LABELS
+            | {
+                "pod-security.kubernetes.io/enforce": "baseline",
+                "pod-security.kubernetes.io/audit": "restricted",
+                "pod-security.kubernetes.io/warn": "restricted",
+            },
+            "annotations": {
+                "example.org/owner": "dana@example.com",
+                "example.org/name": "Checkout refunds",
+                "example.org/purpose": "",
+            },
+        },
+    }
+
+
+def test_the_quota_has_the_sizes_figures_and_the_parameters_values():
+    quota = manifests.resource_quota(DESIRED)
+    assert quota["metadata"] == {"name": "environment-quota", "namespace": "dana-checkout-abcde", "labels": LABELS}
+    assert quota["spec"] == {"hard": {"requests.cpu": "2", "pods": "5"}}
+
+
+def test_the_limit_range_has_the_templates_defaults():
+    limits = manifests.limit_range(DESIRED)
+    assert limits is not None
+    assert limits["spec"] == {
+        "limits": [{"type": "Container", "default": {"cpu": "100m"}, "defaultRequest": {"cpu": "2"}}]
+    }
+
+
+def test_there_is_no_limit_range_where_the_template_sets_no_defaults():
+    assert manifests.limit_range(replace(DESIRED, spec=spec.parse({"quota": {"pods": "1"}}))) is None
+
+
+@pytest.mark.parametrize(
+    ("network", "names"),
+    [
+        ({"dns": True}, ["deny-all", "allow-dns"]),
+        ({"dns": False}, ["deny-all"]),
+        ({"dns": True, "same_namespace": True}, ["deny-all", "allow-dns", "allow-same-namespace"]),
+    ],
+)
+def test_deny_all_comes_first_and_only_what_is_ticked_is_let_through(network, names):
+    desired = replace(DESIRED, spec=spec.parse({"quota": {"pods": "1"}, "network": network}))
+    policies = manifests.network_policies(desired)
+    assert [policy["metadata"]["name"] for policy in policies] == names
+    assert policies[0]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_dns_goes_to_the_clusters_dns_namespace_and_port_only():
+    desired = replace(DESIRED, dns_namespace="openshift-dns", dns_port=5353)
+    policy = manifests.network_policies(desired)[1]
+    assert policy["spec"]["egress"] == [
+        {
+            "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}],
+            "ports": [{"protocol": "UDP", "port": 5353}, {"protocol": "TCP", "port": 5353}],
+        }
+    ]
+
+
+def test_a_role_is_bound_to_the_group_and_to_people_by_name():
+    binding = manifests.role_binding(DESIRED, Binding(Role.ADMIN, "oidc:g", ("oidc:dana@example.com",)))
+    assert binding["metadata"]["name"] == "environment-admin"
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": "environment-admin",
+    }
+    assert [(item["kind"], item["name"]) for item in binding["subjects"]] == [
+        ("Group", "oidc:g"),
+        ("User", "oidc:dana@example.com"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "lines"),
+    [
+        ({"a": "1000m"}, {"a": "1", "b": 2}, []),
+        ({"a": {"b": "1Gi"}}, {"a": {"b": "1024Mi"}}, []),
+        ({"a": ""}, {}, []),
+        ({"a": 1}, {"a": 2}, ["a is 2, not 1"]),
+        ({"a": {"b": "x"}}, {}, ["a.b is missing, not x"]),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 1, "c": 1}]}, []),
+        ({"a": [1]}, {"a": [1, 2]}, ["a is [1, 2], not [1]"]),
+        ({"a": "5"}, {"a": "500"}, ["a is 500, not 5"]),
+    ],
+)
+def test_differences_name_what_the_live_object_does_not_say(wanted, live, lines):
+    assert manifests.differences(wanted, live) == lines
