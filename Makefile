@@ -1,0 +1,68 @@
+# Everything a person or the CI does with this repository. `make` prints the menu.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Python 3.12 or newer; the newest that is there.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
+  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+export PORT ?=
+export DATA ?=
+CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64) SALT_KEY=check OIDC_ISSUER=https://idp.example.com \
+  OIDC_CLIENT_ID=portal OIDC_CLIENT_SECRET=check ALLOWED_HOSTS=portal.example.com PORTAL_URL=https://portal.example.com \
+  EMAIL_URL=smtp+tls://mail.example.com:587
+
+.PHONY: help
+help: ## Print this menu
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: demo
+demo: .state/demo ## Start everything on this machine (PORT=8000 DATA=.demo KUBECONFIG=… for a real cluster)
+	@$(BIN)/python -m portal.demo
+
+.PHONY: demo-reset
+demo-reset: ## Forget the demo's data
+	rm -rf -- "$${DATA:-.demo}"
+
+##@ Develop
+
+.PHONY: test
+test: .state/dev ## Run the tests (T=path narrows them)
+	$(BIN)/python -m pytest $(T)
+
+.PHONY: check
+check: .state/dev ## Tests, lint, types, architecture, templates, migrations, deployment settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	git ls-files '*.html' | xargs $(BIN)/djade --target-version 6.0 --check
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
+	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(MAKE) test
+
+.PHONY: format
+format: .state/dev ## Format code and templates
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	git ls-files '*.html' | xargs $(BIN)/djade --target-version 6.0
+
+.PHONY: bench
+bench: .state/dev ## Measure, as ratios within one run
+	$(BIN)/python -m tests.bench
+
+.PHONY: lock
+lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
+	for name in base demo dev; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	  --no-emit-index-url --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
+
+# Installed once, and again when the lock changes.
+.state/%: requirements/%.txt
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.12 or newer is needed (PYTHON=/path/to/python3.12 names one)."; exit 1; fi
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
+	@echo "Installing requirements/$*.txt (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@mkdir -p .state && touch $@

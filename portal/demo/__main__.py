@@ -1,0 +1,37 @@
+"""`python -m portal.demo`: everything on one machine, one command, nothing to install by hand."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from portal.demo.stack import Options, Stack
+
+
+def main() -> int:
+    """Start the demo and run until Ctrl-C. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DATA") or ".demo"))
+    parser.add_argument("--kubeconfig", type=Path, default=os.environ.get("KUBECONFIG") or None)
+    parser.add_argument("--control-plane", action="store_true", help="start a real control plane on loopback")
+    arguments = parser.parse_args()
+    kubeconfig = Path(arguments.kubeconfig) if arguments.kubeconfig else None
+    options = Options(arguments.port, arguments.data.resolve(), kubeconfig, arguments.control_plane)
+    stack = Stack(options)
+    try:
+        stack.start()
+        stack.say_hello()
+        stack.wait()
+    except KeyboardInterrupt:
+        return 0
+    except (RuntimeError, OSError) as error:
+        sys.stderr.write(f"The demo could not start: {error}\n")
+        return 1
+    finally:
+        stack.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

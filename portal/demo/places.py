@@ -1,0 +1,58 @@
+"""The clusters of the demo: simulated ones, a real control plane on loopback, or the one of a kubeconfig."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, ExitStack
+from dataclasses import dataclass
+
+from environments.manifests import SELECTOR
+from portal.demo import controlplane
+from portal.demo.simulated import SimulatedCluster, Workloads
+from portal.demo.options import Options
+
+SIMULATED = (
+    ("amsterdam", "Amsterdam", "Shared cluster for building and testing"),
+    ("dublin", "Dublin", "Shared cluster with GPUs"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One cluster, as its row needs it."""
+
+    slug: str
+    name: str
+    description: str
+    credential_kind: str
+    credential: str
+    server: str = ""
+    certificate_authority: str = ""
+    is_simulated: bool = False
+
+
+@contextmanager
+def clusters(options: Options) -> Iterator[list[Place]]:
+    """The clusters to use, running for as long as the block lasts."""
+    with ExitStack() as stack:
+        if options.kubeconfig:
+            text = options.kubeconfig.read_text(encoding="utf-8")
+            yield [Place("cluster", "Cluster", "From your kubeconfig", "kubeconfig", text)]
+        elif options.control_plane:
+            yield [_real(stack, options)]
+        else:
+            yield [_simulated(stack, options, *words) for words in SIMULATED]
+
+
+def _real(stack: ExitStack, options: Options) -> Place:
+    reason = controlplane.available()
+    if reason:
+        raise RuntimeError(reason)
+    plane = stack.enter_context(controlplane.ControlPlane())
+    plane.apply_rbac()
+    words = ("loopback", "Loopback", "A real control plane on this machine", "token")
+    return Place(*words, plane.portal_token(), plane.url, plane.ca_pem)
+
+
+def _simulated(stack: ExitStack, options: Options, slug: str, name: str, description: str) -> Place:
+    cluster = stack.enter_context(SimulatedCluster(data_file=options.data / f"{slug}.json"))
+    stack.enter_context(Workloads(cluster, selector=SELECTOR))
+    return Place(slug, name, description, "token", cluster.portal_token, cluster.url, is_simulated=True)

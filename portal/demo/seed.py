@@ -1,0 +1,142 @@
+"""What the demo begins with: clusters, directory, templates, teams, people, and environments with some history."""
+
+import logging
+import threading
+import time
+from datetime import timedelta
+
+from allauth.socialaccount.models import SocialAccount
+from django.core.management import call_command
+from django.db import close_old_connections
+from django.db.models import F
+
+from environments import actions, tasks
+from environments.models import Cluster, Directory, Environment, Event, Team, Template, TemplateVersion, User
+from environments.phases import SETTLED, Role
+from portal import sso
+from portal.demo.idp import GROUPS, PEOPLE, IdentityProvider
+from portal.demo.places import Place
+from portal.roles import apply_claim
+
+logger = logging.getLogger(__name__)
+
+#: owner, template, name, purpose, size, cluster, collaborators, age in days
+ENVIRONMENTS: tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], ...] = (
+    ("dana", "namespace", "checkout refunds", "Refund flow, sprint 24", "", 0, {"theo": Role.DEVELOPER}, 12),
+    ("dana", "preview", "pr 418", "Review of the new basket", "", 0, {"max": Role.VIEWER}, 1),
+    ("theo", "namespace", "payment sandbox", "Trying the new payment provider", "", 0, {"nils": Role.VIEWER}, 33),
+    ("theo", "gpu-namespace", "fraud model", "Weekly training of the fraud model", "medium_with_gpu", 1, {}, 5),
+    ("sam", "gpu-namespace", "ranking", "Search ranking experiments", "small", 1, {}, 20),
+    ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
+)
+_PATIENCE = 60.0  # seconds for the environments to settle before their age is written
+
+
+def base(provider: IdentityProvider, places: list[Place]) -> None:
+    """Clusters, directory, templates, teams and people; brought up to date at every start."""
+    for place in places:
+        _cluster(place)
+    Cluster.objects.exclude(slug__in=[place.slug for place in places]).update(accepts_new=False)
+    Directory.objects.update_or_create(
+        name="Example Corp",
+        defaults={
+            "kind": Directory.Kind.SCIM,
+            "url": provider.scim_url,
+            "token_url": provider.token_url,
+            "client_id": provider.scim_client_id,
+            "secret": provider.scim_client_secret,
+            "is_default": True,
+        },
+    )
+    if not Template.objects.exists():
+        call_command("import_templates", verbosity=0, stdout=_Silence())
+    _team("Checkout", "checkout", "CC-1042")
+    _team("Search", "search", "CC-2071")
+    for person in PEOPLE:
+        _person(*person[:3])
+
+
+def history() -> None:
+    """At the first run: some environments, provisioned for real, then given an age."""
+    if Environment.objects.exists():
+        return
+    clusters = list(Cluster.objects.filter(accepts_new=True).order_by("slug"))
+    made = [(_environment(row, clusters), row[-1]) for row in ENVIRONMENTS]
+    threading.Thread(target=_age_all, args=(made,), name="history", daemon=True).start()
+
+
+def _cluster(place: Place) -> None:
+    values = {
+        "name": place.name,
+        "description": place.description,
+        "credential_kind": place.credential_kind,
+        "credential": place.credential,
+        "server": place.server,
+        "certificate_authority": place.certificate_authority,
+        "is_simulated": place.is_simulated,
+        "accepts_new": True,
+    }
+    Cluster.objects.update_or_create(slug=place.slug, defaults=values)
+
+
+def _team(name: str, slug: str, cost_centre: str) -> None:
+    groups = {"group": f"team-{slug}", "manager_group": f"team-{slug}-managers", "cost_centre": cost_centre}
+    Team.objects.update_or_create(name=name, defaults=groups)
+
+
+def _person(username: str, first_name: str, last_name: str) -> None:
+    """An account as a first sign-in would have made it."""
+    email = f"{username}@example.com"
+    names = {"username": username, "first_name": first_name, "last_name": last_name}
+    user, is_new = User.objects.get_or_create(email=email, defaults=names)
+    if is_new:
+        user.set_unusable_password()
+        user.save()
+        SocialAccount.objects.create(user=user, provider=sso.PROVIDER_ID, uid=username)
+        apply_claim(user, [group for group, members in GROUPS.items() if username in members])
+
+
+def _environment(row: tuple[str, str, str, str, str, int, dict[str, Role], int], clusters: list[Cluster]) -> Environment:
+    owner_name, template, name, purpose, size, place, collaborators, _ = row
+    owner = User.objects.get(username=owner_name)
+    version = TemplateVersion.objects.get(template__slug=template, state=TemplateVersion.State.PUBLISHED)
+    request = actions.Request(
+        version=version,
+        name=name,
+        purpose=purpose,
+        cluster=clusters[place % len(clusters)],
+        size=size,
+        parameters={parameter.name: parameter.default for parameter in version.parsed().parameters},
+        team=owner.teams.first(),
+        collaborators={f"{username}@example.com": role for username, role in collaborators.items()},
+    )
+    return actions.request_environment(owner, request)
+
+
+def _age_all(made: list[tuple[Environment, int]]) -> None:
+    """Once all are settled, move their history into the past."""
+    end = time.monotonic() + _PATIENCE
+    ids = [environment.pk for environment, _ in made]
+    while time.monotonic() < end and Environment.objects.filter(pk__in=ids).exclude(phase__in=SETTLED).exists():
+        time.sleep(0.2)
+    for environment, days in made:
+        _age(environment, timedelta(days=days))
+    tasks.observe_clusters.delay()
+    close_old_connections()
+
+
+def _age(environment: Environment, days: timedelta) -> None:
+    Environment.objects.filter(pk=environment.pk).update(
+        created_at=F("created_at") - days, ready_at=F("ready_at") - days, ends_at=F("ends_at") - days / 2
+    )
+    Event.objects.filter(environment=environment).update(at=F("at") - days)
+    environment.conditions.update(last_transition_at=F("last_transition_at") - days)
+    environment.members.update(added_at=F("added_at") - days)
+
+
+class _Silence:
+    """A stream for what nobody needs to read at start."""
+
+    def write(self, text: str) -> int:
+        """Drop the text."""
+        return len(text)

@@ -1,0 +1,118 @@
+"""Starts and stops what the demo is made of: identity provider, clusters, database, queue, web server."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portal.demo.options import Options
+from portal.demo.idp import PASSWORD, PEOPLE, IdentityProvider
+
+if TYPE_CHECKING:
+    from portal.demo.places import Place
+
+_IDP_SECONDS = 60.0  # a first start creates keys, people and clients
+
+
+class Stack:
+    """The demo's parts, started in order and stopped in reverse."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._closing = contextlib.ExitStack()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Start everything. Raises RuntimeError, with a sentence, where a part cannot start."""
+        options = self.options
+        options.data.mkdir(parents=True, exist_ok=True)
+        _refuse_taken(options.port)
+        (options.data / "idp").mkdir(exist_ok=True)
+        provider = IdentityProvider(options.data / "idp", options.port + 1, options.url)
+        provider.start()
+        self._closing.callback(provider.stop)
+        _environment(options, provider)
+        self._start_portal(provider)
+        signal.signal(signal.SIGTERM, lambda *_: self._stopped.set())
+
+    def wait(self) -> None:
+        """Until Ctrl-C or a termination signal."""
+        while not self._stopped.wait(1.0):
+            pass
+
+    def stop(self) -> None:
+        """Stop everything that was started."""
+        self._closing.close()
+
+    def say_hello(self) -> None:
+        """Print where to go and who can sign in."""
+        lines = [
+            "",
+            f"  {os.environ.get('PORTAL_NAME', 'Allotment')} is ready:  {self.options.url}",
+            "",
+            f"  Sign in with the password  {PASSWORD}  as",
+            *(f"    {name:<6} {part}" for name, _, _, part in PEOPLE),
+            "",
+            f"  Data: {self.options.data}    Ctrl-C stops everything; the next run goes on from here.",
+            "",
+        ]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+    def _start_portal(self, provider: IdentityProvider) -> None:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        from portal.demo import places, seed, services
+
+        found: list[Place] = self._closing.enter_context(places.clusters(self.options))
+        provider.wait_ready(_IDP_SECONDS)
+        seed.base(provider, found)
+        self._closing.enter_context(services.queue())
+        self._closing.enter_context(services.web(self.options.port))
+        seed.history()
+
+
+def _environment(options: Options, provider: IdentityProvider) -> None:
+    """The settings of the demo, before Django reads them."""
+    mail = options.data / "mail"
+    mail.mkdir(exist_ok=True)
+    values: dict[str, Any] = {
+        "SECRET_KEY": _secret(options.data / "secret_key"),
+        "DATABASE_URL": f"sqlite:///{options.data / 'portal.sqlite3'}",
+        "BROKER_URL": "memory://",
+        "PORTAL_URL": options.url,
+        "OIDC_ISSUER": provider.issuer,
+        "OIDC_NAME": "Demo sign-in",
+        "OIDC_CLIENT_ID": provider.oidc_client_id,
+        "OIDC_CLIENT_SECRET": provider.oidc_client_secret,
+        "MAIL_FOLDER": str(mail),
+        "SECURE": "false",
+        "COLLECTED_STATIC": "false",
+        "SWEEP_SECONDS": "5",
+        "OBSERVE_SECONDS": "15",
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
+    os.environ.update(values)
+
+
+def _secret(path: Path) -> str:
+    """The secret key of this data folder, made at the first run."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(60))
+    return path.read_text()
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise RuntimeError(f"port {port} is in use. Choose another: make demo PORT=9000")
