@@ -2,7 +2,8 @@
 
 from django.core.validators import MaxValueValidator, URLValidator
 from django.db import models
-from encrypted_fields.fields import EncryptedTextField
+
+from environments.models.fields import SecretField
 
 
 class Credential(models.TextChoices):
@@ -30,7 +31,7 @@ class Cluster(models.Model):
         help_text="For example https://api.cluster.example.com:6443",
     )
     certificate_authority = models.TextField(blank=True, help_text="PEM. Empty: the system's certificate authorities.")
-    credential = EncryptedTextField(blank=True, default="")
+    credential = SecretField(blank=True, default="")
     username_claim = models.CharField(
         max_length=20,
         choices=[("email", "E-mail address"), ("username", "User name")],

@@ -3,8 +3,8 @@
 from django.conf import settings
 from django.core.validators import URLValidator
 from django.db import models
-from encrypted_fields.fields import EncryptedTextField
 
+from environments.models.fields import SecretField
 from environments.models.people import User
 
 
@@ -37,7 +37,7 @@ class Directory(models.Model):
         help_text="With a client id: client-credentials tokens are fetched here. Empty: the secret is a bearer token.",
     )
     client_id = models.CharField(max_length=200, blank=True)
-    secret = EncryptedTextField(blank=True, default="", help_text="The client secret, or a bearer token.")
+    secret = SecretField(blank=True, default="", help_text="The client secret, or a bearer token.")
     is_default = models.BooleanField(default=False, help_text="New environments use this one.")
     updated_at = models.DateTimeField(auto_now=True)
 
