@@ -36,9 +36,9 @@ def observe(cluster_id: int) -> list[str]:
         return []
     Cluster.objects.filter(pk=cluster_id).update(checked_at=timezone.now(), check_error="")
     environments = list(
-        Environment.objects.filter(cluster=row, phase__in=(Phase.READY, Phase.DEGRADED)).select_related(
-            "owner", "team", "version__template", "cluster"
-        )
+        Environment.objects.filter(cluster=row, phase__in=(Phase.READY, Phase.DEGRADED))
+        .select_related("owner", "team", "version__template", "cluster")
+        .prefetch_related("groups", "members")
     )
     _store_usage(environments, live)
     return [str(environment.pk) for environment in environments if _drifted(environment, live[str(environment.pk)])]
@@ -85,13 +85,11 @@ def _store_usage(environments: Iterable[Environment], live: Objects) -> None:
 
 def _drifted(environment: Environment, live: dict[Key, Manifest]) -> bool:
     """Whether objects differ from what is wanted; if so it is recorded and a reconcile is owed."""
-    lines = drift(manifests.all_manifests(desired.desired(environment)), live)
-    if not any(kind == "RoleBinding" for kind, _ in live):
-        lines.append("RoleBinding is missing")
+    lines = drift(manifests.all_manifests(desired.desired_with_bindings(environment)), live)
     if not lines:
         return False
     mine = Environment.objects.filter(pk=environment.pk, observed_generation=F("generation"), lease=None)
-    if not mine.update(next_reconcile_at=timezone.now()):
+    if not mine.update(phase=Phase.DEGRADED, next_reconcile_at=timezone.now()):
         return False  # somebody is at it already
     Event.objects.create(
         environment=environment,
@@ -112,5 +110,7 @@ def drift(wanted: list[Manifest], live: dict[Key, Manifest]) -> list[str]:
         if found is None:
             lines.append(f"{kind} {name} is missing")
         else:
-            lines += [f"{kind} {name}: {line}" for line in manifests.differences(manifest, found)]
+            # The items of a list do not repeat their kind.
+            content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+            lines += [f"{kind} {name}: {line}" for line in manifests.differences(content, found)]
     return lines

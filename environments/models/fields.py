@@ -1,8 +1,13 @@
 """A model field for secrets."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from encrypted_fields.fields import EncryptedTextField
+if TYPE_CHECKING:
+    from django.db.models import TextField
+
+    EncryptedTextField = TextField[str, str]  # the library has no types of its own
+else:
+    from encrypted_fields.fields import EncryptedTextField
 
 
 class SecretField(EncryptedTextField):

@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from portal.demo.stack import Options, Stack
+from portal.demo.options import Options
+from portal.demo.stack import Stack
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from celery.beat import EmbeddedService
 from celery.worker import WorkController
@@ -24,7 +25,7 @@ def queue() -> Iterator[None]:
         without_heartbeat=True, loglevel="WARNING",
     )  # fmt: skip
     threading.Thread(target=worker.start, name="worker", daemon=True).start()
-    beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+    beat: Any = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
     beat.daemon = True
     beat.start()
     try:
