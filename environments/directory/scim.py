@@ -200,15 +200,20 @@ class ScimClient:
 
     def _people(self, email: str) -> Iterator[Person]:
         """Those who may be meant, more where the server cannot filter. Their e-mail is `email` where they have it."""
-        value = json.dumps(email, ensure_ascii=False)
-        queries = [f"userName eq {value}", f"emails.value eq {value}"] if self._can().filter else [""]
+        users: list[Json] | None = None
+        if self._can().filter:
+            value = json.dumps(email, ensure_ascii=False)
+            users = self._filtered_users([f"userName eq {value}", f"emails.value eq {value}"])
+        return (_person(user, email) for user in (self._pages("/Users") if users is None else users))
+
+    def _filtered_users(self, queries: list[str]) -> list[Json] | None:
+        """What the queries find, None where the server refuses one: not every server filters by a sub-attribute."""
         try:
-            users = [user for query in queries for user in self._pages("/Users", query)]
-        except NotFoundError:
-            raise
-        except PermanentError:
-            users = list(self._pages("/Users"))  # not every server filters by a sub-attribute
-        return (_person(user, email) for user in users)
+            return [user for query in queries for user in self._pages("/Users", query)]
+        except PermanentError as error:
+            if error.reason != "Refused":
+                raise
+            return None
 
     def _search(self, path: str, query: str, excluded: str) -> Iterator[Json]:
         return self._pages(path, query if self._can().filter else "", excluded)
