@@ -45,7 +45,7 @@ class ControlPlaneError(RuntimeError):
     """The control plane did not start. The message holds the end of the log of what failed."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Endpoint:
     """A `Connection` by token, as `ClusterClient` takes it."""
 

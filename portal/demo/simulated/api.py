@@ -1,0 +1,208 @@
+"""One request in, one answer out: authentication, authorization, then what was asked for.
+
+Nothing here knows of sockets: the HTTP server and the simulated workloads both come in through `Api.handle`.
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from portal.demo.simulated import discovery, rbac, reviews
+from portal.demo.simulated.accounts import Accounts
+from portal.demo.simulated.kinds import Kind, Object
+from portal.demo.simulated.routing import Target, route
+from portal.demo.simulated.selectors import by_fields, by_labels
+from portal.demo.simulated.statuses import (
+    StatusError,
+    bad_request,
+    method_not_allowed,
+    no_such_resource,
+    not_found,
+)
+from portal.demo.simulated.store import Entry, Store
+from portal.demo.simulated.writing import Writer, Writing
+
+APPLY_PATCH = "application/apply-patch+yaml"
+MERGE_PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came in."""
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    authorization: str = ""
+    content_type: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What goes out."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Api:
+    """The API server without its socket. Safe to use from several threads: one request at a time is carried out."""
+
+    def __init__(self, store: Store, lock: threading.RLock, accounts: Accounts, writer: Writer) -> None:
+        self._store, self._lock, self._accounts, self._writer = store, lock, accounts, writer
+
+    def handle(self, request: Request) -> Response:
+        """Carry out a request; failures are answers too."""
+        try:
+            with self._lock:
+                return self._handle(request)
+        except StatusError as error:
+            return failure(error)
+
+    def _handle(self, request: Request) -> Response:
+        user = self._accounts.authenticate(request.authorization)
+        target = route(request.method, request.path)
+        rbac.require(self._store, user, target.attributes)
+        if not target.resource:
+            return _text_or_json(discovery.answer(request.path))
+        if target.group == reviews.GROUP and target.resource in reviews.KINDS:
+            if target.verb != "create":
+                raise method_not_allowed()
+            return _answer(201, reviews.answer(self._store, target.resource, user, _decode(request)))
+        return self._resource(target.kind(), target, request, user)
+
+    def _resource(self, kind: Kind, target: Target, request: Request, user: rbac.User) -> Response:
+        how = Writing(
+            user,
+            request.query.get("fieldManager", "") if request.content_type == APPLY_PATCH else _manager(request),
+            request.query.get("dryRun") == "All",
+            target.subresource,
+        )
+        namespace = target.namespace if kind.namespaced else ""
+        match target.verb:
+            case "get" if not target.subresource or target.subresource == "status":
+                return self._get(kind, target)
+            case "list":
+                return self._list(kind, target, request.query)
+            case "create" if target.name or not kind.namespaced or target.namespace:
+                return self._create(kind, target, request, how)
+            case "update" if target.subresource in ("", "status"):
+                body = _decode(request)
+                return _answer(200, self._writer.update(kind, namespace, target.name, body, how))
+            case "patch" if target.name and target.subresource in ("", "status"):
+                return self._patch(kind, target, request, how)
+            case "delete" if not target.subresource:
+                options = _decode(request) if request.body else {}
+                return _answer(200, self._writer.delete(kind, namespace, target.name, options, how))
+            case "deletecollection" if target.namespace:
+                return self._delete_collection(kind, target, request.query, how)
+        raise method_not_allowed()
+
+    def _get(self, kind: Kind, target: Target) -> Response:
+        entry = self._store.entry(kind, target.name, target.namespace)
+        if entry is None:
+            raise not_found(kind, target.name)
+        return Response(200, _whole(kind, entry))
+
+    def _list(self, kind: Kind, target: Target, query: dict[str, str]) -> Response:
+        entries, token, remaining = self._selected(kind, target, query)
+        metadata: Object = {"resourceVersion": str(self._store.resource_version)}
+        if token:
+            metadata["continue"] = token
+        if remaining:
+            metadata["remainingItemCount"] = remaining
+        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
+        items = b",".join(entry.json for entry in entries)
+        return Response(200, json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"items":[' + items + b"]}")
+
+    def _selected(self, kind: Kind, target: Target, query: dict[str, str]) -> tuple[list[Entry], str, int]:
+        if query.get("watch") in ("1", "true"):
+            raise method_not_allowed()
+        selectors = (by_labels(query.get("labelSelector", "")), by_fields(kind, query.get("fieldSelector", "")))
+        predicates = [predicate for predicate in selectors if predicate]
+        try:
+            limit = int(query.get("limit") or 0)
+        except ValueError as error:
+            raise bad_request(f'strconv.ParseInt: parsing "{query["limit"]}": invalid syntax') from error
+        namespace = target.namespace if kind.namespaced else ""
+        return self._store.page(kind, namespace, predicates, limit=limit, token=query.get("continue", ""))
+
+    def _create(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
+        if kind.kind == "ServiceAccount" and target.subresource == "token":
+            return _answer(201, self._accounts.issue(target.name, target.namespace, _decode(request)))
+        if target.name:
+            raise method_not_allowed()
+        namespace = target.namespace if kind.namespaced else ""
+        return _answer(201, self._writer.create(kind, namespace, _decode(request), how))
+
+    def _patch(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
+        namespace = target.namespace if kind.namespaced else ""
+        body = _decode(request)
+        if request.content_type == APPLY_PATCH:
+            force = request.query.get("force") in ("1", "true")
+            return _answer(*self._writer.apply(kind, namespace, target.name, body, how, force=force))
+        if request.content_type in MERGE_PATCHES:
+            return _answer(200, self._writer.patch(kind, namespace, target.name, body, how))
+        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+
+    def _delete_collection(self, kind: Kind, target: Target, query: dict[str, str], how: Writing) -> Response:
+        entries, _, _ = self._selected(kind, target, query)
+        found = [entry.object for entry in entries]
+        for each in found:
+            self._writer.delete(kind, target.namespace, each["metadata"]["name"], {}, how)
+        return _answer(200, {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "items": found})
+
+
+def failure(error: StatusError) -> Response:
+    """An error as an answer."""
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return Response(error.code, _json(error.status()), headers=headers)
+
+
+def _answer(status: int, found: Object) -> Response:
+    return Response(status, _json(found))
+
+
+def _json(found: Object) -> bytes:
+    return json.dumps(found, separators=(",", ":")).encode()
+
+
+def _whole(kind: Kind, entry: Entry) -> bytes:
+    return f'{{"kind":"{kind.kind}","apiVersion":"{kind.api_version}",'.encode() + entry.json[1:]
+
+
+def _text_or_json(found: Object | str | None) -> Response:
+    if found is None:
+        raise no_such_resource()
+    return Response(200, found.encode(), "text/plain") if isinstance(found, str) else _answer(200, found)
+
+
+def _decode(request: Request) -> Object:
+    """The body as an object: JSON, or the YAML that an apply patch may be. Raises StatusError 400."""
+    try:
+        found: Any = json.loads(request.body)
+    except ValueError as error:
+        if request.content_type != APPLY_PATCH:
+            raise bad_request(f"the object provided is unrecognized: couldn't get version/kind: {error}") from error
+        found = _decode_yaml(request.body)
+    if not isinstance(found, dict):
+        raise bad_request("the object provided is unrecognized: it is not a map")
+    return found
+
+
+def _decode_yaml(body: bytes) -> Any:
+    try:
+        return yaml.safe_load(body)
+    except yaml.YAMLError as error:
+        raise bad_request(f"error decoding YAML: {error}") from error
+
+
+def _manager(request: Request) -> str:
+    return request.query.get("fieldManager") or "unknown"

@@ -1,0 +1,162 @@
+"""ResourceQuotas: what a namespace uses, and the refusal of what would be too much.
+
+Source: https://kubernetes.io/docs/concepts/policy/resource-quotas/ and the API server's resourcequota admission.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from portal.demo.simulated import quantity
+from portal.demo.simulated.defaults import containers
+from portal.demo.simulated.kinds import BY_NAME, NAMESPACED, Kind, Object, copy
+from portal.demo.simulated.quantity import Quantity
+from portal.demo.simulated.statuses import forbidden
+from portal.demo.simulated.store import Store
+
+type Amounts = dict[str, Quantity]
+
+_ONE = Quantity(quantity.parse("1").value)
+_QUOTA = BY_NAME["ResourceQuota"]
+_COUNTED = frozenset(
+    {"pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "resourcequotas", "replicationcontrollers"}
+)
+#: A quota may name requests plainly.
+_ALIASES = {"cpu": "requests.cpu", "memory": "requests.memory", "ephemeral-storage": "requests.ephemeral-storage"}
+
+
+def admit(store: Store, kind: Kind, found: Object, live: Object | None = None) -> None:
+    """Raise StatusError 403 where a new object, or what an update adds to it, does not fit a quota of its namespace."""
+    namespace = found["metadata"]["namespace"]
+    quotas = store.objects(_QUOTA, namespace)
+    if not quotas:
+        return
+    demand, before = demands(kind, found), demands(kind, live) if live else {}
+    requested = {name: Quantity(each.value - _of(before, name).value, each.binary) for name, each in demand.items()}
+    for each in quotas:
+        hard = _parsed(each["spec"].get("hard", {}))
+        if kind.kind == "Pod" and live is None:
+            _require_amounts(each, hard, found)
+        _require_room(each, hard, requested, kind, found)
+
+
+def _require_amounts(quota: Object, hard: Amounts, pod: Object) -> None:
+    """A pod must say what it takes of everything that the quota counts, unless a LimitRange said it for it."""
+    missing = []
+    for name in sorted(hard):
+        section, _, resource = _ALIASES.get(name, name).partition(".")
+        if section not in ("requests", "limits") or resource == "storage":
+            continue
+        lacking = [each["name"] for each in containers(pod) if resource not in each["resources"].get(section, {})]
+        if lacking:
+            missing.append(f"{name} for: {','.join(lacking)}")
+    if missing:
+        why = f"failed quota: {quota['metadata']['name']}: must specify {'; '.join(missing)}"
+        raise forbidden(BY_NAME["Pod"], pod["metadata"]["name"], why)
+
+
+def _require_room(quota: Object, hard: Amounts, requested: Amounts, kind: Kind, found: Object) -> None:
+    used = _parsed(quota.get("status", {}).get("used", {}))
+    exceeded = [
+        name
+        for name, limit in sorted(hard.items())
+        if _of(requested, name).value > 0 and _of(used, name).value + requested[name].value > limit.value
+    ]
+    if exceeded:
+        requested_, used_, limited = (
+            ",".join(f"{name}={_of(amounts, name)}" for name in exceeded) for amounts in (requested, used, hard)
+        )
+        why = f"exceeded quota: {quota['metadata']['name']}, requested: {requested_}, used: {used_}, limited: {limited}"
+        raise forbidden(kind, found["metadata"]["name"], why)
+
+
+def refresh(store: Store, namespace: str) -> None:
+    """Bring `status` of a namespace's quotas up to date, as the controller does."""
+    for each in store.objects(_QUOTA, namespace):
+        hard = each["spec"].get("hard", {})
+        used = usage(store, namespace, hard)
+        status = {"hard": hard, "used": used} if hard else {}
+        if each.get("status") != status:
+            changed = copy(each)
+            changed["status"] = copy(status)
+            store.put(_QUOTA, changed)
+
+
+def usage(store: Store, namespace: str, hard: dict[str, str]) -> dict[str, str]:
+    """What the namespace uses of each resource that `hard` names."""
+    totals: Amounts = {name: Quantity() for name in hard}
+    for kind in NAMESPACED:
+        if not _matters(kind, hard):
+            continue
+        for found in store.objects(kind, namespace):
+            for name, amount in demands(kind, found).items():
+                if name in totals:
+                    totals[name] += amount
+    return {name: str(amount) for name, amount in totals.items()}
+
+
+def demands(kind: Kind, found: Object) -> Amounts:
+    """What one object takes, by the names that a quota can have."""
+    amounts: Amounts = {f"count/{kind.dotted}": _ONE}
+    if kind.kind == "Pod":
+        return amounts | dict(_pod(found))
+    if not kind.group and kind.plural in _COUNTED:
+        amounts[kind.plural] = _ONE
+    if kind.kind == "PersistentVolumeClaim":
+        amounts |= dict(_claim(found))
+    if kind.kind == "Service":
+        amounts |= dict(_service(found))
+    return amounts
+
+
+def _pod(found: Object) -> Iterator[tuple[str, Quantity]]:
+    """A pod that ended takes nothing. Init containers run one after another, before the others."""
+    if found.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return
+    yield "pods", _ONE
+    for section in ("requests", "limits"):
+        totals: Amounts = {}
+        for container in found["spec"].get("containers", []):
+            for resource, amount in container["resources"].get(section, {}).items():
+                totals[resource] = totals.get(resource, Quantity()) + quantity.parse(amount)
+        for container in found["spec"].get("initContainers", []):
+            for resource, amount in container["resources"].get(section, {}).items():
+                totals[resource] = max(totals.get(resource, Quantity()), quantity.parse(amount), key=_value)
+        for resource, total in totals.items():
+            yield f"{section}.{resource}", total
+            if section == "requests" and resource in _ALIASES:
+                yield resource, total
+
+
+def _claim(found: Object) -> Iterator[tuple[str, Quantity]]:
+    amount = quantity.parse(found["spec"]["resources"].get("requests", {}).get("storage", "0"))
+    yield "requests.storage", amount
+    if class_name := found["spec"].get("storageClassName"):
+        yield f"{class_name}.storageclass.storage.k8s.io/requests.storage", amount
+        yield f"{class_name}.storageclass.storage.k8s.io/persistentvolumeclaims", _ONE
+
+
+def _service(found: Object) -> Iterator[tuple[str, Quantity]]:
+    if found["spec"]["type"] == "LoadBalancer":
+        yield "services.loadbalancers", _ONE
+    if found["spec"]["type"] in ("NodePort", "LoadBalancer"):
+        ports = len(found["spec"].get("ports", []))
+        yield "services.nodeports", Quantity(_ONE.value * ports)
+
+
+def _matters(kind: Kind, hard: dict[str, str]) -> bool:
+    """Whether objects of a kind can count against the quota at all: saves going through the others."""
+    if kind.kind in ("Pod", "PersistentVolumeClaim", "Service"):
+        return True
+    return f"count/{kind.dotted}" in hard or (not kind.group and kind.plural in hard)
+
+
+def _parsed(amounts: dict[str, str]) -> Amounts:
+    return {name: quantity.parse(amount) for name, amount in amounts.items()}
+
+
+def _of(amounts: Amounts, name: str) -> Quantity:
+    return amounts.get(name, Quantity())
+
+
+def _value(amount: Quantity) -> Decimal:
+    return amount.value

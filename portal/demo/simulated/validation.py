@@ -1,0 +1,159 @@
+"""What makes an object invalid (422), in the API server's words.
+
+Only what somebody who uses the portal can get wrong: names, labels, amounts, and fields that may not change.
+Source: apimachinery's util/validation and the API server's core validation.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import pairwise
+
+from portal.demo.simulated import quantity
+from portal.demo.simulated.defaults import containers
+from portal.demo.simulated.kinds import RBAC_GROUP, Kind, Object
+from portal.demo.simulated.statuses import Cause, bad_value, invalid
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_VALUE = f"({_QUALIFIED})?"
+
+_LABEL_SAYS = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+)
+_SUBDOMAIN_SAYS = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    rf"'{_LABEL}(\.{_LABEL})*')"
+)
+_KEY_SAYS = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
+)
+_VALUE_SAYS = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    f"'{_VALUE}')"
+)
+_QUOTA_RESOURCES = frozenset(
+    {
+        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
+        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
+        "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps", "services.nodeports",
+        "services.loadbalancers", "resourcequotas",
+    }
+)  # fmt: skip
+
+
+def validate(kind: Kind, found: Object, live: Object | None = None) -> None:
+    """Raise StatusError 422 with all causes where the object, or the change from `live`, is not valid."""
+    name = found["metadata"].get("name", "")
+    causes = [*_name(kind, name), *_labels(found), *_BY_KIND.get(kind.kind, _nothing)(found)]
+    if live is not None:
+        causes += _immutable(found, live)
+    if causes:
+        raise invalid(kind, name, causes)
+
+
+def _name(kind: Kind, name: str) -> Iterator[Cause]:
+    if not name:
+        yield Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")
+    elif kind.group == RBAC_GROUP:
+        return  # these may be called system:node
+    elif kind.kind in ("Namespace", "Service"):
+        if not re.fullmatch(_LABEL, name):
+            yield bad_value("metadata.name", name, _LABEL_SAYS)
+        elif len(name) > 63:
+            yield bad_value("metadata.name", name, "must be no more than 63 characters")
+    elif not re.fullmatch(_SUBDOMAIN, name):
+        yield bad_value("metadata.name", name, _SUBDOMAIN_SAYS)
+
+
+def _labels(found: Object) -> Iterator[Cause]:
+    for key, value in found["metadata"].get("labels", {}).items():
+        if not re.fullmatch(_QUALIFIED, key.rpartition("/")[2]):
+            yield bad_value("metadata.labels", key, _KEY_SAYS)
+        if len(value) > 63:
+            yield bad_value("metadata.labels", value, "must be no more than 63 characters")
+        elif not re.fullmatch(_VALUE, value):
+            yield bad_value("metadata.labels", value, _VALUE_SAYS)
+
+
+def _immutable(found: Object, live: Object) -> Iterator[Cause]:
+    uid = found["metadata"].get("uid")
+    if uid and uid != live["metadata"]["uid"]:
+        yield bad_value("metadata.uid", uid, "field is immutable")
+    if found.get("roleRef") != live.get("roleRef"):
+        reference = found.get("roleRef") or {}
+        shown = ",".join(f'"{title}":"{reference.get(key, "")}"' for title, key in _ROLE_REFERENCE)
+        yield Cause("roleRef", f"Invalid value: {{{shown}}}: cannot change roleRef")
+
+
+_ROLE_REFERENCE = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
+
+
+def _nothing(found: Object) -> Iterator[Cause]:
+    yield from ()
+
+
+def _quota(found: Object) -> Iterator[Cause]:
+    for name, amount in found["spec"].get("hard", {}).items():
+        field = f"spec.hard[{name}]"
+        if "/" not in name and name not in _QUOTA_RESOURCES:
+            yield bad_value(field, name, "must be a standard resource type or fully qualified")
+            yield bad_value(field, name, "must be a standard resource for quota")
+        if quantity.parse(amount).value < 0:
+            yield bad_value(field, amount, "must be greater than or equal to 0")
+
+
+def _limit_range(found: Object) -> Iterator[Cause]:
+    for index, item in enumerate(found["spec"]["limits"]):
+        for resource in sorted(item.get("max", {}) | item.get("default", {}) | item.get("defaultRequest", {})):
+            field = f"spec.limits[{index}]"
+            amounts = [
+                (key, item[key][resource]) for key in ("defaultRequest", "default", "max") if _has(item, key, resource)
+            ]
+            for (low_key, low), (high_key, high) in pairwise(amounts):
+                if _amount(low) > _amount(high):
+                    words = _LIMIT_WORDS
+                    why = f"{words[low_key]} value {low} is greater than {words[high_key]} value {high}"
+                    yield bad_value(f"{field}.{low_key}[{resource}]", low, why)
+
+
+_LIMIT_WORDS = {"defaultRequest": "default request", "default": "default limit", "max": "max"}
+
+
+def _has(item: Object, key: str, resource: str) -> bool:
+    return resource in item.get(key, {})
+
+
+def _pod(found: Object) -> Iterator[Cause]:
+    if not found["spec"].get("containers"):
+        yield Cause("spec.containers", "Required value", "FieldValueRequired")
+    for index, container in enumerate(containers(found)):
+        resources = container["resources"]
+        for resource, amount in sorted(resources.get("requests", {}).items()):
+            limit = resources.get("limits", {}).get(resource)
+            if limit is not None and _amount(amount) > _amount(limit):
+                field = f"spec.containers[{index}].resources.requests"
+                yield bad_value(field, amount, f"must be less than or equal to {resource} limit of {limit}")
+
+
+def _event(found: Object) -> Iterator[Cause]:
+    namespace = found.get("involvedObject", {}).get("namespace", "")
+    if namespace != found["metadata"]["namespace"]:
+        yield bad_value("involvedObject.namespace", namespace, "does not match event.namespace")
+
+
+def _amount(text: str) -> Decimal:
+    return quantity.parse(text).value
+
+
+_BY_KIND: dict[str, Callable[[Object], Iterator[Cause]]] = {
+    "ResourceQuota": _quota,
+    "LimitRange": _limit_range,
+    "Pod": _pod,
+    "Event": _event,
+}
