@@ -6,5 +6,6 @@ What it leaves out: watches, schema validation, pod security and policy admissio
 
 from portal.demo.simulated.cluster import SimulatedCluster
 from portal.demo.simulated.rbac import User
+from portal.demo.simulated.workloads import Workloads
 
-__all__ = ["SimulatedCluster", "User"]
+__all__ = ["SimulatedCluster", "User", "Workloads"]

@@ -188,7 +188,7 @@ class Writer:
         """Note that an object is to go; it does once nothing holds it any more."""
         if "deletionTimestamp" in live["metadata"]:
             return live
-        found = copy(live)
+        found: Object = copy(live)
         found["metadata"]["deletionTimestamp"] = timestamp()
         if kind is _NAMESPACE:
             found["status"]["phase"] = "Terminating"

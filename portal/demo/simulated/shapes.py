@@ -1,0 +1,165 @@
+"""What simulated workloads look like: pods, services, claims and events as manifests. Pure.
+
+Names and messages are those of the real controllers, scheduler and kubelet, so that pages show what people know.
+"""
+
+import random
+from dataclasses import dataclass
+
+from portal.demo.simulated import quantity
+from portal.demo.simulated.kinds import Object
+from portal.demo.simulated.quantity import Quantity
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of pod names
+
+
+@dataclass(frozen=True)
+class App:
+    """One thing that a team runs, with its share of the quota for each replica."""
+
+    name: str
+    image: str
+    share: int  # of the quota: one part in so many
+    port: int = 0
+    is_stateful: bool = False
+
+
+APPS = (
+    App("api", "registry.example.com/shop/api:1.14.2", 12, port=8080),
+    App("web", "registry.example.com/shop/web:3.2.0", 16, port=80),
+    App("worker", "registry.example.com/shop/worker:1.14.2", 10),
+    App("postgres", "postgres:17.2", 8, port=5432, is_stateful=True),
+    App("redis", "redis:7.4", 24, port=6379, is_stateful=True),
+    App("scheduler", "registry.example.com/shop/scheduler:0.9.1", 20),
+)
+
+
+def pod_name(app: App, generation: int, index: int, rng: random.Random) -> str:
+    """`api-7d9f8c6b5-x2k4q` as from a Deployment, `postgres-0` as from a StatefulSet."""
+    if app.is_stateful:
+        return f"{app.name}-{index}"
+    template = random.Random(f"{app.name}{generation}")  # noqa: S311
+    return f"{app.name}-{_letters(template, 10)}-{_letters(rng, 5)}"
+
+
+def pod(app: App, name: str, hard: dict[str, str]) -> Object:
+    """A pod that asks for its share of the quota `hard`, and of everything that the quota covers."""
+    container: Object = {"name": app.name, "image": app.image, "resources": _resources(app, hard)}
+    if app.port:
+        container["ports"] = [{"containerPort": app.port}]
+    labels = {"app": app.name, "app.kubernetes.io/name": app.name}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"containers": [container]},
+    }
+
+
+def service(app: App) -> Object:
+    """The Service in front of an app."""
+    ports = [{"port": app.port, "targetPort": app.port}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": app.name, "labels": {"app": app.name}},
+        "spec": {"selector": {"app": app.name}, "ports": ports},
+    }
+
+
+def config_map(app: App) -> Object:
+    """An app's settings."""
+    metadata = {"name": f"{app.name}-config", "labels": {"app": app.name}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"LOG_LEVEL": "info"}}
+
+
+def claim(app: App) -> Object:
+    """The volume of a stateful app."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"data-{app.name}-0", "labels": {"app": app.name}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+def running(found: Object, now: str) -> Object:
+    """The status of a pod that works."""
+    state = {"running": {"startedAt": now}}
+    return {"phase": "Running", "startTime": now, **_conditions("True"), **_containers(found, state, 0, ready=True)}
+
+
+def crashing(found: Object, now: str, restarts: int) -> Object:
+    """The status of a pod whose container ends again and again."""
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}
+    containers = _containers(found, {"waiting": waiting}, restarts, ready=False)
+    return {"phase": "Running", "startTime": now, **_conditions("False"), **containers}
+
+
+def unschedulable() -> Object:
+    """The status of a pod for which no node has room."""
+    message = "0/3 nodes are available: 3 Insufficient memory."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return {"phase": "Pending", "conditions": [condition]}
+
+
+def event(about: Object, reason: str, message: str, component: str, now: str, *, warning: bool = False) -> Object:
+    """What a component says about an object."""
+    metadata = about["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{metadata['name']}."},
+        "involvedObject": {
+            "kind": about["kind"],
+            "namespace": metadata["namespace"],
+            "name": metadata["name"],
+            "uid": metadata.get("uid", ""),
+        },
+        "reason": reason,
+        "message": message,
+        "type": "Warning" if warning else "Normal",
+        "count": 1,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "source": {"component": component},
+    }
+
+
+def replica_set(app: App, namespace: str) -> Object:
+    """What events about pods that were not created are about."""
+    return {
+        "kind": "StatefulSet" if app.is_stateful else "ReplicaSet",
+        "metadata": {"name": app.name, "namespace": namespace},
+    }
+
+
+def _resources(app: App, hard: dict[str, str]) -> Object:
+    cpu = _share(hard, ("requests.cpu", "cpu", "limits.cpu"), app.share, smallest="10m", largest="500m")
+    memory = _share(hard, ("requests.memory", "memory", "limits.memory"), app.share, smallest="16Mi", largest="1Gi")
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}
+
+
+def _share(hard: dict[str, str], names: tuple[str, ...], parts: int, *, smallest: str, largest: str) -> str:
+    """A part of the tightest of some quota amounts, in round steps."""
+    low, high = quantity.parse(smallest), quantity.parse(largest)
+    amounts = [quantity.parse(hard[name]).value for name in names if name in hard]
+    wanted = min([*(amount / parts for amount in amounts), high.value])
+    steps = max(1, int(wanted / low.value))
+    return str(Quantity(low.value * steps, low.binary))
+
+
+def _containers(found: Object, state: Object, restarts: int, *, ready: bool) -> Object:
+    statuses = [
+        {"name": each["name"], "image": each["image"], "ready": ready, "restartCount": restarts, "state": state}
+        for each in found["spec"]["containers"]
+    ]
+    return {"containerStatuses": statuses}
+
+
+def _conditions(ready: str) -> Object:
+    return {"conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}]}
+
+
+def _letters(rng: random.Random, count: int) -> str:
+    return "".join(rng.choice(_ALPHABET) for _ in range(count))
