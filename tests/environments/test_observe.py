@@ -1,0 +1,138 @@
+"""One pass over a cluster: usage stored, drift found, nothing concluded from silence."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from environments import observe, tasks
+from environments.models import Cluster, Environment
+from environments.phases import Phase
+from tests.environments.test_reconcile import settle
+
+pytestmark = pytest.mark.django_db
+
+
+def pod(namespace: str, cpu: str) -> dict:
+    resources = {"requests": {"cpu": cpu, "memory": "64Mi"}, "limits": {"cpu": cpu, "memory": "64Mi"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "api", "namespace": namespace},
+        "spec": {"containers": [{"name": "api", "image": "registry.example.com/api:1", "resources": resources}]},
+    }
+
+
+def test_usage_is_what_the_quotas_status_says(ask, admin, place):
+    environment = settle(ask())
+    admin.create(pod(environment.namespace, "250m"))
+    assert observe.observe(place.pk) == []
+    environment.refresh_from_db()
+    used, hard = environment.usage["requests.cpu"]
+    assert (used, hard) in {("250m", "1"), ("250m", "1000m")}
+    assert environment.usage["pods"] == ["1", "30"]
+    assert environment.fullest == pytest.approx(0.25)
+    assert environment.usage_at is not None
+
+
+def test_an_environment_in_order_is_not_reconciled(ask, place):
+    environment = settle(ask())
+    assert observe.observe(place.pk) == []
+    assert not Environment.objects.owed().filter(pk=environment.pk).exists()
+
+
+def drop_policy(admin, environment):
+    admin.delete("NetworkPolicy", "deny-all", environment.namespace)
+
+
+def raise_quota(admin, environment):
+    live = admin.get("ResourceQuota", "environment-quota", environment.namespace)
+    live["spec"]["hard"]["pods"] = "500"
+    admin._request("PUT", f"/api/v1/namespaces/{environment.namespace}/resourcequotas/environment-quota", body=live)
+
+
+def drop_pod_security(admin, environment):
+    live = admin.get("Namespace", environment.namespace)
+    live["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged"
+    admin._request("PUT", f"/api/v1/namespaces/{environment.namespace}", body=live)
+
+
+def drop_binding(admin, environment):
+    admin.delete("RoleBinding", "environment-admin", environment.namespace)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (drop_policy, "NetworkPolicy deny-all is missing"),
+        (raise_quota, "spec.hard.pods is 500, not 30"),
+        (drop_pod_security, "enforce is privileged, not baseline"),
+        (drop_binding, "RoleBinding environment-admin is missing"),
+    ],
+)
+def test_what_was_changed_by_hand_is_found_recorded_and_put_back(ask, admin, place, change, words):
+    environment, untouched = settle(ask()), settle(ask("other"))
+    change(admin, environment)
+    assert observe.observe(place.pk) == [str(environment.pk)]
+    assert words in environment.events.get(verb="Drift").message
+    assert untouched.events.filter(verb="Drift").count() == 0
+    environment.refresh_from_db()
+    assert environment.phase == Phase.DEGRADED
+    assert settle(environment).phase == Phase.READY
+    assert observe.observe(place.pk) == []
+    assert environment.events.filter(verb="Repaired").count() == 1
+
+
+def test_a_cluster_that_does_not_answer_is_noted_and_nothing_is_concluded(ask, place, simulated):
+    environment = settle(ask())
+    observe.observe(place.pk)
+    environment.refresh_from_db()
+    before = (environment.usage, environment.usage_at)
+    simulated.faults.add(path_regex="/limitranges", status=503)
+    assert observe.observe(place.pk) == []
+    environment.refresh_from_db()
+    assert (environment.usage, environment.usage_at) == before
+    assert environment.phase == Phase.READY
+    assert "503" in Cluster.objects.get(pk=place.pk).check_error
+
+
+def test_the_number_of_calls_does_not_grow_with_the_environments(ask, place, simulated, django_assert_max_num_queries):
+    for number in range(3):
+        settle(ask(f"n{number}"))
+    counted = simulated.faults.add(method="GET", delay=0.0001, times=10_000)
+    with django_assert_max_num_queries(12):
+        observe.observe(place.pk)
+    assert counted.seen == 5
+
+
+def test_the_sweep_enqueues_exactly_what_is_owed(ask, monkeypatch):
+    fresh, ready = ask(), settle(ask("ready"))
+    later = settle(ask("later"))
+    Environment.objects.filter(pk=later.pk).update(next_reconcile_at=timezone.now() + timedelta(hours=1))
+    sent = []
+    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
+    monkeypatch.setattr(tasks.deliver_notice, "apply_async", lambda arguments, **_: None)
+    tasks.sweep()
+    assert sent == [str(fresh.pk)]
+    assert str(ready.pk) not in sent
+
+
+def test_a_broker_that_is_down_loses_nothing(ask, monkeypatch, django_capture_on_commit_callbacks):
+    from kombu.exceptions import OperationalError
+
+    def down(*arguments, **keywords):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tasks.reconcile, "apply_async", down)
+    with django_capture_on_commit_callbacks(execute=True):
+        environment = ask()
+    assert Environment.objects.owed().filter(pk=environment.pk).exists()
+
+
+def test_a_request_is_enqueued_only_after_its_commit(ask, monkeypatch, django_capture_on_commit_callbacks):
+    sent = []
+    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
+    with django_capture_on_commit_callbacks(execute=True):
+        environment = ask()
+        assert sent == []
+    assert sent == [str(environment.pk)]
