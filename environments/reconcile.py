@@ -95,6 +95,9 @@ class _Recorder:
         next_at = self._next_try(attempt)
         if next_at and (self.next_at is None or next_at < self.next_at):
             self.next_at = next_at
+        if attempt.status != Status.DONE:
+            words = (self._lease.environment_id, attempt.step.type, attempt.status, attempt.reason, next_at)
+            logger.info("environment %s, step %s: %s (%s), next try at %s", *words)
         lifecycle.record_attempt(self._lease, attempt, next_try_at=next_at)
 
     def _next_try(self, attempt: Attempt) -> datetime | None:

@@ -187,10 +187,10 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = read("STATIC_ROOT")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Collected and fingerprinted; or, in the demo, straight from where the packages keep them.
 WHITENOISE_USE_FINDERS = not read("COLLECTED_STATIC")
+STATIC_ROOT = None if WHITENOISE_USE_FINDERS else read("STATIC_ROOT")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -9,7 +9,7 @@ os.environ |= {
     "OIDC_ISSUER": "http://127.0.0.1:1/issuer",
     "OIDC_CLIENT_ID": "portal",
     "OIDC_CLIENT_SECRET": "secret",
-    "BROKER_URL": "memory://",
+    "BROKER_URL": "memory://localhost",
     "SECURE": "false",
     "COLLECTED_STATIC": "false",
     "EMAIL_URL": "memorymail://",

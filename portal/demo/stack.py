@@ -87,7 +87,7 @@ def _environment(options: Options, provider: IdentityProvider) -> None:
     values: dict[str, Any] = {
         "SECRET_KEY": _secret(options.data / "secret_key"),
         "DATABASE_URL": f"sqlite:///{options.data / 'portal.sqlite3'}",
-        "BROKER_URL": "memory://",
+        "BROKER_URL": "memory://localhost",
         "PORTAL_URL": options.url,
         "OIDC_ISSUER": provider.issuer,
         "OIDC_NAME": "Demo sign-in",
