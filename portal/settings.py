@@ -149,11 +149,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 100
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+_IN_PROCESS = CELERY_BROKER_URL.startswith("memory:")
+# One process has nobody to leave messages to, and there acknowledgements wait for the next poll.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if _IN_PROCESS else 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"polling_interval": 0.01} if CELERY_BROKER_URL.startswith("memory:") else {"visibility_timeout": 600}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else {"visibility_timeout": 600}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": read("SWEEP_SECONDS")},
     "observe": {"task": "environments.observe_clusters", "schedule": read("OBSERVE_SECONDS")},
