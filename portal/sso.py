@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.base import AuthError, ProviderException
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 PROVIDER_ID = "sso"
 SESSION_KEY = "sso"  # of the session: what sign-out needs
 DISCOVERY_SECONDS = 600
+MAX_SUBJECT = 191  # characters, as allauth keeps it
 UNAVAILABLE = "The identity provider does not answer as it should. Nothing is wrong with your account."
 
 
@@ -138,7 +139,10 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         url = self.get_provider().server_url
         found: dict[str, Any] | None = cache.get(f"discovery:{url}")
         if found is None:
-            found = super().openid_config
+            with get_adapter().get_requests_session() as session:
+                response = session.get(url)
+                response.raise_for_status()
+                found = response.json()
             needed = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
             if not isinstance(found, dict) or not all(_is_url(found.get(name)) for name in needed):
                 raise ProviderException("The discovery document is incomplete.")
@@ -161,8 +165,8 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         data: dict[str, Any] = {"id_token": self._decode_id_token(app, raw)}
         if _is_url(self.openid_config.get("userinfo_endpoint")):
             data["userinfo"] = self._fetch_user_info(token.token)
-        subjects = {str(part.get("sub") or "") if isinstance(part, dict) else "" for part in data.values()}
-        if len(subjects) != 1 or "" in subjects:  # OpenID Connect Core §5.3.2
+        subjects = {_text(part, "sub") if isinstance(part, dict) else "" for part in data.values()}
+        if len(subjects) != 1 or not 0 < len(subjects.pop()) <= MAX_SUBJECT:  # OpenID Connect Core §5.3.2
             raise ProviderException("ID token and userinfo are not about the same person.")
         login = self.get_provider().sociallogin_from_response(request, data)
         login.for_sign_out = {"id_token": raw, "endpoint": self.openid_config.get("end_session_endpoint")}
@@ -170,9 +174,17 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
 
 
 class Provider(OpenIDConnectProvider):
-    """The one identity provider."""
+    """The one identity provider. What its claims mean is for `account_for` alone to say."""
 
     oauth2_adapter_class = ProviderAdapter
+
+    def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Nothing: allauth would read the claims without checking them."""
+        return {}
+
+    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:
+        """Nothing: the portal keeps one address, on the user."""
+        return []
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):

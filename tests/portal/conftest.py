@@ -1,0 +1,56 @@
+"""A browser that signs in at a provider of the test's own."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from tests.portal.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running
+
+
+@pytest.fixture
+def provider(settings: Settings) -> Iterator[FakeProvider]:
+    fake = FakeProvider()
+    with running(fake):
+        use_issuer(settings, fake.issuer)
+        yield fake
+    cache.clear()
+
+
+def use_issuer(settings: Settings, issuer: str, client_id: str = CLIENT_ID, secret: str = CLIENT_SECRET) -> None:
+    """The settings as they would be with this issuer in the environment."""
+    cache.clear()
+    providers: dict[str, Any] = deepcopy(settings.SOCIALACCOUNT_PROVIDERS)
+    app = providers["openid_connect"]["APPS"][0]
+    app |= {"client_id": client_id, "secret": secret}
+    app["settings"]["server_url"] = issuer
+    settings.SOCIALACCOUNT_PROVIDERS = providers
+    settings.OIDC_ISSUER = issuer
+    settings.PORTAL_URL = "http://testserver"
+
+
+class Browser(Client):
+    """Django's test client, which can go through a sign-in."""
+
+    def sign_in(self, provider: FakeProvider, path: str = "/accounts/login/") -> HttpResponse:
+        """From the sign-in page to the portal's answer at the callback."""
+        start = self.get(path)
+        assert start.status_code == 302, start.content
+        assert start.url.startswith(f"{provider.issuer}/authorize?")
+        return self.get(f"/accounts/oidc/sso/login/callback/?{provider.grant(start.url)}")
+
+    @property
+    def user_id(self) -> int | None:
+        """Who is signed in."""
+        value = self.session.get("_auth_user_id")
+        return int(value) if value else None
+
+
+@pytest.fixture
+def browser(db: None) -> Browser:
+    return Browser()
