@@ -355,9 +355,13 @@ def _translate(status: int, answer: Any, retry_after: str | None) -> ReconcileEr
         return TemporaryError("The namespace is being deleted.", reason="NamespaceTerminating")
     if status == 429:
         return TemporaryError("The cluster asks us to slow down (429).", reason="TooManyRequests", retry_after=delay)
-    if status >= 500:
+    if status >= 500 and not message.startswith(_MISFITS):
         return TemporaryError(f"The cluster has a problem ({status}): {message}", reason=reason, retry_after=delay)
     return PermanentError(f"The cluster refuses ({status}): {message}", reason=reason)
+
+
+#: An applied manifest that does not fit the schema is answered with 500, yet trying again changes nothing.
+_MISFITS = ("failed to create typed patch object", "failed to convert new object")
 
 
 def _seconds(value: Any) -> float | None:
