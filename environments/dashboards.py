@@ -1,5 +1,6 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from environments import desired, manifests, quantities
 from environments.models import Condition, Environment, Event, Member, Template, TemplateVersion, User
 from environments.permissions import may_edit
 from environments.phases import Phase, Status
-from environments.spec import TemplateSpec
+from environments.spec import Size, TemplateSpec
 from environments.steps import BY_TYPE, REMOVALS, STEPS
 
 WARN, BAD = 80, 95  # percent of a quota at which a bar changes its colour
@@ -71,6 +72,22 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Row:
+    """An environment in the list, with its fullest quota resource."""
+
+    environment: Environment
+    bar: Bar | None
+
+
+@dataclass(frozen=True)
+class QuotaTable:
+    """A template's sizes side by side: a line for each resource, its figure for each size."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+@dataclass(frozen=True)
 class EnvironmentPage:
     """Everything on an environment's page."""
 
@@ -89,6 +106,18 @@ class EnvironmentPage:
     def is_ready(self) -> bool:
         """Whether the dashboard comes before the timeline."""
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def status(self) -> str:
+        """Where things stand in one short sentence, for those who hear the page and for the tab's title."""
+        if self.environment.phase in (Phase.PROVISIONING, Phase.DELETING):
+            return f"{self.environment.phase}: {self.done} of {len(self.timeline)} done"
+        return str(self.environment.phase)
+
+    @property
+    def percent_done(self) -> int:
+        """How far along the timeline is."""
+        return round(100 * self.done / len(self.timeline)) if self.timeline else 0
 
 
 def catalog(search: str = "") -> list[Card]:
@@ -109,6 +138,22 @@ def tags(spec: TemplateSpec) -> list[str]:
     network = "isolated network" + (" + DNS" if spec.network.dns else ", no DNS")
     lifetime = f"{spec.lifetime_days} days" if spec.lifetime_days else "no end date"
     return [*([f"{sizes} sizes"] if sizes > 1 else []), network, f"{spec.owner_role.value} role", lifetime]
+
+
+def quota_table(spec: TemplateSpec) -> QuotaTable:
+    """What each size of a template allows, resource by resource."""
+    quotas = [spec.quota | size.quota for size in spec.sizes] or [spec.quota]
+    resources = list(dict.fromkeys(resource for quota in quotas for resource in quota))
+    lines = [
+        (quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas])
+        for resource in resources
+    ]
+    return QuotaTable([_size_label(size) for size in spec.sizes] or ["Quota"], lines)
+
+
+def rows(environments: Iterable[Environment]) -> list[Row]:
+    """Environments as lines of the list."""
+    return [Row(environment, next(iter(bars(environment.usage)), None)) for environment in environments]
 
 
 def environment_page(environment: Environment, user: User) -> EnvironmentPage:
@@ -209,6 +254,17 @@ def _bar(resource: str, used: Decimal, hard: Decimal) -> Bar:
     tone = "bad" if percent >= BAD else "warn" if percent >= WARN else ""
     human = quantities.human
     return Bar(resource, quantities.name(resource), human(resource, used), human(resource, hard), percent, tone)
+
+
+def _size_label(size: Size) -> str:
+    return size.label or size.name.replace("_", " ").capitalize()
+
+
+def _figure(resource: str, amount: str | None) -> str:
+    """An amount for reading. What the requester fills in has no figure yet."""
+    if amount is None:
+        return "no limit"
+    return "your choice" if "${" in amount else quantities.human(resource, quantities.parse(amount))
 
 
 def _says(manifest: manifests.Manifest) -> str:

@@ -45,7 +45,7 @@ class RequestForm(forms.Form):
 
     def _add_sizes(self) -> None:
         if self.spec.sizes:
-            choices = [(size.name, size.label or size.name.replace("_", " ").capitalize()) for size in self.spec.sizes]
+            choices = [(size.name, size_label(size)) for size in self.spec.sizes]
             self.fields["size"] = forms.ChoiceField(
                 choices=choices, initial=self.spec.sizes[0].name, widget=forms.RadioSelect
             )
@@ -84,7 +84,12 @@ class RequestForm(forms.Form):
         """The sizes with their main figures in words, for the radio cards."""
         chosen = self["size"].value() if "size" in self.fields else None
         return [
-            {"size": size, "text": size_summary(self.spec, size), "checked": size.name == chosen}
+            {
+                "name": size.name,
+                "label": size_label(size),
+                "figures": size_figures(self.spec, size),
+                "checked": size.name == chosen,
+            }
             for size in self.spec.sizes
         ]
 
@@ -208,8 +213,13 @@ def usable_clusters(template: Template) -> QuerySet[Cluster]:
     return clusters.filter(pk__in=chosen) if chosen.exists() else clusters
 
 
-def size_summary(spec: TemplateSpec, size: Size) -> str:
-    """A size's main figures: `0.5 cores · 1 GiB · 25 pods`."""
+def size_label(size: Size) -> str:
+    """What people call a size."""
+    return size.label or size.name.replace("_", " ").capitalize()
+
+
+def size_figures(spec: TemplateSpec, size: Size) -> list[str]:
+    """A size's main figures: `0.5 cores`, `1 GiB`, `25 pods`."""
     quota = spec.quota | size.quota
     parts = []
     for resource in ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods"):
@@ -217,7 +227,7 @@ def size_summary(spec: TemplateSpec, size: Size) -> str:
             text = quantities.human(resource, quantities.parse(quota[resource]))
             word = {"pods": " pods", "requests.nvidia.com/gpu": " GPUs"}.get(resource, "")
             parts.append(text + word)
-    return " · ".join(parts)
+    return parts
 
 
 def _field_name(parameter: Parameter) -> str:

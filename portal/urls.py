@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.views import PasswordChangeView
 from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
 
-from portal import signin
+from portal import outbox, signin
 
 accounts: list[URLPattern | URLResolver] = [
     path("login/", signin.sign_in, name="account_login"),
@@ -28,5 +28,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", signin.sign_out),
     path("admin/", admin.site.urls),
     path("accounts/", include(accounts)),
+    path("outbox/", outbox.outbox, name="outbox"),
     path("", include("environments.urls")),
 ]

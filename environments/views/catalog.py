@@ -7,17 +7,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from environments import actions, dashboards, previews
-from environments.forms import RequestForm, size_summary
+from environments.forms import RequestForm
 from environments.models import TemplateVersion
-from environments.views.http import UserRequest
+from environments.views.http import UserRequest, render_part
 
 
 @require_GET
 def catalog(request: UserRequest) -> HttpResponse:
     """All templates that can be requested, narrowed by a search."""
     search = request.GET.get("q", "")
-    page = "environments/catalog.html#cards" if request.htmx else "environments/catalog.html"
-    return render(request, page, {"cards": dashboards.catalog(search), "search": search})
+    context = {"cards": dashboards.catalog(search), "search": search}
+    return render_part(request, "environments/catalog.html", "cards", context)
 
 
 @require_GET
@@ -25,8 +25,7 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
     """One template: its readme and what it gives."""
     version = _published(slug)
     spec = version.parsed()
-    sizes = [(size, size_summary(spec, size)) for size in spec.sizes]
-    context = {"version": version, "spec": spec, "sizes": sizes, "tags": dashboards.tags(spec)}
+    context = {"version": version, "spec": spec, "quota": dashboards.quota_table(spec)}
     return render(request, "environments/template.html", context)
 
 

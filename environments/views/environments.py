@@ -1,5 +1,7 @@
 """Environments: the list, one of them, and what its owner can do with it."""
 
+from urllib.parse import urlencode
+
 import yaml
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -14,7 +16,7 @@ from environments.forms import DeleteForm, FilterForm
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.permissions import editable_environment, visible_environment
-from environments.views.http import UserRequest
+from environments.views.http import UserRequest, render_part
 
 PAGE_SIZE = 25
 
@@ -26,18 +28,20 @@ def environments(request: UserRequest) -> HttpResponse:
     rows = _filtered(Environment.objects.visible_to(request.user), form, request)
     related = ("owner", "team", "version__template", "cluster")
     page = Paginator(rows.select_related(*related), PAGE_SIZE).get_page(request.GET.get("page"))
-    name = "environments/list.html#rows" if request.htmx else "environments/list.html"
-    query = request.GET.copy()
-    query.pop("page", None)
-    return render(request, name, {"form": form, "page": page, "query": query.urlencode(), "filtered": bool(query)})
+    query = urlencode({name: value for name, value in request.GET.items() if value and name != "page"})
+    context = {"form": form, "page": page, "rows": dashboards.rows(page), "query": query}
+    response = render_part(request, "environments/list.html", "rows", context)
+    # The address bar follows the live search, without the filters that are not in use.
+    response["HX-Replace-Url"] = f"?{query}" if query else request.path
+    return response
 
 
 @require_GET
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while something is under way."""
     row = visible_environment(request.user, namespace)
-    name = "environments/environment.html#live" if request.htmx else "environments/environment.html"
-    return render(request, name, {"page": dashboards.environment_page(row, request.user), "environment": row})
+    context = {"page": dashboards.environment_page(row, request.user), "environment": row}
+    return render_part(request, "environments/environment.html", "live", context)
 
 
 @require_GET

@@ -1,6 +1,10 @@
 """Types and helpers that the views share."""
 
-from django.http import HttpRequest
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
 
 from environments.models import User
@@ -11,3 +15,14 @@ class UserRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+
+
+def render_part(request: UserRequest, page: str, part: str, context: dict[str, Any]) -> HttpResponse:
+    """The page, or only its part that htmx asked for.
+
+    Both have one address: `Vary` keeps a browser from showing a cached part as the page when somebody goes back.
+    """
+    only_part = request.htmx and not request.htmx.history_restore_request
+    response = render(request, f"{page}#{part}" if only_part else page, context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -1,0 +1,91 @@
+// Progressive enhancement only: every page works without this file.
+// It keeps times fresh, copies text, and looks after live regions (htmx swaps them).
+(() => {
+  "use strict";
+
+  // Times. The server's clock counts, not the browser's.
+  const served = document.querySelector("meta[name=server-time]");
+  const skew = served ? Date.parse(served.content) - Date.now() : 0;
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+  const units = [["day", 86400, 36 * 3600], ["hour", 3600, 90 * 60], ["minute", 60, 90], ["second", 1, 0]];
+
+  function relative(seconds) {
+    if (Math.abs(seconds) < 5) return seconds > 0 ? "in a moment" : "just now";
+    const [unit, length] = units.find(([, , from]) => Math.abs(seconds) >= from);
+    return words.format(Math.round(seconds / length), unit);
+  }
+
+  function tick() {
+    for (const time of document.querySelectorAll("time[data-relative]")) {
+      const seconds = (Date.parse(time.dateTime) - Date.now() - skew) / 1000;
+      const text = time.dataset.relative === "next" && seconds < 5 ? "in a moment" : relative(seconds);
+      if (time.textContent !== text) time.textContent = text;
+    }
+  }
+
+  function localise(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const moment = new Date(time.dateTime);
+      const full = moment.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+      time.title = full;
+      if (time.dataset.clock === "time") time.textContent = moment.toLocaleTimeString();
+      if (time.dataset.clock === "full") {
+        time.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+      }
+    }
+    tick();
+  }
+
+  // Copying: the buttons show only where the browser allows it.
+  document.documentElement.classList.toggle("can-copy", Boolean(navigator.clipboard));
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    const label = button.textContent;
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = label; }, 1500);
+  });
+
+  // Live regions. An answer that is the same changes nothing: a selection, an open <details> and the focus stay.
+  const shown = new Map();
+  let opened = [];
+
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { xhr, target, pathInfo } = detail;
+    const elsewhere = xhr.responseURL && new URL(xhr.responseURL).pathname !== pathInfo.requestPath.split("?")[0];
+    if (elsewhere || xhr.status === 403 || xhr.status === 404) {
+      location.reload(); // signed out meanwhile, or no longer there: the whole page says so
+      detail.shouldSwap = false;
+      return;
+    }
+    if (xhr.status < 400 && shown.get(target.id) === xhr.responseText) detail.shouldSwap = false;
+    if (xhr.status < 400) shown.set(target.id, xhr.responseText);
+    opened = [...document.querySelectorAll("details[id]")].map((item) => [item.id, item.open]);
+  });
+
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const [id, open] of opened) {
+      const item = document.getElementById(id);
+      if (item && item.dataset.state !== "forced") item.open = open;
+    }
+    const live = document.getElementById("live");
+    const status = document.getElementById("status");
+    if (live && status && status.textContent !== live.dataset.status) status.textContent = live.dataset.status;
+    if (live && live.dataset.title) document.title = live.dataset.title;
+    localise(document);
+  });
+
+  // A portal that does not answer must not look like one that has nothing new.
+  function stale(is) {
+    const sentence = document.getElementById("stale");
+    if (sentence) sentence.hidden = !is;
+  }
+  document.addEventListener("htmx:sendError", () => stale(true));
+  document.addEventListener("htmx:timeout", () => stale(true));
+  document.addEventListener("htmx:responseError", () => stale(true));
+  document.addEventListener("htmx:afterOnLoad", ({ detail }) => { if (detail.xhr.status < 400) stale(false); });
+
+  localise(document);
+  setInterval(tick, 1000);
+})();
