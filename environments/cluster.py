@@ -301,7 +301,8 @@ def _configuration(connection: Connection) -> client.Configuration:
             "The cluster's credential cannot be read. A platform admin has to enter it again.",
             reason="BadCredential",
         ) from error
-    configuration.retries = urllib3.Retry(0, redirect=0)  # retrying is the reconcile's business
+    # Retrying is the reconcile's business; a redirect is an answer, and never gets the credential.
+    configuration.retries = urllib3.Retry(0, redirect=False)
     configuration.connection_pool_maxsize = POOL
     return configuration
 
