@@ -93,7 +93,7 @@ class Api:
                 return self._list(kind, target, request.query)
             case "create" if target.name or not kind.namespaced or target.namespace:
                 return self._create(kind, target, request, how)
-            case "update" if target.subresource in ("", "status"):
+            case "update" if target.name and target.subresource in ("", "status"):
                 body = _decode(request)
                 return _answer(200, self._writer.update(kind, namespace, target.name, body, how))
             case "patch" if target.name and target.subresource in ("", "status"):

@@ -1,0 +1,76 @@
+"""One cluster of each kind for the whole run. Every test of this folder meets both."""
+
+import secrets
+
+import pytest
+
+from portal.demo import controlplane
+from portal.demo.simulated import SimulatedCluster
+from tests.contract.arrange import ClusterEndpoint, Raw, Way, namespace
+
+
+@pytest.fixture(scope="session")
+def simulated_endpoint():
+    with SimulatedCluster(termination_delay=0.2) as cluster:
+        yield ClusterEndpoint(
+            "simulated", Way(cluster.url, cluster.portal_token), Way(cluster.url, cluster.admin_token)
+        )
+
+
+@pytest.fixture(scope="session")
+def real_endpoint():
+    if reason := controlplane.available():
+        pytest.skip(f"no real control plane: {reason}")
+    with controlplane.ControlPlane() as plane:
+        plane.apply_rbac()
+        portal, admin = (Way(plane.url, token, plane.ca_pem) for token in (plane.portal_token(), plane.admin_token))
+        yield ClusterEndpoint("real", portal, admin)
+
+
+@pytest.fixture(scope="session", params=["simulated", pytest.param("real", marks=pytest.mark.real_cluster)])
+def cluster_endpoint(request) -> ClusterEndpoint:
+    # The two live in fixtures of their own, so that a random order does not start and stop them all the time.
+    return request.getfixturevalue(f"{request.param}_endpoint")
+
+
+@pytest.fixture
+def portal(cluster_endpoint):
+    """The portal's client: the least-privileged account, the portal's field manager."""
+    return cluster_endpoint.client()
+
+
+@pytest.fixture
+def admin(cluster_endpoint):
+    """An administrator with another field manager: somebody at a keyboard."""
+    return cluster_endpoint.admin_client()
+
+
+@pytest.fixture
+def raw(cluster_endpoint):
+    """Plain requests as the portal's account."""
+    client = Raw(cluster_endpoint.portal)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def raw_admin(cluster_endpoint):
+    """Plain requests as the administrator."""
+    client = Raw(cluster_endpoint.admin)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def new_name(admin):
+    """A namespace name that nobody has; the namespace is deleted afterwards if it was made."""
+    name = f"contract-{secrets.token_hex(4)}"
+    yield name
+    admin.delete("Namespace", name)
+
+
+@pytest.fixture
+def home(portal, new_name) -> str:
+    """A namespace that the portal made, by name."""
+    portal.apply(namespace(new_name))
+    return new_name
