@@ -1,0 +1,89 @@
+"""What every page of the admin shares: who may come in, what it is called, and rows that are only read."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from environments.models import User
+
+if TYPE_CHECKING:
+    AnyAdmin = admin.ModelAdmin[Any]
+    AnyInline = admin.TabularInline[Any, Any]
+    AnyForm = forms.ModelForm[Any]
+else:  # Django's own classes cannot be subscripted
+    AnyAdmin, AnyInline, AnyForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+
+#: Not for hands: roles follow the groups claim, single sign-on is set up in the environment (portal/env.py).
+_ELSEWHERE = (Group, EmailAddress, SocialAccount, SocialApp, SocialToken)
+#: They put themselves on the site when they are imported: before now, so that they can be taken off again.
+_OTHERS = ("django.contrib.auth.admin", "allauth.account.admin", "allauth.socialaccount.admin")
+
+
+class AdminRequest(HttpRequest):
+    """A request that has passed `is_platform_admin`."""
+
+    user: User
+
+
+def is_platform_admin(request: HttpRequest) -> bool:
+    """Whether somebody may enter the admin. Django's own answer, `is_staff`, is not the portal's word for it."""
+    user = request.user
+    return isinstance(user, User) and user.is_active and user.is_platform_admin
+
+
+def set_up_site() -> None:
+    """Make Django's default admin site the portal's: its door, and only the portal's own rows."""
+    admin.site.has_permission = is_platform_admin  # type: ignore[method-assign]
+    admin.site.index_title = "Administration"
+    for module in _OTHERS:
+        import_module(module)
+    for model in _ELSEWHERE:
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
+
+
+class ReadOnlyAdmin(AnyAdmin):
+    """Rows that the portal writes and people only read."""
+
+    show_full_result_count = False  # counting all events takes long, and nobody asked
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds these by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes these by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes these by hand."""
+        return False
+
+
+class ReadOnlyInline(AnyInline):
+    """Rows of another model on its page, only read."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody adds these by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes these by hand."""
+        return False
+
+
+def pill(text: str, tone: str = "") -> SafeString:
+    """A state: a dot in its colour with the word beside it."""
+    return format_html('<span class="pill {}">{}</span>', tone, text)

@@ -1,0 +1,114 @@
+"""Whether a cluster answers, and whether the portal's account may do what it must and no more."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from environments import cluster, rbac
+from environments.cluster import Question
+from environments.errors import ReconcileError
+from environments.models import Cluster
+
+_AT_ONCE = 8
+
+#: What does not work where the permission is missing.
+_NEEDED_FOR = {
+    "namespaces": "making environments, and removing them",
+    "resourcequotas": "quotas",
+    "limitranges": "default limits",
+    "serviceaccounts": "service accounts",
+    "networkpolicies": "network isolation",
+    "rolebindings": "members' access",
+    "clusterroles": "giving members the environment roles",
+    "serviceaccounts/token": "short-lived tokens",
+    "subjectaccessreviews": "the proof that a member's access works",
+    "pods": "showing what runs",
+    "events": "showing why something does not run",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One permission, and what it is needed for or why it is too much."""
+
+    permission: str
+    meaning: str
+
+    def __str__(self) -> str:
+        return f"{self.permission} ({self.meaning})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found out. `error` is set where the cluster did not answer or did not let the portal in."""
+
+    row: Cluster
+    version: str = ""
+    missing: tuple[Finding, ...] = ()
+    excess: tuple[Finding, ...] = ()
+    error: str = ""
+
+    @property
+    def summary(self) -> str:
+        """One line, for the log."""
+        if self.error:
+            return self.error
+        return f"Kubernetes {self.version}: {len(self.missing)} permissions missing, {len(self.excess)} too many."
+
+    @property
+    def tone(self) -> str:
+        """The colour class of the outcome."""
+        if self.error or self.missing:
+            return "bad"
+        return "warn" if self.excess else "ok"
+
+    @property
+    def is_all_powerful(self) -> bool:
+        """Whether the account may do everything, as cluster-admin may."""
+        return any(finding.permission.startswith("* *") for finding in self.excess)
+
+
+def check_all(rows: list[Cluster]) -> list[Report]:
+    """Ask several clusters at the same time, and note on each row whether it answered."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        reports = list(pool.map(_check, rows))
+    for report in reports:
+        # An UPDATE, not save(): the connection is the same, so its client is kept.
+        Cluster.objects.filter(pk=report.row.pk).update(checked_at=timezone.now(), check_error=report.error)
+    return reports
+
+
+def _check(row: Cluster) -> Report:
+    try:
+        client = cluster.connect(row)
+        version = client.version()
+        missing, excess = rbac.missing_permissions(client), rbac.excess_permissions(client)
+    except ReconcileError as error:
+        return Report(row, error=error.message)
+    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)))
+
+
+def _missing(question: Question) -> Finding:
+    return Finding(str(question), f"needed for {_NEEDED_FOR.get(question.resource, 'the portal')}")
+
+
+def _excess(question: Question) -> Finding:
+    match question.resource.partition("/")[0], question.verb:
+        case "*", _:
+            meaning = "everything, as cluster-admin"
+        case "secrets", _:
+            meaning = "reads or writes other people's secrets"
+        case _, "impersonate":
+            meaning = "becomes anybody"
+        case _, "bind" | "escalate":
+            meaning = "gives itself any permission"
+        case "roles" | "clusterroles" | "clusterrolebindings", _:
+            meaning = "changes who may do what"
+        case "nodes" | "namespaces", _:
+            meaning = "reaches beyond the portal's environments"
+        case _, "create" | "patch":
+            meaning = "runs code in the cluster"
+        case _:
+            meaning = "not needed"
+    return Finding(str(question), meaning)

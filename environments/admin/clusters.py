@@ -1,0 +1,228 @@
+"""Clusters in the admin: how they are reached, and whether the portal's account there is right."""
+
+from typing import Any, ClassVar
+
+import yaml
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from environments import naming, rbac
+from environments.admin import cluster_checks, kubeconfigs
+from environments.admin.base import AnyAdmin, pill
+from environments.admin.writeonly import SecretForm, WriteOnlyField
+from environments.models import Cluster
+from environments.phases import LIVE
+
+_KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
+
+
+class ClusterForm(SecretForm):
+    """A cluster, with a credential that is never shown again."""
+
+    secret_field = "credential"  # noqa: S105
+    address_fields = ("server",)
+
+    credential = WriteOnlyField(
+        help_text="The token of the portal's service account, or a kubeconfig file, by the kind chosen above."
+    )
+
+    class Meta:
+        model = Cluster
+        exclude = ()
+        widgets: ClassVar = {"certificate_authority": forms.Textarea(attrs={"rows": 4, "class": "secret"})}
+
+    def clean_certificate_authority(self) -> str:
+        """Certificates in PEM, or nothing."""
+        pem = str(self.cleaned_data["certificate_authority"]).strip()
+        if pem:
+            _sentence(kubeconfigs.check_authority, pem)
+        return pem
+
+    def has_moved(self) -> bool:
+        """A kubeconfig holds its own address."""
+        return self.cleaned_data.get("credential_kind") == Cluster.Credential.TOKEN and super().has_moved()
+
+    def clean(self) -> dict[str, Any]:
+        """What the kind of credential needs, each message at its field; at last a client is made of it all."""
+        kind = self.cleaned_data.get("credential_kind", "")
+        if "credential_kind" in self.changed_data:
+            self.stored = ""  # a kubeconfig is no token
+        cleaned = super().clean()
+        if kind == Cluster.Credential.IN_CLUSTER:
+            cleaned["credential"] = ""
+            self._try("credential_kind", kubeconfigs.check_client, kubeconfigs.Draft(kind))
+        elif kind:
+            self._clean_credential(kind, cleaned)
+        return cleaned
+
+    def _clean_credential(self, kind: str, cleaned: dict[str, Any]) -> None:
+        credential, server = str(cleaned.get("credential") or ""), str(cleaned.get("server") or "")
+        if not credential and "credential" not in self.errors:
+            self.add_error("credential", f"Paste the {_KIND_WORDS[Cluster.Credential(kind)]} here.")
+        if kind == Cluster.Credential.TOKEN and not server and "server" not in self.errors:
+            self.add_error("server", "A token needs the API server's address.")
+        if credential:
+            is_token = kind == Cluster.Credential.TOKEN
+            check = kubeconfigs.check_token if is_token else kubeconfigs.check_kubeconfig
+            self._try("credential", check, credential)
+        if not self.errors:
+            authority = str(cleaned.get("certificate_authority") or "")
+            self._try("credential", kubeconfigs.check_client, kubeconfigs.Draft(kind, server, authority, credential))
+
+    def _try(self, field: str, check: Any, value: Any) -> None:
+        try:
+            check(value)
+        except ValueError as error:
+            self.add_error(field, str(error))
+
+
+def _sentence(check: Any, value: str) -> None:
+    try:
+        check(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+@admin.register(Cluster)
+class ClusterAdmin(AnyAdmin):
+    """Clusters: added, checked, closed for new environments."""
+
+    form = ClusterForm
+    list_display = ("name", "address", "credential_kind", "answers", "live_environments", "accepts_new")
+    list_filter = ("accepts_new", "credential_kind")
+    search_fields = ("name", "slug", "server", "description")
+    prepopulated_fields: ClassVar = {"slug": ("name",)}
+    radio_fields: ClassVar = {"credential_kind": admin.VERTICAL}
+    readonly_fields = ("answers", "checked_at", "check_error")
+    actions = ("check_selected",)
+    change_form_template = "admin/environments/cluster/change_form.html"
+    change_list_template = "admin/environments/cluster/change_list.html"
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "description", "accepts_new")}),
+        ("Connection", {"fields": ("credential_kind", "server", "certificate_authority", "credential")}),
+        (
+            "How the cluster calls people",
+            {
+                "fields": ("username_claim", "username_prefix", "groups_prefix", "bind_members"),
+                "description": "As in the API server's OIDC flags: role bindings must name people as it does.",
+            },
+        ),
+        ("Network", {"fields": ("dns_namespace", "dns_port"), "description": "Where pods ask for names."}),
+        ("Last look", {"fields": ("answers", "checked_at", "check_error")}),
+        ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
+        """With the number of environments that are there."""
+        live = Count("environments", filter=Q(environments__phase__in=LIVE))
+        rows: QuerySet[Cluster] = super().get_queryset(request).annotate(live_count=live)
+        return rows
+
+    def get_fieldsets(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
+        """Without what is only known of a cluster that is stored."""
+        return [item for item in self.fieldsets if obj is not None or item[0] != "Last look"]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Cluster | None = None) -> dict[str, Any]:
+        """A stored slug stays: people's kubeconfig files have it."""
+        return {} if obj else dict(self.prepopulated_fields)
+
+    @method_decorator(sensitive_post_parameters("credential"))
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        """The form; an error report must not hold the credential."""
+        return super().changeform_view(*args, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The check and the manifests besides the usual pages."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("rbac/", wrap(require_safe(self.rbac_view)), name="environments_cluster_rbac"),
+            path("<int:pk>/check/", wrap(require_POST(self.check_view)), name="environments_cluster_check"),
+            *super().get_urls(),
+        ]
+
+    # Columns
+
+    @admin.display(description="API server", ordering="server")
+    def address(self, row: Cluster) -> str:
+        """Where the API server is, as far as the portal shows it."""
+        return row.server or f"({row.get_credential_kind_display()})"
+
+    @admin.display(description="Answers", ordering="checked_at")
+    def answers(self, row: Cluster) -> SafeString:
+        """How the last look ended."""
+        if row.checked_at is None:
+            return pill("not looked at yet")
+        return pill("no", "bad") if row.check_error else pill("yes", "ok")
+
+    @admin.display(description="Environments", ordering="live_count")
+    def live_environments(self, row: Any) -> int:
+        """How many environments are there."""
+        return int(row.live_count)
+
+    # Verbs
+
+    @admin.action(description="Check connection and permissions", permissions=["change"])
+    def check_selected(self, request: HttpRequest, queryset: QuerySet[Cluster]) -> HttpResponse:
+        """Ask every chosen cluster."""
+        return self._checked(request, list(queryset))
+
+    def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask one cluster. Outside of the form's own view, which holds a transaction open."""
+        row = self.get_object(request, str(pk))
+        if row is None:
+            raise Http404
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        return self._checked(request, [row])
+
+    def _checked(self, request: HttpRequest, rows: list[Cluster]) -> HttpResponse:
+        reports = cluster_checks.check_all(rows)
+        for report in reports:
+            self.log_change(request, report.row, f"Checked: {report.summary}")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Connection and permissions",
+            "reports": reports,
+            "required": len(rbac.REQUIRED),
+            "forbidden": len(rbac.FORBIDDEN),
+        }
+        return TemplateResponse(request, "admin/environments/cluster/check.html", context)
+
+    def rbac_view(self, request: HttpRequest) -> HttpResponse:
+        """The manifests of the portal's account, to copy or to download."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        namespace = naming.slug(request.GET.get("namespace", ""))[: naming.MAX_LABEL] or rbac.ACCOUNT_NAMESPACE
+        manifests = yaml.safe_dump_all(
+            rbac.documents(namespace), explicit_start=True, sort_keys=False, width=120, allow_unicode=True
+        )
+        if "download" in request.GET:
+            headers = {"Content-Disposition": 'attachment; filename="allotment-rbac.yaml"'}
+            return HttpResponse(manifests, content_type="application/yaml", headers=headers)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "The portal's account in a cluster",
+            "manifests": manifests,
+            "namespace": namespace,
+            "account": rbac.ACCOUNT,
+        }
+        return TemplateResponse(request, "admin/environments/cluster/rbac.html", context)
+
+    def response_add(self, request: HttpRequest, obj: Cluster, post_url_continue: str | None = None) -> HttpResponse:
+        """On to the cluster's page, where the check is the next thing to do."""
+        if "_addanother" in request.POST or "_popup" in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        messages.success(request, f"{obj} is stored. Check its connection and permissions next.")
+        return redirect(reverse("admin:environments_cluster_change", args=[obj.pk]))

@@ -1,0 +1,103 @@
+"""What is wrong with a pasted connection, as sentences for the field it was pasted into. Nothing is called."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from environments.cluster import ClusterClient
+from environments.errors import PermanentError
+
+_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_FLATTEN = "Make one that holds everything: kubectl config view --minify --flatten"
+
+
+@dataclass
+class Draft:
+    """A connection that is not stored yet, as `ClusterClient` takes it."""
+
+    credential_kind: str
+    server: str = ""
+    certificate_authority: str = ""
+    credential: str = ""
+
+
+def check_token(token: str) -> None:
+    """Raises ValueError, with a sentence, for what cannot be a bearer token. RFC 6750 §2.1."""
+    if token.startswith(("apiVersion:", "{", "---")):
+        raise ValueError("This is a document, not a token. For a kubeconfig choose “Kubeconfig file” above.")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("A token is one line of letters, digits and dots, without spaces.")
+
+
+def check_authority(pem: str) -> None:
+    """Raises ValueError, with a sentence, unless the text is one or more certificates in PEM."""
+    if "PRIVATE KEY" in pem:
+        raise ValueError("There is a private key in this. Paste only the certificate.")
+    try:
+        ssl.create_default_context(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        raise ValueError(
+            "This is no certificate in PEM. It begins with -----BEGIN CERTIFICATE-----; "
+            "what a kubeconfig holds has to be decoded first (base64 -d)."
+        ) from None
+
+
+def check_kubeconfig(text: str) -> None:
+    """Raises ValueError, with a sentence, for a kubeconfig that the portal cannot or must not use."""
+    config = _mapping(text)
+    context = _entry(config, "contexts", str(config.get("current-context") or ""), "context", "current-context")
+    cluster = _entry(config, "clusters", str(context.get("cluster") or ""), "cluster", "The context's cluster")
+    user = _entry(config, "users", str(context.get("user") or ""), "user", "The context's user")
+    if not cluster.get("server"):
+        raise ValueError("The kubeconfig's cluster has no server.")
+    _refuse_programs(config)
+    files = [key for key in _FILES if key in cluster or key in user]
+    if files:
+        raise ValueError(f"This points to files on the machine it comes from ({', '.join(files)}). {_FLATTEN}")
+    if not user.keys() & {"token", "client-certificate-data", "username"}:
+        raise ValueError(f"The kubeconfig's user has no token and no client certificate. {_FLATTEN}")
+
+
+def check_client(draft: Draft) -> None:
+    """Raises ValueError, with a sentence, where no client can be made of it."""
+    try:
+        ClusterClient(draft)
+    except PermanentError as error:
+        if draft.credential_kind == "in_cluster":
+            raise ValueError("The portal does not run in a cluster: no service account is mounted here.") from None
+        raise ValueError(error.message) from None
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise ValueError(f"This is not YAML{line}.") from None
+    if not isinstance(config, dict) or "clusters" not in config:
+        raise ValueError("This is no kubeconfig: one has clusters, users, contexts and current-context.")
+    return config
+
+
+def _entry(config: dict[str, Any], section: str, name: str, key: str, what: str) -> dict[str, Any]:
+    entries = config.get(section)
+    entries = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    found = next((entry.get(key) for entry in entries if entry.get("name") == name), None)
+    if not isinstance(found, dict):
+        known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
+        raise ValueError(f"{what} is “{name}”, but the {section} of this kubeconfig are: {known}.")
+    return found
+
+
+def _refuse_programs(config: dict[str, Any]) -> None:
+    # They would run a program of the kubeconfig's choosing inside the portal.
+    users = [entry.get("user") for entry in config.get("users") or [] if isinstance(entry, dict)]
+    for key in ("exec", "auth-provider"):
+        if any(isinstance(user, dict) and key in user for user in users):
+            raise ValueError(
+                f"This signs in with a program ({key}), which the portal never runs. "
+                "Use the token of a service account instead."
+            )
