@@ -1,5 +1,6 @@
 """Whether the portal is alive, and whether it can do its work."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from kombu.exceptions import OperationalError
@@ -7,11 +8,13 @@ from kombu.exceptions import OperationalError
 from portal.celery import app
 
 
+@login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process answers."""
     return HttpResponse("ok", content_type="text/plain")
 
 
+@login_not_required
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when database and broker answer, 503 with the names of those that do not."""
     checks = {"database": _database(), "broker": _broker()}

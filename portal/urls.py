@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.views import PasswordChangeView
 from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
 
-from portal import outbox, signin
+from portal import health, outbox, signin
 
 accounts: list[URLPattern | URLResolver] = [
     path("login/", signin.sign_in, name="account_login"),
@@ -24,6 +24,8 @@ if settings.LOCAL_ACCOUNTS:
     accounts.append(path("password/", change_password, name="account_change_password"))
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
     path("admin/login/", signin.admin_sign_in),
     path("admin/logout/", signin.sign_out),
     path("admin/", admin.site.urls),
