@@ -10,9 +10,6 @@ import httpx
 import pytest
 
 from environments.directory.scim import ScimClient
-
-pytest.importorskip("canaille")
-
 from portal.demo.idp import IdentityProvider
 
 PORTAL_URL = "http://localhost:8000"

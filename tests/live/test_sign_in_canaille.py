@@ -1,0 +1,111 @@
+"""Signing in and out with a real provider: Django's test client is the portal, httpx the browser at Canaille."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx
+import pytest
+from pytest_django.fixtures import Settings
+
+from environments.models import Team, User
+from portal.demo.idp import PASSWORD, IdentityProvider
+from tests.live.conftest import PORTAL_URL
+from tests.portal.conftest import Browser, use_issuer
+
+
+@pytest.fixture(autouse=True)
+def canaille(settings: Settings, idp: IdentityProvider) -> None:
+    use_issuer(settings, idp.issuer, idp.oidc_client_id, idp.oidc_client_secret)
+    settings.PORTAL_URL = PORTAL_URL
+
+
+@pytest.fixture
+def client(idp: IdentityProvider) -> Iterator[httpx.Client]:
+    """The browser's other half: its cookies at Canaille."""
+    with httpx.Client(base_url=idp.issuer) as client:
+        yield client
+
+
+def at_canaille(client: httpx.Client, url: str, name: str) -> httpx.URL:
+    """Fill in Canaille's forms (user name, then password); where it leads to at the end."""
+    response = client.get(url)
+    for fields in ({"login": name}, {"password": PASSWORD}):
+        page = follow(client, response)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert token, page.text
+        response = client.post(page.url, data=fields | {"csrf_token": token[1], "answer": ""})
+    return follow(client, response, until=PORTAL_URL).url
+
+
+def follow(client: httpx.Client, response: httpx.Response, until: str = "") -> httpx.Response:
+    """Go where the redirects lead, or to the first one that leads to `until`."""
+    while response.is_redirect:
+        url = urljoin(str(response.url), response.headers["Location"])
+        if until and url.startswith(until):
+            return httpx.Response(200, request=httpx.Request("GET", url))
+        response = client.get(url)
+    assert response.status_code == 200, response.text
+    return response
+
+
+def sign_in(client: httpx.Client, name: str) -> Browser:
+    browser = Browser()
+    back = at_canaille(client, browser.get("/accounts/login/").url, name)
+    response = browser.get(back.raw_path.decode())
+    assert response.status_code == 302, response.content.decode()
+    return browser
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "role", "teams", "managed"),
+    [
+        ("dana", "Developer", ["Checkout"], []),
+        ("theo", "Developer", ["Checkout"], []),
+        ("max", "Manager", ["Checkout"], ["Checkout"]),
+        ("ada", "Platform admin", [], []),
+        ("sam", "Developer", ["Search"], []),
+    ],
+)
+def test_everybody_of_the_demo_signs_in_with_their_role(
+    client: httpx.Client, name: str, role: str, teams: list[str], managed: list[str]
+) -> None:
+    Team.objects.create(name="Checkout", group="team-checkout", manager_group="team-checkout-managers")
+    Team.objects.create(name="Search", group="team-search")
+
+    browser = sign_in(client, name)
+
+    user = User.objects.get(pk=browser.user_id)
+    assert (user.username, user.email, user.role_name) == (name, f"{name}@example.com", role)
+    assert user.get_full_name().split()[0].lower() == name
+    assert [team.name for team in user.teams.all()] == teams
+    assert [team.name for team in user.managed_teams.all()] == managed
+
+
+@pytest.mark.django_db
+def test_an_account_made_beforehand_is_taken_by_the_verified_address(client: httpx.Client) -> None:
+    seeded = User.objects.create(username="seeded", email="dana@example.com")
+    browser = sign_in(client, "dana")
+    assert browser.user_id == seeded.pk
+
+
+@pytest.mark.django_db
+def test_sign_out_ends_canailles_session_and_comes_back(client: httpx.Client) -> None:
+    browser = sign_in(client, "dana")
+    again = client.get(browser.get("/accounts/oidc/sso/login/").url)
+    assert parse_qs(urlsplit(again.headers["Location"]).query)["code"], "still signed in at Canaille"
+
+    out = browser.post("/accounts/logout/")
+    back = client.get(out["Location"])
+
+    assert back.headers["Location"] == f"{PORTAL_URL}/accounts/signed-out/"
+    asked = client.get(browser.get("/accounts/login/").url)
+    assert asked.headers["Location"] == "/login", "Canaille asks who it is again"
+
+
+@pytest.mark.django_db
+def test_cookies_of_the_two_have_different_names_and_hosts(idp: IdentityProvider, client: httpx.Client) -> None:
+    browser = sign_in(client, "dana")
+    assert not {cookie.name for cookie in client.cookies.jar} & set(browser.cookies)
+    assert urlsplit(idp.issuer).hostname != urlsplit(PORTAL_URL).hostname
