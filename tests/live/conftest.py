@@ -1,6 +1,5 @@
 """Real servers for the tests in this folder: one Canaille per session, on a free port of the loopback."""
 
-import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +10,9 @@ import pytest
 
 from environments.directory.scim import ScimClient
 from portal.demo.idp import IdentityProvider
+from tests.ports import free_port
 
 PORTAL_URL = "http://localhost:8000"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

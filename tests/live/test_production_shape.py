@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from environments.cluster import ClusterClient
 from portal.demo.simulated import SimulatedCluster
 from tests.environments.conftest import KINDS, Account
+from tests.ports import answers, free_port
 
 REDIS = shutil.which("redis-server")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -81,17 +81,6 @@ class Shape:
         while (seen := self.drive("look", pk))["phase"] != phase:
             assert time.monotonic() < deadline, seen
         return seen
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
