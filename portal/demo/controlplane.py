@@ -109,6 +109,11 @@ class ControlPlane:
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of what runs."""
+        return [process.pid for _, process in self._processes]
+
     def admin(self) -> ClusterClient:
         """A client in `system:masters`: for arranging, never for the portal."""
         return ClusterClient(self.endpoint(self.admin_token))

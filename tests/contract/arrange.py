@@ -9,6 +9,7 @@ import urllib3
 
 from environments import spec
 from environments.cluster import ClusterClient, Manifest
+from environments.errors import PermanentError
 from environments.manifests import Binding, Desired
 from environments.phases import Role
 
@@ -165,7 +166,16 @@ def used(client: ClusterClient, name: str, resource: str, quota_name: str = "quo
     return found.get("status", {}).get("used", {}).get(resource, "")
 
 
-def start_pod(admin: ClusterClient, manifest: Manifest) -> Manifest:
-    """Create a pod in a namespace that is furnished."""
+def start(admin: ClusterClient, manifest: Manifest) -> Manifest:
+    """Create an object as soon as the namespace is furnished and the API server knows the quota's status."""
     wait_until_furnished(admin, manifest["metadata"]["namespace"])
-    return admin.create(manifest)
+
+    def create() -> Manifest | None:
+        try:
+            return admin.create(manifest)
+        except PermanentError as error:
+            if "status unknown for quota" not in error.message:
+                raise
+            return None
+
+    return eventually(create, "the quota's status is known to the API server")

@@ -9,7 +9,7 @@ from tests.contract.arrange import (
     limit_range,
     pod,
     quota,
-    start_pod,
+    start,
     used,
     wait_until_enforced,
     wait_until_furnished,
@@ -33,7 +33,7 @@ def test_a_new_quota_is_unused(portal, governed):
 
 
 def test_usage_moves_with_a_pod(portal, admin, governed):
-    start_pod(admin, pod(governed, "api", {"cpu": "250m"}, memory="256Mi"))
+    start(admin, pod(governed, "api", {"cpu": "250m"}, memory="256Mi"))
     eventually(lambda: used(portal, governed, "pods") == "1", "the pod is counted")
     status = portal.get("ResourceQuota", "quota", governed)["status"]
     assert status["used"] == {"requests.cpu": "250m", "limits.memory": "256Mi", "pods": "1"}
@@ -43,7 +43,7 @@ def test_usage_moves_with_a_pod(portal, admin, governed):
 
 
 def test_a_quota_that_is_made_smaller_than_its_usage_stays_exceeded(portal, admin, governed):
-    start_pod(admin, pod(governed, "api", {"cpu": "500m"}, memory="256Mi"))
+    start(admin, pod(governed, "api", {"cpu": "500m"}, memory="256Mi"))
     portal.apply(quota(governed, HARD | {"requests.cpu": "100m"}))
     found = wait_until_enforced(admin, governed)
     assert found["status"]["used"]["requests.cpu"] == "500m"
@@ -51,7 +51,7 @@ def test_a_quota_that_is_made_smaller_than_its_usage_stays_exceeded(portal, admi
 
 
 def test_what_exceeds_the_quota_is_refused_with_the_figures(admin, governed):
-    start_pod(admin, pod(governed, "one", {"cpu": "600m"}, memory="128Mi"))
+    start(admin, pod(governed, "one", {"cpu": "600m"}, memory="128Mi"))
     with pytest.raises(PermanentError) as caught:
         admin.create(pod(governed, "two", {"cpu": "500m"}, memory="1Gi"))
     assert caught.value.message == (
@@ -67,7 +67,7 @@ def test_objects_are_counted_too(portal, admin, home):
     portal.apply(quota(home, {"configmaps": "2", "count/services": "1"}))
     wait_until_enforced(admin, home)
     assert used(portal, home, "configmaps") == "1"  # kube-root-ca.crt
-    admin.create(config_map(home, "mine"))
+    start(admin, config_map(home, "mine"))
     with pytest.raises(PermanentError, match="exceeded quota: quota, requested: configmaps=1, used: configmaps=2"):
         admin.create(config_map(home, "one-too-many"))
 
@@ -75,7 +75,7 @@ def test_objects_are_counted_too(portal, admin, home):
 def test_storage_is_counted_by_what_claims_ask_for(portal, admin, home):
     portal.apply(quota(home, {"requests.storage": "5Gi", "persistentvolumeclaims": "3"}))
     wait_until_enforced(admin, home)
-    admin.create(_claim(home, "small", "2Gi"))
+    start(admin, _claim(home, "small", "2Gi"))
     eventually(lambda: used(portal, home, "requests.storage") == "2Gi", "the claim is counted")
     with pytest.raises(PermanentError, match=r"requested: requests\.storage=4Gi, used: requests\.storage=2Gi"):
         admin.create(_claim(home, "large", "4Gi"))
@@ -137,8 +137,8 @@ def test_a_request_above_its_limit_is_invalid(admin, home):
 
 def test_a_taken_name_is_found_only_after_the_quota(portal, admin, governed):
     """As in Kubernetes: who is over quota hears of that, even for something that is there already."""
-    start_pod(admin, pod(governed, "one", {"cpu": "100m"}, memory="100Mi"))
-    start_pod(admin, pod(governed, "two", {"cpu": "100m"}, memory="100Mi"))
+    start(admin, pod(governed, "one", {"cpu": "100m"}, memory="100Mi"))
+    start(admin, pod(governed, "two", {"cpu": "100m"}, memory="100Mi"))
     with pytest.raises(PermanentError, match="exceeded quota"):
         admin.create(pod(governed, "one", {"cpu": "100m"}, memory="100Mi"))
 
