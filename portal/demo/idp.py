@@ -129,6 +129,8 @@ class IdentityProvider:
             "PREFERRED_URL_SCHEME": "http",
             "CANAILLE": {
                 "NAME": "Example Corp",
+                "LOGO": None,
+                "HTMX": False,  # its pages run against Canaille's own content security policy
                 "DATABASE": "sql",
                 "SMTP": None,
                 "ENABLE_PASSWORD_RECOVERY": False,
