@@ -50,6 +50,7 @@ class Bar:
     hard: str
     percent: int
     tone: str
+    is_closed: bool = False  # none is allowed, and none is there
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Notice:
     title: str
     text: str
     can_retry: bool = False
+    next_try_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,16 @@ class EnvironmentPage:
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
 
     @property
+    def open_bars(self) -> list[Bar]:
+        """The resources of which there may be any."""
+        return [bar for bar in self.bars if not bar.is_closed]
+
+    @property
+    def closed_bars(self) -> list[Bar]:
+        """The resources that the quota forbids altogether."""
+        return [bar for bar in self.bars if bar.is_closed]
+
+    @property
     def status(self) -> str:
         """Where things stand in one short sentence, for those who hear the page and for the tab's title."""
         if self.environment.phase in (Phase.PROVISIONING, Phase.DELETING):
@@ -144,6 +156,8 @@ def quota_table(spec: TemplateSpec) -> QuotaTable:
     """What each size of a template allows, resource by resource."""
     quotas = [spec.quota | size.quota for size in spec.sizes] or [spec.quota]
     resources = list(dict.fromkeys(resource for quota in quotas for resource in quota))
+    # What sets the sizes apart comes first.
+    resources.sort(key=lambda resource: len({quota.get(resource) for quota in quotas}) == 1)
     lines = [
         (quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas])
         for resource in resources
@@ -182,7 +196,7 @@ def timeline(environment: Environment, conditions: list[Condition]) -> list[Line
         return [Line("Deletion asked for", "ok", word="done"), *lines]
     first = Line("Request accepted", "ok", f"{environment.version}", at=environment.created_at, word="done")
     ready = environment.phase == Phase.READY
-    last = Line("Ready", "ok" if ready else "", took_ms=_took(environment), word="done" if ready else "not yet")
+    last = Line("Ready", "ok", took_ms=_took(environment), word="done") if ready else Line("Ready", word="not yet")
     return [first, *lines, last]
 
 
@@ -193,10 +207,11 @@ def notice(environment: Environment, lines: list[Line]) -> Notice | None:
         return Notice("bad", f"{failed.title} failed.", failed.message, can_retry=True)
     waiting = next((line for line in lines if line.tone == "wait" and line.attempts), None)
     if waiting and waiting.next_try_at:
-        return Notice("wait", f"Waiting: {waiting.title}.", waiting.message, can_retry=True)
+        title = f"Waiting at “{waiting.title}”."
+        return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
     worst = next(iter(bars(environment.usage)), None)
     if worst and worst.tone and environment.wanted:
-        title = f"{worst.name} is at {worst.percent} % of its quota."
+        title = f"{worst.name}: {worst.percent} % of the quota is in use."
         return Notice(worst.tone, title, "The cluster refuses what would go over it.")
     return None
 
@@ -252,8 +267,11 @@ def _after(needs: tuple[str, ...], condition: Condition) -> str:
 def _bar(resource: str, used: Decimal, hard: Decimal) -> Bar:
     percent = int(quantities.ratio(used, hard) * 100)
     tone = "bad" if percent >= BAD else "warn" if percent >= WARN else ""
-    human = quantities.human
-    return Bar(resource, quantities.name(resource), human(resource, used), human(resource, hard), percent, tone)
+    name, closed = quantities.name(resource), not used and not hard
+    said = quantities.human(resource, used)
+    if quantities.is_cpu(resource):
+        said = said.partition(" ")[0]  # the limit beside it says the unit: 0.64 of 1 core
+    return Bar(resource, name, said, quantities.human(resource, hard), percent, tone, closed)
 
 
 def _size_label(size: Size) -> str:
@@ -264,7 +282,10 @@ def _figure(resource: str, amount: str | None) -> str:
     """An amount for reading. What the requester fills in has no figure yet."""
     if amount is None:
         return "no limit"
-    return "your choice" if "${" in amount else quantities.human(resource, quantities.parse(amount))
+    if "${" in amount:
+        return "your choice"
+    value = quantities.parse(amount)
+    return quantities.human(resource, value) if value else "none"
 
 
 def _says(manifest: manifests.Manifest) -> str:

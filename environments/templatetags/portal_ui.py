@@ -34,14 +34,15 @@ def markdown(text: str) -> SafeString:
 
 @register.filter
 def duration(milliseconds: int | None) -> str:
-    """A duration in the unit that suits it: `18 ms`, `2.4 s`, `3 min`."""
+    """A duration in the unit that suits it: `18 ms`, `2.4 s`, `3 min`, `5 h`."""
     if milliseconds is None:
         return ""
     if milliseconds < 1000:
         return f"{milliseconds} ms"
     if milliseconds < 60_000:
         return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds // 60_000} min"
+    minutes = milliseconds // 60_000
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
 @register.filter
