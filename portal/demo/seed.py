@@ -96,7 +96,9 @@ def _person(username: str, first_name: str, last_name: str) -> None:
         apply_claim(user, [group for group, members in GROUPS.items() if username in members])
 
 
-def _environment(row: tuple[str, str, str, str, str, int, dict[str, Role], int], clusters: list[Cluster]) -> Environment:
+def _environment(
+    row: tuple[str, str, str, str, str, int, dict[str, Role], int], clusters: list[Cluster]
+) -> Environment:
     owner_name, template, name, purpose, size, place, collaborators, _ = row
     owner = User.objects.get(username=owner_name)
     version = TemplateVersion.objects.get(template__slug=template, state=TemplateVersion.State.PUBLISHED)
