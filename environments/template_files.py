@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 from django.db import transaction
-from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments import spec as template_spec
+from environments import template_actions
 from environments.models import Template, TemplateVersion, User
 from environments.spec import TemplateSpec
 
@@ -45,22 +45,15 @@ def read(path: Path) -> TemplateFile:
 
 
 def publish(document: TemplateFile, *, actor: User | None = None) -> TemplateVersion:
-    """Make the document the template's published version; nothing changes where it already is."""
-    data = template_spec.dump(document.spec)
+    """Make the document the template's published version; nothing changes where it already is.
+
+    Raises ValidationError, and changes nothing, where it must not be published.
+    """
     with transaction.atomic():
         card = document.template.model_dump()
         template, _ = Template.objects.update_or_create(slug=card.pop("slug"), defaults=card)
         current = template.versions.filter(state=TemplateVersion.State.PUBLISHED).first()
-        if current and current.spec == data:
+        if current and current.spec == template_spec.dump(document.spec):
             return current
-        if current:
-            TemplateVersion.objects.filter(pk=current.pk).update(state=TemplateVersion.State.RETIRED)
-        latest = template.versions.order_by("-number").first()
-        return TemplateVersion.objects.create(
-            template=template,
-            number=latest.number + 1 if latest else 1,
-            state=TemplateVersion.State.PUBLISHED,
-            spec=data,
-            published_at=timezone.now(),
-            published_by=actor,
-        )
+        draft = template_actions.first_draft(template, actor, document.spec, "Imported from a file.")
+        return template_actions.publish(draft, actor)

@@ -1,7 +1,10 @@
 """What can be requested. A template is the name people know; its versions are what it says."""
 
+from typing import Any
+
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.models.clusters import Cluster
@@ -39,20 +42,63 @@ class State(models.TextChoices):
     RETIRED = "retired", "Retired"
 
 
+#: What a version says. Once published it stays as it is.
+CONTENT = ("template_id", "number", "changelog", "spec")
+_MOVES = {
+    State.DRAFT: (State.DRAFT, State.PUBLISHED),
+    State.PUBLISHED: (State.PUBLISHED, State.RETIRED),
+    State.RETIRED: (State.RETIRED,),
+}
+
+
+class ImmutableVersionError(Exception):
+    """Somebody tried to rewrite or remove what people have built on."""
+
+
+class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
+    """Many versions at once, by the same rules as one."""
+
+    def update(self, **values: Any) -> int:
+        """As usual. Raises ImmutableVersionError where it would rewrite a version that is no draft, or revive one."""
+        names = {f"{name}_id" if name == "template" else name for name in values}
+        if not names.isdisjoint(CONTENT) and self.exclude(state=State.DRAFT).exists():
+            raise ImmutableVersionError("A published or retired version stays as it is. Make a new draft from it.")
+        if "state" in values:
+            before = [state for state, after in _MOVES.items() if values["state"] in after]
+            if self.exclude(state__in=before).exists():
+                raise ImmutableVersionError("A version goes from draft to published to retired, never back.")
+        return super().update(**values)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """As usual. Raises ImmutableVersionError where one is published; ProtectedError where one is in use."""
+        if self.filter(state=State.PUBLISHED).exists():
+            raise ImmutableVersionError("A published version cannot be deleted. Retire it first.")
+        return super().delete()
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> list["TemplateVersion"]:
+        """As usual, but never over rows that are there."""
+        if kwargs.get("update_conflicts"):
+            raise ImmutableVersionError("Versions are added, not overwritten.")
+        return super().bulk_create(objs, *args, **kwargs)
+
+
 class TemplateVersion(models.Model):
     """What a template says from one publishing to the next. Immutable once published."""
 
     State = State
 
-    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
+    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     changelog = models.CharField(max_length=200, blank=True)
     spec = models.JSONField(help_text="environments/spec.py describes it.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False
     )
+
+    objects = TemplateVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ("template", "-number")
@@ -66,6 +112,56 @@ class TemplateVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As usual. Raises ImmutableVersionError where it would rewrite a version that is no draft, or revive one."""
+        with transaction.atomic():
+            self._refuse_rewriting()
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """As usual. Raises ImmutableVersionError where it is published; ProtectedError where it is in use."""
+        if TemplateVersion.objects.filter(pk=self.pk, state=State.PUBLISHED).exists():
+            raise ImmutableVersionError(f"{self} is published. Retire it first.")
+        return super().delete(*args, **kwargs)
+
+    @property
+    def tone(self) -> str:
+        """The colour class of the state."""
+        return {State.DRAFT: "wait", State.PUBLISHED: "ok"}.get(State(self.state), "")
+
     def parsed(self) -> template_spec.TemplateSpec:
         """The content as checked data."""
         return template_spec.parse(self.spec)
+
+    def _refuse_rewriting(self) -> None:
+        rows = TemplateVersion.objects.select_for_update().filter(pk=self.pk)
+        stored = rows.values("state", *CONTENT).first() if self.pk else None
+        if stored is None:
+            return
+        before = State(stored.pop("state"))
+        if before != State.DRAFT and any(stored[name] != getattr(self, name) for name in CONTENT):
+            raise ImmutableVersionError(
+                f"{self} is {before.label.lower()}: it stays as it is. Make a new draft from it."
+            )
+        if self.state not in _MOVES[before]:
+            raise ImmutableVersionError("A version goes from draft to published to retired, never back.")
+
+
+class TemplateEvent(models.Model):
+    """One line of a template's history; `actor` None is a command. Rows are added, never changed."""
+
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="events")
+    version = models.ForeignKey(TemplateVersion, on_delete=models.SET_NULL, null=True, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    verb = models.CharField(max_length=40)
+    message = models.CharField(max_length=500)
+    changes = models.JSONField(default=list, help_text="What changed, a sentence each.")
+    diff = models.TextField(blank=True, help_text="The same as a unified diff of the YAML.")
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=["template", "-at"]),)
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,310 @@
+"""What people can do to templates: one function a verb, called by admin, import and commands alike.
+
+Each one checks, changes the rows and adds a TemplateEvent in one transaction. Whether the actor may is the caller's
+question. A published version is never changed: `new_draft` copies it, `publish` puts the copy in its place.
+"""
+
+import difflib
+from contextlib import suppress
+from typing import Any
+
+import yaml
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from environments import quantities
+from environments import spec as template_spec
+from environments.models import Template, TemplateVersion, User
+from environments.models.templates import TemplateEvent
+from environments.spec import InvalidSpecError, Parameter, Size, TemplateSpec
+
+State = TemplateVersion.State
+
+#: What a template begins with: small, isolated, and its pods start.
+STARTER = template_spec.parse(
+    {
+        "quota": {
+            "requests.cpu": "1",
+            "requests.memory": "1Gi",
+            "limits.cpu": "2",
+            "limits.memory": "2Gi",
+            "pods": "20",
+            "services": "10",
+            "persistentvolumeclaims": "2",
+            "requests.storage": "10Gi",
+        },
+        "limits": {
+            "default": {"cpu": "100m", "memory": "128Mi"},
+            "default_request": {"cpu": "50m", "memory": "64Mi"},
+        },
+        "lifetime_days": 90,
+    }
+)
+
+
+def first_draft(
+    template: Template, actor: User | None, spec: TemplateSpec = STARTER, changelog: str = ""
+) -> TemplateVersion:
+    """A draft that begins with the given content."""
+    with transaction.atomic():
+        version = _add(template, template_spec.dump(spec), changelog)
+        _record(version, actor, "Draft", f"Draft v{version.number} was made.")
+    return version
+
+
+def new_draft(version: TemplateVersion, actor: User | None) -> TemplateVersion:
+    """A draft that says what another version says, under the next number."""
+    with transaction.atomic():
+        draft = _add(version.template, version.spec, "")
+        _record(draft, actor, "Draft", f"Draft v{draft.number} was made from v{version.number}.")
+    return draft
+
+
+def save_draft(
+    version: TemplateVersion, spec: TemplateSpec, changelog: str, actor: User | None, *, based_on: Any = None
+) -> bool:
+    """Give a draft new content; whether anything changed. The instance has the new content afterwards.
+
+    Raises ValidationError where it is no draft any more, or no longer says what the change was `based_on`.
+    """
+    data = template_spec.dump(spec)
+    with transaction.atomic():
+        current = _locked_draft(version)
+        if based_on is not None and current.spec != based_on:
+            raise ValidationError("Somebody else saved this draft while it was open here.", code="stale")
+        changed = current.spec != data or current.changelog != changelog
+        if changed:
+            TemplateVersion.objects.filter(pk=version.pk).update(spec=data, changelog=changelog)
+            _record(version, actor, "Edit", f"Draft v{version.number} was edited.", current.spec, data)
+    version.spec, version.changelog = data, changelog
+    return changed
+
+
+def publish(version: TemplateVersion, actor: User | None) -> TemplateVersion:
+    """Make a draft the version that can be requested, and retire the former one.
+
+    Raises ValidationError, with every reason, where it is no draft, has no changelog line, or would not work.
+    """
+    with transaction.atomic():
+        current = _locked_draft(version)
+        _check(current)
+        published = TemplateVersion.objects.filter(template=version.template, state=State.PUBLISHED)
+        former = published.first()
+        published.update(state=State.RETIRED)
+        draft = TemplateVersion.objects.filter(pk=version.pk, state=State.DRAFT)
+        draft.update(state=State.PUBLISHED, published_at=timezone.now(), published_by=actor)
+        retired = f"; v{former.number} is retired" if former else ""
+        message = f"v{version.number} was published{retired}. {current.changelog}"
+        _record(version, actor, "Publish", message, former.spec if former else None, current.spec)
+    version.refresh_from_db()
+    return version
+
+
+def retire(version: TemplateVersion, actor: User | None) -> None:
+    """Take a published version out of the catalog. What was made from it stays.
+
+    Raises ValidationError where it is not published (any more).
+    """
+    with transaction.atomic():
+        rows = TemplateVersion.objects.filter(pk=version.pk, state=State.PUBLISHED)
+        if not rows.update(state=State.RETIRED):
+            raise ValidationError(f"{version} is not published.")
+        _record(version, actor, "Retire", f"v{version.number} was retired: it can no longer be requested.")
+    version.refresh_from_db()
+
+
+def discard(version: TemplateVersion, actor: User | None) -> None:
+    """Delete a draft. Raises ValidationError where it is no draft any more."""
+    with transaction.atomic():
+        current = _locked_draft(version)
+        TemplateEvent.objects.create(
+            template=version.template,
+            actor=actor,
+            verb="Discard",
+            message=f"Draft v{version.number} was thrown away.",
+            diff=unified_diff(current.spec, None, f"v{version.number}", "nothing"),
+        )
+        current.delete()
+
+
+def differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
+    """What a new version says otherwise than an old one, a sentence each; none where they say the same."""
+    return [
+        *_parameter_differences(old, new),
+        *_size_differences(old, new),
+        *_figures("Quota", old.quota, new.quota),
+        *_figures("Container default", old.limits.default, new.limits.default),
+        *_figures("Container default request", old.limits.default_request, new.limits.default_request),
+        *_figures("Container maximum", old.limits.maximum, new.limits.maximum),
+        *_isolation_differences(old, new),
+        *_access_differences(old, new),
+    ]
+
+
+def as_yaml(data: Any) -> str:
+    """A version's content as a person writes it: without what is the default anyway."""
+    with suppress(InvalidSpecError):  # written for another version of the portal: as it is stored
+        data = template_spec.parse(data).model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def unified_diff(old: Any, new: Any, old_name: str, new_name: str) -> str:
+    """The difference between two contents as a unified diff of their YAML; None is nothing at all."""
+    before, after = (as_yaml(data).splitlines() if data is not None else [] for data in (old, new))
+    return "\n".join(difflib.unified_diff(before, after, old_name, new_name, lineterm="", n=4))
+
+
+def _add(template: Template, data: Any, changelog: str) -> TemplateVersion:
+    Template.objects.select_for_update().get(pk=template.pk)  # numbers are given one after the other
+    latest = template.versions.order_by("-number").first()
+    number = latest.number + 1 if latest else 1
+    return TemplateVersion.objects.create(template=template, number=number, spec=data, changelog=changelog)
+
+
+def _locked_draft(version: TemplateVersion) -> TemplateVersion:
+    """The draft as it is now, for this transaction alone. Raises ValidationError."""
+    Template.objects.select_for_update().get(pk=version.template_id)
+    current = TemplateVersion.objects.filter(pk=version.pk, state=State.DRAFT).first()
+    if current is None:
+        raise ValidationError(f"{version} is no draft any more.", code="state")
+    return current
+
+
+def _check(version: TemplateVersion) -> None:
+    sentences = [] if version.changelog else ["Say in the changelog line what is new."]
+    try:
+        problems = version.parsed().objections()
+    except InvalidSpecError as error:
+        problems = error.problems
+    sentences += [f"{'.'.join(map(str, place))}: {text}" if place else text for place, text in problems]
+    if sentences:
+        raise ValidationError(sentences)
+
+
+def _record(
+    version: TemplateVersion, actor: User | None, verb: str, message: str, old: Any = None, new: Any = None
+) -> None:
+    """Add a line to the history, with the difference where there is one."""
+    compared = old is not None and new is not None
+    TemplateEvent.objects.create(
+        template=version.template,
+        version=version,
+        actor=actor,
+        verb=verb,
+        message=message[:500],
+        changes=_sentences(old, new) if compared else [],
+        diff=unified_diff(old, new, "before", "after") if compared else "",
+    )
+
+
+def _sentences(old: Any, new: Any) -> list[str]:
+    try:
+        return differences(template_spec.parse(old), template_spec.parse(new))
+    except InvalidSpecError:
+        return []
+
+
+_PARAMETER_WORDS = {
+    "label": "the label",
+    "help": "the help text",
+    "type": "the type",
+    "mode": "who may change it",
+    "required": "required",
+    "default": "the default",
+    "choices": "the list of values",
+    "pattern": "the pattern",
+    "minimum": "the minimum",
+    "maximum": "the maximum",
+}
+_NETWORK_WORDS = {"dns": "Asking for names (DNS)", "same_namespace": "Traffic inside the namespace"}
+
+
+def _parameter_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
+    before = {parameter.name: parameter for parameter in old.parameters}
+    after = {parameter.name: parameter for parameter in new.parameters}
+    found = [f"The parameter {name} is new." for name in after if name not in before]
+    found += [f"The parameter {name} is gone." for name in before if name not in after]
+    both = [name for name in after if name in before]
+    found += [sentence for name in both for sentence in _one_parameter(before[name], after[name])]
+    if both != [name for name in before if name in after]:
+        found.append("The parameters are in another order.")
+    return found
+
+
+def _one_parameter(old: Parameter, new: Parameter) -> list[str]:
+    changed = [field for field in _PARAMETER_WORDS if getattr(old, field) != getattr(new, field)]
+    return [
+        f"Parameter {new.name}: {_PARAMETER_WORDS[field]} is {_show(getattr(new, field))}, "
+        f"was {_show(getattr(old, field))}."
+        for field in changed
+    ]
+
+
+def _size_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
+    before = {size.name: size for size in old.sizes}
+    after = {size.name: size for size in new.sizes}
+    found = [f"The size {name} is new." for name in after if name not in before]
+    found += [f"The size {name} is gone." for name in before if name not in after]
+    both = [name for name in after if name in before]
+    found += [sentence for name in both for sentence in _one_size(before[name], after[name])]
+    if both != [name for name in before if name in after]:
+        found.append("The sizes are in another order.")
+    return found
+
+
+def _one_size(old: Size, new: Size) -> list[str]:
+    label = [f"Size {new.name}: the label is {_show(new.label)}, was {_show(old.label)}."]
+    return (label if old.label != new.label else []) + _figures(f"Size {new.name}", old.quota, new.quota)
+
+
+def _figures(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:
+    changed = [name for name in old | new if old.get(name) != new.get(name)]
+    return [f"{what}, {name}: {_figure(old.get(name), new.get(name))}." for name in changed]
+
+
+def _figure(old: str | None, new: str | None) -> str:
+    if old is None:
+        return f"{new}, was not set"
+    if new is None:
+        return f"no longer set, was {old}"
+    try:
+        before, after = quantities.parse(old), quantities.parse(new)
+    except ValueError:  # it hangs on a parameter
+        return f"{new}, was {old}"
+    word = "the same amount" if after == before else "more" if after > before else "less"
+    return f"{new}, was {old} ({word})"
+
+
+def _isolation_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
+    found = [
+        f"{words} is {'let through' if getattr(new.network, field) else 'no longer let through'}."
+        for field, words in _NETWORK_WORDS.items()
+        if getattr(old.network, field) != getattr(new.network, field)
+    ]
+    for mode in ("enforce", "audit", "warn"):
+        before, after = getattr(old.pod_security, mode), getattr(new.pod_security, mode)
+        if before != after:
+            found.append(f"Pod Security, {mode}: {after}, was {before}.")
+    return found
+
+
+def _access_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
+    found = []
+    if old.owner_role != new.owner_role:
+        found.append(f"Owners are {new.owner_role} in the namespace, were {old.owner_role}.")
+    if old.collaborator_roles != new.collaborator_roles:
+        before, after = (_show(spec.collaborator_roles) for spec in (old, new))
+        found.append(f"Collaborators may be {after}, before {before}.")
+    if old.lifetime_days != new.lifetime_days:
+        before, after = (f"{days} days" if days else "no end" for days in (old.lifetime_days, new.lifetime_days))
+        found.append(f"Lifetime: {after}, was {before}.")
+    return found
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "nothing"
+    return f"“{value}”" if value else "empty"
