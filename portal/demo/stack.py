@@ -97,7 +97,7 @@ def _environment(options: Options, provider: IdentityProvider) -> None:
         "SECURE": "false",
         "COLLECTED_STATIC": "false",
         "SWEEP_SECONDS": "5",
-        "OBSERVE_SECONDS": "15",
+        "OBSERVE_SECONDS": "5",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
