@@ -22,6 +22,8 @@ def apply(kind: Kind, live: Object | None, wanted: Object, manager: str, now: st
     where another manager owns a field that would change, unless forced: then that manager loses it.
     """
     managers = fields.read((live or {}).get("metadata", {}).get("managedFields", []))
+    if live and not managers:  # nobody owns anything yet: what is there came before
+        managers = [Manager("before-first-apply", UPDATE, kind.api_version, now, set(fields.leaves(kind, live)))]
     own = next((each for each in managers if each.is_same(manager, APPLY)), None)
     others = [each for each in managers if each is not own]
     claimed = set(fields.leaves(kind, wanted))
@@ -34,7 +36,7 @@ def apply(kind: Kind, live: Object | None, wanted: Object, manager: str, now: st
     _settle_conflicts(_changed(kind, live or {}, result) & claimed, others, force=force)
     if own is None or own.paths != claimed:
         own = Manager(manager, APPLY, kind.api_version, now, claimed)
-    result["metadata"]["managedFields"] = fields.write([*others, own])
+    fields.write(result, [*others, own])
     return result
 
 
@@ -53,7 +55,7 @@ def track_update(kind: Kind, live: Object | None, result: Object, manager: str, 
     if changed and own is not None:
         own.paths |= changed
         own.time = now
-    result["metadata"]["managedFields"] = fields.write(managers)
+    fields.write(result, managers)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -99,7 +99,7 @@ def _limit_range(found: Object) -> None:
         if item.get("type") != "Container":
             continue
         default = item.get("max", {}) | item.get("default", {})
-        request = default | item.get("min", {}) | item.get("defaultRequest", {})
+        request = item.get("min", {}) | default | item.get("defaultRequest", {})
         item |= {"default": default} if default else {}
         item |= {"defaultRequest": request} if request else {}
 

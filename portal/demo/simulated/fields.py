@@ -98,20 +98,23 @@ def _paths(tree: Object, prefix: Path = ()) -> Iterator[Path]:
             yield (*prefix, element)
 
 
-def write(managers: Iterable[Manager]) -> list[Object]:
-    """Sets of paths as `managedFields`; managers that own nothing are left out."""
-    owning = (manager for manager in managers if manager.paths)
-    return [
-        {
-            "manager": manager.name,
-            "operation": manager.operation,
-            "apiVersion": manager.api_version,
-            "time": manager.time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": _tree(manager.paths),
-        }
-        for manager in sorted(owning, key=lambda each: (each.operation, each.time, each.name))
-    ]
+def write(found: Object, managers: Iterable[Manager]) -> None:
+    """Set an object's `managedFields`; managers that own nothing are left out."""
+    found["metadata"].pop("managedFields", None)
+    owning = sorted((each for each in managers if each.paths), key=lambda each: (each.operation, each.time, each.name))
+    if owning:
+        found["metadata"]["managedFields"] = [_entry(manager) for manager in owning]
+
+
+def _entry(manager: Manager) -> Object:
+    return {
+        "manager": manager.name,
+        "operation": manager.operation,
+        "apiVersion": manager.api_version,
+        "time": manager.time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": _tree(manager.paths),
+    }
 
 
 def _tree(paths: set[Path]) -> Object:

@@ -22,13 +22,9 @@ def answer(store: Store, resource: str, asking: User, body: Object) -> Object:
     kind = KINDS[resource]
     if body.get("kind", kind) != kind:
         raise bad_request(f"{body['kind']} cannot be handled as a {kind}")
-    spec = body.get("spec") or {}
-    user = asking
-    if kind == "SubjectAccessReview":
-        user = User(spec.get("user") or "", tuple(spec.get("groups") or ()))
-        if not user.name and not user.groups:
-            why = bad_value("spec.user", "", "at least one of user or group must be specified")
-            raise invalid_options(GROUP, "", [why])
+    spec = _without_blanks(body.get("spec") or {})
+    _validate(kind, spec)
+    user = User(spec.get("user", ""), tuple(spec.get("groups", ()))) if kind == "SubjectAccessReview" else asking
     decision = authorize(store, user, _attributes(spec))
     status: Object = {"allowed": decision.allowed}
     if decision.reason:
@@ -36,16 +32,30 @@ def answer(store: Store, resource: str, asking: User, body: Object) -> Object:
     return {"kind": kind, "apiVersion": f"{GROUP}/v1", "metadata": {}, "spec": spec, "status": status}
 
 
+def _validate(kind: str, spec: Object) -> None:
+    causes = []
+    if ("resourceAttributes" in spec) == ("nonResourceAttributes" in spec):
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        causes.append(Cause("spec.resourceAttributes", f"Invalid value: null: {why}"))
+    if kind == "SubjectAccessReview" and not spec.get("user") and not spec.get("groups"):
+        causes.append(bad_value("spec.user", "", "at least one of user or group must be specified"))
+    if causes:
+        raise invalid_options(GROUP, "", causes)
+
+
 def _attributes(spec: Object) -> Attributes:
-    resource: dict[str, Any] | None = spec.get("resourceAttributes")
-    path: dict[str, Any] | None = spec.get("nonResourceAttributes")
-    if (resource is None) == (path is None):
-        message = "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise invalid_options(GROUP, "", [Cause("spec.resourceAttributes", message)])
-    if path is not None:
-        return Attributes(path.get("verb", ""), path=path.get("path", ""))
-    found = {key: str((resource or {}).get(key) or "") for key in _KEYS}
-    return Attributes(**found)
+    if "nonResourceAttributes" in spec:
+        asked = spec["nonResourceAttributes"]
+        return Attributes(asked.get("verb", ""), path=asked.get("path", ""))
+    asked = spec["resourceAttributes"]
+    return Attributes(**{key: asked.get(key, "") for key in _KEYS})
+
+
+def _without_blanks(value: Any) -> Any:
+    """As the API server gives a question back: without what was left empty."""
+    if isinstance(value, dict):
+        return {key: _without_blanks(each) for key, each in value.items() if each not in ("", None)}
+    return value
 
 
 _KEYS = ("verb", "group", "resource", "subresource", "namespace", "name")

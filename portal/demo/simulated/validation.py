@@ -7,7 +7,6 @@ Source: apimachinery's util/validation and the API server's core validation.
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import pairwise
 
 from portal.demo.simulated import quantity
 from portal.demo.simulated.defaults import containers
@@ -108,25 +107,29 @@ def _quota(found: Object) -> Iterator[Cause]:
             yield bad_value(field, amount, "must be greater than or equal to 0")
 
 
+#: What must not be greater than what, their words, the field that is blamed and the one whose value is shown.
+_LIMIT_ORDER = (
+    ("min", "max", "min value", "max value", "min", "min"),
+    ("min", "defaultRequest", "min value", "default request value", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "max", "default request value", "max value", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "default", "default request value", "default limit value", "defaultRequest", "defaultRequest"),
+    ("min", "default", "min value", "default value", "default", "min"),
+    ("default", "max", "default value", "max value", "default", "max"),
+)
+
+
 def _limit_range(found: Object) -> Iterator[Cause]:
+    """Source: ValidateLimitRange in the API server's core validation."""
     for index, item in enumerate(found["spec"]["limits"]):
-        for resource in sorted(item.get("max", {}) | item.get("default", {}) | item.get("defaultRequest", {})):
-            field = f"spec.limits[{index}]"
-            amounts = [
-                (key, item[key][resource]) for key in ("defaultRequest", "default", "max") if _has(item, key, resource)
-            ]
-            for (low_key, low), (high_key, high) in pairwise(amounts):
-                if _amount(low) > _amount(high):
-                    words = _LIMIT_WORDS
-                    why = f"{words[low_key]} value {low} is greater than {words[high_key]} value {high}"
-                    yield bad_value(f"{field}.{low_key}[{resource}]", low, why)
-
-
-_LIMIT_WORDS = {"defaultRequest": "default request", "default": "default limit", "max": "max"}
-
-
-def _has(item: Object, key: str, resource: str) -> bool:
-    return resource in item.get(key, {})
+        resources = {resource for key in ("min", "max", "default", "defaultRequest") for resource in item.get(key, {})}
+        for resource in sorted(resources):
+            for low_key, high_key, low_words, high_words, blamed, shown in _LIMIT_ORDER:
+                low, high = item.get(low_key, {}).get(resource), item.get(high_key, {}).get(resource)
+                if low is not None and high is not None and _amount(low) > _amount(high):
+                    field = f"spec.limits[{index}].{blamed}[{resource}]"
+                    yield bad_value(
+                        field, item[shown][resource], f"{low_words} {low} is greater than {high_words} {high}"
+                    )
 
 
 def _pod(found: Object) -> Iterator[Cause]:

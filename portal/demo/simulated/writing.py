@@ -253,8 +253,15 @@ def _is_finished(found: Object) -> bool:
 
 
 def _wrong_uid(kind: Kind, name: str, uid: str, live: Object) -> statuses.StatusError:
-    why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
-    return conflict(kind, name, why)
+    """Namespaces check this themselves, the others leave it to the registry, which has other words."""
+    actual = live["metadata"]["uid"]
+    if kind is _NAMESPACE:
+        return conflict(kind, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}")
+    why = (
+        f"the UID in the precondition ({uid}) does not match the UID in record ({actual}). "
+        "The object might have been deleted and then recreated"
+    )
+    return conflict(Kind(kind.kind, kind.kind, kind.group), name, why)
 
 
 def _checked_metadata(kind: Kind, found: Object, namespace: str, name: str = "") -> dict[str, Any]:
