@@ -12,6 +12,9 @@ class Kind(models.TextChoices):
     """The protocols the portal speaks (environments/directory/)."""
 
     SCIM = "scim", "SCIM 2.0"
+    KEYCLOAK = "keycloak", "Keycloak"
+    OKTA = "okta", "Okta"
+    ENTRA = "entra", "Microsoft Entra ID"
     LOCAL = "local", "Local: groups live in the portal"
 
 
@@ -27,17 +30,25 @@ class Directory(models.Model):
         max_length=400,
         blank=True,
         validators=[URLValidator(schemes=["https", "http"])],
-        help_text="Where SCIM begins, for example https://idp.example.com/scim/v2",
+        help_text=(
+            "Where the interface begins. SCIM: https://idp.example.com/scim/v2. "
+            "Keycloak: https://kc.example.com/admin/realms/acme. Okta: https://acme.okta.com. "
+            "Entra ID: https://graph.microsoft.com/v1.0."
+        ),
     )
     token_url = models.CharField(
         "token endpoint",
         max_length=400,
         blank=True,
         validators=[URLValidator(schemes=["https", "http"])],
-        help_text="With a client id: client-credentials tokens are fetched here. Empty: the secret is a bearer token.",
+        help_text=(
+            "With a client id: client-credentials tokens are fetched here. Entra ID: "
+            "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token. "
+            "Keycloak and Okta: empty means where the base URL has it."
+        ),
     )
     client_id = models.CharField(max_length=200, blank=True)
-    secret = SecretField(blank=True, default="", help_text="The client secret, or a bearer token.")
+    secret = SecretField(blank=True, default="", help_text="The client secret, or a token.")
     is_default = models.BooleanField(default=False, help_text="New environments use this one.")
     updated_at = models.DateTimeField(auto_now=True)
 
