@@ -1,0 +1,252 @@
+"""A template's content goes through the form unchanged, and what is wrong is said in the cell it concerns."""
+
+from urllib.parse import urlencode
+
+import pytest
+from django.http import QueryDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from environments import spec as template_spec
+from environments.management.commands.import_templates import SEEDS
+from environments.spec import TemplateSpec
+from environments.spec_forms import SpecForms, with_more_rows
+from environments.template_files import read
+
+SEED_FILES = sorted(SEEDS.glob("*.yaml"))
+
+
+def browser(forms: SpecForms, **typed: str | list[str] | None) -> QueryDict:
+    """What a browser sends of the page: every control as it stands, and what was typed over it (None: unticked)."""
+    pairs: dict[str, list[str]] = {}
+    for table in forms.tables:
+        for field in table.management_form:
+            pairs[field.html_name] = [str(field.value())]
+        for row in table.forms:
+            for field in row:
+                add(pairs, field)
+    for field in forms.general:
+        add(pairs, field)
+    for name, value in typed.items():
+        pairs.pop(name, None)
+        if value is not None:
+            pairs[name] = [value] if isinstance(value, str) else value
+    # Browsers end lines in text areas with CR LF.
+    pairs = {name: [value.replace("\n", "\r\n") for value in values] for name, values in pairs.items()}
+    return QueryDict(urlencode(pairs, doseq=True))
+
+
+def add(pairs, field):
+    value = field.value()
+    if value is True:
+        pairs[field.html_name] = ["on"]
+    elif isinstance(value, list):
+        chosen = [choice for choice, _ in field.field.choices if choice in value]  # in the order of the page
+        pairs[field.html_name] = [str(item) for item in chosen]
+    elif value is not False and value is not None:
+        pairs[field.html_name] = [str(value)]
+
+
+def sent(spec: TemplateSpec, **typed) -> SpecForms:
+    return SpecForms(spec, browser(SpecForms(spec), **typed))
+
+
+def spec_of(**data) -> TemplateSpec:
+    return template_spec.parse({"quota": {"pods": "10"}} | data)
+
+
+def forty_parameters() -> TemplateSpec:
+    parameters = [
+        {
+            "name": f"setting_{number}",
+            "label": f"Setting {number}",
+            "help": f"What {number} is for.",
+            "type": ["string", "integer", "quantity", "choice", "boolean", "text"][number % 6],
+            "required": number % 2 == 0,
+            "choices": ["one", "two", "three"] if number % 6 == 3 else [],
+            "default": "line one\nline two" if number % 6 == 5 else "",
+            "minimum": "1" if number % 6 in (1, 2) else "",
+            "pattern": "[a-z,]+" if number % 6 == 0 else "",
+        }
+        for number in range(40)
+    ]
+    return spec_of(parameters=parameters)
+
+
+@pytest.mark.parametrize("path", SEED_FILES, ids=lambda path: path.stem)
+def test_a_shipped_template_goes_through_the_form_unchanged(path):
+    spec = read(path).spec
+    forms = sent(spec)
+    assert forms.is_valid(), forms.errors
+    assert forms.spec == spec
+    assert template_spec.dump(forms.spec) == template_spec.dump(spec)
+
+
+def test_a_template_with_forty_parameters_goes_through_the_form_unchanged():
+    spec = forty_parameters()
+    forms = sent(spec)
+    assert forms.is_valid()
+    assert forms.spec == spec
+    assert len(forms.spec.parameters) == 40
+
+
+names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+# A resource that Kubernetes could know, an amount it could mean.
+resources = st.sampled_from(
+    ["pods", "requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "count/deployments.apps", "services"]
+)
+amounts = st.sampled_from(["0", "1", "500m", "1.5Gi", "2e3", "${figure}"])
+quotas = st.dictionaries(resources, amounts, min_size=1, max_size=5)
+texts = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=20)
+FIGURE = {"name": "figure", "type": "quantity", "default": "1", "required": True}
+
+
+@st.composite
+def specs(draw) -> TemplateSpec:
+    parameters = [
+        {
+            "name": name,
+            "label": draw(texts),
+            "help": draw(texts),
+            "default": draw(texts),
+            "required": draw(st.booleans()),
+        }
+        for name in draw(st.lists(names.filter(lambda name: name != "figure"), unique=True, max_size=4))
+    ]
+    sizes = [
+        {"name": name, "label": draw(texts), "quota": draw(quotas)}
+        for name in draw(st.lists(names, unique=True, max_size=4))
+    ]
+    data = {
+        "parameters": [*parameters, FIGURE],
+        "sizes": sizes,
+        "quota": draw(quotas),
+        "limits": {"default": draw(quotas)},
+        "network": {"dns": draw(st.booleans()), "same_namespace": draw(st.booleans())},
+        "pod_security": {"enforce": draw(st.sampled_from(["privileged", "baseline", "restricted"]))},
+        "owner_role": draw(st.sampled_from(["admin", "developer", "viewer"])),
+        "collaborator_roles": draw(st.permutations(["admin", "developer", "viewer"]))[: draw(st.integers(0, 3))],
+        "lifetime_days": draw(st.none() | st.integers(1, 3650)),
+    }
+    return template_spec.parse(data)
+
+
+@given(specs())
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_template_says_the_form_neither_loses_nor_invents(spec):
+    forms = sent(spec)
+    assert forms.is_valid(), [row.errors for table in forms.tables for row in table.forms]
+    assert forms.spec == spec
+
+
+def test_what_the_form_does_not_show_stays_as_it_is():
+    spec = read(SEED_FILES[0]).spec
+    forms = sent(spec)
+    forms._base = forms._base | {"something_newer": 1}  # a field that a later portal adds
+    assert not forms.is_valid()  # it reached the description, which knows no such field
+    assert any("Extra" in sentence for sentence in forms.errors)
+
+
+@pytest.mark.parametrize(
+    ("typed", "table", "row", "cell", "sentence"),
+    [
+        ({"parameters-0-name": "Not A Name"}, "parameters", 0, "name", "lower-case letters"),
+        ({"parameters-0-pattern": "[a-"}, "parameters", 0, "pattern", "no regular expression"),
+        ({"parameters-0-default": "9000m"}, "parameters", 0, "default", "Choose one of"),
+        ({"parameters-0-choices": "1000m\nplenty"}, "parameters", 0, "choices", "“plenty” is not a quantity"),
+        ({"parameters-0-choices": ""}, "parameters", 0, "choices", "needs the list"),
+        ({"parameters-1-name": "cpu"}, "parameters", 1, "name", "cpu is there twice"),
+        ({"parameters-2-default": ""}, "parameters", 2, "default", "needs its value"),
+        ({"quota-0-all": "plenty"}, "quota", 0, "all", "“plenty” is not a quantity"),
+        ({"quota-0-all": "${disk}"}, "quota", 0, "all", "${disk} is not a parameter"),
+        ({"quota-0-resource": "CPU!"}, "quota", 0, "resource", "no resource name"),
+        ({"quota-1-resource": "requests.cpu"}, "quota", 1, "resource", "has a row already"),
+        ({"quota-0-resource": ""}, "quota", 0, "resource", "Say of which resource"),
+        ({"quota-0-all": ""}, "quota", 0, "resource", "Give a figure"),
+        ({"limits-0-default": "-1"}, "limits", 0, "default", "must not be negative"),
+    ],
+)
+def test_what_is_wrong_is_said_in_its_cell(typed, table, row, cell, sentence):
+    spec = read(SEEDS / "namespace.yaml").spec
+    forms = sent(spec, **typed)
+    assert not forms.is_valid()
+    assert sentence in " ".join(getattr(forms, table).forms[row].errors[cell])
+    assert forms.error_count == 1
+
+
+def test_a_wrong_figure_of_one_size_is_said_in_that_sizes_column():
+    spec = read(SEEDS / "gpu-namespace.yaml").spec
+    forms = sent(spec, **{"quota-3-size_2": "many"})
+    assert not forms.is_valid()
+    assert "is not a quantity" in forms.quota.forms[3].errors["size_2"][0]
+
+
+def test_what_was_typed_stays_when_something_is_wrong():
+    spec = read(SEEDS / "namespace.yaml").spec
+    forms = sent(spec, **{"quota-0-all": "plenty", "parameters-0-label": "Cores", "lifetime_days": "forever"})
+    assert not forms.is_valid()
+    assert forms.quota.forms[0]["all"].value() == "plenty"
+    assert forms.parameters.forms[0]["label"].value() == "Cores"
+    assert forms.general["lifetime_days"].value() == "forever"
+    assert "whole number" in forms.general.errors["lifetime_days"][0]
+
+
+def test_a_size_can_be_renamed_while_its_figures_are_on_the_page():
+    spec = read(SEEDS / "gpu-namespace.yaml").spec
+    forms = sent(spec, **{"sizes-1-name": "middle", "quota-0-size_1": "750m"})
+    assert forms.is_valid()
+    assert forms.spec.sizes[1].name == "middle"
+    assert forms.spec.sizes[1].quota["requests.cpu"] == "750m"
+    assert forms.spec.sizes[0] == spec.sizes[0]
+
+
+def test_a_removed_size_takes_its_figures_with_it_and_leaves_the_others():
+    spec = read(SEEDS / "gpu-namespace.yaml").spec
+    forms = sent(spec, **{"sizes-0-DELETE": "on"})
+    assert forms.is_valid()
+    assert forms.spec.sizes == spec.sizes[1:]
+
+
+def test_rows_come_in_the_order_of_their_numbers():
+    spec = read(SEEDS / "namespace.yaml").spec
+    forms = sent(spec, **{"parameters-0-ORDER": "3", "parameters-2-ORDER": "1"})
+    assert forms.is_valid()
+    assert [parameter.name for parameter in forms.spec.parameters] == ["network_policy", "memory", "cpu"]
+
+
+def test_blank_rows_mean_nothing():
+    spec = spec_of()
+    forms = sent(spec, **{"parameters-0-required": "on", "parameters-0-type": "integer"})
+    assert forms.is_valid()
+    assert forms.spec == spec
+
+
+def test_a_row_that_is_ticked_to_go_may_be_wrong():
+    spec = read(SEEDS / "namespace.yaml").spec
+    forms = sent(spec, **{"limits-0-default": "wrong", "limits-0-DELETE": "on"})
+    assert forms.is_valid()
+    assert "cpu" not in forms.spec.limits.default
+    assert "memory" in forms.spec.limits.default
+
+
+def test_a_new_size_gets_its_column_with_the_next_rows_and_nothing_typed_is_lost():
+    page = SpecForms(spec_of())
+    data = browser(page, **{"sizes-0-name": "tiny", "sizes-0-label": "Tiny", "quota-0-all": "wrong"})
+    forms = SpecForms(spec_of(), with_more_rows(data, 5))
+    assert not forms.is_valid()
+    assert ("size_0", "Tiny") in forms.columns
+    assert len(forms.sizes.forms) == len(page.sizes.forms) + 5
+    assert forms.quota.forms[0]["all"].value() == "wrong"
+
+
+def test_there_is_an_end_to_more_rows():
+    data = QueryDict("parameters-TOTAL_FORMS=199&sizes-TOTAL_FORMS=x")
+    more = with_more_rows(data, 50)
+    assert more["parameters-TOTAL_FORMS"] == "200"
+    assert more["sizes-TOTAL_FORMS"] == "x"
+
+
+def test_a_page_without_any_quota_says_so_once():
+    forms = sent(spec_of(), **{"quota-0-DELETE": "on"})
+    assert not forms.is_valid()
+    assert forms.errors == ["A template needs a quota, or sizes that have one."]
