@@ -8,6 +8,7 @@ from environments import cluster, directory
 from environments.directory import GroupKey
 from environments.manifests import Desired
 from environments.models import Cluster, Environment
+from environments.network_policies import Neighbours
 from environments.phases import Role
 from environments.steps import binding
 from environments.steps.base import Context, GroupState, MemberState, Naming
@@ -27,9 +28,13 @@ def desired(environment: Environment) -> Desired:
         team=environment.team.name if environment.team else "",
         purpose=environment.purpose,
         parameters=tuple(environment.parameters.items()),
-        dns_namespace=environment.cluster.dns_namespace,
-        dns_port=environment.cluster.dns_port,
+        neighbours=neighbours(environment.cluster),
     )
+
+
+def neighbours(row: Cluster) -> Neighbours:
+    """Where a cluster's own services are."""
+    return Neighbours(row.dns_namespace, row.dns_port, row.ingress_namespace)
 
 
 def desired_with_bindings(environment: Environment) -> Desired:

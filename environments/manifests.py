@@ -4,12 +4,14 @@ No input or output happens here. The same manifests are shown in the form's prev
 compared with the cluster to find drift.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from environments import naming, quantities
+from environments import network_policies as policies
 from environments import spec as template_spec
+from environments.network_policies import Neighbours
 from environments.phases import CLUSTER_ROLES, Role
 from environments.spec import TemplateSpec
 
@@ -17,7 +19,7 @@ Manifest = dict[str, Any]
 
 MANAGED_BY = "allotment"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
-QUOTA, LIMITS, DENY_ALL = "environment-quota", "environment-limits", "deny-all"
+QUOTA, LIMITS = "environment-quota", "environment-limits"
 
 #: Selects every object of the portal, in any namespace.
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
@@ -48,8 +50,7 @@ class Desired:
     purpose: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
     bindings: tuple[Binding, ...] = ()
-    dns_namespace: str = "kube-system"
-    dns_port: int = 53
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
 
 def environment_label(label_domain: str) -> str:
@@ -94,21 +95,9 @@ def limit_range(desired: Desired) -> Manifest | None:
 
 
 def network_policies(desired: Desired) -> list[Manifest]:
-    """Deny-all first, then what the template lets through; policies add up.
-
-    Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
-    """
-    both: Manifest = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    policies = [_policy(desired, DENY_ALL, both)]
-    if desired.spec.network.dns:
-        peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": desired.dns_namespace}}}
-        ports = [{"protocol": protocol, "port": desired.dns_port} for protocol in ("UDP", "TCP")]
-        egress: Manifest = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [peer], "ports": ports}]}
-        policies.append(_policy(desired, "allow-dns", egress))
-    if desired.spec.network.same_namespace:
-        inside: Manifest = {"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"podSelector": {}}]}]}
-        policies.append(_policy(desired, "allow-same-namespace", both | inside))
-    return policies
+    """Deny-all first, then what the template lets through."""
+    specs = policies.specs(desired.spec.network, desired.neighbours)
+    return [_object(desired, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec) for name, spec in specs.items()]
 
 
 def role_binding(desired: Desired, binding: Binding) -> Manifest:
@@ -186,10 +175,6 @@ def _value(text: str | int) -> Decimal | None:
 
 def _show(value: Any) -> str:
     return "missing" if value is None else str(value)
-
-
-def _policy(desired: Desired, name: str, spec: Manifest) -> Manifest:
-    return _object(desired, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
 
 
 def _object(

@@ -6,11 +6,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from environments import manifests, naming, quantities
+from environments import desired, manifests, naming, quantities
 from environments import spec as template_spec
 from environments.forms import RequestForm
 from environments.manifests import Binding, Desired, Manifest
 from environments.models import Cluster, Team
+from environments.network_policies import Neighbours
 from environments.phases import Role
 from environments.spec import TemplateSpec
 from environments.steps.base import Naming
@@ -30,8 +31,8 @@ def plan(form: RequestForm) -> Plan:
     """The plan for a form as it is filled in now; defaults stand in for what is missing or wrong."""
     if form.is_bound:
         form.is_valid()
-    desired = _desired(form)
-    return Plan(_lines(form, desired), manifests.all_manifests(desired))
+    wanted = _desired(form)
+    return Plan(_lines(form, wanted), manifests.all_manifests(wanted))
 
 
 def _desired(form: RequestForm) -> Desired:
@@ -53,15 +54,14 @@ def _desired(form: RequestForm) -> Desired:
         purpose=str(cleaned.get("purpose") or ""),
         parameters=tuple(form.values().items()),
         bindings=_bindings(form, namespace, cluster, cleaned),
-        dns_namespace=cluster.dns_namespace if cluster else "kube-system",
-        dns_port=cluster.dns_port if cluster else 53,
+        neighbours=desired.neighbours(cluster) if cluster else Neighbours(),
     )
 
 
 def _bindings(
     form: RequestForm, namespace: str, cluster: Cluster | None, cleaned: dict[str, object]
 ) -> tuple[Binding, ...]:
-    names = _naming(cluster)
+    names = desired.naming(cluster) if cluster else Naming()
     people = {form.user.email: form.spec.owner_role}
     collaborators = cleaned.get("collaborators")
     if isinstance(collaborators, list):
@@ -78,18 +78,12 @@ def _bindings(
     )
 
 
-def _naming(cluster: Cluster | None) -> Naming:
-    if cluster is None:
-        return Naming()
-    return Naming(cluster.username_claim, cluster.username_prefix, cluster.groups_prefix, cluster.bind_members)
-
-
-def _lines(form: RequestForm, desired: Desired) -> list[tuple[str, str]]:
+def _lines(form: RequestForm, wanted: Desired) -> list[tuple[str, str]]:
     spec = form.spec
-    people = sum(len(binding.users) or 1 for binding in desired.bindings)
+    people = sum(len(binding.users) or 1 for binding in wanted.bindings)
     return [
-        ("Namespace", f"{desired.namespace}, Pod Security {spec.pod_security.enforce}"),
-        ("Quota", _quota_words(desired)),
+        ("Namespace", f"{wanted.namespace}, Pod Security {spec.pod_security.enforce}"),
+        ("Quota", _quota_words(wanted)),
         ("Default limits", _limit_words(spec)),
         ("Isolated network", _network_words(spec)),
         ("Group in the directory", "you" if people == 1 else f"you and {people - 1} more"),
@@ -97,8 +91,8 @@ def _lines(form: RequestForm, desired: Desired) -> list[tuple[str, str]]:
     ]
 
 
-def _quota_words(desired: Desired) -> str:
-    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
+def _quota_words(wanted: Desired) -> str:
+    hard = template_spec.render_quota(wanted.spec, wanted.size, dict(wanted.parameters))
     said = []
     for resource in _WORTH_SAYING:
         if resource in hard:
@@ -117,8 +111,7 @@ def _limit_words(spec: TemplateSpec) -> str:
 
 
 def _network_words(spec: TemplateSpec) -> str:
-    allowed = [word for word, on in (("DNS", spec.network.dns), ("traffic inside", spec.network.same_namespace)) if on]
-    return "nothing in or out" + (f"; {' and '.join(allowed)} allowed" if allowed else "")
+    return " ".join(["Nothing in or out.", *spec.network.sentences()])
 
 
 def _lifetime_words(spec: TemplateSpec) -> str:

@@ -80,6 +80,11 @@ def name(resource: str) -> str:
     return _WORDS.get(resource, resource)
 
 
+def exceeds(low: str, high: str) -> bool:
+    """Whether the first of two quantities is the greater one."""
+    return parse(low) > parse(high)
+
+
 def ratio(used: Decimal, hard: Decimal) -> Decimal:
     """How full, as a fraction. A quota of zero is full only when something is in it."""
     if hard == 0:

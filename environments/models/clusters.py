@@ -47,6 +47,9 @@ class Cluster(models.Model):
     )
     dns_namespace = models.CharField(max_length=63, default="kube-system")
     dns_port = models.PositiveIntegerField(default=53, validators=[MaxValueValidator(65535)])
+    ingress_namespace = models.CharField(
+        max_length=63, default="ingress-nginx", help_text="Where the ingress controller runs."
+    )
     is_simulated = models.BooleanField(default=False, help_text="Pages say so while it is in use.")
     accepts_new = models.BooleanField("accepts new environments", default=True)
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -90,6 +90,11 @@ class Environment(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     ready_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
+    extensions = models.PositiveIntegerField(default=0, help_text="How often the end was put off.")
+    noticed_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="The last notice about the end: so many days before it."
+    )
+    noticed_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = EnvironmentQuerySet.as_manager()

@@ -8,6 +8,24 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.models.clusters import Cluster
+from environments.models.people import Team, User
+
+
+class Placement(models.TextChoices):
+    """Who picks the cluster."""
+
+    CHOICE = "choice", "The requester"
+    AUTOMATIC = "automatic", "The portal"
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    """Every way from a person to a template passes `usable_by`."""
+
+    def usable_by(self, user: User) -> "TemplateQuerySet":
+        """What a person may request: what is for everybody, and what is for one of their teams."""
+        if user.is_platform_admin:
+            return self
+        return self.filter(models.Q(teams=None) | models.Q(teams__in=user.teams.all())).distinct()
 
 
 class Template(models.Model):
@@ -26,6 +44,24 @@ class Template(models.Model):
     clusters: "models.ManyToManyField[Cluster, models.Model]" = models.ManyToManyField(
         Cluster, blank=True, help_text="Where it may land. Empty: on every cluster that accepts environments."
     )
+
+    placement = models.CharField(
+        max_length=12,
+        choices=Placement,
+        default=Placement.CHOICE,
+        help_text="Automatic: on the cluster with the least reserved.",
+    )
+    teams: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(
+        Team, blank=True, help_text="Who may request it. Empty: everybody."
+    )
+    per_person = models.PositiveSmallIntegerField(
+        "environments per person",
+        null=True,
+        blank=True,
+        help_text="How many live ones somebody may own. Empty: any number.",
+    )
+
+    objects = TemplateQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

@@ -6,6 +6,7 @@ import pytest
 
 from environments import manifests, spec
 from environments.manifests import Binding, Desired
+from environments.network_policies import Neighbours
 from environments.phases import Role
 
 SPEC = spec.parse(
@@ -91,7 +92,7 @@ def test_deny_all_comes_first_and_only_what_is_ticked_is_let_through(network, na
 
 
 def test_dns_goes_to_the_clusters_dns_namespace_and_port_only():
-    desired = replace(DESIRED, dns_namespace="openshift-dns", dns_port=5353)
+    desired = replace(DESIRED, neighbours=Neighbours("openshift-dns", 5353))
     policy = manifests.network_policies(desired)[1]
     assert policy["spec"]["egress"] == [
         {

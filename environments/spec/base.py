@@ -1,0 +1,94 @@
+"""What all parts of a template's description share: strictness, places, and what is wrong where."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+PLACEHOLDER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
+_NAME = r"^[a-z][a-z0-9_]{0,39}$"
+_RESOURCE = r"^[a-z0-9]([a-z0-9./-]*[a-z0-9])?$"
+_WORDS = {
+    _NAME: "Use lower-case letters, digits and _, at most 40, with a letter first.",
+    _RESOURCE: "This is no resource name such as requests.cpu, requests.nvidia.com/gpu or count/deployments.apps.",
+}
+
+Name = Annotated[str, Field(pattern=_NAME)]
+#: `requests.cpu`, `pods`, `requests.nvidia.com/gpu`, `count/deployments.apps`
+ResourceName = Annotated[str, Field(pattern=_RESOURCE, max_length=253)]
+
+#: Amounts by resource, as quantities that may hold `${parameter}`.
+Figures = dict[ResourceName, str]
+
+#: Labels or annotations; values may hold `${parameter}`.
+Annotations = dict[str, str]
+
+Place = tuple[str | int, ...]
+#: Where something is wrong, and the sentence about it.
+Problem = tuple[Place, str]
+
+
+class InvalidSpecError(ValueError):
+    """A description that makes no sense, as one sentence a line; `problems` has them with their places."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(_line(problem) for problem in problems))
+        self.problems = problems
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors, so that a typing mistake is found; values do not change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def substitute(text: str, values: dict[str, str]) -> str:
+    """`${name}` replaced by its value, once: a value that itself holds `${…}` stays as it is.
+
+    Raises ValueError for a name without a value.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise ValueError(f"${{{match[1]}}} is not a parameter of this template.")
+        return values[match[1]]
+
+    return PLACEHOLDER.sub(value, text)
+
+
+def complaint[Value](check: Callable[[Value], object], value: Value) -> str:
+    """What a check says against a value, empty where it says nothing."""
+    try:
+        check(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def twice_named(field: str, what: str, names: list[str]) -> list[Problem]:
+    """The second and later places of a name."""
+    again = [index for index, name in enumerate(names) if name in names[:index]]
+    return [((field, index, "name"), f"The {what} {names[index]} is there twice.") for index in again]
+
+
+def refuse(title: str, problems: list[Problem]) -> None:
+    """Raise pydantic's own error with each sentence at its place; nothing where there are no problems."""
+    if problems:
+        details = [
+            InitErrorDetails(type=PydanticCustomError("sentence", "{text}", {"text": text}), loc=place, input=None)
+            for place, text in problems
+        ]
+        raise ValidationError.from_exception_data(title, details)
+
+
+def problem_of(item: Any) -> Problem:
+    """One of pydantic's errors, in our words."""
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return item["loc"], _WORDS.get((item.get("ctx") or {}).get("pattern", ""), message)
+
+
+def _line(problem: Problem) -> str:
+    place = ".".join(str(part) for part in problem[0])
+    return f"{place}: {problem[1]}" if place else problem[1]

@@ -1,0 +1,94 @@
+"""Network isolation: deny-all, and what is let through beside it."""
+
+import ipaddress
+import re
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from environments.spec.base import Strict, refuse
+
+_PORT = re.compile(r"(\d{1,5})(?:/(TCP|UDP|SCTP))?")
+_LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+#: `443`, `5432/TCP`, `53/UDP`
+Port = Annotated[str, Field(max_length=12)]
+
+
+class Ports(Strict):
+    """A rule's ports; none: all of them."""
+
+    ports: tuple[Port, ...] = ()
+
+    @model_validator(mode="after")
+    def _numbers(self) -> Self:
+        wrong = [port for port in self.ports if not _is_port(port)]
+        refuse("Ports", [(("ports",), f"“{port}” is no port such as 443 or 53/UDP.") for port in wrong[:1]])
+        return self
+
+    def parsed(self) -> list[tuple[int, str]]:
+        """The ports with their protocols."""
+        found = (_PORT.fullmatch(port) for port in self.ports)
+        return [(int(match[1]), match[2] or "TCP") for match in found if match]
+
+
+class Egress(Ports):
+    """Traffic out, to a block of addresses."""
+
+    cidr: str
+
+    @field_validator("cidr")
+    @classmethod
+    def _block(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_network(value))
+        except ValueError as error:
+            raise ValueError(f"“{value}” is no block of addresses such as 10.20.0.0/16.") from error
+
+
+class Ingress(Ports):
+    """Traffic in, from the namespaces that have a label."""
+
+    label: str
+    value: str
+
+    @model_validator(mode="after")
+    def _selector(self) -> Self:
+        if not _LABEL.fullmatch(self.label):
+            refuse("Ingress", [(("label",), f"“{self.label}” is no label such as team or example.com/team.")])
+        if not _VALUE.fullmatch(self.value):
+            refuse("Ingress", [(("value",), f"“{self.value}” is no value of a label.")])
+        return self
+
+
+class Network(Strict):
+    """Deny-all, always, and what is let through beside it."""
+
+    dns: bool = True
+    same_namespace: bool = False
+    ingress_controller: bool = False  # from the namespace that the cluster's row names
+    egress: tuple[Egress, ...] = ()
+    ingress: tuple[Ingress, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """What gets through, a sentence each; none where nothing does."""
+        ticked = (
+            (self.dns, "Pods may resolve names."),
+            (self.same_namespace, "Pods of the namespace reach each other."),
+            (self.ingress_controller, "The ingress controller reaches the pods."),
+        )
+        return [
+            *(sentence for on, sentence in ticked if on),
+            *(f"Pods reach {rule.cidr}{_on(rule)}." for rule in self.egress),
+            *(f"Namespaces labelled {rule.label}={rule.value} reach the pods{_on(rule)}." for rule in self.ingress),
+        ]
+
+
+def _is_port(text: str) -> bool:
+    match = _PORT.fullmatch(text)
+    return match is not None and 1 <= int(match[1]) <= 65535
+
+
+def _on(rule: Ports) -> str:
+    return f" on {', '.join(rule.ports)}" if rule.ports else ""

@@ -1,0 +1,96 @@
+"""The parts of a template: sizes, container limits, Pod Security, lifetime, names."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from environments.spec.base import PLACEHOLDER, Figures, Name, Problem, Strict, refuse
+
+
+class Size(Strict):
+    """A named preset: what `quota` says for it goes over the template's own quota."""
+
+    name: Name
+    label: str = ""
+    quota: Figures = Field(default_factory=dict)
+    teams: tuple[str, ...] = ()  # names of teams; none: everybody
+
+
+class Limits(Strict):
+    """The LimitRange's container defaults, so that pods without resources start under a quota."""
+
+    default: Figures = Field(default_factory=dict)
+    default_request: Figures = Field(default_factory=dict)
+    maximum: Figures = Field(default_factory=dict)
+
+    def groups(self) -> tuple[tuple[str, Figures], ...]:
+        """The three kinds of figures with their names."""
+        return ("default_request", self.default_request), ("default", self.default), ("maximum", self.maximum)
+
+
+class PodSecurity(Strict):
+    """Pod Security admission levels. https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
+
+    enforce: str = "baseline"
+    audit: str = "restricted"
+    warn: str = "restricted"
+
+    @field_validator("enforce", "audit", "warn")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value not in ("privileged", "baseline", "restricted"):
+            raise ValueError("Choose privileged, baseline or restricted.")
+        return value
+
+
+class Extension(Strict):
+    """How far an owner may put the end off. Days count from the request."""
+
+    maximum_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    times: Annotated[int, Field(ge=0, le=1000)] | None = None  # None: as often as they like
+
+    def after(self, days: int, created_at: datetime, ends_at: datetime, extensions: int) -> datetime | None:
+        """The end after one more extension by `days`, None where no more is allowed."""
+        if self.times is not None and extensions >= self.times:
+            return None
+        later = ends_at + timedelta(days=days)
+        if self.maximum_days is not None:
+            later = min(later, created_at + timedelta(days=self.maximum_days))
+        return later if later > ends_at else None
+
+
+class Naming(Strict):
+    """Patterns for names. The suffix keeps equal wishes apart, so a namespace's name cannot do without it."""
+
+    namespace: str = "${owner}-${name}-${suffix}"
+    group: str = "${namespace}-${role}"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        problems = [
+            *pattern_problems("namespace", self.namespace, NAMESPACE_PARTS, needed=("suffix",)),
+            *pattern_problems("group", self.group, GROUP_PARTS, needed=("namespace", "role")),
+        ]
+        refuse("Naming", problems)
+        return self
+
+
+NAMESPACE_PARTS = frozenset({"owner", "name", "team", "template", "size", "suffix"})
+GROUP_PARTS = frozenset({"namespace", "role", "owner", "name", "team", "template"})
+
+
+def pattern_problems(field: str, pattern: str, parts: frozenset[str], *, needed: tuple[str, ...]) -> list[Problem]:
+    """What is wrong with a pattern of `${part}` and literal letters."""
+    used = PLACEHOLDER.findall(pattern)
+    unknown = sorted(set(used) - parts)
+    missing = [part for part in needed if part not in used]
+    rest = PLACEHOLDER.sub("", pattern)
+    if unknown:
+        return [((field,), f"${{{unknown[0]}}} is none of {', '.join(sorted(parts))}.")]
+    if missing:
+        return [((field,), f"${{{missing[0]}}} is needed, so that names never collide.")]
+    if not re.fullmatch(r"[a-z0-9-]*", rest):
+        return [((field,), "Between the parts only lower-case letters, digits and - are allowed.")]
+    return []

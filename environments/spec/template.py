@@ -1,0 +1,155 @@
+"""A template version's whole content."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from environments import quantities
+from environments.phases import Role
+from environments.spec import metadata
+from environments.spec.base import (
+    PLACEHOLDER,
+    Annotations,
+    Figures,
+    InvalidSpecError,
+    Place,
+    Problem,
+    Strict,
+    complaint,
+    problem_of,
+    refuse,
+    substitute,
+    twice_named,
+)
+from environments.spec.network import Network
+from environments.spec.parameters import Parameter, sample, unfit
+from environments.spec.parts import Extension, Limits, Naming, PodSecurity, Size
+
+
+class TemplateSpec(Strict):
+    """A template version's whole content."""
+
+    parameters: tuple[Parameter, ...] = ()
+    sizes: tuple[Size, ...] = ()
+    quota: Figures = Field(default_factory=dict)
+    limits: Limits = Limits()
+    network: Network = Network()
+    pod_security: PodSecurity = PodSecurity()
+    owner_role: Role = Role.ADMIN
+    collaborator_roles: tuple[Role, ...] = (Role.DEVELOPER, Role.VIEWER)
+    lifetime_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    extension: Extension = Extension()
+    naming: Naming = Naming()
+    labels: Annotations = Field(default_factory=dict)
+    annotations: Annotations = Field(default_factory=dict)
+    automount_token: bool = True
+    manifests: Annotated[str, Field(max_length=100_000)] = ""  # YAML documents (environments/extras.py)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        twice = twice_named("parameters", "parameter", [parameter.name for parameter in self.parameters])
+        twice += twice_named("sizes", "size", [size.name for size in self.sizes])
+        if len(set(self.collaborator_roles)) < len(self.collaborator_roles):
+            twice.append((("collaborator_roles",), "A role is there twice."))
+        if self.lifetime_days and (self.extension.maximum_days or self.lifetime_days) < self.lifetime_days:
+            twice.append((("extension", "maximum_days"), "This is less than the days to begin with."))
+        refuse("TemplateSpec", twice or self._quotas() + self._limits() + self._metadata())
+        return self
+
+    def _quotas(self) -> list[Problem]:
+        """What is wrong with the figures, each at the place where it is written."""
+        if not self.quota and not self.sizes:
+            return [(("quota",), "A template needs a quota, or sizes that have one.")]
+        found: dict[Place, str] = {
+            ("sizes", index): f"The size {size.name} has no quota."
+            for index, size in enumerate(self.sizes)
+            if not size.quota and not self.quota
+        }
+        for place, amount in self._figures():
+            found |= self._amount(place, amount)
+        return list(found.items())
+
+    def _figures(self) -> Iterator[tuple[Place, str]]:
+        yield from ((("quota", resource), amount) for resource, amount in self.quota.items())
+        for index, size in enumerate(self.sizes):
+            yield from ((("sizes", index, "quota", resource), amount) for resource, amount in size.quota.items())
+
+    def _limits(self) -> list[Problem]:
+        """What is wrong with the container defaults."""
+        found: dict[Place, str] = {}
+        for group, figures in self.limits.groups():
+            for resource, amount in figures.items():
+                found |= self._amount(("limits", group, resource), amount)
+        return list(found.items())
+
+    def _metadata(self) -> list[Problem]:
+        """What is wrong with labels and annotations, tried with sample values."""
+        found: list[Problem] = []
+        for field, texts in (("labels", self.labels), ("annotations", self.annotations)):
+            for key, text in texts.items():
+                sentence = metadata.key_problem(key) or complaint(lambda text: substitute(text, self._samples()), text)
+                if sentence:
+                    found.append(((field, key), sentence))
+        return found
+
+    def objections(self) -> list[Problem]:
+        """What makes sense in itself, but leads to what no cluster accepts. Nothing is published with these."""
+        used = [(place, name) for place, amount in self._figures() for name in PLACEHOLDER.findall(amount)]
+        asked = ((place, self._parameter(name)) for place, name in used)
+        unfit = [(place, sentence) for place, one in asked if one and (sentence := unfit(one))]
+        return unfit or list(self._disorder())
+
+    def _disorder(self) -> Iterator[Problem]:
+        """Kubernetes wants default request ≤ default ≤ maximum."""
+        groups, values = dict(self.limits.groups()), self._samples()
+        for low, high in (("default_request", "default"), ("default_request", "maximum"), ("default", "maximum")):
+            for resource in groups[low].keys() & groups[high].keys():
+                if quantities.exceeds(
+                    substitute(groups[low][resource], values), substitute(groups[high][resource], values)
+                ):
+                    yield ("limits", low, resource), f"The {low.replace('_', ' ')} is above the {high}."
+
+    def _amount(self, place: Place, text: str) -> dict[Place, str]:
+        """What is wrong with one figure, tried with every value that its parameters list."""
+        used = [self._parameter(name) for name in PLACEHOLDER.findall(text)]
+        trials = [self._samples()]
+        trials += [trials[0] | {one.name: choice} for one in used if one for choice in one.choices]
+        sentences = (complaint(lambda values: _positive(substitute(text, values)), values) for values in trials)
+        sentence = next(filter(None, sentences), "")
+        return {place: sentence} if sentence else {}
+
+    def _parameter(self, name: str) -> Parameter | None:
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+    def _samples(self) -> dict[str, str]:
+        return {parameter.name: sample(parameter) for parameter in self.parameters}
+
+    def size(self, name: str) -> Size | None:
+        """The size of that name, None where the template has no such size."""
+        return next((size for size in self.sizes if size.name == name), None)
+
+
+def parse(data: Any) -> TemplateSpec:
+    """A spec from plain data (JSON or YAML). Raises InvalidSpecError, a ValueError with a sentence a line."""
+    try:
+        return TemplateSpec.model_validate(data)
+    except ValidationError as error:
+        raise InvalidSpecError([problem_of(item) for item in error.errors()]) from error
+
+
+def dump(spec: TemplateSpec) -> dict[str, Any]:
+    """A spec as plain data, ready for JSON; `parse` reads it back."""
+    return spec.model_dump(mode="json")
+
+
+def render_quota(spec: TemplateSpec, size_name: str, values: dict[str, str]) -> dict[str, str]:
+    """The ResourceQuota's `hard` for a size (empty: the template's own) and parameter values."""
+    size = spec.size(size_name)
+    merged = spec.quota | (size.quota if size else {})
+    return {resource: substitute(amount, values) for resource, amount in merged.items()}
+
+
+def _positive(text: str) -> None:
+    if quantities.parse(text) < 0:
+        raise ValueError("This must not be negative.")
