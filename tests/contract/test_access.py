@@ -154,6 +154,14 @@ def test_the_portal_cannot_turn_a_binding_of_its_own_into_cluster_admin(portal, 
     assert portal.get("RoleBinding", "binding", home)["roleRef"]["name"] == "environment-viewer"
 
 
+def test_the_portal_cannot_let_anybody_into_a_binding_that_somebody_else_made(portal, admin, home):
+    admin.create(role_binding(home, "cluster-admin", ("User", "root@example.com"), name="theirs"))
+    with pytest.raises(PermanentError, match="is attempting to grant RBAC permissions not currently held"):
+        portal.apply(role_binding(home, "cluster-admin", ("User", "sam@example.com"), name="theirs"))
+    subjects = portal.get("RoleBinding", "theirs", home)["subjects"]
+    assert [subject["name"] for subject in subjects] == ["root@example.com"]
+
+
 def test_the_portal_can_pass_on_its_own_rights_but_only_within_a_namespace(portal, admin, home):
     portal.apply(role_binding(home, "allotment-portal", ("Group", "somebody")))
     group = ["somebody"]

@@ -82,26 +82,29 @@ def prevent_escalation(store: Store, user: User, kind: Kind, found: Object) -> N
     """
     namespace = found["metadata"].get("namespace", "")
     if kind.kind in ("RoleBinding", "ClusterRoleBinding"):
-        reference = found["roleRef"]
-        role_kind = _ROLES[reference["kind"]]
-        bind = Attributes("bind", RBAC_GROUP, role_kind.plural, "", namespace, reference["name"])
-        if authorize(store, user, bind).allowed:
-            return
-        role = store.get(role_kind, reference["name"], namespace if role_kind.namespaced else "")
-        if role is None:
-            raise _missing_role(kind, reference["name"])
-        rules = role.get("rules") or []
+        rules = _bound_rules(store, user, kind, found, namespace)
     elif kind.kind in _ROLES:
         escalate = Attributes("escalate", RBAC_GROUP, kind.plural, "", namespace, found["metadata"]["name"])
-        if authorize(store, user, escalate).allowed:
-            return
-        rules = found.get("rules") or []
+        rules = [] if authorize(store, user, escalate).allowed else found.get("rules") or []
     else:
         return
     held = [rule for _, _, role in _grants(store, user, namespace) for rule in role.get("rules") or []]
     missing = [rule for rule in rules if not _covers(held, rule)]
     if missing:
         raise forbidden(kind, found["metadata"]["name"], _attempt(user, missing))
+
+
+def _bound_rules(store: Store, user: User, kind: Kind, binding: Object, namespace: str) -> list[Object]:
+    """The rules that a binding gives away; none for who may `bind` its role. Raises StatusError 404 without the role."""
+    reference = binding["roleRef"]
+    role_kind = _ROLES[reference["kind"]]
+    bind = Attributes("bind", RBAC_GROUP, role_kind.plural, "", namespace, reference["name"])
+    if authorize(store, user, bind).allowed:
+        return []
+    role = store.get(role_kind, reference["name"], namespace if role_kind.namespaced else "")
+    if role is None:
+        raise _missing_role(kind, reference["name"])
+    return role.get("rules") or []
 
 
 def _attempt(user: User, missing: list[Object]) -> str:
