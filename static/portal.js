@@ -47,7 +47,7 @@
     setTimeout(() => { button.textContent = label; }, 1500);
   });
 
-  // Live regions. An answer that is the same changes nothing: a selection, an open <details> and the focus stay.
+  // Live regions. An answer that is the same changes nothing, so that a selection stays; an open <details> does anyway.
   const shown = new Map();
   let opened = [];
 
@@ -59,15 +59,16 @@
       detail.shouldSwap = false;
       return;
     }
-    if (xhr.status < 400 && shown.get(target.id) === xhr.responseText) detail.shouldSwap = false;
-    if (xhr.status < 400) shown.set(target.id, xhr.responseText);
+    const text = xhr.responseText.replace(/>[^<]*<\/time>/g, ">"); // times keep themselves fresh
+    if (xhr.status < 400 && shown.get(target.id) === text) detail.shouldSwap = false;
+    if (xhr.status < 400) shown.set(target.id, text);
     opened = [...document.querySelectorAll("details[id]")].map((item) => [item.id, item.open]);
   });
 
   document.addEventListener("htmx:afterSettle", () => {
     for (const [id, open] of opened) {
       const item = document.getElementById(id);
-      if (item && item.dataset.state !== "forced") item.open = open;
+      if (item) item.open = open;
     }
     const live = document.getElementById("live");
     const status = document.getElementById("status");
