@@ -97,8 +97,8 @@ class TemplateSpec(Strict):
         """What makes sense in itself, but leads to what no cluster accepts. Nothing is published with these."""
         used = [(place, name) for place, amount in self._figures() for name in PLACEHOLDER.findall(amount)]
         asked = ((place, self._parameter(name)) for place, name in used)
-        unfit = [(place, sentence) for place, one in asked if one and (sentence := unfit(one))]
-        return unfit or list(self._disorder())
+        found = [(place, sentence) for place, one in asked if one and (sentence := unfit(one))]
+        return found or list(self._disorder())
 
     def _disorder(self) -> Iterator[Problem]:
         """Kubernetes wants default request ≤ default ≤ maximum."""
