@@ -74,11 +74,12 @@ class ControlPlane:
     def __init__(self, data: Path | None = None) -> None:
         """`data`: a folder that keeps everything for the next start; without it a temporary one, removed at the end."""
         self._temporary = data is None
-        self.folder = data or Path(tempfile.mkdtemp(prefix="allotment-control-plane-"))
+        self.folder = data or Path(tempfile.gettempdir()) / f"allotment-control-plane-{secrets.token_hex(4)}"
         self.admin_token = secrets.token_hex(16)
         self.ca_pem = ""
         self.url = ""
         self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,7 +95,7 @@ class ControlPlane:
         if reason := available():
             raise ControlPlaneError(reason)
         atexit.register(self.stop)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         try:
             self._start()
         except BaseException:
@@ -104,6 +105,10 @@ class ControlPlane:
     def stop(self) -> None:
         """End the processes, the API server's clients first, and remove a temporary folder. May be called twice."""
         atexit.unregister(self.stop)
+        if self._watchdog:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
         while self._processes:
             _end(self._processes.pop()[1])
         if self._temporary:
@@ -140,6 +145,7 @@ class ControlPlane:
         self._run("etcd", _etcd_flags(self.folder, etcd_port, peer_port))
         self._run("kube-apiserver", _apiserver_flags(self.folder, etcd_port, api_port))
         self._run("kube-controller-manager", _manager_flags(self.folder))
+        self._watch()
         deadline = time.monotonic() + DEADLINE
         self._wait_for("/readyz", deadline)
         # The controllers are at work once they have made what every namespace gets.
@@ -165,6 +171,15 @@ class ControlPlane:
                 start_new_session=True,  # a group of its own: Ctrl-C is for us, and we end all of it
             )
         self._processes.append((name, process))
+
+    def _watch(self) -> None:
+        """Let a shell end the processes should this one be killed: its standard input then comes to an end.
+
+        At once: an API server that is asked nicely waits for an etcd that has gone already.
+        """
+        groups = [f"-{pid}" for pid in self.pids]
+        command = ["/bin/sh", "-c", 'read line; kill -KILL "$@"', "watchdog", *groups]
+        self._watchdog = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
 
     def _wait_for(self, path: str, deadline: float) -> None:
         while not self._answers(path):

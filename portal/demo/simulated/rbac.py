@@ -95,7 +95,7 @@ def prevent_escalation(store: Store, user: User, kind: Kind, found: Object) -> N
 
 
 def _bound_rules(store: Store, user: User, kind: Kind, binding: Object, namespace: str) -> list[Object]:
-    """The rules that a binding gives away; none for who may `bind` its role. Raises StatusError 404 without the role."""
+    """The rules that a binding gives away; none for who may `bind` its role. Raises StatusError 404 without one."""
     reference = binding["roleRef"]
     role_kind = _ROLES[reference["kind"]]
     bind = Attributes("bind", RBAC_GROUP, role_kind.plural, "", namespace, reference["name"])
