@@ -7,13 +7,15 @@ Whether the actor may is the caller's question, answered by permissions.py, exce
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments import directory, naming, tasks
+from environments import directory, naming, placement, removals, tasks
+from environments import spec as template_spec
 from environments.errors import ReconcileError
 from environments.models import (
     Cluster,
@@ -24,11 +26,12 @@ from environments.models import (
     Group,
     Member,
     Team,
+    Template,
     TemplateVersion,
     User,
 )
 from environments.phases import Phase, Role
-from environments.steps import REMOVALS, STEPS
+from environments.steps import STEPS
 
 _NAME_TRIES = 5  # random suffixes after the form's own
 
@@ -39,7 +42,7 @@ class Request:
 
     version: TemplateVersion
     name: str
-    cluster: Cluster
+    cluster: Cluster | None  # None: the portal picks one
     key: uuid.UUID = field(default_factory=uuid.uuid4)
     purpose: str = ""
     size: str = ""
@@ -51,17 +54,17 @@ class Request:
 def request_environment(user: User, request: Request) -> Environment:
     """Record a request and have it provisioned. The same key twice gives the same environment.
 
-    Raises ValidationError where the template, cluster or directory cannot be used (any more).
+    Raises ValidationError where the template, cluster or directory cannot be used (any more), or a limit is reached.
     """
     earlier = Environment.objects.filter(request_key=request.key, owner=user).first()
     if earlier:
         return earlier
-    home = _usable_directory(request)
+    cluster, home = _usable(user, request)
     suffixes = [naming.suffix_of(request.key), *(naming.new_suffix() for _ in range(_NAME_TRIES))]
     for suffix in suffixes:
         try:
             with transaction.atomic():
-                return _create(user, request, home, suffix)
+                return _create(user, request, cluster, home, suffix)
         except IntegrityError:
             # The namespace's name is taken, or the same form arrived twice at the same moment.
             earlier = Environment.objects.filter(request_key=request.key, owner=user).first()
@@ -74,13 +77,37 @@ def delete_environment(environment: Environment, actor: User, *, typed_name: str
     """Have an environment removed. Raises ValidationError unless its name was typed correctly."""
     if typed_name.strip() != environment.name:
         raise ValidationError(f"Type {environment.name} to confirm.", code="name")
+    if removals.ask(environment, actor, "Delete", f"Deletion asked for by {actor}."):
+        tasks.enqueue_after_commit(environment.pk)
+
+
+def extend_environment(environment: Environment, actor: User) -> None:
+    """Put the end off by the template's days, once more. Raises ValidationError where that is not allowed."""
+    later = environment.extended_end()
+    if later is None:
+        raise ValidationError("It cannot be extended any further.")
     with transaction.atomic():
-        asked = Environment.objects.filter(pk=environment.pk, wanted=True)
-        if not asked.update(wanted=False, phase=Phase.DELETING, generation=F("generation") + 1, next_reconcile_at=None):
-            return  # asked for already
-        environment.conditions.all().delete()
-        Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
-        _event(environment, actor, "Delete", f"Deletion asked for by {actor}.")
+        # The count is part of the condition: two clicks at once are one extension.
+        same = Environment.objects.filter(pk=environment.pk, wanted=True, extensions=environment.extensions)
+        if same.update(ends_at=later, extensions=F("extensions") + 1, noticed_days=None, noticed_at=None):
+            _event(environment, actor, "Extended", f"Extended by {actor} to {later:%-d %B %Y}.")
+
+
+def move_environment(environment: Environment, version: TemplateVersion, actor: User) -> None:
+    """Move an environment to another published version of its template, in place.
+
+    Raises ValidationError where it cannot be moved there: a size or parameter that the version does not have.
+    """
+    spec = version.parsed()
+    parameters = _carried_over(environment, spec)
+    hard = template_spec.render_quota(spec, environment.size, parameters)
+    cpu, memory = placement.reserved(hard)
+    with transaction.atomic():
+        rows = Environment.objects.filter(pk=environment.pk, wanted=True, version=environment.version_id)
+        changes: dict[str, Any] = {"version": version, "spec": version.spec, "parameters": parameters}
+        if not rows.update(**changes, reserved_cpu=cpu, reserved_memory=memory, generation=F("generation") + 1):
+            raise ValidationError("It was changed meanwhile. Look at it again.")
+        _event(environment, actor, "Moved", f"Moved by {actor} from {environment.version} to v{version.number}.")
         tasks.enqueue_after_commit(environment.pk)
 
 
@@ -107,56 +134,109 @@ def unknown_people(addresses: list[str]) -> list[str]:
         return []  # said later, on the member's line
 
 
-def _usable_directory(request: Request) -> Directory:
-    """Raises ValidationError where the request cannot be carried out as things are now."""
-    current = TemplateVersion.objects.filter(pk=request.version.pk, state=TemplateVersion.State.PUBLISHED)
-    if not current.exists():
-        raise ValidationError("This template was changed or retired while the form was open. Look at it again.")
-    if not Cluster.objects.filter(pk=request.cluster.pk, accepts_new=True).exists():
+def at_limit(user: User, template: Template) -> list[Environment]:
+    """The live environments that keep somebody from one more of a template; none while there is room."""
+    if template.per_person is None:
+        return []
+    owned = list(Environment.objects.live().filter(owner=user, version__template=template).order_by("name"))
+    return owned if len(owned) >= template.per_person else []
+
+
+def _usable(user: User, request: Request) -> tuple[Cluster, Directory]:
+    """Where the request goes. Raises ValidationError where it cannot be carried out as things are now."""
+    _check_template(user, request)
+    cluster = request.cluster or placement.least_reserved(placement.candidates(request.version.template))
+    if cluster is None or not Cluster.objects.filter(pk=cluster.pk, accepts_new=True).exists():
         raise ValidationError("This cluster accepts no new environments at the moment.")
     home = Directory.objects.filter(is_default=True).first()
     if home is None:
         raise ValidationError("No directory is set up yet. A platform admin has to add one.")
-    return home
+    return cluster, home
 
 
-def _create(user: User, request: Request, home: Directory, suffix: str) -> Environment:
+def _check_template(user: User, request: Request) -> None:
+    template = request.version.template
+    current = TemplateVersion.objects.filter(pk=request.version.pk, state=TemplateVersion.State.PUBLISHED)
+    if not current.exists() or not Template.objects.usable_by(user).filter(pk=template.pk).exists():
+        raise ValidationError("This template was changed or retired while the form was open. Look at it again.")
+    owned = at_limit(user, template)
+    if owned:
+        names = ", ".join(environment.name for environment in owned)
+        raise ValidationError(
+            f"You have {len(owned)} of at most {template.per_person} environments of this template: {names}. "
+            "Delete one of them first."
+        )
+
+
+def _create(user: User, request: Request, cluster: Cluster, home: Directory, suffix: str) -> Environment:
     now = timezone.now()
-    days = request.version.parsed().lifetime_days
+    spec = request.version.parsed()
+    cpu, memory = placement.reserved(template_spec.render_quota(spec, request.size, request.parameters))
+    parts = naming.parts(
+        owner_email=user.email,
+        name=request.name,
+        team=str(request.team or ""),
+        template=request.version.template.slug,
+        size=request.size,
+    )
     environment = Environment.objects.create(
         request_key=request.key,
         name=request.name,
         purpose=request.purpose,
-        namespace=naming.namespace(user.email, request.name, suffix),
+        namespace=naming.namespace(parts, suffix, spec.naming.namespace),
         owner=user,
         team=request.team,
         version=request.version,
         spec=request.version.spec,
         size=request.size,
         parameters=request.parameters,
-        cluster=request.cluster,
+        reserved_cpu=cpu,
+        reserved_memory=memory,
+        cluster=cluster,
         directory=home,
         created_at=now,
-        ends_at=now + timedelta(days=days) if days else None,
+        ends_at=now + timedelta(days=spec.lifetime_days) if spec.lifetime_days else None,
     )
-    _add_members(environment, user, request.collaborators)
+    _add_members(environment, user, request.collaborators, parts)
     Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in STEPS)
     _event(environment, user, "Requested", f"Requested by {user} from {request.version}.")
     tasks.enqueue_after_commit(environment.pk)
     return environment
 
 
-def _add_members(environment: Environment, owner: User, collaborators: dict[str, Role]) -> None:
-    roles = {owner.email: environment.template_spec.owner_role}
+def _add_members(environment: Environment, owner: User, collaborators: dict[str, Role], parts: dict[str, str]) -> None:
+    spec = environment.template_spec
+    roles = {owner.email: spec.owner_role}
     roles |= {email: role for email, role in collaborators.items() if email.lower() != owner.email.lower()}
     Member.objects.bulk_create(
         Member(environment=environment, email=email, role=role, added_by=owner) for email, role in roles.items()
     )
     Group.objects.bulk_create(
-        Group(environment=environment, role=role, name=naming.group(environment.namespace, role))
+        Group(
+            environment=environment,
+            role=role,
+            name=naming.group(parts, environment.namespace, role, spec.naming.group),
+        )
         for role in sorted(set(roles.values()))
     )
 
 
-def _event(environment: Environment, actor: User, verb: str, message: str) -> None:
+def _carried_over(environment: Environment, spec: template_spec.TemplateSpec) -> dict[str, str]:
+    """The environment's answers to another version's questions. Raises ValidationError where one has none."""
+    if spec.sizes and spec.size(environment.size) is None:
+        raise ValidationError(f"The version has no size {environment.size}.")
+    values = {}
+    for parameter in spec.parameters:
+        fixed = parameter.mode is template_spec.Mode.FIXED
+        value = parameter.default if fixed else environment.parameters.get(parameter.name) or parameter.default
+        try:
+            if value or parameter.required:
+                parameter.check(value)
+        except ValueError as error:
+            raise ValidationError(f"{parameter.label or parameter.name}: {error}") from error
+        values[parameter.name] = value
+    return values
+
+
+def _event(environment: Environment, actor: User | None, verb: str, message: str) -> None:
     Event.objects.create(environment=environment, actor=actor, verb=verb, message=message)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from environments import desired, manifests, quantities
+from environments import desired, manifests, quantities, template_actions
+from environments import spec as template_spec
 from environments.models import Condition, Environment, Event, Member, Template, TemplateVersion, User
-from environments.permissions import may_edit
+from environments.permissions import may_edit, published_versions
 from environments.phases import Phase, Status
 from environments.spec import Size, TemplateSpec
 from environments.steps import BY_TYPE, REMOVALS, STEPS
@@ -90,6 +91,15 @@ class QuotaTable:
 
 
 @dataclass(frozen=True)
+class Newer:
+    """A version of the template that is newer than the environment's, and what moving there would mean."""
+
+    version: TemplateVersion
+    changes: list[str]
+    shrinks: list[str]  # resources of which more is used than the version grants
+
+
+@dataclass(frozen=True)
 class EnvironmentPage:
     """Everything on an environment's page."""
 
@@ -103,6 +113,8 @@ class EnvironmentPage:
     things: list[Thing]
     events: list[Event]
     poll_seconds: int | None
+    newer: Newer | None
+    can_extend_to: datetime | None
 
     @property
     def is_ready(self) -> bool:
@@ -132,13 +144,9 @@ class EnvironmentPage:
         return round(100 * self.done / len(self.timeline)) if self.timeline else 0
 
 
-def catalog(search: str = "") -> list[Card]:
-    """The published templates whose name, summary or category holds the search."""
-    versions = (
-        TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED)
-        .select_related("template")
-        .order_by("template__category", "template__name")
-    )
+def catalog(user: User, search: str = "") -> list[Card]:
+    """The published templates that somebody may request and whose name, summary or category holds the search."""
+    versions = published_versions(user).order_by("template__category", "template__name")
     cards = [Card(version.template, version, tags(version.parsed())) for version in versions]
     needle = search.strip().lower()
     return [card for card in cards if needle in _haystack(card.template)]
@@ -184,6 +192,8 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         things=things(environment) if environment.phase != Phase.DELETED else [],
         events=list(environment.events.select_related("actor")[:_RECENT]),
         poll_seconds=poll_seconds(environment, lines),
+        newer=newer(environment),
+        can_extend_to=environment.extended_end(),
     )
 
 
@@ -221,6 +231,35 @@ def bars(usage: dict[str, list[str]]) -> list[Bar]:
     rows = [(resource, quantities.parse(used), quantities.parse(hard)) for resource, (used, hard) in usage.items()]
     rows.sort(key=lambda row: (-quantities.ratio(row[1], row[2]), row[0]))
     return [_bar(resource, used, hard) for resource, used, hard in rows]
+
+
+def newer(environment: Environment) -> Newer | None:
+    """The published version, where it is not the environment's own; None for what is on its way out."""
+    if not environment.wanted:
+        return None
+    version = (
+        TemplateVersion.objects.filter(template=environment.version.template, state=TemplateVersion.State.PUBLISHED)
+        .exclude(pk=environment.version_id)
+        .first()
+    )
+    if version is None:
+        return None
+    old, new = environment.template_spec, version.parsed()
+    return Newer(version, template_actions.differences(old, new), shrinks(environment, new))
+
+
+def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:
+    """Where a version would grant less than is used now, a sentence each."""
+    try:
+        hard = template_spec.render_quota(spec, environment.size, environment.parameters)
+    except ValueError:
+        return []  # it has other parameters; the move says which
+    sentences = []
+    for resource, (used, _) in environment.usage.items():
+        if resource in hard and quantities.exceeds(used, hard[resource]):
+            figures = [quantities.human(resource, quantities.parse(text)) for text in (used, hard[resource])]
+            sentences.append(f"{quantities.name(resource)}: {figures[0]} in use, {figures[1]} granted.")
+    return sentences
 
 
 def things(environment: Environment) -> list[Thing]:

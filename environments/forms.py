@@ -8,10 +8,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db.models import QuerySet
 
-from environments import actions, naming, quantities
+from environments import actions, naming, placement, quantities
 from environments.models import Cluster, Template, TemplateVersion, User
+from environments.models.templates import Placement
 from environments.phases import Phase, Role
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
 
@@ -36,6 +36,7 @@ class RequestForm(forms.Form):
         key = uuid.uuid4()
         super().__init__(data, initial={"key": key, "version": template_version.pk})
         self.user, self.template_version, self.spec = user, template_version, template_version.parsed()
+        self.sizes = usable_sizes(self.spec, user)
         self._add_sizes()
         self._add_parameters()
         self._add_places()
@@ -45,9 +46,9 @@ class RequestForm(forms.Form):
 
     def _add_sizes(self) -> None:
         if self.spec.sizes:
-            choices = [(size.name, size_label(size)) for size in self.spec.sizes]
+            choices = [(size.name, size_label(size)) for size in self.sizes]
             self.fields["size"] = forms.ChoiceField(
-                choices=choices, initial=self.spec.sizes[0].name, widget=forms.RadioSelect
+                choices=choices, initial=choices[0][0] if choices else None, widget=forms.RadioSelect
             )
 
     def _add_parameters(self) -> None:
@@ -56,8 +57,10 @@ class RequestForm(forms.Form):
                 self.fields[_field_name(parameter)] = _parameter_field(parameter)
 
     def _add_places(self) -> None:
-        clusters = usable_clusters(self.template_version.template)
-        self.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=clusters.first())
+        template = self.template_version.template
+        if template.placement == Placement.CHOICE:
+            clusters = placement.candidates(template)
+            self.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=clusters.first())
         teams = self.user.teams.all()
         if teams:
             self.fields["team"] = forms.ModelChoiceField(
@@ -90,7 +93,7 @@ class RequestForm(forms.Form):
                 "figures": size_figures(self.spec, size),
                 "checked": size.name == chosen,
             }
-            for size in self.spec.sizes
+            for size in self.sizes
         ]
 
     def parameter_fields(self) -> list[forms.BoundField]:
@@ -100,12 +103,23 @@ class RequestForm(forms.Form):
 
     def namespace(self) -> str:
         """The name that the namespace will get with what has been typed so far."""
-        name = str(self["name"].value() or "") or "name"
         try:
             key = uuid.UUID(str(self["key"].value()))
         except ValueError:
             key = uuid.uuid4()
-        return naming.namespace(self.user.email, name, naming.suffix_of(key))
+        return naming.namespace(self.name_parts(), naming.suffix_of(key), self.spec.naming.namespace)
+
+    def name_parts(self) -> dict[str, str]:
+        """What the patterns of names may use."""
+        data = getattr(self, "cleaned_data", {})
+        team = data.get("team") or (self.fields["team"].initial if "team" in self.fields else "")
+        return naming.parts(
+            owner_email=self.user.email,
+            name=str(self["name"].value() or "") or "name",
+            team=str(team),
+            template=self.template_version.template.slug,
+            size=str(data.get("size") or ""),
+        )
 
     # Checking
 
@@ -165,7 +179,7 @@ class RequestForm(forms.Form):
             name=data["name"],
             purpose=data["purpose"],
             key=data["key"],
-            cluster=data["cluster"],
+            cluster=data.get("cluster"),
             team=data.get("team"),
             size=data.get("size", ""),
             parameters=self.values(),
@@ -206,11 +220,10 @@ class DeleteForm(forms.Form):
     typed_name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
 
-def usable_clusters(template: Template) -> QuerySet[Cluster]:
-    """Where a template may land at the moment."""
-    clusters = Cluster.objects.filter(accepts_new=True)
-    chosen = template.clusters.values("pk")
-    return clusters.filter(pk__in=chosen) if chosen.exists() else clusters
+def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
+    """The sizes that are for everybody or for one of somebody's teams; all of them for platform admins."""
+    teams = {team.name for team in user.teams.all()}
+    return [size for size in spec.sizes if not size.teams or user.is_platform_admin or teams & set(size.teams)]
 
 
 def size_label(size: Size) -> str:

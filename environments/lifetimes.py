@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from environments import removals
 from environments.models import Environment, User
 
 NOTICE_DAYS = (7, 3, 1)  # before the end; one message a person for everything that is due at the time
@@ -52,6 +53,11 @@ def send_notices(environments: Iterable[Environment], now: datetime) -> None:
         _message(owner, [environment for environment, _ in pairs], now).send()
         for environment, days in pairs:
             Environment.objects.filter(pk=environment.pk).update(noticed_days=days, noticed_at=now)
+
+
+def end(environment: Environment) -> None:
+    """Have an environment removed whose time is over, as if its owner had deleted it."""
+    removals.ask(environment, None, "Ended", "Its time is over: it is removed as announced.")
 
 
 def _message(owner: User, environments: list[Environment], now: datetime) -> EmailMessage:

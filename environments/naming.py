@@ -9,6 +9,9 @@ import unicodedata
 import uuid
 
 MAX_LABEL = 63
+MAX_GROUP = 120
+NAMESPACE_PATTERN = "${owner}-${name}-${suffix}"
+GROUP_PATTERN = "${namespace}-${role}"
 _SUFFIX_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"  # no vowels, no look-alikes: no words by accident
 _SUFFIX_LENGTH = 5
 
@@ -43,22 +46,46 @@ def suffix_of(key: uuid.UUID) -> str:
     return "".join(letters)
 
 
-def namespace(owner_email: str, name: str, suffix: str) -> str:
-    """The namespace for an environment: `<owner>-<name>-<suffix>`, a valid label of at most 63 characters.
+def namespace(parts: dict[str, str], suffix: str, pattern: str = NAMESPACE_PATTERN) -> str:
+    """The namespace for an environment: a valid label of at most 63 characters, whatever the parts say.
 
-    The suffix is never cut; what comes before it is. A name that would begin like a system's gets `env-`.
+    `parts` has any text for owner, name, team, template and size. The suffix is never cut, the longest parts are.
+    A name that would begin like a system's gets `env-`.
     """
-    owner = slug(owner_email.partition("@")[0])
-    stem = "-".join(part for part in (owner, slug(name)) if part) or "env"
-    if is_reserved(f"{stem}-"):
-        stem = f"env-{stem}"
-    room = MAX_LABEL - len(suffix) - 1 - len("-developer")  # group names carry the role as well
-    return f"{stem[:room].strip('-')}-{suffix}"
+    room = MAX_LABEL - len("-developer")  # group names carry the role as well
+    slugs = {part: slug(text) for part, text in parts.items()} | {"suffix": suffix}
+    found = _fit(pattern, slugs, room)
+    if found == suffix or is_reserved(found):
+        found = _fit(f"env-{pattern}", slugs, room)
+    return found
 
 
-def group(namespace_name: str, role: str) -> str:
-    """The directory group whose members hold a role in a namespace."""
-    return f"{namespace_name}-{role}"
+def group(parts: dict[str, str], namespace_name: str, role: str, pattern: str = GROUP_PATTERN) -> str:
+    """The directory group whose members hold a role in a namespace; `parts` as for the namespace."""
+    slugs = {part: slug(text) for part, text in parts.items()} | {"namespace": namespace_name, "role": role}
+    return _join(pattern, slugs)[:MAX_GROUP].strip("-")
+
+
+def parts(*, owner_email: str, name: str, team: str = "", template: str = "", size: str = "") -> dict[str, str]:
+    """What patterns may use; of the owner, the local part of their e-mail address."""
+    return {"owner": owner_email.partition("@")[0], "name": name, "team": team, "template": template, "size": size}
+
+
+def _fit(pattern: str, slugs: dict[str, str], room: int) -> str:
+    """The pattern filled in, with the longest part cut as often as it takes."""
+    slugs = dict(slugs)
+    while len(found := _join(pattern, slugs)) > room:
+        longest = max((part for part in slugs if part != "suffix"), key=lambda part: len(slugs[part]), default="")
+        if not slugs.get(longest):
+            stem = _join(pattern, slugs | {"suffix": ""})[: room - len(slugs["suffix"]) - 1].strip("-")
+            return f"{stem}-{slugs['suffix']}"  # the pattern's own letters are too many
+        slugs[longest] = slugs[longest][:-1]
+    return found
+
+
+def _join(pattern: str, slugs: dict[str, str]) -> str:
+    filled = re.sub(r"\$\{([a-z]+)\}", lambda match: slugs.get(match[1], ""), pattern)
+    return re.sub(r"-+", "-", filled).strip("-")
 
 
 def label_value(text: str) -> str:

@@ -1,10 +1,12 @@
-"""How a page gets at an environment: a stranger meets 404, a reader who wants to change something 403."""
+"""How a page gets at an environment or a template: a stranger meets 404, a reader who wants to change something 403."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 
-from environments.models import Environment, User
+from environments.models import Environment, Template, TemplateVersion, User
 
 
 def visible_environment(user: "User | AnonymousUser", namespace: str) -> Environment:
@@ -22,6 +24,18 @@ def editable_environment(user: "User | AnonymousUser", namespace: str) -> Enviro
     if not may_edit(user, environment):
         raise PermissionDenied("Only the owner and platform admins may change this environment.")
     return environment
+
+
+def published_versions(user: User) -> QuerySet[TemplateVersion]:
+    """The published version of every template that this person may request."""
+    usable = Template.objects.usable_by(user).values("pk")
+    versions = TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED, template__in=usable)
+    return versions.select_related("template")
+
+
+def published_version(user: User, slug: str) -> TemplateVersion:
+    """A template's published version, if this person may request it. Raises Http404."""
+    return get_object_or_404(published_versions(user), template__slug=slug)
 
 
 def may_edit(user: "User | AnonymousUser", environment: Environment) -> bool:

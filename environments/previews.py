@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from environments import desired, manifests, naming, quantities
+from environments import desired, manifests, naming, placement, quantities
 from environments import spec as template_spec
 from environments.forms import RequestForm
 from environments.manifests import Binding, Desired, Manifest
@@ -37,9 +37,9 @@ def plan(form: RequestForm) -> Plan:
 
 def _desired(form: RequestForm) -> Desired:
     cleaned = getattr(form, "cleaned_data", {})
-    cluster: Cluster | None = cleaned.get("cluster") or form.fields["cluster"].initial
+    cluster: Cluster | None = cleaned.get("cluster") or _expected_cluster(form)
     team: Team | None = cleaned.get("team") or (form.fields["team"].initial if "team" in form.fields else None)
-    size = cleaned.get("size") or (form.spec.sizes[0].name if form.spec.sizes else "")
+    size = cleaned.get("size") or (form.sizes[0].name if form.sizes else "")
     namespace = form.namespace()
     return Desired(
         environment_id="<set when requested>",
@@ -58,6 +58,14 @@ def _desired(form: RequestForm) -> Desired:
     )
 
 
+def _expected_cluster(form: RequestForm) -> Cluster | None:
+    """The one that is chosen to begin with, or that the portal would pick now."""
+    if "cluster" in form.fields:
+        chosen: Cluster | None = form.fields["cluster"].initial
+        return chosen
+    return placement.least_reserved(placement.candidates(form.template_version.template))
+
+
 def _bindings(
     form: RequestForm, namespace: str, cluster: Cluster | None, cleaned: dict[str, object]
 ) -> tuple[Binding, ...]:
@@ -69,7 +77,7 @@ def _bindings(
     return tuple(
         Binding(
             role,
-            names.group(naming.group(namespace, role)),
+            names.group(naming.group(form.name_parts(), namespace, role, form.spec.naming.group)),
             tuple(names.username_prefix + email for email in people if people[email] == role)
             if names.bind_members
             else (),
@@ -81,7 +89,9 @@ def _bindings(
 def _lines(form: RequestForm, wanted: Desired) -> list[tuple[str, str]]:
     spec = form.spec
     people = sum(len(binding.users) or 1 for binding in wanted.bindings)
+    where = [("Cluster", str(_expected_cluster(form)))] if "cluster" not in form.fields else []
     return [
+        *where,
         ("Namespace", f"{wanted.namespace}, Pod Security {spec.pod_security.enforce}"),
         ("Quota", _quota_words(wanted)),
         ("Default limits", _limit_words(spec)),

@@ -6,12 +6,14 @@ finds nothing owed, or another worker's lease.
 
 import logging
 import uuid
+from datetime import timedelta
 
 from celery import Task, shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import notices, observe
+from environments import lifetimes, notices, observe
 from environments.models import Cluster, Environment, Event
 from environments.reconcile import reconcile as reconcile_now
 
@@ -38,6 +40,19 @@ def sweep() -> None:
         enqueue(environment_id)
     for event_id in Event.objects.filter(notice_owed=True).values_list("pk", flat=True)[:_BATCH]:
         _send(deliver_notice, event_id)
+
+
+@shared_task(name="environments.end_environments")
+def end_environments() -> None:
+    """Tell owners what ends soon, and remove what is over."""
+    now = timezone.now()
+    soon = Environment.objects.filter(wanted=True, ends_at__lte=now + timedelta(days=max(lifetimes.NOTICE_DAYS)))
+    candidates = list(soon.select_related("owner", "version__template", "cluster"))
+    lifetimes.send_notices(candidates, now)
+    for environment in candidates:
+        if lifetimes.may_end(environment, now):
+            lifetimes.end(environment)
+            enqueue(environment.pk)
 
 
 @shared_task(name="environments.observe_clusters")

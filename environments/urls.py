@@ -14,5 +14,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/history/", environments.history, name="history"),
     path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
     path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
+    path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
+    path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
 ]

@@ -156,6 +156,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else {"visibility_timeout": 600}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": read("SWEEP_SECONDS")},
+    "end": {"task": "environments.end_environments", "schedule": 15 * 60.0},
     "observe": {"task": "environments.observe_clusters", "schedule": read("OBSERVE_SECONDS")},
 }
 

@@ -1,6 +1,7 @@
 """An environment: the row that the cluster and the directory are made to match."""
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -74,6 +75,11 @@ class Environment(models.Model):
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="environments")
     directory = models.ForeignKey(Directory, on_delete=models.PROTECT, related_name="environments")
 
+    reserved_cpu = models.DecimalField(
+        max_digits=18, decimal_places=3, default=0, help_text="Cores that the quota grants."
+    )
+    reserved_memory = models.BigIntegerField(default=0, help_text="Bytes that the quota grants.")
+
     phase = models.CharField(max_length=16, choices=Phase, default=Phase.PROVISIONING)
     wanted = models.BooleanField(default=True, help_text="False: to be removed.")
     generation = models.PositiveIntegerField(default=1)
@@ -136,6 +142,13 @@ class Environment(models.Model):
         """The size in words, empty where the template has none."""
         size = self.template_spec.size(self.size)
         return (size.label or size.name) if size else ""
+
+    def extended_end(self) -> datetime | None:
+        """The end after one more extension, None where the template allows none."""
+        spec = self.template_spec
+        if self.ends_at is None or spec.lifetime_days is None or not self.wanted:
+            return None
+        return spec.extension.after(spec.lifetime_days, self.created_at, self.ends_at, self.extensions)
 
 
 class Group(models.Model):

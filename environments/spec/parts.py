@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from environments import naming
 from environments.spec.base import PLACEHOLDER, Figures, Name, Problem, Strict, refuse
 
 
@@ -64,8 +65,8 @@ class Extension(Strict):
 class Naming(Strict):
     """Patterns for names. The suffix keeps equal wishes apart, so a namespace's name cannot do without it."""
 
-    namespace: str = "${owner}-${name}-${suffix}"
-    group: str = "${namespace}-${role}"
+    namespace: str = naming.NAMESPACE_PATTERN
+    group: str = naming.GROUP_PATTERN
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

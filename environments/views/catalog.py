@@ -3,12 +3,12 @@
 import yaml
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from environments import actions, dashboards, previews
 from environments.forms import RequestForm
-from environments.models import TemplateVersion
+from environments.permissions import published_version
 from environments.views.http import UserRequest, render_part
 
 
@@ -16,14 +16,14 @@ from environments.views.http import UserRequest, render_part
 def catalog(request: UserRequest) -> HttpResponse:
     """All templates that can be requested, narrowed by a search."""
     search = request.GET.get("q", "")
-    context = {"cards": dashboards.catalog(search), "search": search}
+    context = {"cards": dashboards.catalog(request.user, search), "search": search}
     return render_part(request, "environments/catalog.html", "cards", context)
 
 
 @require_GET
 def template(request: UserRequest, slug: str) -> HttpResponse:
     """One template: its readme and what it gives."""
-    version = _published(slug)
+    version = published_version(request.user, slug)
     spec = version.parsed()
     context = {"version": version, "spec": spec, "quota": dashboards.quota_table(spec)}
     return render(request, "environments/template.html", context)
@@ -32,7 +32,7 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def request_form(request: UserRequest, slug: str) -> HttpResponse:
     """The request form. Sent with errors it comes back filled in, with the words at the fields."""
-    version = _published(slug)
+    version = published_version(request.user, slug)
     form = RequestForm(request.user, version, request.POST or None)
     asked = request.method == "POST" and "preview" not in request.POST
     if asked and form.is_valid():
@@ -48,7 +48,7 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
 @require_POST
 def preview(request: UserRequest, slug: str) -> HttpResponse:
     """The request page's aside, for the form as it is filled in now. Changes nothing."""
-    form = RequestForm(request.user, _published(slug), request.POST)
+    form = RequestForm(request.user, published_version(request.user, slug), request.POST)
     return render(request, "environments/request.html#preview", _form_context(form))
 
 
@@ -56,8 +56,3 @@ def _form_context(form: RequestForm) -> dict[str, object]:
     plan = previews.plan(form)
     manifests = yaml.safe_dump_all(plan.manifests, sort_keys=False, allow_unicode=True)
     return {"form": form, "version": form.template_version, "plan": plan, "manifests": manifests}
-
-
-def _published(slug: str) -> TemplateVersion:
-    versions = TemplateVersion.objects.select_related("template").filter(state=TemplateVersion.State.PUBLISHED)
-    return get_object_or_404(versions, template__slug=slug)

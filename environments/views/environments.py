@@ -78,6 +78,39 @@ def delete(request: UserRequest, namespace: str) -> HttpResponse:
 
 
 @require_POST
+def extend(request: UserRequest, namespace: str) -> HttpResponse:
+    """Put the end off once more."""
+    row = editable_environment(request.user, namespace)
+    try:
+        actions.extend_environment(row, request.user)
+    except ValidationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Its end was put off.")
+    return redirect("environment", namespace=namespace)
+
+
+@require_http_methods(["GET", "POST"])
+def move(request: UserRequest, namespace: str) -> HttpResponse:
+    """What moving to the newer version would change; then have it moved, in place."""
+    row = editable_environment(request.user, namespace)
+    newer = dashboards.newer(row)
+    if newer is None:
+        messages.info(request, "It has the newest version.")
+        return redirect("environment", namespace=namespace)
+    error = ""
+    if request.method == "POST":
+        try:
+            actions.move_environment(row, newer.version, request.user)
+        except ValidationError as refusal:
+            error = str(refusal.message)
+        else:
+            return redirect("environment", namespace=namespace)
+    context = {"environment": row, "newer": newer, "error": error}
+    return render(request, "environments/move.html", context, status=422 if error else 200)
+
+
+@require_POST
 def try_again(request: UserRequest, namespace: str) -> HttpResponse:
     """Have everything looked at now."""
     row = editable_environment(request.user, namespace)

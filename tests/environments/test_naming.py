@@ -25,20 +25,55 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
         ("openshift@example.com", "x", "env-openshift-x-abcde"),
         ("-@example.com", "--", "env-abcde"),
         ("a@example.com", "x" * 200, "a-" + "x" * 45 + "-abcde"),
-        ("e" * 80 + "@example.com", "name", "e" * 47 + "-abcde"),
+        ("e" * 80 + "@example.com", "name", "e" * 42 + "-name-abcde"),
     ],
 )
 def test_a_namespace_is_made_of_owner_name_and_suffix(email, name, expected):
-    assert naming.namespace(email, name, "abcde") == expected
+    assert naming.namespace(naming.parts(owner_email=email, name=name), "abcde") == expected
 
 
-@given(st.text(max_size=120), st.text(max_size=120), st.uuids())
-def test_every_namespace_and_group_name_is_a_valid_label_and_no_systems_own(email, name, key):
-    namespace = naming.namespace(email, name, naming.suffix_of(key))
+PATTERNS = st.sampled_from(
+    [
+        naming.NAMESPACE_PATTERN,
+        "${suffix}",
+        "${suffix}-${owner}",
+        "kube-${name}-${suffix}",
+        "${team}-${template}-${size}-${name}-${suffix}",
+        "--${name}--${suffix}--",
+        "x" * 60 + "-${suffix}",
+    ]
+)
+
+
+@given(st.text(max_size=120), st.text(max_size=120), st.uuids(), PATTERNS)
+def test_every_namespace_and_group_name_is_valid_and_no_systems_own(text, other, key, pattern):
+    parts = naming.parts(owner_email=text, name=other, team=text, template=other, size=text)
+    suffix = naming.suffix_of(key)
+    namespace = naming.namespace(parts, suffix, pattern)
     assert LABEL.fullmatch(namespace)
+    assert suffix in namespace
     assert not naming.is_reserved(namespace)
     for role in ("admin", "developer", "viewer"):
-        assert len(naming.group(namespace, role)) <= naming.MAX_LABEL
+        assert len(naming.group(parts, namespace, role)) <= naming.MAX_LABEL
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("${team}-${name}-${suffix}", "checkout-refunds-abcde"),
+        ("${suffix}-${template}", "abcde-preview"),
+        ("dev-${owner}-${size}-${suffix}", "dev-dana-small-abcde"),
+        ("${name}${suffix}", "refundsabcde"),
+    ],
+)
+def test_a_pattern_says_what_a_name_is_made_of(pattern, expected):
+    parts = naming.parts(
+        owner_email="dana@example.com", name="Refunds", team="Checkout", template="preview", size="small"
+    )
+    assert naming.namespace(parts, "abcde", pattern) == expected
+    assert (
+        naming.group(parts, expected, "admin", "k8s-${team}-${namespace}-${role}") == f"k8s-checkout-{expected}-admin"
+    )
 
 
 @given(st.text(max_size=200))

@@ -67,7 +67,8 @@ def test_a_correct_form_leads_to_the_environments_page(dana, form, people):
 
 def test_the_namespace_is_the_one_that_the_form_showed(dana, form):
     page = dana.post("/catalog/namespace/preview/", form)
-    shown = naming.namespace("dana@example.com", form["name"], naming.suffix_of(uuid.UUID(form["key"])))
+    parts = naming.parts(owner_email="dana@example.com", name=form["name"])
+    shown = naming.namespace(parts, naming.suffix_of(uuid.UUID(form["key"])))
     assert shown in page.content.decode()
     send(dana, form)
     assert Environment.objects.get().namespace == shown

@@ -1,0 +1,185 @@
+"""Who may request what, where it lands, how many, and how it moves to a newer version."""
+
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from environments import actions, dashboards, observe, placement, template_files
+from environments.forms import RequestForm
+from environments.management.commands.import_templates import SEEDS
+from environments.models import Cluster, Team, Template, User
+from environments.models.templates import Placement
+from environments.permissions import published_versions
+from environments.phases import Phase
+from tests.environments.test_observe import pod
+from tests.environments.test_reconcile import settle
+
+pytestmark = pytest.mark.django_db
+
+
+def republish(change: dict, name: str = "namespace"):
+    """Publish the shipped template with some of its content changed."""
+    document = template_files.read(SEEDS / f"{name}.yaml")
+    data = document.spec.model_dump(mode="json") | change
+    return template_files.publish(template_files.TemplateFile(template=document.template, spec=data))
+
+
+@pytest.fixture
+def second_place(place):
+    return Cluster.objects.create(slug="dublin", name="Dublin", server=place.server, credential=place.credential)
+
+
+def test_a_template_for_a_team_is_seen_and_requested_by_its_members_only(ask, people, namespace_template, client):
+    team = Team.objects.create(name="Search", group="team-search")
+    namespace_template.template.teams.add(team)
+    dana, theo = people
+    team.members.add(theo)
+    assert not published_versions(dana).exists()
+    assert published_versions(theo).get() == namespace_template
+    with pytest.raises(ValidationError, match="changed or retired"):
+        ask()
+    client.force_login(dana)
+    assert client.get("/catalog/namespace/").status_code == 404
+    client.force_login(theo)
+    assert client.get("/catalog/namespace/").status_code == 200
+    admin = User.objects.create(username="ada", email="ada@example.com", is_superuser=True)
+    assert published_versions(admin).exists()
+
+
+def test_a_size_for_a_team_is_offered_to_its_members_only(people, place, local_directory):
+    sizes = [
+        {"name": "small", "quota": {"pods": "1"}},
+        {"name": "large", "quota": {"pods": "9"}, "teams": ["Search"]},
+    ]
+    version = republish({"sizes": sizes})
+    dana, theo = people
+    Team.objects.create(name="Search", group="team-search").members.add(theo)
+    assert [size.name for size in RequestForm(dana, version).sizes] == ["small"]
+    assert [size.name for size in RequestForm(theo, version).sizes] == ["small", "large"]
+    form = RequestForm(dana, version, {"size": "large", "name": "x"})
+    assert "size" in form.errors
+
+
+def test_at_most_so_many_live_environments_a_person_with_count_and_names(ask, people, namespace_template):
+    Template.objects.update(per_person=2)
+    namespace_template.template.refresh_from_db()
+    first = settle(ask("one"))
+    ask("two")
+    with pytest.raises(ValidationError, match="2 of at most 2 environments of this template: one, two"):
+        ask("three")
+    actions.delete_environment(first, first.owner, typed_name="one")
+    settle(first)
+    assert ask("three").name == "three"
+
+
+def test_the_portal_places_an_environment_where_least_is_reserved(ask, place, second_place, namespace_template, people):
+    Template.objects.update(placement=Placement.AUTOMATIC)
+    namespace_template.template.refresh_from_db()
+    placed = []
+    for number in range(4):
+        request = actions.Request(
+            version=namespace_template,
+            name=f"n{number}",
+            cluster=None,
+            parameters={"cpu": "1000m", "memory": "1024Mi"},
+        )
+        placed.append(actions.request_environment(people[0], request).cluster.slug)
+    assert sorted(placed) == ["amsterdam", "amsterdam", "dublin", "dublin"]
+    assert "cluster" not in RequestForm(people[0], namespace_template).fields
+
+
+def test_a_cluster_that_is_closed_or_not_the_templates_is_no_candidate(place, second_place, namespace_template):
+    template = namespace_template.template
+    assert set(placement.candidates(template)) == {place, second_place}
+    template.clusters.add(second_place)
+    assert set(placement.candidates(template)) == {second_place}
+    Cluster.objects.filter(pk=second_place.pk).update(accepts_new=False)
+    assert placement.least_reserved(placement.candidates(template)) is None
+
+
+@pytest.mark.parametrize(
+    ("hard", "figures"),
+    [
+        ({"requests.cpu": "500m", "requests.memory": "1Gi"}, (Decimal("0.5"), 2**30)),
+        ({"limits.cpu": "2", "limits.memory": "1M"}, (Decimal(2), 10**6)),
+        ({"pods": "5"}, (Decimal(0), 0)),
+    ],
+)
+def test_what_is_reserved_is_what_the_quota_grants(hard, figures):
+    assert placement.reserved(hard) == figures
+
+
+def test_a_newer_version_is_shown_with_its_differences_and_moved_to_in_place(ask, admin, world):
+    environment = settle(ask())
+    admin.create(pod(environment.namespace, "250m"))
+    uid = world(environment)["ResourceQuota", "environment-quota"]["metadata"]["uid"]
+    assert dashboards.newer(environment) is None
+    quota = environment.spec["quota"] | {"pods": "40"}
+    version = republish({"quota": quota, "network": {"dns": True, "same_namespace": True}})
+    newer = dashboards.newer(environment)
+    assert newer.version == version
+    assert any("40" in sentence for sentence in newer.changes)
+    actions.move_environment(environment, version, environment.owner)
+    settle(environment)
+    assert environment.phase == Phase.READY
+    found = world(environment)
+    assert found["ResourceQuota", "environment-quota"]["spec"]["hard"]["pods"] == "40"
+    assert found["ResourceQuota", "environment-quota"]["metadata"]["uid"] == uid
+    assert ("NetworkPolicy", "allow-same-namespace") in found
+    assert admin.get("Pod", "api", environment.namespace) is not None
+    back = republish({})
+    environment.refresh_from_db()
+    actions.move_environment(environment, back, environment.owner)
+    settle(environment)
+    assert ("NetworkPolicy", "allow-same-namespace") not in world(environment)
+
+
+def test_a_move_that_would_shrink_below_what_is_used_says_so_first(ask, admin, place):
+    environment = settle(ask())
+    for number in range(3):
+        made = pod(environment.namespace, "100m")
+        made["metadata"]["name"] = f"p{number}"
+        admin.create(made)
+    observe.observe(place.pk)
+    environment.refresh_from_db()
+    republish({"quota": environment.spec["quota"] | {"pods": "2"}})
+    assert dashboards.newer(environment).shrinks == ["Pods: 3 in use, 2 granted."]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"sizes": [{"name": "tiny", "quota": {"pods": "1"}}]}, "has no size"),
+        (
+            {
+                "parameters": [{"name": "cpu", "type": "quantity", "mode": "restricted", "choices": ["8"]}],
+                "quota": {"requests.cpu": "8"},
+            },
+            "cpu: Choose one of 8",
+        ),
+    ],
+)
+def test_a_version_that_has_no_place_for_it_is_refused_and_nothing_changes(ask, change, sentence):
+    environment = ask()
+    version = republish(change)
+    with pytest.raises(ValidationError, match=sentence):
+        actions.move_environment(environment, version, environment.owner)
+    environment.refresh_from_db()
+    assert environment.version != version
+    assert environment.generation == 1
+
+
+def test_a_move_is_asked_for_by_the_owner_on_a_page_of_its_own(ask, client, people):
+    environment = settle(ask())
+    version = republish({"quota": environment.spec["quota"] | {"pods": "40"}})
+    address = f"/environments/{environment.namespace}/move/"
+    client.force_login(people[1])
+    assert client.post(address).status_code == 404
+    client.force_login(people[0])
+    assert client.get(address).status_code == 200
+    environment.refresh_from_db()
+    assert environment.version != version
+    assert client.post(address).status_code == 302
+    environment.refresh_from_db()
+    assert environment.version == version

@@ -1,0 +1,139 @@
+"""Nothing ends unannounced, and nothing is announced twice."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+
+from environments import actions, lifetimes, tasks
+from environments.models import Environment
+from environments.phases import Phase
+from environments.spec import Extension
+from tests.environments.test_reconcile import settle
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def lived(total: float, left: float, said: int | None = None, said_at: datetime | None = None) -> Environment:
+    """An environment of so many days, with so many left."""
+    ends = NOW + left * DAY
+    return Environment(created_at=ends - total * DAY, ends_at=ends, noticed_days=said, noticed_at=said_at)
+
+
+@pytest.mark.parametrize(
+    ("total", "left", "said", "due"),
+    [
+        (90, 8, None, None),
+        (90, 7, None, 7),
+        (90, 6.9, 7, None),
+        (90, 3, 7, 3),
+        (90, 2, None, 3),
+        (90, 0.5, 3, 1),
+        (90, 0.5, 1, None),
+        (90, -2, None, 1),
+        (3, 2.9, None, None),
+        (3, 1, None, 1),
+        (1, 0.5, None, None),
+    ],
+)
+def test_the_notice_that_is_due_follows_from_what_is_left_and_what_was_said(total, left, said, due):
+    assert lifetimes.notice_due(lived(total, left, said), NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("total", "left", "said_ago", "ends"),
+    [
+        (90, 0.1, 2, False),
+        (90, -0.1, 2, True),
+        (90, -5, None, False),  # nobody was told: told now, and not ended before a day has passed
+        (90, -5, 0.5, False),
+        (90, -5, 1, True),
+        (1, -0.1, None, True),  # too short-lived for a notice
+    ],
+)
+def test_an_environment_ends_only_when_it_was_announced_a_day_before(total, left, said_ago, ends):
+    said_at = None if said_ago is None else NOW - said_ago * DAY
+    assert lifetimes.may_end(lived(total, left, 1 if said_at else None, said_at), NOW) is ends
+
+
+def test_without_an_end_there_is_neither_notice_nor_end():
+    forever = Environment(created_at=NOW - 900 * DAY, ends_at=None)
+    assert lifetimes.notice_due(forever, NOW) is None
+    assert lifetimes.may_end(forever, NOW) is False
+
+
+def ending(environment: Environment, left: timedelta) -> None:
+    ends = datetime.now(UTC) + left
+    Environment.objects.filter(pk=environment.pk).update(ends_at=ends, created_at=ends - 90 * DAY)
+
+
+def test_several_environments_of_one_owner_are_one_message_sent_once(ask):
+    first, second, later = ask("one"), ask("two"), ask("later")
+    ending(first, 2 * DAY)
+    ending(second, 6 * DAY)
+    ending(later, 30 * DAY)
+    tasks.end_environments()
+    (message,) = mail.outbox
+    assert message.to == ["dana@example.com"]
+    assert "2 of your environments end soon" in message.subject
+    assert message.body.index("one, on") < message.body.index("two, on")
+    assert "later" not in message.body
+    tasks.end_environments()
+    assert len(mail.outbox) == 1
+    assert set(Environment.objects.values_list("name", "noticed_days")) == {("one", 3), ("two", 7), ("later", None)}
+
+
+def test_what_is_over_is_removed_as_if_its_owner_had_deleted_it(ask, admin):
+    environment = settle(ask())
+    ending(environment, -1 * DAY)
+    tasks.end_environments()
+    environment.refresh_from_db()
+    assert environment.wanted  # announced only now
+    Environment.objects.filter(pk=environment.pk).update(noticed_at=datetime.now(UTC) - 2 * DAY)
+    tasks.end_environments()
+    assert settle(environment).phase == Phase.DELETED
+    assert admin.get("Namespace", environment.namespace) is None
+    assert environment.events.filter(verb="Ended", actor=None).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("extension", "extensions", "days"),
+    [
+        ({}, 0, 60),
+        ({"times": 2}, 1, 60),
+        ({"times": 2}, 2, None),
+        ({"times": 0}, 0, None),
+        ({"maximum_days": 45}, 0, 45),
+        ({"maximum_days": 30}, 0, None),
+        ({"maximum_days": 60, "times": 9}, 3, 60),
+    ],
+)
+def test_an_extension_adds_the_days_to_begin_with_up_to_the_maximum(extension, extensions, days):
+    later = Extension(**extension).after(30, NOW, NOW + 30 * DAY, extensions)
+    assert later == (None if days is None else NOW + days * DAY)
+
+
+def test_an_owner_extends_and_the_notices_begin_anew(ask):
+    environment = ask()
+    ending(environment, 2 * DAY)
+    tasks.end_environments()
+    environment.refresh_from_db()
+    before = environment.ends_at
+    actions.extend_environment(environment, environment.owner)
+    stale = Environment.objects.get(pk=environment.pk)
+    actions.extend_environment(environment, environment.owner)  # the same click again
+    environment.refresh_from_db()
+    assert environment.ends_at == stale.ends_at == before + 90 * DAY
+    assert (environment.extensions, environment.noticed_days) == (1, None)
+    assert environment.events.filter(verb="Extended").count() == 1
+
+
+def test_what_cannot_be_extended_says_so(ask):
+    environment = ask()
+    environment.spec = environment.spec | {"extension": {"times": 0}}
+    with pytest.raises(ValidationError, match="cannot be extended"):
+        actions.extend_environment(environment, environment.owner)
