@@ -59,11 +59,15 @@ def environment_label(label_domain: str) -> str:
 
 
 def namespace(desired: Desired) -> Manifest:
-    """The Namespace, with its Pod Security levels."""
-    levels = desired.spec.pod_security
+    """The Namespace, with its Pod Security levels and the template's own labels and annotations."""
+    levels, values = desired.spec.pod_security, dict(desired.parameters)
     prefix = "pod-security.kubernetes.io"
-    labels = {f"{prefix}/enforce": levels.enforce, f"{prefix}/audit": levels.audit, f"{prefix}/warn": levels.warn}
-    annotations = {
+    labels = {
+        key: naming.label_value(template_spec.substitute(text, values)) for key, text in desired.spec.labels.items()
+    }
+    labels |= {f"{prefix}/enforce": levels.enforce, f"{prefix}/audit": levels.audit, f"{prefix}/warn": levels.warn}
+    annotations = {key: template_spec.substitute(text, values) for key, text in desired.spec.annotations.items()}
+    annotations |= {
         f"{desired.label_domain}/owner": desired.owner,
         f"{desired.label_domain}/name": desired.name,
         f"{desired.label_domain}/purpose": desired.purpose,
@@ -190,7 +194,7 @@ def _object(
     metadata: Manifest = {"name": name}
     if kind != "Namespace":
         metadata["namespace"] = desired.namespace
-    metadata["labels"] = _labels(desired) | (labels or {})
+    metadata["labels"] = (labels or {}) | _labels(desired)
     if annotations:
         metadata["annotations"] = annotations
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata} | ({"spec": spec} if spec else {})

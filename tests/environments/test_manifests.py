@@ -58,6 +58,31 @@ def test_the_namespace_bears_labels_owner_and_pod_security():
     }
 
 
+def test_a_templates_labels_take_parameters_and_never_the_portals_place():
+    template = {
+        "quota": {"pods": "1"},
+        "parameters": [{"name": "pr"}, {"name": "note"}],
+        "labels": {"example.com/pr": "pr-${pr}", "tier": "test"},
+        "annotations": {"example.com/note": "${note}"},
+    }
+    hostile = "1, app.kubernetes.io/managed-by: x\n${pr}"
+    desired = replace(DESIRED, spec=spec.parse(template), parameters=(("pr", hostile), ("note", hostile)))
+    metadata = manifests.namespace(desired)["metadata"]
+    assert metadata["labels"]["example.com/pr"] == "pr-1_app.kubernetes.io_managed-by_x_pr"
+    assert metadata["labels"]["tier"] == "test"
+    assert LABELS.items() <= metadata["labels"].items()
+    assert metadata["annotations"]["example.com/note"] == hostile
+
+
+@pytest.mark.parametrize(
+    "key", ["kubernetes.io/x", "pod-security.kubernetes.io/enforce", "allotment.internal/owner", "a b"]
+)
+def test_a_template_may_not_set_keys_that_have_a_meaning_of_their_own(key):
+    for field in ("labels", "annotations"):
+        with pytest.raises(ValueError, match=r"belong to the cluster|is no key"):
+            spec.parse({"quota": {"pods": "1"}, field: {key: "x"}})
+
+
 def test_the_quota_has_the_sizes_figures_and_the_parameters_values():
     quota = manifests.resource_quota(DESIRED)
     assert quota["metadata"] == {"name": "environment-quota", "namespace": "dana-checkout-abcde", "labels": LABELS}
