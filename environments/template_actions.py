@@ -5,6 +5,8 @@ question. A published version is never changed: `new_draft` copies it, `publish`
 """
 
 import difflib
+import hashlib
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -62,16 +64,16 @@ def new_draft(version: TemplateVersion, actor: User | None) -> TemplateVersion:
 
 
 def save_draft(
-    version: TemplateVersion, spec: TemplateSpec, changelog: str, actor: User | None, *, based_on: Any = None
+    version: TemplateVersion, spec: TemplateSpec, changelog: str, actor: User | None, *, based_on: str = ""
 ) -> bool:
     """Give a draft new content; whether anything changed. The instance has the new content afterwards.
 
-    Raises ValidationError where it is no draft any more, or no longer says what the change was `based_on`.
+    Raises ValidationError where it is no draft any more, or not the one with the digest that it was `based_on`.
     """
     data = template_spec.dump(spec)
     with transaction.atomic():
         current = _locked_draft(version)
-        if based_on is not None and current.spec != based_on:
+        if based_on and digest(current) != based_on:
             raise ValidationError("Somebody else saved this draft while it was open here.", code="stale")
         changed = current.spec != data or current.changelog != changelog
         if changed:
@@ -140,6 +142,12 @@ def differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
         *_isolation_differences(old, new),
         *_access_differences(old, new),
     ]
+
+
+def digest(version: TemplateVersion) -> str:
+    """A short text that changes with a version's content, to notice that somebody else was faster."""
+    content = json.dumps([version.changelog, version.spec], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
 def as_yaml(data: Any) -> str:

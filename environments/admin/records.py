@@ -4,12 +4,13 @@ import yaml
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from environments import actions
-from environments.admin.base import AdminRequest, ReadOnlyAdmin, ReadOnlyInline, pill
+from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.models import Condition, Environment, Event, Group, Member
 from environments.phases import Phase
 
@@ -101,11 +102,11 @@ class EnvironmentAdmin(ReadOnlyAdmin):
         return reverse("environment", args=[row.namespace])
 
     @admin.action(description="Look at it again", permissions=["view"])
-    def look_again(self, request: AdminRequest, queryset: QuerySet[Environment]) -> None:
+    def look_again(self, request: HttpRequest, queryset: QuerySet[Environment]) -> None:
         """Have the chosen environments reconciled now, whatever the back-off says; those that are gone stay gone."""
         rows = list(queryset.exclude(phase=Phase.DELETED))
         for row in rows:
-            actions.try_again(row, request.user)
+            actions.try_again(row, actor(request))
         left_out = queryset.count() - len(rows)
         self.message_user(request, f"Looking at {len(rows)} again.", messages.SUCCESS)
         if left_out:
