@@ -5,7 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from environments.directory.base import DirectoryClient, GroupKey, Person
+from environments.directory.entra import EntraClient
+from environments.directory.keycloak import KeycloakClient
 from environments.directory.local import LocalClient
+from environments.directory.okta import OktaClient
 from environments.directory.scim import ScimClient
 from environments.directory.transport import Connection
 from environments.errors import PermanentError
@@ -43,6 +46,12 @@ def _client(directory: DirectoryRow) -> DirectoryClient:
     match directory.kind:
         case Kind.SCIM:
             return ScimClient(directory)
+        case Kind.KEYCLOAK:
+            return KeycloakClient(directory)
+        case Kind.OKTA:
+            return OktaClient(directory)
+        case Kind.ENTRA:
+            return EntraClient(directory)
         case Kind.LOCAL:
             return LocalClient(directory.pk)
         case _:

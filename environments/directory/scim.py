@@ -23,19 +23,25 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from environments.directory.base import GroupKey, Person
-from environments.directory.transport import (
+from environments.directory.answers import (
     ConflictError,
-    Connection,
-    Http,
     Json,
     NotFoundError,
-    Reply,
     attribute,
+    gone,
+    not_ours,
     number,
+    partial_answer,
+    text,
+    too_many_pages,
     truth,
 )
+from environments.directory.base import GroupKey, Person
+from environments.directory.people import choose
+from environments.directory.transport import Connection, Dialect, Http, Reply
 from environments.errors import PermanentError, TemporaryError
+
+DIALECT = Dialect(content_type="application/scim+json")
 
 GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -55,7 +61,7 @@ class ScimClient:
     """A DirectoryClient for one SCIM service provider. Safe to use from several threads."""
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = Http(connection, transport)
+        self._http = Http(connection, DIALECT, transport)
         self._base = connection.url.rstrip("/")
         self._lock = threading.Lock()
         self._features: Features | None = None
@@ -70,23 +76,13 @@ class ScimClient:
         Raises PermanentError (Ambiguous) where the address belongs to several active people: access must not
         go to whoever comes first. RFC 7644 §3.4.2.2.
         """
-        wanted = email.casefold()
-        found = {person.id: person for person in self._people(email) if _is_called(person, wanted)}
-        named = [person for person in found.values() if person.username.casefold() == wanted]
-        people = named or list(found.values())
-        active = [person for person in people if person.active] or people
-        if len(active) > 1:
-            raise PermanentError(
-                f"{email} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
-                reason="Ambiguous",
-            )
-        return active[0] if active else None
+        return choose(self._people(email), email)
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none. Raises PermanentError (NotOurs); see the top of this file."""
         query = f"displayName eq {json.dumps(key.name, ensure_ascii=False)}"
         groups = [
-            (str(attribute(group, "externalId") or ""), _text(group, "id"))
+            (str(attribute(group, "externalId") or ""), text(group, "id"))
             for group in self._search("/Groups", query, excluded="members")
             if str(attribute(group, "displayName")).casefold() == key.name.casefold()
         ]
@@ -97,10 +93,7 @@ class ScimClient:
             return None
         if len(groups) == 1 and not groups[0][0]:
             return groups[0][1]
-        raise PermanentError(
-            f"The directory has a group {key.name} that another made. The portal does not take it over.",
-            reason="NotOurs",
-        )
+        raise not_ours(key.name)
 
     def create_group(self, key: GroupKey, first_member: Person) -> str:
         """Create the group with its first member; its id. RFC 7644 §3.3.
@@ -231,33 +224,33 @@ class ScimClient:
         for _ in range(MAX_PAGES):
             page = self._http.request("GET", path, params=params | ({"startIndex": str(start)} if start > 1 else {}))
             resources, total = _page(page.body)
-            new = {_text(resource, "id"): resource for resource in resources}
+            new = {text(resource, "id"): resource for resource in resources}
             fresh = [resource for resource_id, resource in new.items() if resource_id not in seen]
             seen |= new.keys()
             yield from fresh
             if expected not in (None, total) or len(seen) > total:
-                raise TemporaryError("The directory changed while it was read.", reason="PartialAnswer")
+                raise partial_answer("The directory changed while it was read.")
             if len(seen) == total:
                 return
             if not fresh:
-                raise TemporaryError("The directory's answer breaks off before its end.", reason="PartialAnswer")
+                raise partial_answer("The directory's answer breaks off before its end.")
             start, expected = start + len(resources), total
-        raise PermanentError("The directory's pages are too small to be read through.", reason="TooManyPages")
+        raise too_many_pages()
 
     def _group(self, group_id: str) -> Reply:
         try:
             reply = self._http.request("GET", _path(group_id))
         except NotFoundError as error:
-            raise _gone() from error
-        _text(reply.body, "id")  # anything else that answers 200 must not pass for a group without members
+            raise gone() from error
+        text(reply.body, "id")  # anything else that answers 200 must not pass for a group without members
         return reply
 
     def _patch(self, group_id: str, operations: list[Json], etag: str = "") -> Reply:
         body = {"schemas": [PATCH_SCHEMA], "Operations": operations}
         try:
-            return self._http.request("PATCH", _path(group_id), body=body, etag=etag)
+            return self._http.request("PATCH", _path(group_id), body=body, headers=_if_match(etag))
         except NotFoundError as error:
-            raise _gone() from error
+            raise gone() from error
 
     def _rewrite(self, group_id: str, change: Any) -> None:
         """Read the group, write back its members as `change` makes them; nothing is written where nothing changes."""
@@ -272,9 +265,9 @@ class ScimClient:
             return
         body = {name: value for name, value in group.body.items() if name.casefold() not in ("members", "meta")}
         try:
-            self._http.request("PUT", _path(group_id), body=body | {"members": members}, etag=etag)
+            self._http.request("PUT", _path(group_id), body=body | {"members": members}, headers=_if_match(etag))
         except NotFoundError as error:
-            raise _gone() from error
+            raise gone() from error
 
     def _reference(self, person_id: str) -> Json:
         """A member as it is written. Some servers insist on `$ref`. RFC 7643 §4.2."""
@@ -290,8 +283,9 @@ def _path(group_id: str) -> str:
     return f"/Groups/{quote(group_id, safe='')}"
 
 
-def _gone() -> PermanentError:
-    return PermanentError("The group is gone from the directory.", reason="GroupGone")
+def _if_match(etag: str) -> dict[str, str]:
+    """Only where this is still the current version (RFC 7644 §3.14)."""
+    return {"If-Match": etag} if etag else {}
 
 
 def _yes(supported: bool) -> str:
@@ -307,28 +301,17 @@ def _page(body: Json) -> tuple[list[Json], float]:
     return resources, total
 
 
-def _text(resource: Json, name: str) -> str:
-    value = attribute(resource, name)
-    if not isinstance(value, str | int) or value == "":
-        raise TemporaryError(f"The directory's answer lacks an {name}.", reason="BadAnswer")
-    return str(value)
-
-
 def _person(user: Json, email: str) -> Person:
     """A User resource as a Person, whose e-mail is the one that was asked for where it is among theirs."""
     addresses = _addresses(attribute(user, "emails"))
     mine = next((address for address in addresses if address.casefold() == email.casefold()), "")
     location = str(attribute(attribute(user, "meta") or {}, "location") or "")
     return Person(
-        id=_last_part(location) or _text(user, "id"),
+        id=_last_part(location) or text(user, "id"),
         email=mine or next(iter(addresses), ""),
         username=str(attribute(user, "userName") or ""),
         active=truth(attribute(user, "active"), default=True),
     )
-
-
-def _is_called(person: Person, wanted: str) -> bool:
-    return wanted in (person.username.casefold(), person.email.casefold())
 
 
 def _addresses(emails: Any) -> list[str]:
@@ -352,7 +335,7 @@ def _members(group: Json) -> list[Json]:
 
 
 def _member_id(member: Json) -> str:
-    return _last_part(str(attribute(member, "$ref") or "")) or _text(member, "value")
+    return _last_part(str(attribute(member, "$ref") or "")) or text(member, "value")
 
 
 def _union(members: list[Json], more: list[Json]) -> list[Json]:

@@ -1,0 +1,163 @@
+"""What directories answer: errors as ours, delays, and values in whatever form a server writes them."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from environments.errors import PermanentError, ReconcileError, TemporaryError
+
+Json = dict[str, Any]
+
+MAX_RETRY_AFTER = 3600
+
+
+class NotFoundError(PermanentError):
+    """404: what the path names is not there."""
+
+
+class ConflictError(TemporaryError):
+    """409 or 412: somebody made or changed it at the same time."""
+
+
+def translate(status: int, detail: str = "", delay: float | None = None) -> ReconcileError:
+    """An error answer as one of ours. `detail`: the server's own words, without secrets; `delay` in seconds.
+
+    Source: RFC 7644 §3.12, RFC 6585, RFC 9110 §10.2.3.
+    """
+    detail = detail[:300] or f"HTTP status {status}"
+    if status in (401, 403):
+        return unauthorized(status)
+    if status == 404:
+        return NotFoundError(f"The directory does not know it: {detail}", reason="NotFound")
+    if status in (409, 412):
+        return ConflictError(f"Somebody changed it in the directory at the same time: {detail}", reason="Conflict")
+    if status == 429:
+        return TemporaryError("The directory asks us to slow down (429).", reason="TooManyRequests", retry_after=delay)
+    if status >= 500 and status != 501:
+        return TemporaryError(f"The directory has a problem ({status}).", reason="Unavailable", retry_after=delay)
+    if status < 400:
+        return PermanentError(
+            "The directory redirects to another address. A platform admin has to correct its base URL.",
+            reason="Redirected",
+        )
+    return PermanentError(f"The directory refuses ({status}): {detail}", reason="Refused")
+
+
+def unauthorized(status: int) -> TemporaryError:
+    """401 or 403, in a sentence for the platform admin who can do something about it."""
+    what = (
+        "The directory does not accept the portal's credential. A platform admin has to renew it."
+        if status == 401
+        else "The directory does not let the portal's account do this. A platform admin has to allow it there."
+    )
+    return TemporaryError(what, reason="Unauthorized", retry_after=60)
+
+
+def retry_after(value: str | None) -> float | None:
+    """A Retry-After header in seconds (it may be a date), at most an hour; None where there is none."""
+    if not value:
+        return None
+    seconds = number(value)
+    if seconds is None:
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        seconds = (when - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)
+
+
+def gone() -> PermanentError:
+    """The group that was asked for is not there any more."""
+    return PermanentError("The group is gone from the directory.", reason="GroupGone")
+
+
+def not_ours(name: str) -> PermanentError:
+    """A group has our name and is not ours."""
+    return PermanentError(
+        f"The directory has a group {name} that another made. The portal does not take it over.", reason="NotOurs"
+    )
+
+
+def partial_answer(sentence: str) -> TemporaryError:
+    """A list that is not whole must not pass for one."""
+    return TemporaryError(sentence, reason="PartialAnswer")
+
+
+def too_many_pages() -> PermanentError:
+    """A list without end."""
+    return PermanentError("The directory's pages are too small to be read through.", reason="TooManyPages")
+
+
+def bad_answer(what: str) -> TemporaryError:
+    """An answer that is not what the documentation promises. `what` completes “The directory's answer …”."""
+    return TemporaryError(f"The directory's answer {what}.", reason="BadAnswer")
+
+
+def attribute(resource: Json, name: str) -> Any:
+    """An attribute by its name, in whatever case the server writes it (RFC 7643 §2.1); None where it is absent."""
+    if name in resource:
+        return resource[name]
+    folded = name.casefold()
+    return next((value for key, value in resource.items() if key.casefold() == folded), None)
+
+
+def number(value: Any) -> float | None:
+    """A number, also where the server writes it as a string; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        result = float(value)
+    except ValueError:
+        return None
+    return result if abs(result) < 1e12 else None  # also no infinity, no NaN
+
+
+def truth(value: Any, *, default: bool) -> bool:
+    """A boolean, also where the server writes it as a string."""
+    if isinstance(value, str):
+        return value.casefold() == "true"
+    return value if isinstance(value, bool) else default
+
+
+def text(resource: Json, name: str) -> str:
+    """A name or an id that must be there. Raises TemporaryError (BadAnswer)."""
+    value = attribute(resource, name)
+    if not isinstance(value, str | int) or value == "":
+        raise bad_answer(f"lacks an {name}")
+    return str(value)
+
+
+def words(value: Any) -> str:
+    """A text that may be absent: empty for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def json_object(content: bytes) -> Json:
+    """A JSON object. Raises TemporaryError (BadAnswer) for anything else."""
+    answer = _json(content)
+    if not isinstance(answer, dict):
+        raise bad_answer("is not a JSON object")
+    return answer
+
+
+def json_objects(content: bytes) -> list[Json]:
+    """A JSON array of objects. Raises TemporaryError (BadAnswer) for anything else."""
+    return objects(_json(content))
+
+
+def objects(value: Any) -> list[Json]:
+    """A list of objects. Raises TemporaryError (BadAnswer) for anything else."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise bad_answer("is not a list of objects")
+    return value
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return httpx.Response(200, content=content).json()
+    except (ValueError, RecursionError) as error:
+        raise bad_answer("is not JSON") from error

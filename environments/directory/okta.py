@@ -1,0 +1,148 @@
+"""Okta: people and groups of one organisation, over its management API.
+
+Written from https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/ and …/tag/User/,
+https://developer.okta.com/docs/reference/rl-best-practices/ (rate limits) and
+https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/ (tokens).
+
+The base URL is the organisation's: https://acme.okta.com. Without a client id the secret is an API token (SSWS).
+With one it is the private key of a service app, as PEM or JWK: Okta gives its own scopes only to clients that sign.
+
+The environment's id ends the group's description. A search may be behind by some seconds; names are unique among
+Okta's own groups, so a group that a search does not show yet is a conflict when it is made again, and tried later.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from environments.directory.answers import (
+    MAX_RETRY_AFTER,
+    ConflictError,
+    Json,
+    not_ours,
+    number,
+    objects,
+    text,
+    words,
+)
+from environments.directory.assertions import signed
+from environments.directory.base import GroupKey, Person
+from environments.directory.rest import Page, RestClient, inner, pages, part, quoted
+from environments.directory.transport import Connection, Dialect, standard_delay
+from environments.errors import PermanentError
+
+PAGE = 200  # what the documentation recommends
+_NOT_ACTIVE = {"DEPROVISIONED", "SUSPENDED"}
+
+
+class OktaClient(RestClient):
+    """A DirectoryClient for one Okta organisation. Safe to use from several threads."""
+
+    groups = "/api/v1/groups"
+
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        dialect = Dialect(
+            scheme="SSWS",
+            token_url=f"{connection.url.rstrip('/')}/oauth2/v1/token",
+            scope="okta.groups.manage okta.users.read",
+            assertion=signed,
+            detail=_detail,
+            delay=_delay,
+        )
+        super().__init__(connection, dialect, transport)
+
+    def find_group(self, key: GroupKey) -> str | None:
+        """The group's id, None where there is none (yet). Raises PermanentError (NotOurs). GET /api/v1/groups."""
+        search = f"profile.name eq {quoted(key.name)}"
+        found = list(pages(self._page, self.groups, {"search": search, "limit": str(PAGE)}))
+        named = [
+            group for group in found if words(inner(group, "profile").get("name")).casefold() == key.name.casefold()
+        ]
+        if any(not _is_ours(group, key) for group in named) or len(named) > 1:
+            raise not_ours(key.name)
+        return text(named[0], "id") if named else None
+
+    def check(self) -> str:
+        """One sentence that says who answers. Reads a person and a group, as the portal's work needs."""
+        for path in ("/api/v1/users", self.groups):
+            self._http.listing(path, {"limit": "1"})
+        return f"Okta at {urlsplit(self._base).hostname} answers, and shows the portal people and groups."
+
+    def _people(self, email: str) -> Iterator[Person]:
+        """GET /api/v1/users. A search finds deactivated people too, in any case of letters."""
+        search = f"profile.email eq {quoted(email)} or profile.login eq {quoted(email)}"
+        return (_person(user) for user in pages(self._page, "/api/v1/users", {"search": search, "limit": str(PAGE)}))
+
+    def _create(self, key: GroupKey) -> str:
+        """POST /api/v1/groups: 200 with the group, 400 where an Okta group of this name exists."""
+        description = f"{key.description} {_mark(key)}".strip()
+        try:
+            reply = self._http.request(
+                "POST", self.groups, body={"profile": {"name": key.name, "description": description}}
+            )
+        except PermanentError as error:
+            if "already exists" in error.message:
+                raise ConflictError(error.message, reason="Conflict") from error
+            raise
+        return text(reply.body, "id")
+
+    def _members(self, group_id: str) -> Iterator[Json]:
+        """GET /api/v1/groups/{groupId}/users."""
+        return pages(self._page, f"{self._group_path(group_id)}/users", {"limit": str(PAGE)})
+
+    def _add(self, group_id: str, person_id: str) -> None:
+        """PUT /api/v1/groups/{groupId}/users/{userId}; the same answer where the person is in already."""
+        self._http.request("PUT", f"{self._group_path(group_id)}/users/{part(person_id)}")
+
+    def _remove(self, group_id: str, person_id: str) -> None:
+        """DELETE /api/v1/groups/{groupId}/users/{userId}."""
+        self._http.request("DELETE", f"{self._group_path(group_id)}/users/{part(person_id)}")
+
+    def _page(self, path: str, params: dict[str, str] | None) -> Page:
+        """One page. The next one is a link (RFC 8288) in a header."""
+        items, headers = self._http.listing(path, params)
+        links = httpx.Response(200, headers=headers).links
+        return items, links.get("next", {}).get("url", "")
+
+
+def _detail(answer: Json) -> str:
+    """The server's words in an error, with their causes."""
+    causes = [words(cause.get("errorSummary")) for cause in objects(answer.get("errorCauses") or [])]
+    return "; ".join(said for said in (words(answer.get("errorSummary")), *causes) if said)
+
+
+def _delay(headers: httpx.Headers) -> float | None:
+    """Seconds until the rate limit starts anew: X-Rate-Limit-Reset is in epoch seconds of the server's clock."""
+    reset = number(headers.get("X-Rate-Limit-Reset"))
+    if reset is None or "Retry-After" in headers:
+        return standard_delay(headers)
+    return min(max(0.0, reset - _now(headers)), MAX_RETRY_AFTER)
+
+
+def _now(headers: httpx.Headers) -> float:
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return datetime.now(UTC).timestamp()
+
+
+def _mark(key: GroupKey) -> str:
+    return f"[{key.environment_id}]"
+
+
+def _is_ours(group: Json, key: GroupKey) -> bool:
+    """Only groups of Okta's own: those that an application imports belong to it."""
+    return group.get("type") == "OKTA_GROUP" and words(inner(group, "profile").get("description")).endswith(_mark(key))
+
+
+def _person(user: Json) -> Person:
+    profile = inner(user, "profile")
+    return Person(
+        id=text(user, "id"),
+        email=words(profile.get("email")),
+        username=words(profile.get("login")),
+        active=user.get("status") not in _NOT_ACTIVE,
+    )

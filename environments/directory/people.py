@@ -1,0 +1,25 @@
+"""Whom an address means."""
+
+from collections.abc import Iterable
+
+from environments.directory.base import Person
+from environments.errors import PermanentError
+
+
+def choose(people: Iterable[Person], address: str) -> Person | None:
+    """The one person with this user name or e-mail address, in any case; None where nobody of them has it.
+
+    A user name goes before an address that another entered, an active account before a deactivated one. Raises
+    PermanentError (Ambiguous) where several active people are left: access must not go to whoever comes first.
+    """
+    wanted = address.casefold()
+    found = {person.id: person for person in people if wanted in (person.username.casefold(), person.email.casefold())}
+    named = [person for person in found.values() if person.username.casefold() == wanted]
+    candidates = named or list(found.values())
+    active = [person for person in candidates if person.active] or candidates
+    if len(active) > 1:
+        raise PermanentError(
+            f"{address} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
+            reason="Ambiguous",
+        )
+    return active[0] if active else None
