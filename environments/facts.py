@@ -25,3 +25,4 @@ class Facts:
     namespace_uid: str | None = None
     group_ids: dict[Role, str] = field(default_factory=dict)
     members: dict[int, MemberFacts] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # for the history: what was found out of order and repaired

@@ -93,6 +93,9 @@ def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
         Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
     for pk, found in facts.members.items():
         _record_member(pk, found)
+    Event.objects.bulk_create(
+        Event(environment_id=environment_id, verb="Repaired", message=note[:500], tone="warn") for note in facts.notes
+    )
 
 
 def _record_member(pk: int, found: MemberFacts) -> None:

@@ -80,8 +80,17 @@ def _reconcile(lease: Lease) -> float | None:
     attempts = _attempts(environment, steps, recorder)
     phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
     event = _event(environment, phase, attempts)
-    lifecycle.settle(lease, phase=phase, next_reconcile_at=recorder.next_at, event=event)
-    return max(0.0, (recorder.next_at - timezone.now()).total_seconds()) if recorder.next_at else None
+    next_at = recorder.next_at or _resync_at(phase)
+    lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
+    return max(0.0, (next_at - timezone.now()).total_seconds()) if next_at else None
+
+
+def _resync_at(phase: Phase) -> datetime | None:
+    """When to look at an environment in order again: what its directory says is in no list of the cluster's."""
+    if phase != Phase.READY:
+        return None
+    seconds = settings.RESYNC_SECONDS * (0.75 + random.random() / 2)  # noqa: S311
+    return timezone.now() + timedelta(seconds=seconds)
 
 
 class _Recorder:

@@ -54,6 +54,7 @@ TABLE = (
     Setting("LEASE_SECONDS", "int", 120, "How long a worker that vanished holds up an environment."),
     Setting("SWEEP_SECONDS", "float", 10.0, "How often the sweep enqueues what is owed."),
     Setting("OBSERVE_SECONDS", "float", 120.0, "How often each cluster's quotas are read."),
+    Setting("RESYNC_SECONDS", "float", 6 * 3600.0, "How often an environment in order is looked at all the same."),
     Setting("SECURE", "bool", True, "Served over TLS: secure cookies, HSTS, redirect to https."),
     Setting("TRUST_PROXY", "bool", False, "Believe X-Forwarded-Proto: only behind a proxy that always sets it."),
     Setting("STATIC_ROOT", "str", "staticfiles", "Where collectstatic puts the assets."),

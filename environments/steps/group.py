@@ -10,6 +10,9 @@ def ensure(context: Context) -> Outcome:
     """Find or create each group. A group needs somebody to begin with: the first member whom the directory knows."""
     ids, facts = {}, {}
     for group in context.groups:
+        if not context.wanted_members(group.role):
+            ids[group.role] = _dissolve(context, group)
+            continue
         found = _find(context, group)
         if found is None:
             first = _first_member(context, group)
@@ -20,7 +23,7 @@ def ensure(context: Context) -> Outcome:
             facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True)
         ids[group.role] = found
     missing = [group.role.value for group in context.groups if group.role not in ids]
-    message = ", ".join(group.key.name for group in context.groups if group.role in ids)
+    message = ", ".join(group.key.name for group in context.groups if ids.get(group.role))
     if missing:
         message += f"; nobody to put into the {' and '.join(missing)} group yet"
     return Outcome(message, facts=Facts(group_ids=ids, members=facts))
@@ -33,6 +36,13 @@ def remove(context: Context) -> Outcome:
         if found:
             context.directory.delete_group(found)
     return Outcome("The directory's groups are gone.")
+
+
+def _dissolve(context: Context, group: GroupState) -> str:
+    """Delete the group of a role that nobody has any more; its id from now on."""
+    if group.directory_id:
+        context.directory.delete_group(group.directory_id)
+    return ""
 
 
 def _find(context: Context, group: GroupState) -> str | None:

@@ -12,18 +12,20 @@ _LOOK_AGAIN = 600.0  # seconds until the directory is asked again for somebody i
 def ensure(context: Context) -> Outcome:
     """Make each group hold its wanted members. A person whom the directory does not know stops nobody else."""
     facts: dict[int, MemberFacts] = {}
+    notes: list[str] = []
     for group in context.groups:
         people = _people(context, group, facts)
         if group.directory_id:
-            _sync(context, group, people, facts)
-        facts.update({member.pk: MemberFacts(in_group=False, gone=True) for member in _leaving(context, group)})
+            notes += _sync(context, group, people, facts)
+    gone = [member for member in context.members if not member.wanted]
+    facts.update({member.pk: MemberFacts(in_group=False, gone=True) for member in gone})
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
     message = f"{count - left_out} of {count} in" if left_out else f"{count} {'person' if count == 1 else 'people'} in"
     return Outcome(
         message,
         "SomeUnknown" if left_out else "Done",
-        facts=Facts(members=facts),
+        facts=Facts(members=facts, notes=tuple(notes)),
         look_again=_LOOK_AGAIN if left_out else None,
     )
 
@@ -47,20 +49,32 @@ def _person(context: Context, member: MemberState) -> Person | None:
     return context.directory.find_person(member.email)
 
 
-def _sync(context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts]) -> None:
+def _sync(context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts]) -> list[str]:
+    """Make the group hold these people; what had to be repaired, a sentence each."""
     present = context.directory.members(group.directory_id)  # complete, or an error and nothing happens
     missing = [person for person in people.values() if person.id not in present]
     if missing:
         context.directory.add_members(group.directory_id, missing)
     for pk, person in people.items():
         facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True, message="")
-    ids = [member.directory_id for member in _leaving(context, group) if member.directory_id in present]
-    if ids:
-        context.directory.remove_members(group.directory_id, ids)
+    leaving = [member_id for member_id in _elsewhere(context, group) if member_id in present]
+    if leaving:
+        context.directory.remove_members(group.directory_id, leaving)
+    lost = {person.id for person in missing} & _known(context, group)
+    return [
+        f"{person.email} was no longer in {group.key.name} and was put back." for person in missing if person.id in lost
+    ]
 
 
-def _leaving(context: Context, group: GroupState) -> list[MemberState]:
-    return [member for member in context.members if not member.wanted and member.role == group.role]
+def _elsewhere(context: Context, group: GroupState) -> list[str]:
+    """Our own members who do not belong into this group: on their way out, or with another role now."""
+    here = {member.directory_id for member in context.wanted_members(group.role)}
+    return sorted({member.directory_id for member in context.members if member.directory_id} - here)
+
+
+def _known(context: Context, group: GroupState) -> set[str]:
+    """Those who were in this group when it was last read."""
+    return {member.directory_id for member in context.wanted_members(group.role) if member.in_group}
 
 
 STEP = Step("Members", "Members", "", ensure, needs=("Group",), inline=True)
