@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+
+from django.utils import timezone
 
 from environments import desired, manifests, quantities, template_actions
 from environments import spec as template_spec
@@ -15,6 +17,7 @@ from environments.steps import BY_TYPE, REMOVALS, STEPS
 
 WARN, BAD = 80, 95  # percent of a quota at which a bar changes its colour
 _RECENT = 8  # events on the environment's page
+_SOON = timedelta(days=3)  # before the end, or a third of a short life: the page says so
 _SLOW_POLL, _FAST_POLL = 5, 1  # seconds between refreshes of a live region
 
 
@@ -120,6 +123,14 @@ class EnvironmentPage:
     def is_ready(self) -> bool:
         """Whether the dashboard comes before the timeline."""
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether the end is near enough to be said above everything else."""
+        begin, end = self.environment.created_at, self.environment.ends_at
+        if end is None or not self.environment.wanted:
+            return False
+        return end - timezone.now() < min(_SOON, (end - begin) / 3)
 
     @property
     def open_bars(self) -> list[Bar]:

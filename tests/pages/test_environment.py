@@ -1,0 +1,255 @@
+"""An environment's page in each of its states, and for each of the cast."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from environments.models import Environment, Event
+from environments.phases import Phase, Role, Status
+from tests.pages.reading import HTMX, facts, one, read, rows, words
+
+USAGE = {"requests.memory": ["1863Mi", "2Gi"], "requests.cpu": ["640m", "1"], "services.loadbalancers": ["0", "0"]}
+PENDING = {"status": Status.PENDING}
+WAITING = {
+    "Group": {"status": Status.WAITING, "message": "The directory asked us to slow down.", "attempts": 2},
+    "Members": PENDING,
+    "RoleBinding": PENDING,
+    "Access": PENDING,
+}
+
+
+@pytest.fixture
+def page(client):
+    """Look at an environment as somebody."""
+
+    def get(environment, user, **more):
+        client.force_login(user)
+        return client.get(f"/environments/{environment.namespace}/", **more)
+
+    return get
+
+
+def headings(soup):
+    """The cards, in their order."""
+    return [words(node) for node in soup.select("#live h2, #live > .split details.card > summary")]
+
+
+def test_the_facts_say_what_and_where_it_is(page, dana, make_environment):
+    shown = facts(read(page(make_environment(), dana)))
+    assert shown["State"] == "Ready"
+    assert shown["Template"] == "Namespace · Medium version 1"
+    assert shown["Cluster"] == "Amsterdam"
+    assert shown["Owner"] == "Dana Example team Checkout"
+    assert shown["Ends"] == "in 23 days"
+
+
+def test_a_ready_environment_shows_its_dashboard_first(page, dana, make_environment):
+    soup = read(page(make_environment(usage=USAGE), dana))
+    assert headings(soup)[:2] == ["Quota", "Access"]
+    assert not one(soup, "details#steps").has_attr("open")
+
+
+@pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.FAILED])
+def test_until_it_is_ready_the_timeline_leads(page, dana, make_environment, phase):
+    soup = read(page(make_environment(phase=phase, conditions=WAITING), dana))
+    assert headings(soup)[0] == "Progress"
+    assert soup.select("#steps") == []
+
+
+def test_a_degraded_one_keeps_the_dashboard_and_opens_the_steps(page, dana, make_environment):
+    soup = read(page(make_environment(phase=Phase.DEGRADED, conditions=WAITING), dana))
+    assert headings(soup)[0] == "Quota"
+    assert one(soup, "details#steps").has_attr("open")
+
+
+def test_the_timeline_says_in_words_what_is_done_and_what_is_not(page, dana, make_environment):
+    soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=WAITING), dana))
+    lines = [words(line.b) for line in one(soup, "[aria-labelledby=progress-title] .timeline").select("li")]
+    assert lines[:2] == ["Request accepted : done", "Namespace : done"]
+    assert "Group in the directory : waiting" in lines
+    assert lines[-1] == "Ready : not yet"
+    assert words(one(soup, "[aria-labelledby=progress-title] header span")) == "5 of 10 done"
+
+
+def test_a_waiting_step_says_when_it_is_tried_again_and_how_often_it_was(page, dana, make_environment):
+    soon = timezone.now() + timedelta(seconds=12, milliseconds=500)
+    conditions = WAITING | {"Group": WAITING["Group"] | {"next_try_at": soon}}
+    soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=conditions), dana))
+    line = one(soup, ".timeline li.wait")
+    assert words(one(line, ".aside")) == "next try in 12 seconds"
+    assert "Tried 2 times so far." in words(line)
+    notice = words(one(soup, ".notice.wait"))
+    assert "The directory asked us to slow down. The next try is in 12 seconds" in notice
+
+
+def test_a_failure_says_what_a_person_has_to_do(page, dana, make_environment):
+    failed = {"Namespace": {"status": Status.FAILED, "message": "The name is taken.", "attempts": 1}}
+    soup = read(page(make_environment(phase=Phase.FAILED, conditions=failed), dana))
+    notice = one(soup, ".notice.bad")
+    assert words(notice.div) == "Namespace failed. The name is taken."
+    assert notice.button["form"] == "try-again"
+
+
+def test_quota_is_a_number_with_a_bar_fullest_first(page, dana, make_environment):
+    soup = read(page(make_environment(usage=USAGE), dana))
+    items = soup.select(".quota li")
+    assert [words(item) for item in items] == [
+        "Memory requested 1.82 GiB of 2 GiB 90 %",
+        "CPU requested 0.64 of 1 core 64 %",
+    ]
+    assert items[0].rect["width"] == "90"
+    assert "Not allowed here: load balancers." in words(one(soup, "[aria-labelledby=quota-title]"))
+
+
+def test_a_full_quota_is_said_above_everything_else(page, dana, make_environment):
+    soup = read(page(make_environment(usage=USAGE), dana))
+    assert words(one(soup, ".notice.warn:not([hidden])")).startswith("Memory requested: 90 % of the quota is in use.")
+
+
+def test_figures_that_never_came_are_said_to_be_missing(page, dana, make_environment):
+    assert "not been asked for figures yet" in words(
+        one(read(page(make_environment(), dana)), "[aria-labelledby=quota-title]")
+    )
+
+
+def test_access_is_shown_for_each_member_as_each_layer_sees_it(page, dana, theo, make_environment):
+    environment = make_environment(members={theo.email: Role.DEVELOPER, "nobody@example.com": Role.VIEWER})
+    environment.members.filter(email="nobody@example.com").update(
+        in_group=False, bound=False, allowed=None, message="The directory knows no nobody@example.com."
+    )
+    table = rows(one(read(page(environment, dana)), "[aria-labelledby=access-title]"))
+    assert table == [
+        ["dana@example.com owner", "Admin", "in", "yes", "yes"],
+        ["theo@example.com", "Developer", "in", "yes", "yes"],
+        [
+            "nobody@example.com The directory knows no nobody@example.com.",
+            "Viewer",
+            "missing",
+            "no",
+            "not yet",
+        ],
+    ]
+
+
+def test_the_objects_that_the_portal_keeps_are_named(page, dana, make_environment):
+    card = one(read(page(make_environment(), dana)), "details#objects")
+    assert [words(item.dt) for item in card.select("dl > div")][:2] == ["Namespace", "ResourceQuota environment-quota"]
+    assert card.select("a")[-1]["href"].endswith("/objects/")
+
+
+def test_the_commands_name_context_and_namespace(page, dana, make_environment):
+    environment = make_environment()
+    lines = one(read(page(environment, dana)), "#use-lines").get_text().splitlines()
+    assert lines == ["kubectl config use-context amsterdam", f"kubectl -n {environment.namespace} get all"]
+
+
+def test_the_latest_events_lead_to_the_history(page, dana, make_environment):
+    environment = make_environment()
+    for number in range(10):
+        Event.objects.create(environment=environment, verb="Drift", message=f"number {number}")
+    card = one(read(page(environment, dana)), "[aria-labelledby=events-title]")
+    assert len(card.select("li")) == 8
+    assert card.a["href"] == f"/environments/{environment.namespace}/history/"
+
+
+def test_while_something_is_under_way_the_page_looks_again_by_itself(page, dana, make_environment):
+    environment = make_environment(phase=Phase.PROVISIONING, conditions=WAITING)
+    soup = read(page(environment, dana))
+    live = one(soup, "#live")
+    assert live["hx-get"] == f"/environments/{environment.namespace}/"
+    assert live["hx-trigger"].startswith("every ")
+    assert one(soup, "head noscript meta")["http-equiv"] == "refresh"
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.FAILED, Phase.DELETED])
+def test_once_nothing_is_under_way_it_does_not(page, dana, make_environment, phase):
+    soup = read(page(make_environment(phase=phase), dana))
+    assert not one(soup, "#live").has_attr("hx-trigger")
+    assert soup.find("noscript") is None
+
+
+def test_a_refresh_brings_only_the_live_part(page, dana, make_environment):
+    soup = read(page(make_environment(), dana, headers=HTMX))
+    assert soup.find("html") is None
+    assert [node["id"] for node in soup.find_all(recursive=False)] == ["live"]
+
+
+def test_a_refresh_takes_no_focus_away(page, dana, make_environment):
+    """What can have the focus in the live part has an id, by which htmx finds it again; forms stay outside."""
+    failed = {"Namespace": {"status": Status.FAILED, "message": "Taken.", "attempts": 1}}
+    for environment in (make_environment(usage=USAGE), make_environment(phase=Phase.FAILED, conditions=failed)):
+        live = one(read(page(environment, dana)), "#live")
+        assert [str(node)[:80] for node in live.select("a, button, summary, [tabindex]") if not node.get("id")] == []
+        assert live.select("form, input") == []
+
+
+def test_only_a_short_sentence_is_announced(page, dana, make_environment):
+    soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=WAITING), dana))
+    assert words(one(soup, "#status[role=status]")) == "Provisioning: 5 of 10 done"
+    assert one(soup, "#live").select("[aria-live], [role=status], [role=alert]") == []
+
+
+def test_deletion_under_way_shows_what_is_left_to_do(page, dana, make_environment):
+    stuck = {"Namespace": {"status": Status.WAITING, "message": "A finalizer holds it.", "attempts": 7}}
+    soup = read(page(make_environment(phase=Phase.DELETING, conditions=stuck), dana))
+    assert headings(soup) == ["Removal", "What happened"]
+    assert "Ends" not in facts(soup)
+    assert soup.select(".actions a.danger") == []
+
+
+def test_of_a_deleted_one_the_record_stays(page, dana, make_environment):
+    soup = read(page(make_environment(phase=Phase.DELETED), dana))
+    assert "This environment is gone." in words(one(soup, "#live > .notice"))
+    assert headings(soup) == ["Removal", "What happened"]
+    assert facts(soup)["Deleted"] == "just now"
+
+
+def test_the_owner_and_platform_admins_can_change_it_readers_cannot(
+    page, dana, theo, max_manager, ada, make_environment
+):
+    environment = make_environment()
+
+    def can(user):
+        return bool(read(page(environment, user)).select("#try-again, .actions a.danger"))
+
+    assert [can(user) for user in (dana, theo, max_manager, ada)] == [True, False, False, True]
+
+
+def test_a_reader_gets_no_button_to_try_again(page, theo, make_environment):
+    failed = {"Namespace": {"status": Status.FAILED, "message": "Taken.", "attempts": 1}}
+    notice = one(read(page(make_environment(phase=Phase.FAILED, conditions=failed), theo)), ".notice.bad")
+    assert notice.find("button") is None
+
+
+def test_a_stranger_finds_nothing(page, sam, make_environment):
+    read(page(make_environment(), sam), status=404)
+
+
+def test_trying_again_is_for_those_who_may_change_it(client, dana, theo, sam, make_environment):
+    environment = make_environment(phase=Phase.FAILED)
+    url = f"/environments/{environment.namespace}/try-again/"
+    for user, status in ((theo, 403), (sam, 404), (dana, 302)):
+        client.force_login(user)
+        assert client.post(url).status_code == status
+    assert Environment.objects.get().generation == 2
+
+
+def test_after_trying_again_the_page_says_so(client, dana, make_environment):
+    environment = make_environment(phase=Phase.FAILED)
+    client.force_login(dana)
+    response = client.post(f"/environments/{environment.namespace}/try-again/", follow=True)
+    assert words(one(read(response), "main > .notice[role=status]:not([hidden])")) == "Looking at everything again."
+
+
+def test_the_number_of_queries_does_not_grow_with_members(
+    client, dana, make_environment, django_assert_max_num_queries
+):
+    members = {f"person{number}@example.com": Role.DEVELOPER for number in range(20)}
+    environment = make_environment(members=members, usage=USAGE)
+    for number in range(30):
+        Event.objects.create(environment=environment, verb="Drift", message=f"number {number}", actor=dana)
+    client.force_login(dana)
+    with django_assert_max_num_queries(14):
+        soup = read(client.get(f"/environments/{environment.namespace}/"))
+    assert len(rows(one(soup, "[aria-labelledby=access-title]"))) == 21

@@ -1,0 +1,91 @@
+"""Putting the end off, and moving to a newer version of the template."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from environments import spec as template_spec
+from environments.models import Environment, TemplateVersion
+from tests.conftest import SPEC
+from tests.pages.reading import facts, one, read, words
+
+
+@pytest.fixture
+def environment(make_environment):
+    return make_environment(usage={"pods": ["40", "50"]})
+
+
+@pytest.fixture
+def visit(client, environment):
+    """Open a page of the environment as somebody, or send to it."""
+
+    def go(user, page="", method="get"):
+        client.force_login(user)
+        return getattr(client, method)(f"/environments/{environment.namespace}/{page}")
+
+    return go
+
+
+@pytest.fixture
+def newer(environment):
+    """Version 2, which grants fewer pods."""
+    environment.version.template.versions.update(state="retired")
+    sizes = [size | {"quota": size["quota"] | {"pods": "30"}} for size in SPEC["sizes"]]
+    return TemplateVersion.objects.create(
+        template=environment.version.template,
+        number=2,
+        state="published",
+        spec=template_spec.dump(template_spec.parse(SPEC | {"sizes": sizes})),
+    )
+
+
+def test_the_owner_can_put_the_end_off_and_is_told(visit, dana):
+    button = one(read(visit(dana)), ".actions button[form=extend]")
+    assert words(button).startswith("Extend to ")
+    assert visit(dana, "extend/", "post").status_code == 302
+    soup = read(visit(dana))
+    assert words(one(soup, "main > .notice.success")) == "Its end was put off."
+    assert facts(soup)["Ends"] == "in 53 days"
+
+
+def test_a_reader_cannot(visit, theo, sam):
+    assert read(visit(theo)).select("[form=extend]") == []
+    assert [visit(user, "extend/", "post").status_code for user in (theo, sam)] == [403, 404]
+
+
+def test_an_end_that_is_near_is_said_above_everything_else(visit, dana, environment):
+    created_at = timezone.now() - timedelta(days=28)
+    Environment.objects.update(created_at=created_at, ends_at=timezone.now() + timedelta(days=2, minutes=1))
+    notice = read(visit(dana)).select("#live > .notice")[0]
+    assert words(notice.div) == "It ends in 2 days . Then it is removed with everything in it."
+    assert notice.button["form"] == "extend"
+
+
+def test_a_short_life_does_not_begin_with_its_end(visit, dana):
+    Environment.objects.update(ends_at=timezone.now() + timedelta(days=2, minutes=1))
+    assert "It ends" not in words(read(visit(dana)).select("#live > .notice")[0])
+
+
+def test_a_newer_version_is_offered_to_those_who_may_move(visit, dana, theo, newer):
+    assert one(read(visit(dana)), "#newer")["href"].endswith("/move/")
+    assert read(visit(theo)).select("#newer") == []
+    assert [visit(theo, "move/").status_code] == [403]
+
+
+def test_moving_says_first_what_changes_and_what_gets_tight(visit, dana, newer):
+    soup = read(visit(dana, "move/"))
+    assert words(soup.h1) == "Move to version 2"
+    assert words(one(soup, ".notice.warn li")) == "Pods: 40 in use, 30 granted."
+    assert [words(heading) for heading in soup.select("main h2")] == ["What changes", "What stays"]
+
+
+def test_moving_leads_back_to_the_environment(visit, dana, environment, newer):
+    assert visit(dana, "move/", "post").status_code == 302
+    environment.refresh_from_db()
+    assert environment.version == newer
+
+
+def test_without_a_newer_version_there_is_nothing_to_move_to(visit, dana):
+    assert visit(dana, "move/").status_code == 302
+    assert words(one(read(visit(dana)), "main > .notice.info")) == "It has the newest version."

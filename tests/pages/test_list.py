@@ -1,0 +1,138 @@
+"""The list of environments: who sees what, filters that live in the address, and what is said when it is empty."""
+
+import pytest
+
+from environments.phases import Phase, Role
+from tests.pages.reading import HTMX, labelled, one, read, words
+
+URL = "/environments/"
+USAGE = {"requests.memory": ["1863Mi", "2Gi"], "pods": ["3", "50"]}
+
+
+@pytest.fixture
+def listed(client):
+    """Ask for the list as somebody."""
+
+    def get(user, query="", **more):
+        client.force_login(user)
+        return client.get(f"{URL}?{query}", **more)
+
+    return get
+
+
+def names(soup):
+    """The names in the list."""
+    return [words(link) for link in soup.select("tbody th a")]
+
+
+def test_a_line_says_where_an_environment_stands(listed, dana, make_environment):
+    environment = make_environment(usage=USAGE)
+    row = one(read(listed(dana)), "tbody tr")
+    assert row.a["href"] == f"/environments/{environment.namespace}/"
+    cells = [words(cell) for cell in row.find_all("td")]
+    assert cells == [
+        "Ready",
+        "Namespace Medium",
+        "Amsterdam",
+        "Dana Example Checkout",
+        "90 % Memory requested",
+        "in 23 days",
+    ]
+
+
+def test_the_fullest_quota_is_a_bar_and_a_number(listed, dana, make_environment):
+    make_environment(usage=USAGE)
+    gauge = one(read(listed(dana)), ".gauge")
+    assert gauge.rect["width"] == "90"
+    assert "warn" in gauge.svg["class"]
+
+
+def test_the_owner_their_team_their_manager_a_member_and_admins_see_it_a_stranger_does_not(
+    listed, dana, theo, max_manager, ada, sam, make_environment
+):
+    make_environment()
+    assert [len(names(read(listed(user)))) for user in (dana, theo, max_manager, ada, sam)] == [1, 1, 1, 1, 0]
+
+
+def test_a_member_from_another_team_sees_it(listed, sam, make_environment):
+    make_environment(members={sam.email: Role.VIEWER})
+    assert names(read(listed(sam))) == ["Checkout refunds"]
+
+
+def test_somebody_without_environments_is_led_to_the_catalog(listed, sam):
+    empty = one(read(listed(sam)), ".empty")
+    assert words(empty.h2) == "No environments yet"
+    assert one(empty, "a.button")["href"] == "/"
+
+
+def test_filters_without_a_match_say_so_and_can_be_cleared(listed, dana, make_environment):
+    make_environment()
+    empty = one(read(listed(dana, "q=nothing")), ".empty")
+    assert words(empty.h2) == "Nothing matches"
+    assert one(empty, "a")["href"] == URL
+
+
+def test_deleted_ones_show_only_when_asked_for(listed, dana, make_environment):
+    make_environment(phase=Phase.DELETED, name="Gone")
+    make_environment(name="Here")
+    assert names(read(listed(dana))) == ["Here"]
+    assert names(read(listed(dana, "phase=Deleted"))) == ["Gone"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("q=refunds", ["Refunds"]),
+        ("q=theo@", ["Theos"]),
+        ("phase=Failed", ["Broken"]),
+        ("mine=on", ["Broken", "Refunds"]),
+        ("template=namespace", ["Broken", "Refunds", "Theos"]),
+        ("cluster=amsterdam", ["Broken", "Refunds", "Theos"]),
+        ("phase=Nonsense", ["Broken", "Refunds", "Theos"]),
+    ],
+)
+def test_filters(listed, dana, theo, make_environment, query, expected):
+    make_environment(name="Refunds")
+    make_environment(theo, name="Theos")
+    make_environment(phase=Phase.FAILED, name="Broken")
+    assert sorted(names(read(listed(dana, query)))) == expected
+
+
+def test_filters_stay_in_the_form_and_in_the_links_to_other_pages(listed, dana, make_environment):
+    for number in range(26):
+        make_environment(name=f"Load {number}")
+    soup = read(listed(dana, "q=load&phase=Ready&template="))
+    assert labelled(soup, "Search")["value"] == "load"
+    assert one(soup, "#id_phase option[selected]")["value"] == "Ready"
+    assert one(soup, "a[rel=next]")["href"] == "?q=load&phase=Ready&page=2"
+
+
+def test_pages_lead_on_and_back(listed, dana, make_environment):
+    for number in range(26):
+        make_environment(name=f"Load {number}")
+    first, second = read(listed(dana)), read(listed(dana, "page=2"))
+    assert len(names(first)) == 25
+    assert first.select("a[rel=prev]") == []
+    assert len(names(second)) == 1
+    assert words(one(second, "nav.pages p")) == "26 to 26 of 26 environments"
+
+
+def test_a_page_that_is_not_there_is_the_last_one(listed, dana, make_environment):
+    make_environment()
+    assert len(names(read(listed(dana, "page=99")))) == 1
+
+
+def test_the_live_search_gets_the_rows_and_a_tidy_address(listed, dana, make_environment):
+    make_environment()
+    response = listed(dana, "q=checkout&phase=&page=1", headers=HTMX)
+    assert read(response).find("html") is None
+    assert response["HX-Replace-Url"] == "?q=checkout"
+    assert listed(dana, "q=", headers=HTMX)["HX-Replace-Url"] == URL
+
+
+def test_the_number_of_queries_does_not_grow_with_rows(client, dana, make_environment, django_assert_max_num_queries):
+    for number in range(25):
+        make_environment(name=f"Load {number}", usage=USAGE)
+    client.force_login(dana)
+    with django_assert_max_num_queries(8):
+        assert len(names(read(client.get(URL)))) == 25
