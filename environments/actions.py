@@ -14,9 +14,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments import directory, naming, placement, removals, tasks
+from environments import naming, placement, removals, tasks
 from environments import spec as template_spec
-from environments.errors import ReconcileError
 from environments.models import (
     Cluster,
     Condition,
@@ -120,18 +119,6 @@ def try_again(environment: Environment, actor: User) -> None:
         Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED).update(phase=phase)
         _event(environment, actor, "Retry", f"{actor} asked to try again.")
         tasks.enqueue_after_commit(environment.pk)
-
-
-def unknown_people(addresses: list[str]) -> list[str]:
-    """Those addresses that the default directory certainly does not know; none where it does not answer."""
-    row = Directory.objects.filter(is_default=True).first()
-    if row is None or not addresses:
-        return []
-    try:
-        client = directory.connect(row)
-        return [address for address in addresses if client.find_person(address) is None]
-    except ReconcileError:
-        return []  # said later, on the member's line
 
 
 def at_limit(user: User, template: Template) -> list[Environment]:

@@ -1,21 +1,18 @@
 """Forms: the request form, made from a template version's own description, and the list's filters."""
 
-import difflib
 import re
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
 from environments import actions, naming, placement, quantities
-from environments.models import Cluster, Template, TemplateVersion, User
+from environments.addresses import MAX_ADDRESSES, AddressesField, check_known
+from environments.models import Cluster, Environment, Template, TemplateVersion, User
 from environments.models.templates import Placement
 from environments.phases import Phase, Role
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
-
-MAX_COLLABORATORS = 20
 
 
 class RequestForm(forms.Form):
@@ -71,10 +68,9 @@ class RequestForm(forms.Form):
         roles = self.spec.collaborator_roles
         if not roles:
             return
-        self.fields["collaborators"] = forms.CharField(
+        self.fields["collaborators"] = AddressesField(
             required=False,
-            widget=forms.Textarea(attrs={"rows": 2}),
-            help_text=f"E-mail addresses, up to {MAX_COLLABORATORS}. They get access at the same time as you.",
+            help_text=f"E-mail addresses, up to {MAX_ADDRESSES}. They get access at the same time as you.",
         )
         self.fields["collaborator_role"] = forms.ChoiceField(
             label="Their role", choices=[(role.value, role.label) for role in roles], initial=roles[0].value
@@ -134,25 +130,10 @@ class RequestForm(forms.Form):
         return name
 
     def clean_collaborators(self) -> list[str]:
-        """Addresses, each once, all known to the directory as far as it answers."""
-        typed = str(self.cleaned_data["collaborators"])
-        addresses = list(dict.fromkeys(part.lower() for part in re.split(r"[\s,;]+", typed) if part))
-        if len(addresses) > MAX_COLLABORATORS:
-            raise ValidationError(f"At most {MAX_COLLABORATORS}; these are {len(addresses)}.")
-        for address in addresses:
-            try:
-                validate_email(address)
-            except ValidationError:
-                raise ValidationError(f"“{address[:80]}” is not an e-mail address.") from None
-        unknown = actions.unknown_people(addresses)
-        if unknown:
-            raise ValidationError([self._unknown(address) for address in unknown])
+        """Addresses, all known to the directory as far as it answers."""
+        addresses: list[str] = self.cleaned_data["collaborators"]
+        check_known(addresses, self.user)
         return addresses
-
-    def _unknown(self, address: str) -> str:
-        mates = User.objects.filter(teams__in=self.user.teams.all()).values_list("email", flat=True)
-        close = difflib.get_close_matches(address, sorted(set(mates)), n=1, cutoff=0.8)
-        return f"The directory knows no {address}." + (f" Did you mean {close[0]}?" if close else "")
 
     def clean(self) -> dict[str, Any]:
         """Each parameter by its own rules, with the message at its field."""
@@ -214,6 +195,37 @@ class FilterForm(forms.Form):
     mine = forms.BooleanField(label="Only mine", required=False)
 
 
+class MembersForm(forms.Form):
+    """Who is to get access, and which role."""
+
+    addresses = AddressesField(label="E-mail addresses", help_text=f"Up to {MAX_ADDRESSES}, one a line or with commas.")
+    role = forms.ChoiceField()
+
+    def __init__(self, environment: Environment, user: User, data: Any = None) -> None:
+        super().__init__(data)
+        self.environment, self.user = environment, user
+        cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
+
+    def clean_addresses(self) -> list[str]:
+        """Addresses, all known to the environment's directory as far as it answers."""
+        addresses: list[str] = self.cleaned_data["addresses"]
+        check_known(addresses, self.user, self.environment.directory)
+        return addresses
+
+
+class HandoverForm(forms.Form):
+    """Who is to own an environment, and what its owner keeps."""
+
+    address = forms.EmailField(
+        label="New owner", help_text="The e-mail address of somebody who has signed in here before."
+    )
+    keep = forms.ChoiceField(label="The present owner keeps", required=False)
+
+    def __init__(self, environment: Environment, data: Any = None) -> None:
+        super().__init__(data)
+        cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "no access"), *_role_choices(environment)]
+
+
 class DeleteForm(forms.Form):
     """The name, typed, before an environment goes."""
 
@@ -241,6 +253,10 @@ def size_figures(spec: TemplateSpec, size: Size) -> list[str]:
             word = {"pods": " pods", "requests.nvidia.com/gpu": " GPUs"}.get(resource, "")
             parts.append(text + word)
     return parts
+
+
+def _role_choices(environment: Environment) -> list[tuple[str, str]]:
+    return [(role.value, str(role.label)) for role in environment.template_spec.collaborator_roles]
 
 
 def _field_name(parameter: Parameter) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments.views import catalog, environments
+from environments.views import catalog, environments, members
 
 urlpatterns = [
     path("", catalog.catalog, name="catalog"),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("environments/<slug:namespace>/history/", environments.history, name="history"),
     path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
     path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
+    path("environments/<slug:namespace>/members/", members.members, name="members"),
+    path("environments/<slug:namespace>/members/remove/", members.remove, name="remove_member"),
+    path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
     path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
