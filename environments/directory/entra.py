@@ -53,6 +53,12 @@ class EntraClient(RestClient):
             raise not_ours(key.name)
         return text(named[0], "id") if named else None
 
+    def delete_group(self, group_id: str) -> None:
+        """Delete the group; nothing happens where it is gone. DELETE /groups/{id}. Raises TemporaryError (NotYet)."""
+        super().delete_group(group_id)
+        with self._lock:
+            self._made.pop(group_id, None)
+
     def check(self) -> str:
         """One sentence that says who answers. Reads a person and a group, as the portal's work needs."""
         for path in ("/users", self.groups):

@@ -1,0 +1,1 @@
+"""Directories at the HTTP edge, one per product, that follow its documentation: shapes, paging, limits, faults."""
