@@ -141,6 +141,7 @@ def differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
         *_figures("Container maximum", old.limits.maximum, new.limits.maximum),
         *_isolation_differences(old, new),
         *_access_differences(old, new),
+        *_plain_differences(old, new),
     ]
 
 
@@ -225,7 +226,8 @@ _PARAMETER_WORDS = {
     "minimum": "the minimum",
     "maximum": "the maximum",
 }
-_NETWORK_WORDS = {"dns": "Asking for names (DNS)", "same_namespace": "Traffic inside the namespace"}
+#: Parts without words of their own: their fields by name.
+_PLAIN = ("extension", "naming", "labels", "annotations", "automount_token", "manifests")
 
 
 def _parameter_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
@@ -262,8 +264,13 @@ def _size_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 
 
 def _one_size(old: Size, new: Size) -> list[str]:
-    label = [f"Size {new.name}: the label is {_show(new.label)}, was {_show(old.label)}."]
-    return (label if old.label != new.label else []) + _figures(f"Size {new.name}", old.quota, new.quota)
+    words = {"label": "the label", "teams": "the teams that may have it"}
+    changed = [field for field in words if getattr(old, field) != getattr(new, field)]
+    found = [
+        f"Size {new.name}: {words[field]} is {_show(getattr(new, field))}, was {_show(getattr(old, field))}."
+        for field in changed
+    ]
+    return found + _figures(f"Size {new.name}", old.quota, new.quota)
 
 
 def _figures(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:
@@ -285,15 +292,13 @@ def _figure(old: str | None, new: str | None) -> str:
 
 
 def _isolation_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
-    found = [
-        f"{words} is {'let through' if getattr(new.network, field) else 'no longer let through'}."
-        for field, words in _NETWORK_WORDS.items()
-        if getattr(old.network, field) != getattr(new.network, field)
-    ]
+    before, after = old.network.sentences(), new.network.sentences()
+    found = [f"Now let through: {sentence}" for sentence in after if sentence not in before]
+    found += [f"No longer let through: {sentence}" for sentence in before if sentence not in after]
     for mode in ("enforce", "audit", "warn"):
-        before, after = getattr(old.pod_security, mode), getattr(new.pod_security, mode)
-        if before != after:
-            found.append(f"Pod Security, {mode}: {after}, was {before}.")
+        level, former = getattr(new.pod_security, mode), getattr(old.pod_security, mode)
+        if level != former:
+            found.append(f"Pod Security, {mode}: {level}, was {former}.")
     return found
 
 
@@ -310,9 +315,27 @@ def _access_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
     return found
 
 
+def _plain_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
+    before, after = (_flat(template_spec.dump(spec)) for spec in (old, new))
+    changed = [place for place in before | after if before.get(place) != after.get(place)]
+    return [f"{place}: {_show(after.get(place))}, was {_show(before.get(place))}." for place in changed]
+
+
+def _flat(data: dict[str, Any]) -> dict[str, Any]:
+    """The parts without words of their own, by the place of each value."""
+    found: dict[str, Any] = {}
+    for part in _PLAIN:
+        value = data.get(part)
+        found |= {f"{part}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {part: value}
+    return found
+
+
 def _show(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value) or "nothing"
-    return f"“{value}”" if value else "empty"
+    text = str(value) if value is not None else ""
+    if "\n" in text:
+        return f"{len(text.splitlines())} lines"
+    return f"“{text}”" if text else "empty"

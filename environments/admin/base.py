@@ -1,5 +1,6 @@
 """What every page of the admin shares: who may come in, what it is called, and rows that are only read."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,12 @@ else:  # Django's own classes cannot be subscripted
 
 #: Not for hands: roles follow the groups claim, single sign-on is set up in the environment (portal/env.py).
 _ELSEWHERE = (Group, EmailAddress, SocialAccount, SocialApp, SocialToken)
+_GROUPS = {
+    "Catalog": ("Template", "TemplateVersion"),
+    "Places": ("Cluster", "Directory"),
+    "People": ("User", "Team"),
+    "Record": ("Environment", "Condition", "Event", "LogEntry"),
+}
 #: They put themselves on the site when they are imported: before now, so that they can be taken off again.
 _OTHERS = ("django.contrib.auth.admin", "allauth.account.admin", "allauth.socialaccount.admin")
 
@@ -44,12 +51,28 @@ def is_platform_admin(request: HttpRequest) -> bool:
 def set_up_site() -> None:
     """Make Django's default admin site the portal's: its door, and only the portal's own rows."""
     admin.site.has_permission = is_platform_admin  # type: ignore[method-assign]
+    admin.site.get_app_list = _grouped(admin.site.get_app_list)  # type: ignore[method-assign]
     admin.site.index_title = "Administration"
     for module in _OTHERS:
         import_module(module)
     for model in _ELSEWHERE:
         if admin.site.is_registered(model):
             admin.site.unregister(model)
+
+
+def _grouped(listed: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """The front page by what people do, not by the alphabet; `listed` is Django's own list of apps."""
+
+    def groups(request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps = listed(request, app_label)
+        if app_label:
+            return apps
+        models = {model["object_name"]: model | {"app": app} for app in apps for model in app["models"]}
+        found = [(name, [models.pop(model) for model in names if model in models]) for name, names in _GROUPS.items()]
+        found.append(("More", list(models.values())))
+        return [rows[0]["app"] | {"name": name, "models": rows} for name, rows in found if rows]
+
+    return groups
 
 
 class ReadOnlyAdmin(AnyAdmin):

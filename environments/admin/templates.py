@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -24,6 +25,7 @@ from environments.phases import LIVE
 
 State = TemplateVersion.State
 HISTORY_PAGE = 50
+CARD = ("name", "slug", "summary", "category", "icon", "readme")
 
 
 @admin.register(Template)
@@ -34,7 +36,6 @@ class TemplateAdmin(AnyAdmin):
     list_filter = ("category",)
     search_fields = ("name", "slug", "summary")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
-    filter_horizontal = tuple(field.name for field in Template._meta.many_to_many)
     actions = None  # a template with versions is retired, not deleted
     change_form_template = "admin/environments/template/change_form.html"
 
@@ -47,6 +48,17 @@ class TemplateAdmin(AnyAdmin):
             drafts=Count("versions", filter=Q(versions__state=State.DRAFT), distinct=True),
             live_count=live,
         )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Template | None = None) -> Any:
+        """What the catalog shows, and everything else there is: who may have it, and where it lands."""
+        others = [name for name in self.get_fields(request, obj) if name not in CARD]
+        return ((None, {"fields": CARD}), ("Who and where", {"fields": others}))
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Several of a kind are ticked: Django's two boxes need scripts, and a list box a steady Control key."""
+        if not db_field.many_to_many:
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return db_field.formfield(widget=forms.CheckboxSelectMultiple(attrs={"class": "choose-many"}))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Template | None = None) -> dict[str, Any]:
         """A stored slug stays: addresses and labels have it."""

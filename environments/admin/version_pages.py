@@ -1,16 +1,18 @@
 """What the pages about template versions show: plain data, made before any HTML."""
 
+import uuid
 from dataclasses import dataclass, field
 
 import yaml
 from django import forms
+from django.conf import settings
 from django.http import QueryDict
 
 from environments import cluster, previews, quantities, rbac, template_actions
 from environments.admin.dry_runs import Verdict, dry_run
 from environments.errors import ReconcileError
 from environments.forms import RequestForm
-from environments.manifests import Manifest
+from environments.manifests import Manifest, environment_label
 from environments.models import Cluster, TemplateVersion, User
 from environments.spec import InvalidSpecError, TemplateSpec
 
@@ -161,9 +163,20 @@ def preview(version: TemplateVersion, user: User, data: QueryDict | None) -> Pre
 def _ask(page: PreviewPage, row: Cluster, manifests: list[Manifest]) -> None:
     page.cluster = row
     try:
+        manifests = [_with_id(manifest) for manifest in manifests]
         page.verdicts = dry_run(cluster.connect(row), manifests, page.scratch.cleaned_data["scratch"])
     except ReconcileError as error:
         page.error = error.message
+
+
+def _with_id(manifest: Manifest) -> Manifest:
+    """With an id such as a request will give it: what the preview shows in its place is no label's value."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    key = environment_label(settings.LABEL_DOMAIN)
+    if key not in labels:
+        return manifest
+    return manifest | {"metadata": metadata | {"labels": labels | {key: str(uuid.uuid4())}}}
 
 
 def _form(version: TemplateVersion, user: User, data: QueryDict | None) -> RequestForm:

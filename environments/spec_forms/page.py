@@ -50,16 +50,19 @@ class SpecForms:
 
     def is_valid(self) -> bool:
         """Whether the page makes a spec; otherwise every sentence stands at its cell."""
-        checked = [table.is_valid() for table in self.tables]  # all of them, not up to the first that is not
+        for table in self.tables:
+            table.is_valid()  # each looks at its cells now; what is wrong in one does not hide the rest
+        self.general.is_valid()
         self._check_rows()
-        if not self.general.is_valid() or not all(checked) or self.error_count:
-            return False
         try:
-            self.spec = template_spec.parse(self._collect())
+            spec = template_spec.parse(self._collect())
         except InvalidSpecError as error:
             for problem in error.problems:
                 self._place(problem)
             return False
+        if self.error_count:
+            return False
+        self.spec = spec
         return True
 
     @property
@@ -149,13 +152,14 @@ class SpecForms:
                 self._complain(getattr(self, name), "key", key, "value", rest, text)
             case (place, text):
                 field = next((str(part) for part in place if part in self.general.fields), "")
-                self.general.add_error(field, text) if field else self.errors.append(text)
+                if not field:
+                    self.errors.append(text)
+                elif field not in self.general.errors:
+                    self.general.add_error(field, text)
 
     def _complain(self, table: Table, key: str, wanted: str, column: str, rest: Iterable[Any], text: str) -> None:
         row = next(row for row in table.written() if row.text(key) == wanted)
-        cell = key if "[key]" in rest else column
-        if text not in row.errors.get(cell, []):
-            row.complain(cell, text)
+        row.complain(key if "[key]" in rest else column, text)
 
 
 def _rows(row: Any, parts: Iterable[Any]) -> list[Data]:

@@ -36,16 +36,17 @@ class Row(forms.Form):
         return bool(self.is_bound and self["DELETE"].value())
 
     def text(self, name: str) -> str:
-        """What is written in a cell."""
-        return str(getattr(self, "cleaned_data", {}).get(name) or "").replace("\r\n", "\n")
+        """What is written in a cell, wrong or not."""
+        return str(self[name].value() or "").replace("\r\n", "\n").strip()
 
     def lines(self, name: str) -> list[str]:
         """What is written in a cell, by its lines, without blank ones."""
         return [line.strip() for line in self.text(name).splitlines() if line.strip()]
 
     def complain(self, name: str, sentence: str) -> None:
-        """Put a sentence at a cell, or at the row where it has no such cell."""
-        self.add_error(name if name in self.fields else None, sentence)
+        """Put a sentence at a cell that has none yet, or at the row where it has no such cell."""
+        if name not in self.errors:
+            self.add_error(name if name in self.fields else None, sentence)
 
 
 class ParameterRow(Row):
@@ -72,7 +73,7 @@ class ParameterRow(Row):
         """The row as a parameter's data."""
         texts = ("name", "label", "help", "type", "mode", "default", "pattern", "minimum", "maximum")
         data: Data = {name: self.text(name) for name in texts}
-        return data | {"required": bool(self.cleaned_data.get("required")), "choices": self.lines("choices")}
+        return data | {"required": bool(self["required"].value()), "choices": self.lines("choices")}
 
     @property
     def has_folded_errors(self) -> bool:
