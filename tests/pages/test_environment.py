@@ -120,13 +120,13 @@ def test_access_is_shown_for_each_member_as_each_layer_sees_it(page, dana, theo,
     )
     table = rows(one(read(page(environment, dana)), "[aria-labelledby=access-title]"))
     assert table == [
-        ["dana@example.com owner", "Admin", "in", "yes", "yes"],
-        ["theo@example.com", "Developer", "in", "yes", "yes"],
+        ["dana@example.com owner", "Admin", "in", "bound", "yes"],
+        ["theo@example.com", "Developer", "in", "bound", "yes"],
         [
             "nobody@example.com The directory knows no nobody@example.com.",
             "Viewer",
             "missing",
-            "no",
+            "not bound",
             "not yet",
         ],
     ]
