@@ -41,7 +41,8 @@ class InvalidSpecError(ValueError):
 class Strict(BaseModel):
     """Unknown keys are errors, so that a typing mistake is found; values do not change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    # The texts below fields become descriptions in the JSON Schema of template files.
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, use_attribute_docstrings=True)
 
 
 def substitute(text: str, values: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ class Ports(Strict):
     """A rule's ports; none: all of them."""
 
     ports: tuple[Port, ...] = ()
+    """Such as 443, 5432/TCP or 53/UDP. Empty: all of them."""
 
     @model_validator(mode="after")
     def _numbers(self) -> Self:
@@ -37,6 +38,7 @@ class Egress(Ports):
     """Traffic out, to a block of addresses."""
 
     cidr: str
+    """Such as 10.20.0.0/16."""
 
     @field_validator("cidr")
     @classmethod
@@ -51,7 +53,9 @@ class Ingress(Ports):
     """Traffic in, from the namespaces that have a label."""
 
     label: str
+    """The key of a namespace's label, such as team or example.com/team."""
     value: str
+    """Its value."""
 
     @model_validator(mode="after")
     def _selector(self) -> Self:
@@ -66,10 +70,15 @@ class Network(Strict):
     """Deny-all, always, and what is let through beside it."""
 
     dns: bool = True
+    """Pods may resolve names."""
     same_namespace: bool = False
-    ingress_controller: bool = False  # from the namespace that the cluster's row names
+    """Pods of the namespace reach each other."""
+    ingress_controller: bool = False
+    """The ingress controller reaches the pods. The cluster's row names its namespace."""
     egress: tuple[Egress, ...] = ()
+    """Blocks of addresses that pods reach."""
     ingress: tuple[Ingress, ...] = ()
+    """Namespaces that reach the pods."""
 
     def sentences(self) -> list[str]:
         """What gets through, a sentence each; none where nothing does."""

@@ -33,16 +33,27 @@ class Parameter(Strict):
     """One question of the request form."""
 
     name: Name
+    """What ${name} stands for in figures, labels, annotations and manifests."""
     label: str = ""
+    """The question's title. Empty: made from the name."""
     help: str = ""
+    """A line below the field."""
     type: Kind = Kind.STRING
+    """What a value is; it decides the widget and how values compare."""
     mode: Mode = Mode.FREE
+    """Who may change it: free, restricted to the choices, or fixed to the default."""
     required: bool = False
+    """Whether it must be answered."""
     default: str = ""
+    """The value to begin with, in quotes where it is a number."""
     choices: tuple[str, ...] = ()
+    """The values it may take."""
     pattern: str = ""
+    """A regular expression that the whole value matches."""
     minimum: str = ""
+    """The least that a whole number or a quantity may be."""
     maximum: str = ""
+    """The most that a whole number or a quantity may be."""
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

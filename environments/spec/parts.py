@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,34 +14,48 @@ class Size(Strict):
     """A named preset: what `quota` says for it goes over the template's own quota."""
 
     name: Name
+    """What environments record; it stays the same while the label changes."""
     label: str = ""
+    """What people read. Empty: made from the name."""
     quota: Figures = Field(default_factory=dict)
-    teams: tuple[str, ...] = ()  # names of teams; none: everybody
+    """Figures by resource. They go over the template's own quota."""
+    teams: tuple[str, ...] = ()
+    """Names of the teams that may have this size. Empty: everybody."""
 
 
 class Limits(Strict):
     """The LimitRange's container defaults, so that pods without resources start under a quota."""
 
     default: Figures = Field(default_factory=dict)
+    """The limit of a container that sets none."""
     default_request: Figures = Field(default_factory=dict)
+    """The request of a container that sets none."""
     maximum: Figures = Field(default_factory=dict)
+    """The most that one container may have."""
 
     def groups(self) -> tuple[tuple[str, Figures], ...]:
         """The three kinds of figures with their names."""
         return ("default_request", self.default_request), ("default", self.default), ("maximum", self.maximum)
 
 
+_LEVELS = ["privileged", "baseline", "restricted"]
+Level = Annotated[str, Field(json_schema_extra={"enum": list[Any](_LEVELS)})]
+
+
 class PodSecurity(Strict):
     """Pod Security admission levels. https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
 
-    enforce: str = "baseline"
-    audit: str = "restricted"
-    warn: str = "restricted"
+    enforce: Level = "baseline"
+    """Pods below this level are refused."""
+    audit: Level = "restricted"
+    """Pods below this level are noted in the cluster's audit log."""
+    warn: Level = "restricted"
+    """Who makes a pod below this level is warned."""
 
     @field_validator("enforce", "audit", "warn")
     @classmethod
     def _level(cls, value: str) -> str:
-        if value not in ("privileged", "baseline", "restricted"):
+        if value not in _LEVELS:
             raise ValueError("Choose privileged, baseline or restricted.")
         return value
 
@@ -50,7 +64,9 @@ class Extension(Strict):
     """How far an owner may put the end off. Days count from the request."""
 
     maximum_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    times: Annotated[int, Field(ge=0, le=1000)] | None = None  # None: as often as they like
+    """The last possible end, in days from the request. Empty: none."""
+    times: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """How often. Empty: as often as they like."""
 
     def after(self, days: int, created_at: datetime, ends_at: datetime, extensions: int) -> datetime | None:
         """The end after one more extension by `days`, None where no more is allowed."""
@@ -66,7 +82,9 @@ class Naming(Strict):
     """Patterns for names. The suffix keeps equal wishes apart, so a namespace's name cannot do without it."""
 
     namespace: str = naming.NAMESPACE_PATTERN
+    """Of ${owner}, ${name}, ${team}, ${template}, ${size} and ${suffix}; the suffix is needed."""
     group: str = naming.GROUP_PATTERN
+    """Of ${namespace}, ${role}, ${owner}, ${name}, ${team} and ${template}; the first two are needed."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -31,20 +31,35 @@ class TemplateSpec(Strict):
     """A template version's whole content."""
 
     parameters: tuple[Parameter, ...] = ()
+    """The request form's own questions, in their order."""
     sizes: tuple[Size, ...] = ()
+    """Named presets to choose from, in their order. Empty: the quota alone."""
     quota: Figures = Field(default_factory=dict)
+    """Figures by resource, for all pods together; sizes go over them."""
     limits: Limits = Limits()
+    """What containers get that say nothing, and the most they may have."""
     network: Network = Network()
+    """What is let through beside deny-all."""
     pod_security: PodSecurity = PodSecurity()
+    """Pod Security admission levels of the namespace."""
     owner_role: Role = Role.ADMIN
+    """What the owner may do in the namespace."""
     collaborator_roles: tuple[Role, ...] = (Role.DEVELOPER, Role.VIEWER)
+    """The roles that collaborators may be given, the usual one first."""
     lifetime_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """Days from the request to the end. Empty: no end."""
     extension: Extension = Extension()
+    """How far the owner may put the end off."""
     naming: Naming = Naming()
+    """How namespace and groups are called."""
     labels: Annotations = Field(default_factory=dict)
+    """Labels of the namespace."""
     annotations: Annotations = Field(default_factory=dict)
+    """Annotations of the namespace."""
     automount_token: bool = True
+    """Whether pods get the default ServiceAccount's token without asking."""
     manifests: Annotated[str, Field(max_length=100_000)] = ""  # YAML documents (environments/extras.py)
+    """More objects, as YAML documents of the kinds that the portal allows."""
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
