@@ -6,16 +6,47 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from environments import directory
+from environments import directory, directory_actions
 from environments.admin.base import AnyAdmin
 from environments.admin.writeonly import SecretForm, WriteOnlyField
 from environments.errors import ReconcileError
 from environments.models import Directory
+
+#: What each kind needs, and how to ask for it.
+_NEEDS: dict[str, dict[str, str]] = {
+    Directory.Kind.SCIM: {
+        "url": "Say where SCIM begins, for example https://idp.example.com/scim/v2",
+        "secret": "Paste the client secret, or a bearer token.",
+    },
+    Directory.Kind.KEYCLOAK: {
+        "url": "Say where the realm is managed, for example https://kc.example.com/admin/realms/acme",
+        "client_id": "Say which client of the realm the portal is.",
+        "secret": "Paste the client's secret.",
+    },
+    Directory.Kind.OKTA: {
+        "url": "Say where the organisation is, for example https://acme.okta.com",
+        "secret": "Paste an API token, or with a client id the service app's private key.",
+    },
+    Directory.Kind.ENTRA: {
+        "url": "Say where Microsoft Graph begins: https://graph.microsoft.com/v1.0",
+        "token_url": "Say where the tenant gives tokens: https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
+        "client_id": "Say which application of the tenant the portal is.",
+        "secret": "Paste the application's client secret.",
+    },
+}
+_HINTS = (
+    "SCIM: base URL and a token; or a token endpoint, a client id and its secret. "
+    "Keycloak: base URL, client id, secret; the client needs the roles manage-users, view-users and query-groups. "
+    "Okta: base URL and an API token; or a client id and the private key of a service app. "
+    "Entra ID: all four; the application needs User.Read.All and Group.ReadWrite.All. "
+    "A local directory needs none of these. docs/directories.md says more."
+)
 
 
 class DirectoryForm(SecretForm):
@@ -24,7 +55,7 @@ class DirectoryForm(SecretForm):
     secret_field = "secret"  # noqa: S105
     address_fields = ("url", "token_url")
 
-    secret = WriteOnlyField(help_text="The client secret, or without a client a bearer token.")
+    secret = WriteOnlyField(help_text="The client secret (Okta: its private key), or without a client a token.")
 
     class Meta:
         model = Directory
@@ -32,17 +63,28 @@ class DirectoryForm(SecretForm):
 
     def clean(self) -> dict[str, Any]:
         """What the kind of directory needs, each message at its field."""
-        if self.cleaned_data.get("kind") == Directory.Kind.LOCAL:
+        kind = self.cleaned_data.get("kind", "")
+        if kind == Directory.Kind.LOCAL:
             self.stored = ""
             return super().clean() | {"url": "", "token_url": "", "client_id": "", "secret": ""}
+        if "kind" in self.changed_data:
+            self.stored = ""  # one product's secret is not for another
         cleaned = super().clean()
-        self._require("url", cleaned, "Say where SCIM begins, for example https://idp.example.com/scim/v2")
-        self._require("secret", cleaned, "Paste the client secret, or a bearer token.")
+        for field, sentence in _NEEDS.get(kind, {}).items():
+            self._require(field, cleaned, sentence)
         if cleaned.get("token_url"):
             self._require("client_id", cleaned, "Tokens are fetched for a client: say which.")
-        if cleaned.get("client_id"):
+        if cleaned.get("client_id") and kind == Directory.Kind.SCIM:
             self._require("token_url", cleaned, "Say where the client gets its tokens.")
+        if kind == Directory.Kind.KEYCLOAK and cleaned.get("url"):
+            self._check_realm(cleaned["url"])
         return cleaned
+
+    def _check_realm(self, url: str) -> None:
+        try:
+            directory.check_realm(url)
+        except ReconcileError:
+            self.add_error("url", _NEEDS[Directory.Kind.KEYCLOAK]["url"])
 
     def _require(self, field: str, cleaned: dict[str, Any], sentence: str) -> None:
         if not cleaned.get(field) and field not in self.errors:
@@ -66,7 +108,7 @@ class DirectoryAdmin(AnyAdmin):
             "Connection",
             {
                 "fields": ("url", "token_url", "client_id", "secret"),
-                "description": "A local directory needs none of these.",
+                "description": _HINTS,
             },
         ),
     )
@@ -78,16 +120,16 @@ class DirectoryAdmin(AnyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """The test besides the usual pages."""
-        test = self.admin_site.admin_view(require_POST(self.test_view))
-        return [path("<int:pk>/test/", test, name="environments_directory_test"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/test/", wrap(require_POST(self.test_view)), name="environments_directory_test"),
+            path("<int:pk>/try-out/", wrap(require_POST(self.try_out_view)), name="environments_directory_try_out"),
+            *super().get_urls(),
+        ]
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask the directory who it is, and say what it answers."""
-        row = self.get_object(request, str(pk))
-        if row is None:
-            raise Http404
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
+        row = self._row(request, pk)
         try:
             level, sentence = messages.SUCCESS, directory.connect(row).check()
         except ReconcileError as error:
@@ -95,3 +137,37 @@ class DirectoryAdmin(AnyAdmin):
         self.log_change(request, row, f"Tested: {sentence}")
         messages.add_message(request, level, sentence)
         return redirect(reverse("admin:environments_directory_change", args=[pk]))
+
+    def try_out_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Make, fill, read, empty and delete a group, and say how each step ended."""
+        row = self._row(request, pk)
+        email = request.POST.get("email", "").strip()[:254]
+        if not email:
+            messages.error(request, "Say whom the portal may put into its test group for a moment.")
+            return redirect(reverse("admin:environments_directory_change", args=[pk]))
+        lines = directory_actions.try_out(row, email)
+        failed = [line.step for line in lines if not line.worked]
+        self.log_change(
+            request,
+            row,
+            f"Tried out with {email}: {', '.join(failed) or 'everything'} {'failed' if failed else 'worked'}.",
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Tried out with a group of its own",
+            "row": row,
+            "row_url": reverse("admin:environments_directory_change", args=[pk]),
+            "lines": lines,
+            "failed": failed,
+            "email": email,
+        }
+        return TemplateResponse(request, "admin/environments/directory/tried.html", context)
+
+    def _row(self, request: HttpRequest, pk: int) -> Directory:
+        row: Directory | None = self.get_object(request, str(pk))
+        if row is None:
+            raise Http404
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        return row

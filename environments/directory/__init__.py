@@ -6,7 +6,7 @@ from typing import Protocol
 
 from environments.directory.base import DirectoryClient, GroupKey, Person
 from environments.directory.entra import EntraClient
-from environments.directory.keycloak import KeycloakClient
+from environments.directory.keycloak import KeycloakClient, token_url
 from environments.directory.local import LocalClient
 from environments.directory.okta import OktaClient
 from environments.directory.scim import ScimClient
@@ -14,7 +14,7 @@ from environments.directory.transport import Connection
 from environments.errors import PermanentError
 from environments.models.directories import Kind
 
-__all__ = ["DirectoryClient", "GroupKey", "Person", "connect"]
+__all__ = ["DirectoryClient", "DirectoryRow", "GroupKey", "Person", "check_realm", "connect"]
 
 
 class DirectoryRow(Connection, Protocol):
@@ -40,6 +40,11 @@ def connect(directory: DirectoryRow) -> DirectoryClient:
             cached = (directory.updated_at, _client(directory))
             _clients[directory.pk] = cached
         return cached[1]
+
+
+def check_realm(url: str) -> None:
+    """Raises PermanentError (BadAddress) where a Keycloak address names no realm."""
+    token_url(url)
 
 
 def _client(directory: DirectoryRow) -> DirectoryClient:
