@@ -1,0 +1,250 @@
+"""Clusters in the admin: credentials go in and never come out, and a check says what is wrong with an account."""
+
+import copy
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from environments import rbac
+from environments.admin.clusters import ClusterForm
+from environments.models import Cluster
+
+SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
+ADD, LIST = "admin:environments_cluster_add", "admin:environments_cluster_changelist"
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBfTCCASOgAwIBAgIUVzhoVdtzDaHxBqGkXGtw1ZlBXkQwCgYIKoZIzj0EAwIw
+-----END CERTIFICATE-----"""
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "here",
+    "contexts": [{"name": "here", "context": {"cluster": "c", "user": "portal"}}],
+    "clusters": [{"name": "c", "cluster": {"server": "https://api.example.com:6443"}}],
+    "users": [{"name": "portal", "user": {"token": SECRET}}],
+}
+
+
+def soup(response) -> BeautifulSoup:
+    return BeautifulSoup(response.content, "html.parser")
+
+
+@pytest.fixture(autouse=True)
+def signed_in(client, ada):
+    client.force_login(ada)
+
+
+@pytest.fixture
+def stored(db) -> Cluster:
+    return Cluster.objects.create(slug="oslo", name="Oslo", server="https://api.example.com:6443", credential=SECRET)
+
+
+def filled(**typed: str) -> dict[str, str]:
+    data = {
+        "name": "Oslo",
+        "slug": "oslo",
+        "credential_kind": "token",
+        "server": "https://api.example.com:6443",
+        "credential": SECRET,
+        "accepts_new": "on",
+    }
+    for name, field in ClusterForm().fields.items():
+        if name not in data and field.initial not in (None, False, ""):
+            data[name] = str(field.initial)
+    return data | typed
+
+
+def kubeconfig(**changes) -> str:
+    config = copy.deepcopy(KUBECONFIG)
+    for path, value in changes.items():
+        if path == "user":
+            config["users"][0]["user"] = value
+        elif path == "cluster":
+            config["clusters"][0]["cluster"] = value
+        else:
+            config[path.replace("_", "-")] = value
+    return yaml.safe_dump(config)
+
+
+class TestTheCredential:
+    """It is stored, used, and never shown."""
+
+    def test_it_is_stored_and_not_on_any_page_afterwards(self, client):
+        response = client.post(reverse(ADD), filled(), follow=True)
+        cluster = Cluster.objects.get(slug="oslo")
+        assert cluster.credential == SECRET
+        for url in (response.redirect_chain[-1][0], reverse(LIST), LogEntry.objects.get().get_admin_url()):
+            assert SECRET not in client.get(url).content.decode()
+
+    def test_the_page_says_that_one_is_stored(self, client, stored):
+        page = soup(client.get(reverse("admin:environments_cluster_change", args=[stored.pk])))
+        field = page.select_one("textarea[name=credential]")
+        assert field.get_text(strip=True) == ""
+        assert "Something is stored here" in page.select_one(".field-credential .help").get_text()
+        assert (
+            "Nothing is stored yet" in soup(client.get(reverse(ADD))).select_one(".field-credential .help").get_text()
+        )
+
+    def test_an_empty_field_keeps_it_and_the_log_does_not_say_that_it_changed(self, client, stored):
+        url = reverse("admin:environments_cluster_change", args=[stored.pk])
+        assert client.post(url, filled(credential="", description="GPU pool")).status_code == 302
+        stored.refresh_from_db()
+        assert (stored.credential, stored.description) == (SECRET, "GPU pool")
+        assert LogEntry.objects.get().get_change_message() == "Changed Description."
+
+    def test_it_is_not_sent_back_with_an_error_and_the_page_asks_for_it_again(self, client):
+        response = client.post(reverse(ADD), filled(name=""))
+        assert SECRET not in response.content.decode()
+        assert "Enter this once more" in soup(response).select_one(".field-credential .errorlist").get_text()
+
+    def test_it_is_never_sent_to_another_address_than_it_was_stored_for(self, client, stored):
+        url = reverse("admin:environments_cluster_change", args=[stored.pk])
+        response = client.post(url, filled(credential="", server="https://attacker.example.com"))
+        assert "The address changed" in soup(response).select_one(".field-credential .errorlist").get_text()
+        stored.refresh_from_db()
+        assert stored.server == "https://api.example.com:6443"
+
+    def test_another_kind_needs_another_one(self, client, stored):
+        url = reverse("admin:environments_cluster_change", args=[stored.pk])
+        response = client.post(url, filled(credential="", credential_kind="kubeconfig"))
+        assert "Paste the kubeconfig here." in soup(response).select_one(".field-credential .errorlist").get_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"server": ""}, "server", "A token needs the API server's address."),
+        ({"credential": ""}, "credential", "Paste the token here."),
+        ({"credential": "two words"}, "credential", "one line of letters"),
+        ({"credential": yaml.safe_dump(KUBECONFIG)}, "credential", "This is a document, not a token"),
+        ({"certificate_authority": "LS0tLS1CRUdJTg=="}, "certificate_authority", "no certificate in PEM"),
+        ({"certificate_authority": "-----BEGIN PRIVATE KEY-----"}, "certificate_authority", "a private key in this"),
+        ({"credential_kind": "in_cluster"}, "credential_kind", "The portal does not run in a cluster"),
+    ],
+)
+def test_what_is_wrong_with_a_connection_is_said_at_its_field(typed, field, sentence, db):
+    form = ClusterForm(filled(**typed))
+    assert not form.is_valid()
+    assert sentence in " ".join(form.errors[field])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: [b", "This is not YAML (line 1)."),
+        ("just words", "This is no kubeconfig"),
+        (
+            kubeconfig(current_context="there"),
+            "current-context is “there”, but the contexts of this kubeconfig are: here.",
+        ),
+        (kubeconfig(users=[]), "user is “portal”, but the users"),
+        (kubeconfig(cluster={}), "has no server"),
+        (kubeconfig(user={"exec": {"command": "aws"}}), "signs in with a program (exec)"),
+        (kubeconfig(user={"auth-provider": {"name": "gcp"}}), "signs in with a program (auth-provider)"),
+        (kubeconfig(user={"client-certificate": "/home/ada/a.crt", "client-key": "/x"}), "points to files"),
+        (kubeconfig(user={"tokenFile": "/var/run/secrets/token"}), "points to files"),
+        (kubeconfig(user={}), "no token and no client certificate"),
+        (kubeconfig(contexts="nothing"), "the contexts of this kubeconfig are: none."),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_refused_with_a_sentence(text, sentence, db):
+    form = ClusterForm(filled(credential_kind="kubeconfig", credential=text))
+    assert not form.is_valid()
+    assert sentence in " ".join(form.errors["credential"])
+
+
+def test_a_whole_kubeconfig_is_taken(client):
+    assert client.post(reverse(ADD), filled(credential_kind="kubeconfig", credential=kubeconfig())).status_code == 302
+    assert yaml.safe_load(Cluster.objects.get().credential) == KUBECONFIG
+
+
+class TestTheCheck:
+    """It asks the cluster, and says what is missing and what is too much."""
+
+    def check(self, client, row: Cluster) -> BeautifulSoup:
+        return soup(client.post(reverse("admin:environments_cluster_check", args=[row.pk])))
+
+    def test_the_shipped_account_is_as_it_should_be(self, client, place):
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "as it should be"
+        assert "v1." in page.select_one(".panel").get_text()
+        assert not page.select(".findings li")
+        place.refresh_from_db()
+        assert place.checked_at is not None
+        assert place.check_error == ""
+
+    def test_the_check_is_in_the_admins_log(self, client, place, ada):
+        self.check(client, place)
+        entry = LogEntry.objects.get(object_id=str(place.pk))
+        assert entry.user == ada
+        assert "0 permissions missing, 0 too many" in entry.get_change_message()
+
+    def test_an_account_that_may_do_everything_is_named_for_what_it_is(self, client, simulated):
+        row = Cluster.objects.create(slug="x", name="X", server=simulated.url, credential=simulated.admin_token)
+        page = self.check(client, row)
+        assert page.select_one(".panel .pill").get_text() == "too powerful"
+        assert "as cluster-admin may" in page.select_one(".says.warn").get_text()
+        assert len(page.select(".findings li")) == len(rbac.FORBIDDEN)
+
+    def test_each_missing_permission_is_a_line_with_what_it_is_needed_for(self, client, place, admin):
+        role = admin.get("ClusterRole", "allotment-portal")
+        metadata = {"name": "allotment-portal"}
+        less = [rule for rule in role["rules"] if "networkpolicies" not in rule["resources"]]
+        admin.apply({"apiVersion": role["apiVersion"], "kind": "ClusterRole", "metadata": metadata, "rules": less})
+        try:
+            page = self.check(client, place)
+        finally:
+            again = {"apiVersion": role["apiVersion"], "kind": "ClusterRole", "metadata": metadata}
+            admin.apply(again | {"rules": role["rules"]})
+        lines = [line.get_text(" ", strip=True) for line in page.select(".findings li")]
+        assert "create networkpolicies.networking.k8s.io needed for network isolation" in lines
+        assert len(lines) == 5
+
+    def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, stored):
+        Cluster.objects.filter(pk=stored.pk).update(server="http://127.0.0.1:1")
+        page = self.check(client, stored)
+        assert page.select_one(".says.bad").get_text() == "The cluster cannot be reached."
+        stored.refresh_from_db()
+        assert stored.check_error == "The cluster cannot be reached."
+        assert SECRET not in str(page)
+
+    def test_several_are_checked_from_the_list(self, client, place, stored):
+        Cluster.objects.filter(pk=stored.pk).update(server="http://127.0.0.1:1")
+        data = {"action": "check_selected", "_selected_action": [place.pk, stored.pk]}
+        page = soup(client.post(reverse(LIST), data))
+        assert [heading.get_text() for heading in page.select(".panel h2")] == ["Amsterdam", "Oslo"]
+
+    def test_it_needs_a_post(self, client, place):
+        assert client.get(reverse("admin:environments_cluster_check", args=[place.pk])).status_code == 405
+
+    def test_a_developer_cannot_start_it(self, client, dana, place):
+        client.force_login(dana)
+        assert client.post(reverse("admin:environments_cluster_check", args=[place.pk])).status_code == 302
+        place.refresh_from_db()
+        assert place.checked_at is None
+
+    def test_its_button_is_on_the_clusters_page(self, client, place):
+        page = soup(client.get(reverse("admin:environments_cluster_change", args=[place.pk])))
+        form = page.find("button", string="Check connection and permissions").find_parent("form")
+        assert form["method"] == "post"
+        assert form["action"] == reverse("admin:environments_cluster_check", args=[place.pk])
+
+
+class TestTheManifests:
+    """What makes the portal's account, to copy."""
+
+    def test_they_are_on_the_page_as_they_are_shipped(self, client):
+        page = soup(client.get(reverse("admin:environments_cluster_rbac")))
+        text = page.select_one("pre.tall").get_text()
+        assert list(yaml.safe_load_all(text)) == rbac.documents()
+
+    def test_they_are_downloaded_for_another_namespace(self, client):
+        response = client.get(reverse("admin:environments_cluster_rbac"), {"namespace": "portals", "download": "1"})
+        assert response["Content-Type"] == "application/yaml"
+        assert list(yaml.safe_load_all(response.content)) == rbac.documents("portals")
+
+    def test_a_namespace_cannot_break_out_of_the_yaml(self, client):
+        response = client.get(reverse("admin:environments_cluster_rbac"), {"namespace": "a\n  b: {c", "download": "1"})
+        assert list(yaml.safe_load_all(response.content)) == rbac.documents("a-b-c")

@@ -1,0 +1,104 @@
+"""Directories in the admin: the secret goes in and never comes out, and a test says who answers."""
+
+import pytest
+from bs4 import BeautifulSoup
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from environments.admin.directories import DirectoryForm
+from environments.models import Directory
+
+SECRET = "a-very-secret-secret"
+DATA = {
+    "name": "Company",
+    "kind": "scim",
+    "url": "https://idp.example.com/scim/v2",
+    "token_url": "https://idp.example.com/token",
+    "client_id": "portal",
+    "secret": SECRET,
+}
+
+
+def soup(response) -> BeautifulSoup:
+    return BeautifulSoup(response.content, "html.parser")
+
+
+@pytest.fixture(autouse=True)
+def signed_in(client, ada):
+    client.force_login(ada)
+
+
+@pytest.fixture
+def stored(db) -> Directory:
+    return Directory.objects.create(**DATA)
+
+
+def test_the_secret_is_stored_and_on_no_page_afterwards(client):
+    assert client.post(reverse("admin:environments_directory_add"), DATA).status_code == 302
+    row = Directory.objects.get()
+    assert row.secret == SECRET
+    page = client.get(reverse("admin:environments_directory_change", args=[row.pk])).content.decode()
+    assert SECRET not in page
+    assert "Something is stored here" in page
+
+
+def test_an_empty_secret_keeps_the_stored_one(client, stored):
+    url = reverse("admin:environments_directory_change", args=[stored.pk])
+    assert client.post(url, DATA | {"secret": "", "name": "IdP"}).status_code == 302
+    stored.refresh_from_db()
+    assert (stored.secret, stored.name) == (SECRET, "IdP")
+
+
+@pytest.mark.parametrize("field", ["url", "token_url"])
+def test_the_stored_secret_is_never_sent_to_another_address(field, stored):
+    form = DirectoryForm(DATA | {"secret": "", field: "https://attacker.example.com/"}, instance=stored)
+    assert not form.is_valid()
+    assert "The address changed" in form.errors["secret"][0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"url": ""}, "url", "Say where SCIM begins"),
+        ({"secret": ""}, "secret", "Paste the client secret"),
+        ({"client_id": ""}, "client_id", "say which"),
+        ({"token_url": ""}, "token_url", "where the client gets its tokens"),
+        ({"url": "ldap://x"}, "url", "valid URL"),
+    ],
+)
+def test_what_is_missing_is_said_at_its_field(typed, field, sentence, db):
+    form = DirectoryForm(DATA | typed)
+    assert not form.is_valid()
+    assert sentence in " ".join(form.errors[field])
+
+
+def test_a_local_directory_needs_and_keeps_nothing(stored):
+    form = DirectoryForm(DATA | {"kind": "local", "secret": ""}, instance=stored)
+    assert form.is_valid(), form.errors
+    row = form.save()
+    assert (row.url, row.secret, row.client_id, row.token_url) == ("", "", "", "")
+
+
+def test_a_directory_that_answers_says_who_it_is(client, local_directory, ada):
+    url = reverse("admin:environments_directory_test", args=[local_directory.pk])
+    page = soup(client.post(url, follow=True))
+    said = page.select_one(".messagelist .success").get_text()
+    assert "The portal keeps the groups itself" in said
+    entry = LogEntry.objects.get(object_id=str(local_directory.pk))
+    assert (entry.user, entry.get_change_message()) == (ada, f"Tested: {said}")
+
+
+def test_a_directory_that_does_not_answer_gets_its_sentence(client, stored):
+    Directory.objects.filter(pk=stored.pk).update(url="http://127.0.0.1:1/scim", token_url="", client_id="")
+    response = client.post(reverse("admin:environments_directory_test", args=[stored.pk]), follow=True)
+    said = soup(response).select_one(".messagelist .error").get_text()
+    assert said.endswith(".")
+    assert SECRET not in response.content.decode()
+
+
+def test_the_test_needs_a_post_by_a_platform_admin(client, local_directory, dana):
+    url = reverse("admin:environments_directory_test", args=[local_directory.pk])
+    assert client.get(url).status_code == 405
+    client.force_login(dana)
+    client.post(url)
+    assert not LogEntry.objects.exists()
