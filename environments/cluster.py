@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import urllib3
@@ -113,6 +114,20 @@ class ClusterClient:
         self._timeout = timeout
         self._field_manager = field_manager
         self._api = client.ApiClient(_configuration(connection))
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self._api.configuration.host)
+
+    @property
+    def certificate_authority(self) -> str:
+        """The certificate authority that is trusted, as PEM; empty: the system's."""
+        configuration = self._api.configuration
+        if configuration.ca_cert_data:
+            return str(configuration.ca_cert_data)
+        path = configuration.ssl_ca_cert
+        return Path(path).read_text(encoding="ascii") if path else ""
 
     def version(self) -> str:
         """The server's version, such as `v1.36.2`."""

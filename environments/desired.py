@@ -5,6 +5,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from environments import cluster, directory
+from environments import naming as naming_rules
 from environments.directory import GroupKey
 from environments.manifests import Desired
 from environments.models import Cluster, Environment
@@ -28,6 +29,7 @@ def desired(environment: Environment) -> Desired:
         team=environment.team.name if environment.team else "",
         purpose=environment.purpose,
         parameters=tuple(environment.parameters.items()),
+        account_namespace=environment.cluster.account_namespace,
         neighbours=neighbours(environment.cluster),
     )
 
@@ -82,6 +84,7 @@ def _members(environment: Environment) -> tuple[MemberState, ...]:
             member.wanted,
             member.directory_id,
             member.in_group,
+            naming_rules.account(str(environment.pk), member.email) if member.has_account else "",
         )
         for member in environment.members.all()
     )

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 
 from environments import actions, naming, placement, quantities
 from environments.addresses import MAX_ADDRESSES, AddressesField, check_known
@@ -224,6 +225,19 @@ class HandoverForm(forms.Form):
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data)
         cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "no access"), *_role_choices(environment)]
+
+
+class TokenForm(forms.Form):
+    """How long a token is to be good for."""
+
+    hours = forms.IntegerField(min_value=1, label="Hours")
+
+    def __init__(self, maximum: int, data: Any = None) -> None:
+        super().__init__(data, initial={"hours": min(8, maximum)})
+        hours = cast(forms.IntegerField, self.fields["hours"])
+        hours.validators.append(MaxValueValidator(maximum))
+        hours.widget.attrs["max"] = maximum
+        hours.help_text = f"At most {maximum}. After that you download another file."
 
 
 class DeleteForm(forms.Form):

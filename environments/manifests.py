@@ -32,6 +32,7 @@ class Binding:
     role: Role
     group: str
     users: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()  # ServiceAccounts, in the account namespace
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Desired:
     purpose: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
     bindings: tuple[Binding, ...] = ()
+    account_namespace: str = "allotment"
     neighbours: Neighbours = field(default_factory=Neighbours)
 
 
@@ -112,10 +114,23 @@ def role_binding(desired: Desired, binding: Binding) -> Manifest:
     api_group = "rbac.authorization.k8s.io"
     subjects = [{"kind": "Group", "name": binding.group, "apiGroup": api_group}]
     subjects += [{"kind": "User", "name": user, "apiGroup": api_group} for user in binding.users]
+    subjects += [
+        {"kind": "ServiceAccount", "name": name, "namespace": desired.account_namespace} for name in binding.accounts
+    ]
     manifest = _object(desired, f"{api_group}/v1", "RoleBinding", CLUSTER_ROLES[binding.role])
     manifest["roleRef"] = {"apiGroup": api_group, "kind": "ClusterRole", "name": CLUSTER_ROLES[binding.role]}
     manifest["subjects"] = subjects
     return manifest
+
+
+def service_account(desired: Desired, name: str) -> Manifest:
+    """A member's ServiceAccount, in the portal's own namespace.
+
+    Not in the environment's: whoever may start pods there could run one as any ServiceAccount beside it.
+    """
+    manifest = _object(desired, "v1", "ServiceAccount", name)
+    manifest["metadata"]["namespace"] = desired.account_namespace
+    return manifest | {"automountServiceAccountToken": False}
 
 
 def role_bindings(desired: Desired) -> list[Manifest]:

@@ -3,6 +3,7 @@
 Source: RFC 1123 labels, https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 """
 
+import hashlib
 import re
 import secrets
 import unicodedata
@@ -64,6 +65,12 @@ def group(parts: dict[str, str], namespace_name: str, role: str, pattern: str = 
     """The directory group whose members hold a role in a namespace; `parts` as for the namespace."""
     slugs = {part: slug(text) for part, text in parts.items()} | {"namespace": namespace_name, "role": role}
     return _join(pattern, slugs)[:MAX_GROUP].strip("-")
+
+
+def account(environment_id: str, email: str) -> str:
+    """The ServiceAccount of one member of one environment; nothing in it gives the person away."""
+    digest = hashlib.sha256(f"{environment_id}/{email.lower()}".encode()).hexdigest()
+    return f"member-{digest[:20]}"
 
 
 def parts(*, owner_email: str, name: str, team: str = "", template: str = "", size: str = "") -> dict[str, str]:

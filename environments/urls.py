@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments.views import catalog, environments, members
+from environments.views import catalog, environments, kubeconfig, members
 
 urlpatterns = [
     path("", catalog.catalog, name="catalog"),
@@ -17,6 +17,10 @@ urlpatterns = [
     path("environments/<slug:namespace>/members/", members.members, name="members"),
     path("environments/<slug:namespace>/members/remove/", members.remove, name="remove_member"),
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
+    path("environments/<slug:namespace>/kubeconfig/", kubeconfig.kubeconfig, name="kubeconfig"),
+    path("environments/<slug:namespace>/kubeconfig/oidc/", kubeconfig.download_oidc, name="kubeconfig_oidc"),
+    path("environments/<slug:namespace>/kubeconfig/token/", kubeconfig.download_token, name="kubeconfig_token"),
+    path("environments/<slug:namespace>/kubeconfig/revoke/", kubeconfig.revoke, name="revoke_tokens"),
     path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),

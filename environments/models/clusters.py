@@ -1,6 +1,6 @@
 """Shared clusters that environments land on."""
 
-from django.core.validators import MaxValueValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 
 from environments.models.fields import SecretField
@@ -14,9 +14,17 @@ class Credential(models.TextChoices):
     IN_CLUSTER = "in_cluster", "The portal's own service account (it runs in this cluster)"
 
 
+class Access(models.TextChoices):
+    """What a member's kubeconfig holds."""
+
+    TOKEN = "token", "A short-lived token"
+    OIDC = "oidc", "kubelogin: the cluster trusts the identity provider"
+
+
 class Cluster(models.Model):
     """One Kubernetes API server, how to reach it, and how people are named there."""
 
+    Access = Access
     Credential = Credential
 
     slug = models.SlugField(unique=True, help_text="Used in the kubeconfig context and in file names.")
@@ -49,6 +57,33 @@ class Cluster(models.Model):
     dns_port = models.PositiveIntegerField(default=53, validators=[MaxValueValidator(65535)])
     ingress_namespace = models.CharField(
         max_length=63, default="ingress-nginx", help_text="Where the ingress controller runs."
+    )
+    access = models.CharField(
+        "kubeconfig",
+        max_length=8,
+        choices=Access,
+        default=Access.TOKEN,
+        help_text="How members sign in with kubectl.",
+    )
+    public_server = models.CharField(
+        "API server for members",
+        max_length=400,
+        blank=True,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text="Where it differs from the portal's own way.",
+    )
+    oidc_issuer = models.CharField(
+        "OIDC issuer", max_length=400, blank=True, validators=[URLValidator(schemes=["https", "http"])]
+    )
+    oidc_client_id = models.CharField("OIDC client id", max_length=200, blank=True, help_text="A public client's.")
+    oidc_scopes = models.CharField("OIDC scopes", max_length=200, default="openid email groups")
+    max_token_hours = models.PositiveSmallIntegerField(
+        default=12,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 30)],
+        help_text="The longest life of a member's token.",
+    )
+    account_namespace = models.CharField(
+        max_length=63, default="allotment", help_text="Where members' ServiceAccounts live: nobody runs pods there."
     )
     is_simulated = models.BooleanField(default=False, help_text="Pages say so while it is in use.")
     accepts_new = models.BooleanField("accepts new environments", default=True)

@@ -180,6 +180,8 @@ class Member(models.Model):
     directory_id = models.CharField(
         max_length=200, blank=True, help_text="The directory's id of this person, once the portal added them."
     )
+    token_ends_at = models.DateTimeField(null=True)
+    has_account = models.BooleanField(default=False, help_text="A ServiceAccount for short-lived tokens.")
     in_group = models.BooleanField(null=True)
     bound = models.BooleanField(null=True)
     allowed = models.BooleanField(null=True)

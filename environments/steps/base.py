@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from environments import manifests
-from environments.cluster import ClusterClient
+from environments.cluster import ClusterClient, Manifest
 from environments.directory import DirectoryClient, GroupKey
 from environments.facts import Facts, MemberFacts
 from environments.manifests import Desired
@@ -26,6 +26,7 @@ class MemberState:
     wanted: bool
     directory_id: str
     in_group: bool | None
+    account: str = ""  # the ServiceAccount's name, where they have one
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,22 @@ class Step:
     inline: bool = False
 
 
-def prune(context: Context, kind: str, keep: set[str]) -> None:
-    """Delete this environment's objects of a kind in its namespace, but for those named in `keep`."""
-    namespace, domain = context.desired.namespace, context.desired.label_domain
+def prune(
+    context: Context,
+    kind: str,
+    keep: set[str],
+    *,
+    namespace: str = "",
+    spare: Callable[[Manifest], bool] = lambda live: False,
+) -> None:
+    """Delete this environment's objects of a kind, in its own or the given namespace.
+
+    Those named in `keep` stay, and those of which `spare` says so.
+    """
+    namespace, domain = namespace or context.desired.namespace, context.desired.label_domain
     selector = f"{manifests.environment_label(domain)}={context.desired.environment_id}"
     for live in context.cluster.list_objects(kind, namespace, labels=selector):
-        if live["metadata"]["name"] not in keep:
+        if live["metadata"]["name"] not in keep and not spare(live):
             context.cluster.delete(kind, live["metadata"]["name"], namespace, uid=live["metadata"]["uid"])
 
 
