@@ -9,6 +9,8 @@ What servers were seen to do differs, and decides the details:
   everywhere but in Canaille, where both the URI and `members[].value` hold the user name.
 - A path with a filter (`members[value eq "…"]`) is used only where the server filters. Others get all the remaining
   members in one PATCH `replace`, or where they cannot PATCH, in a PUT; both with If-Match where they give entity tags.
+- A member who is in already is not added again: scim2-server 0.2.0 would have them twice. Its `totalResults` is the
+  number of resources on the page, so a list that was not filtered ends only where nothing new comes after it.
 - `externalId` tells our groups from others'. Where the server does not keep it (Canaille), a single group of our
   name is ours: the name ends in random characters, and the caller stores the group's id. Two of one name are not.
 """
@@ -129,10 +131,12 @@ class ScimClient:
         """
         if not people:
             return
-        references = [self._reference(person.id) for person in people]
         if not self._can().patch:
+            references = [self._reference(person.id) for person in people]
             self._rewrite(group_id, lambda members: _union(members, references))
             return
+        present = self.members(group_id)
+        references = [self._reference(person.id) for person in people if person.id not in present]
         for some in batched(references, MAX_OPERATIONS):
             operation = {"op": "add", "path": "members", "value": list(some)}
             answer = self._patch(group_id, [operation]).body
@@ -231,11 +235,24 @@ class ScimClient:
             if expected not in (None, total) or len(seen) > total:
                 raise partial_answer("The directory changed while it was read.")
             if len(seen) == total:
+                if seen and not query:
+                    self._require_end(path, params | {"startIndex": str(start + len(resources))}, seen)
                 return
             if not fresh:
                 raise partial_answer("The directory's answer breaks off before its end.")
             start, expected = start + len(resources), total
         raise too_many_pages()
+
+    def _require_end(self, path: str, params: dict[str, str], seen: set[str]) -> None:
+        """Behind the last resource nothing new may come: a server's total may be that of one page."""
+        try:
+            resources, _ = _page(self._http.request("GET", path, params=params).body)
+        except PermanentError as error:
+            if error.reason != "Refused":
+                raise
+            return  # it does not look behind its end
+        if not seen.issuperset(text(resource, "id") for resource in resources):
+            raise partial_answer("The directory has more to list than it says.")
 
     def _group(self, group_id: str) -> Reply:
         try:

@@ -203,7 +203,35 @@ class TestLists:
             {},
             {"startIndex": "2"},
             {"startIndex": "3"},
+            {"startIndex": "4"},
         ]
+
+    def test_a_total_that_is_only_the_pages_is_not_believed(self) -> None:
+        fake = server(filters=False, page_size=2)
+
+        def count_the_page(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+            body = response.json()
+            return httpx.Response(200, json=body | {"totalResults": len(body.get("Resources", []))})
+
+        fake.tamper = count_the_page
+        assert reason(lambda: fake.client().find_person("nobody@example.com")) == "TemporaryError PartialAnswer"
+
+    @pytest.mark.parametrize("behind", [error(400, "no such index"), None])
+    def test_a_server_that_has_no_pages_is_read_too(self, behind: httpx.Response | None) -> None:
+        fake = server(filters=False)
+
+        def answer(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+            if "startIndex" not in request.url.params:
+                return response
+            return behind or httpx.Response(200, json={"totalResults": 3, "Resources": fake.users})
+
+        fake.tamper = answer
+        assert fake.client().find_person(THEO.email) == THEO
+
+    def test_a_fault_behind_the_end_is_a_fault(self) -> None:
+        fake = server(filters=False)
+        fake.tamper = lambda request, response: error(503) if "startIndex" in request.url.params else response
+        assert reason(lambda: fake.client().find_person(THEO.email)) == "TemporaryError Unavailable"
 
 
 class TestGroups:
@@ -318,6 +346,13 @@ class TestMembers:
         fake.tamper = change_after_reading
         assert reason(lambda: fake.client().remove_members("g1", ["u1"])) == "ConflictError Conflict"
         assert member_ids(fake) == ["u1", "u2", "u3"]
+
+    def test_somebody_who_is_in_is_not_added_again(self) -> None:
+        fake = with_group(server(), "u1")
+        fake.client().add_members("g1", [DANA])
+        assert fake.sent("PATCH") == []
+        fake.client().add_members("g1", [DANA, THEO])
+        assert member_ids(fake) == ["u1", "u2"]
 
     def test_many_members_go_in_portions(self) -> None:
         fake = with_group(server(), *(f"u{number}" for number in range(150)))
