@@ -230,6 +230,9 @@ def notice(environment: Environment, lines: list[Line]) -> Notice | None:
     if waiting and waiting.next_try_at:
         title = f"Waiting at “{waiting.title}”."
         return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
+    if environment.orphaned_at and environment.wanted:
+        text = f"{environment.orphaned_why} Hand it over to somebody, or delete it."
+        return Notice("warn", "It has lost its owner.", text)
     worst = next(iter(bars(environment.usage)), None)
     if worst and worst.tone and environment.wanted:
         title = f"{worst.name}: {worst.percent} % of the quota is in use."

@@ -194,6 +194,7 @@ class FilterForm(forms.Form):
         Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
     )
     mine = forms.BooleanField(label="Only mine", required=False)
+    orphaned = forms.BooleanField(label="Without an owner", required=False)
 
 
 class MembersForm(forms.Form):

@@ -57,7 +57,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
     former = environment.owner
     with transaction.atomic():
         same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former)
-        if not same.update(owner=heir):
+        if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
             raise ValidationError("It was handed over meanwhile. Look at it again.")
         _set_role(environment, actor, heir.email, environment.template_spec.owner_role)
         if keep is not None:

@@ -4,12 +4,13 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
-from environments.models import Environment, Event
+from environments.models import Environment, Event, User
 
 _SUBJECTS = {
     "Ready": "{name} is ready",
     "Failed": "{name} needs attention",
     "Deleted": "{name} is gone",
+    "Orphaned": "{name} has lost its owner",
 }
 
 
@@ -30,6 +31,10 @@ def deliver(event_id: int) -> None:
 
 def _recipients(event: Event) -> list[str]:
     environment = event.environment
+    if event.verb == "Orphaned":
+        managers = User.objects.filter(is_active=True, managed_teams=environment.team) if environment.team else []
+        admins = User.objects.filter(is_active=True, is_superuser=True)
+        return sorted({user.email for user in (*managers, *admins)})
     if event.verb != "Ready":
         return [environment.owner.email]
     others = environment.members.filter(wanted=True, in_group=True).exclude(email__iexact=environment.owner.email)

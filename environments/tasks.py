@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import lifetimes, notices, observe
+from environments import departures, lifetimes, notices, observe
 from environments.models import Cluster, Environment, Event
 from environments.reconcile import reconcile as reconcile_now
 
@@ -53,6 +53,12 @@ def end_environments() -> None:
         if lifetimes.may_end(environment, now):
             lifetimes.end(environment)
             enqueue(environment.pk)
+
+
+@shared_task(name="environments.find_departures")
+def find_departures() -> None:
+    """Find environments whose owners have left."""
+    departures.find()
 
 
 @shared_task(name="environments.observe_clusters")

@@ -55,6 +55,7 @@ TABLE = (
     Setting("SWEEP_SECONDS", "float", 10.0, "How often the sweep enqueues what is owed."),
     Setting("OBSERVE_SECONDS", "float", 120.0, "How often each cluster's quotas are read."),
     Setting("RESYNC_SECONDS", "float", 6 * 3600.0, "How often an environment in order is looked at all the same."),
+    Setting("DEPARTED_DAYS", "int", 0, "Owners without a sign-in for so many days count as gone; 0: they do not."),
     Setting("SECURE", "bool", True, "Served over TLS: secure cookies, HSTS, redirect to https."),
     Setting("TRUST_PROXY", "bool", False, "Believe X-Forwarded-Proto: only behind a proxy that always sets it."),
     Setting("STATIC_ROOT", "str", "staticfiles", "Where collectstatic puts the assets."),

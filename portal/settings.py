@@ -25,6 +25,7 @@ MANAGER_GROUPS = read("MANAGER_GROUPS")
 GROUPS_CLAIM = read("GROUPS_CLAIM")
 RECONCILE_WORKERS = read("RECONCILE_WORKERS")
 LEASE_SECONDS = read("LEASE_SECONDS")
+DEPARTED_DAYS = read("DEPARTED_DAYS")
 RESYNC_SECONDS = read("RESYNC_SECONDS")
 MAIL_FOLDER = read("MAIL_FOLDER")
 
@@ -158,6 +159,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": read("SWEEP_SECONDS")},
     "end": {"task": "environments.end_environments", "schedule": 15 * 60.0},
+    "departures": {"task": "environments.find_departures", "schedule": 24 * 3600.0},
     "observe": {"task": "environments.observe_clusters", "schedule": read("OBSERVE_SECONDS")},
 }
 

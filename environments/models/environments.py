@@ -37,10 +37,13 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         )
 
     def editable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
-        """What a person may change: their own, all for platform admins."""
+        """What a person may change: their own, what their teams' leavers left behind, all for platform admins."""
         if not isinstance(user, User):
             return self.none()
-        return self if user.is_platform_admin else self.filter(owner=user)
+        if user.is_platform_admin:
+            return self
+        left_behind = models.Q(team__in=user.managed_teams.all(), orphaned_at__isnull=False)
+        return self.filter(models.Q(owner=user) | left_behind)
 
     def live(self) -> "EnvironmentQuerySet":
         """All that are not yet gone."""
@@ -101,6 +104,8 @@ class Environment(models.Model):
         null=True, blank=True, help_text="The last notice about the end: so many days before it."
     )
     noticed_at = models.DateTimeField(null=True, blank=True)
+    orphaned_at = models.DateTimeField(null=True, blank=True, help_text="When its owner was found gone.")
+    orphaned_why = models.CharField(max_length=200, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = EnvironmentQuerySet.as_manager()

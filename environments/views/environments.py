@@ -129,6 +129,8 @@ def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest)
         rows = rows.filter(cluster=wanted["cluster"])
     if wanted.get("mine"):
         rows = rows.filter(owner=request.user)
+    if wanted.get("orphaned"):
+        rows = rows.filter(orphaned_at__isnull=False)
     if text := (wanted.get("q") or "").strip():
         rows = rows.filter(
             Q(name__icontains=text)
