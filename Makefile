@@ -54,6 +54,10 @@ format: .state/dev ## Format code and templates
 bench: .state/dev ## Measure, as ratios within one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: schema
+schema: .state/dev ## Write docs/template.schema.json anew from the code
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py export_templates --schema --folder docs
+
 .PHONY: lock
 lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
 	for name in base demo dev; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \

@@ -52,9 +52,9 @@ def test_a_size_for_a_team_is_offered_to_its_members_only(people, place, local_d
         {"name": "small", "quota": {"pods": "1"}},
         {"name": "large", "quota": {"pods": "9"}, "teams": ["Search"]},
     ]
-    version = republish({"sizes": sizes})
     dana, theo = people
     Team.objects.create(name="Search", group="team-search").members.add(theo)
+    version = republish({"sizes": sizes})
     assert [size.name for size in RequestForm(dana, version).sizes] == ["small"]
     assert [size.name for size in RequestForm(theo, version).sizes] == ["small", "large"]
     form = RequestForm(dana, version, {"size": "large", "name": "x"})

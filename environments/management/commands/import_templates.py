@@ -1,4 +1,4 @@
-"""Publish templates from files."""
+"""Make the templates what files say. docs/templates.md has the format and how a pipeline uses this."""
 
 from pathlib import Path
 from typing import Any
@@ -6,21 +6,39 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from environments import template_files
+from environments.template_files import InvalidFilesError, Options, Outcome
 
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
+_HELP = """Publish templates from YAML files, all of them or none; without files, the two reference templates and a
+small one. What a file says already changes nothing. Exit code 0: done, or nothing to do; 1: something is wrong with
+the files, and nothing was changed; 2: something is wrong with the options."""
 
 
 class Command(BaseCommand):
-    help = "Publish templates from YAML files; without files, the two reference templates and a small one."
+    help = _HELP
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("files", nargs="*", type=Path)
+        parser.add_argument("files", nargs="*", type=Path, help="YAML files, or folders of them.")
+        parser.add_argument("--dry-run", action="store_true", help="Say what would change, and change nothing.")
+        parser.add_argument("--draft", action="store_true", help="Make drafts, which a person publishes.")
+        parser.add_argument("--changelog", default="", help="The line for the history, instead of the files' own.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        files = options["files"] or sorted(SEEDS.glob("*.yaml"))
+        dry_run, wanted = options["dry_run"], Options(changelog=options["changelog"], draft=options["draft"])
         try:
-            documents = [template_files.read(path) for path in files]
-        except ValueError as error:
-            raise CommandError(str(error)) from error
-        for document in documents:
-            self.stdout.write(f"{template_files.publish(document)} is published")
+            documents = template_files.read_all(options["files"] or [SEEDS])
+            outcomes = template_files.import_documents(documents, wanted, dry_run=dry_run)
+        except InvalidFilesError as error:
+            raise CommandError(f"{error}\nNothing was changed.") from error
+        if options["verbosity"]:
+            for outcome in outcomes:
+                self._say(outcome, with_diff=dry_run)
+            if dry_run:
+                self.stdout.write("This was a dry run: nothing was changed.")
+
+    def _say(self, outcome: Outcome, *, with_diff: bool) -> None:
+        self.stdout.write(f"{outcome.slug}: {outcome.done}")
+        for sentence in [*outcome.changes, *outcome.notes]:
+            self.stdout.write(f"  {sentence}")
+        if with_diff and outcome.diff:
+            self.stdout.write(outcome.diff)

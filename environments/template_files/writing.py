@@ -1,0 +1,79 @@
+"""From documents to YAML that people like to read. The same content is always the same text."""
+
+import re
+from typing import Any
+
+import yaml
+
+from environments.template_files.content import TemplateFile
+from environments.template_files.schema import SCHEMA_NAME
+
+_WIDTH = 120
+_FIGURES = ("quota", "default", "default_request", "maximum", "labels", "annotations")
+_FIRST = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "cpu", "memory", "pods")
+#: What YAML 1.2 takes for a number though PyYAML's YAML 1.1 does not: `1e3`, `0o7`.
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
+_TEXT = "tag:yaml.org,2002:str"
+
+
+def as_text(document: TemplateFile, schema: str = SCHEMA_NAME) -> str:
+    """A document as YAML, defaults left out. The first line tells editors where the schema is."""
+    return f"# yaml-language-server: $schema={schema}\n{dumped(as_data(document))}"
+
+
+def as_data(document: TemplateFile) -> dict[str, Any]:
+    """A document as plain data without defaults, figures in a fixed order (some databases keep none)."""
+    content = document.model_copy(update={"template": document.template.ordered()})
+    data: dict[str, Any] = _ordered(content.model_dump(mode="json", exclude_defaults=True))
+    return data
+
+
+def dumped(data: Any) -> str:
+    """Plain data as YAML in block style."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def _ordered(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_ordered(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: dict(sorted(value.items(), key=_rank)) if key in _FIGURES and isinstance(value, dict) else _ordered(value)
+        for key, value in data.items()
+    }
+
+
+def _rank(item: tuple[str, str]) -> tuple[int, str]:
+    name = item[0]
+    return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists indented, short lists of words on one line, long texts as blocks, numbers that are texts in quotes."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Everything is written out."""
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Lists stand to the right of what they belong to."""
+        super().increase_indent(flow, False)
+
+    def text(self, data: str) -> yaml.Node:
+        """A text in the style that suits it."""
+        if "\n" in data and not data[0].isspace():
+            # Every text of the format is stripped when it is read: the last line may end as lines do.
+            return self.represent_scalar(_TEXT, f"{data}\n", style="|")
+        resolved: str = self.resolve(yaml.ScalarNode, data, (True, False))  # type: ignore[no-untyped-call]
+        plain = resolved == _TEXT and not _NUMBER.fullmatch(data)
+        return self.represent_scalar(_TEXT, data, style=None if plain else '"')
+
+    def items(self, data: list[Any]) -> yaml.Node:
+        """A list; on one line where it is of words."""
+        words = all(not isinstance(item, dict | list) and "\n" not in str(item) for item in data)
+        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=words)
+
+
+_Dumper.add_representer(str, _Dumper.text)
+_Dumper.add_representer(list, _Dumper.items)
