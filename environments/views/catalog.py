@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from environments import actions, dashboards, previews
 from environments.forms import RequestForm
 from environments.permissions import published_version
-from environments.views.http import UserRequest, render_part
+from environments.views.http import UserRequest, render_part, sent
 
 
 @require_GET
@@ -33,7 +33,7 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
 def request_form(request: UserRequest, slug: str) -> HttpResponse:
     """The request form. Sent with errors it comes back filled in, with the words at the fields."""
     version = published_version(request.user, slug)
-    form = RequestForm(request.user, version, request.POST or None)
+    form = RequestForm(request.user, version, sent(request))
     asked = request.method == "POST" and "preview" not in request.POST
     if asked and form.is_valid():
         try:

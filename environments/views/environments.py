@@ -16,7 +16,7 @@ from environments.forms import DeleteForm, FilterForm
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.permissions import editable_environment, visible_environment
-from environments.views.http import UserRequest, render_part
+from environments.views.http import UserRequest, render_part, sent
 
 PAGE_SIZE = 25
 
@@ -65,7 +65,7 @@ def objects(request: UserRequest, namespace: str) -> HttpResponse:
 def delete(request: UserRequest, namespace: str) -> HttpResponse:
     """Ask for the name, then have the environment removed."""
     row = editable_environment(request.user, namespace)
-    form = DeleteForm(request.POST or None)
+    form = DeleteForm(sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             actions.delete_environment(row, request.user, typed_name=form.cleaned_data["typed_name"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
@@ -26,3 +26,8 @@ def render_part(request: UserRequest, page: str, part: str, context: dict[str, A
     response = render(request, f"{page}#{part}" if only_part else page, context)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent with, be it nothing; None where it was not sent."""
+    return request.POST if request.method == "POST" else None

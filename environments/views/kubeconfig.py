@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -30,6 +30,8 @@ def download_oidc(request: UserRequest, namespace: str) -> HttpResponse:
     """The file that signs in with kubelogin. It holds no secret."""
     row, member = _mine(request, namespace)
     cluster = row.cluster
+    if cluster.access != Cluster.Access.OIDC:
+        raise Http404("This cluster does not trust the identity provider.")
     oidc = files.Oidc(cluster.oidc_issuer, cluster.oidc_client_id, cluster.oidc_scopes)
     try:
         text = files.with_oidc(access_tokens.target(row), oidc)

@@ -11,14 +11,14 @@ from environments.forms import HandoverForm, MembersForm
 from environments.models import Environment
 from environments.permissions import editable_environment
 from environments.phases import Role
-from environments.views.http import UserRequest
+from environments.views.http import UserRequest, sent
 
 
 @require_http_methods(["GET", "POST"])
 def members(request: UserRequest, namespace: str) -> HttpResponse:
     """The members, and the form that gives people access or another role."""
     row = editable_environment(request.user, namespace)
-    form = MembersForm(row, request.user, request.POST or None)
+    form = MembersForm(row, request.user, sent(request))
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])
         try:
