@@ -117,7 +117,28 @@ class ClusterAdmin(AnyAdmin):
                 "description": "As in the API server's OIDC flags: role bindings must name people as it does.",
             },
         ),
-        ("Network", {"fields": ("dns_namespace", "dns_port"), "description": "Where pods ask for names."}),
+        (
+            "How members sign in with kubectl",
+            {
+                "fields": (
+                    "access",
+                    "public_server",
+                    "oidc_issuer",
+                    "oidc_client_id",
+                    "oidc_scopes",
+                    "max_token_hours",
+                    "account_namespace",
+                ),
+                "description": "Their kubeconfig: kubelogin where the cluster trusts the provider, else a token.",
+            },
+        ),
+        (
+            "Network",
+            {
+                "fields": ("dns_namespace", "dns_port", "ingress_namespace"),
+                "description": "What network policies let through: where pods ask for names, and who reaches them.",
+            },
+        ),
         ("Last look", {"fields": ("answers", "checked_at", "check_error")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import QueryDict
 
 from environments import spec as template_spec
-from environments.spec import InvalidSpecError, Problem, TemplateSpec
+from environments.spec import InvalidSpecError, Problem, TemplateSpec, metadata
 from environments.spec_forms.general import GeneralForm
 from environments.spec_forms.rows import (
     BLANK_ROWS,
@@ -149,7 +149,8 @@ class SpecForms:
             case (("network", ("egress" | "ingress") as name, int(index), *rest), text):
                 getattr(self, name).written()[index].complain(str(next(iter(rest), "")), text)
             case ((("labels" | "annotations") as name, str(key), *rest), text):
-                self._complain(getattr(self, name), "key", key, "value", rest, text)
+                cell = "key" if text == metadata.key_problem(key) else "value"
+                self._complain(getattr(self, name), "key", key, cell, rest, text)
             case (place, text):
                 field = next((str(part) for part in place if part in self.general.fields), "")
                 if not field:

@@ -45,6 +45,8 @@ class Row(forms.Form):
 
     def complain(self, name: str, sentence: str) -> None:
         """Put a sentence at a cell that has none yet, or at the row where it has no such cell."""
+        if not self.is_bound:
+            self.cleaned_data: Data = {}  # Django takes errors only of rows that came from a browser
         if name not in self.errors:
             self.add_error(name if name in self.fields else None, sentence)
 

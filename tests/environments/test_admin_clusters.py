@@ -155,6 +155,13 @@ def test_a_kubeconfig_that_cannot_be_used_is_refused_with_a_sentence(text, sente
     assert sentence in " ".join(form.errors["credential"])
 
 
+def test_everything_that_can_be_set_of_a_cluster_has_its_place_on_the_page(client, stored):
+    """A field that somebody adds to the model must be added to the page, or nobody can ever set it."""
+    page = soup(client.get(reverse("admin:environments_cluster_change", args=[stored.pk])))
+    settable = {field.name for field in Cluster._meta.fields if field.editable} - {"id"}
+    assert settable <= {control["name"] for control in page.select("#cluster_form [name]")}
+
+
 def test_a_whole_kubeconfig_is_taken(client):
     assert client.post(reverse(ADD), filled(credential_kind="kubeconfig", credential=kubeconfig())).status_code == 302
     assert yaml.safe_load(Cluster.objects.get().credential) == KUBECONFIG

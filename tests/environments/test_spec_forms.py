@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from environments import spec as template_spec
 from environments.management.commands.import_templates import SEEDS
-from environments.spec import TemplateSpec
+from environments.spec import Limits, Network, Parameter, PodSecurity, Size, TemplateSpec
+from environments.spec.network import Egress, Ingress
+from environments.spec.parts import Extension, Naming
 from environments.spec_forms import SpecForms, with_more_rows
+from environments.spec_forms.general import GROUPS, TOP
 from environments.template_files import read
 
 SEED_FILES = sorted(SEEDS.glob("*.yaml"))
@@ -43,8 +46,8 @@ def add(pairs, field):
     elif isinstance(value, list):
         chosen = [choice for choice, _ in field.field.choices if choice in value]  # in the order of the page
         pairs[field.html_name] = [str(item) for item in chosen]
-    elif value is not False and value is not None:
-        pairs[field.html_name] = [str(value)]
+    elif field.widget_type != "checkbox":
+        pairs[field.html_name] = ["" if value is None else str(value)]
 
 
 def sent(spec: TemplateSpec, **typed) -> SpecForms:
@@ -90,7 +93,7 @@ def test_a_template_with_forty_parameters_goes_through_the_form_unchanged():
     assert len(forms.spec.parameters) == 40
 
 
-names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+names = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 # A resource that Kubernetes could know, an amount it could mean.
 resources = st.sampled_from(
     ["pods", "requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "count/deployments.apps", "services"]
@@ -99,6 +102,24 @@ amounts = st.sampled_from(["0", "1", "500m", "1.5Gi", "2e3", "${figure}"])
 quotas = st.dictionaries(resources, amounts, min_size=1, max_size=5)
 texts = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=20)
 FIGURE = {"name": "figure", "type": "quantity", "default": "1", "required": True}
+
+
+words = st.from_regex(r"[A-Za-z][A-Za-z ]{0,8}[a-z]", fullmatch=True)
+ports = st.lists(st.sampled_from(["80", "443/TCP", "53/UDP"]), unique=True)
+
+
+@st.composite
+def networks(draw) -> dict:
+    cidrs = draw(st.lists(st.sampled_from(["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]), max_size=2))
+    return {
+        "dns": draw(st.booleans()),
+        "same_namespace": draw(st.booleans()),
+        "ingress_controller": draw(st.booleans()),
+        "egress": [{"cidr": cidr, "ports": draw(ports)} for cidr in cidrs],
+        "ingress": [
+            {"label": "team", "value": value, "ports": draw(ports)} for value in draw(st.lists(names, max_size=2))
+        ],
+    }
 
 
 @st.composite
@@ -114,7 +135,7 @@ def specs(draw) -> TemplateSpec:
         for name in draw(st.lists(names.filter(lambda name: name != "figure"), unique=True, max_size=4))
     ]
     sizes = [
-        {"name": name, "label": draw(texts), "quota": draw(quotas)}
+        {"name": name, "label": draw(texts), "quota": draw(quotas), "teams": draw(st.lists(words, max_size=2))}
         for name in draw(st.lists(names, unique=True, max_size=4))
     ]
     data = {
@@ -122,11 +143,15 @@ def specs(draw) -> TemplateSpec:
         "sizes": sizes,
         "quota": draw(quotas),
         "limits": {"default": draw(quotas)},
-        "network": {"dns": draw(st.booleans()), "same_namespace": draw(st.booleans())},
+        "network": draw(networks()),
         "pod_security": {"enforce": draw(st.sampled_from(["privileged", "baseline", "restricted"]))},
         "owner_role": draw(st.sampled_from(["admin", "developer", "viewer"])),
         "collaborator_roles": draw(st.permutations(["admin", "developer", "viewer"]))[: draw(st.integers(0, 3))],
         "lifetime_days": draw(st.none() | st.integers(1, 3650)),
+        "extension": {"maximum_days": draw(st.none() | st.just(3650)), "times": draw(st.none() | st.integers(0, 9))},
+        "automount_token": draw(st.booleans()),
+        "labels": draw(st.dictionaries(names, words, max_size=2)),
+        "annotations": draw(st.dictionaries(names, words, max_size=2)),
     }
     return template_spec.parse(data)
 
@@ -137,6 +162,30 @@ def test_whatever_a_template_says_the_form_neither_loses_nor_invents(spec):
     forms = sent(spec)
     assert forms.is_valid(), [row.errors for table in forms.tables for row in table.forms]
     assert forms.spec == spec
+
+
+def test_everything_that_a_template_can_say_has_its_place_on_the_page():
+    """A field that somebody adds to the description must be added here, or nobody can ever change it."""
+    known = {"parameters", "sizes", "quota", "limits", "labels", "annotations", *GROUPS, *TOP}
+    assert set(TemplateSpec.model_fields) == known
+    forms = SpecForms(spec_of())
+    rows = {
+        Parameter: forms.parameters,
+        Size: forms.sizes,
+        Limits: forms.limits,
+        Egress: forms.egress,
+        Ingress: forms.ingress,
+    }
+    for part, table in rows.items():
+        shown = set(table.forms[0].fields) | ({"quota"} if part is Size else set())
+        assert set(part.model_fields) <= shown, part
+    for part, group in (
+        (Network, "network"),
+        (PodSecurity, "pod_security"),
+        (Extension, "extension"),
+        (Naming, "naming"),
+    ):
+        assert set(part.model_fields) - {"egress", "ingress"} == set(GROUPS[group])
 
 
 def test_what_the_form_does_not_show_stays_as_it_is():
@@ -172,6 +221,37 @@ def test_what_is_wrong_is_said_in_its_cell(typed, table, row, cell, sentence):
     assert not forms.is_valid()
     assert sentence in " ".join(getattr(forms, table).forms[row].errors[cell])
     assert forms.error_count == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "table", "cell", "sentence"),
+    [
+        ({"egress-0-cidr": "ten"}, "egress", "cidr", "no block of addresses"),
+        ({"egress-0-cidr": "10.0.0.0/8", "egress-0-ports": "80, http"}, "egress", "ports", "“http” is no port"),
+        ({"ingress-0-label": "team", "ingress-0-value": "a b"}, "ingress", "value", "no value of a label"),
+        ({"labels-0-key": "kubernetes.io/x", "labels-0-value": "y"}, "labels", "key", "belong to the cluster"),
+        ({"labels-0-key": "team", "labels-0-value": "${who}"}, "labels", "value", "not a parameter"),
+        ({"annotations-0-value": "lonely"}, "annotations", "key", "Say which key"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_or_a_label_is_said_in_its_cell(typed, table, cell, sentence):
+    forms = sent(spec_of(), **typed)
+    assert not forms.is_valid()
+    assert sentence in " ".join(getattr(forms, table).forms[0].errors[cell])
+
+
+def test_what_is_wrong_in_a_field_does_not_hide_what_is_wrong_in_a_cell():
+    forms = sent(spec_of(), **{"lifetime_days": "0", "quota-0-all": "plenty", "namespace": "no suffix"})
+    assert not forms.is_valid()
+    assert set(forms.general.errors) == {"lifetime_days", "namespace"}
+    anchors = [anchor for anchor, _ in forms.complaints()]
+    assert "id_lifetime_days" in anchors
+
+
+def test_a_name_pattern_that_could_collide_is_refused_at_its_field():
+    forms = sent(spec_of(), namespace="${owner}-${name}")
+    assert not forms.is_valid()
+    assert "${suffix} is needed" in forms.general.errors["namespace"][0]
 
 
 def test_a_wrong_figure_of_one_size_is_said_in_that_sizes_column():
