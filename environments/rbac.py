@@ -4,16 +4,15 @@
 with yes, so that the portal works, and with no, so that a stolen credential is worth little.
 """
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from environments.cluster import ClusterClient, Question
 from environments.phases import CLUSTER_ROLES
+from environments.roles import MANIFESTS
 
 ACCOUNT, ACCOUNT_NAMESPACE = "portal", "allotment"
-MANIFESTS = Path(__file__).resolve().parent.parent / "deploy" / "rbac"
 
 _RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
 _MANAGED = (

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from environments import quantities
 from environments.phases import Role
-from environments.spec import metadata
+from environments.spec import extras, metadata
 from environments.spec.base import (
     PLACEHOLDER,
     Annotations,
@@ -58,7 +58,7 @@ class TemplateSpec(Strict):
     """Annotations of the namespace."""
     automount_token: bool = True
     """Whether pods get the default ServiceAccount's token without asking."""
-    manifests: Annotated[str, Field(max_length=100_000)] = ""  # YAML documents (environments/extras.py)
+    manifests: Annotated[str, Field(max_length=100_000)] = ""  # checked by extras.py
     """More objects, as YAML documents of the kinds that the portal allows."""
 
     @model_validator(mode="after")
@@ -113,7 +113,8 @@ class TemplateSpec(Strict):
         used = [(place, name) for place, amount in self._figures() for name in PLACEHOLDER.findall(amount)]
         asked = ((place, self._parameter(name)) for place, name in used)
         found = [(place, sentence) for place, one in asked if one and (sentence := unfit(one))]
-        return found or list(self._disorder())
+        found = found or list(self._disorder())
+        return found + [(("manifests", line), text) for line, text in extras.problems(self.manifests, self)]
 
     def _disorder(self) -> Iterator[Problem]:
         """Kubernetes wants default request ≤ default ≤ maximum."""

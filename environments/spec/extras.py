@@ -1,0 +1,160 @@
+"""Extra manifests: objects that a template puts into every environment, besides what governs it.
+
+They are YAML documents with `${parameter}` in their texts. Before a template is published every document is tried
+with sample values, with every value of a list, and with what may be left empty (`problems`). When an environment is
+made they are checked once more with the values it has (`documents`): a name, say, is only known then.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from environments.spec import extra_checks, extra_rights
+from environments.spec.extra_checks import KINDS
+from environments.spec.filling import Filled, Remark, fill, misplaced, placeholders, unknown
+from environments.spec.parameters import Kind, Mode, Parameter, sample
+from environments.spec.yaml_documents import Document, Flaw, read
+
+if TYPE_CHECKING:
+    from environments.spec.template import TemplateSpec
+
+MOST_DOCUMENTS, MOST_BYTES = 50, 100_000
+_MOST_TRIALS = 200  # lists of values multiply
+
+
+def problems(text: str, spec: "TemplateSpec") -> list[Flaw]:
+    """Everything that a template's manifests may not be, each with its line, in the order of the text."""
+    parsed, flaws = _read(text)
+    if flaws:
+        return flaws
+    found = dict.fromkeys(_static(parsed, spec))
+    if not found:
+        for words, values in islice(_trials(parsed, spec), _MOST_TRIALS):
+            fresh = [flaw for flaw in _tried(parsed, spec, values) if flaw not in found]
+            found |= dict.fromkeys((line, f"{sentence}{words}") for line, sentence in fresh)
+    return sorted(found, key=lambda flaw: flaw[0])
+
+
+def documents(spec: "TemplateSpec", values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The manifests with an environment's values, in the order in which they are made.
+
+    Raises ValueError, a sentence a line, where one may not be made.
+    """
+    parsed, flaws = _read(spec.manifests)
+    flaws = flaws or _static(parsed, spec)
+    filled: list[Filled] = []
+    if not flaws:
+        filled, remarks = _filled(parsed, spec, _complete(spec, values))
+        flaws = remarks or list(_checked(filled, spec))
+    if flaws:
+        raise ValueError("\n".join(sentence for _, sentence in flaws))
+    order = list(KINDS)
+    return [each.data for each in sorted(filled, key=lambda each: order.index(each.kind))]
+
+
+@lru_cache(maxsize=256)
+def kinds(text: str) -> frozenset[str]:
+    """The kinds that a template's manifests are of."""
+    named = (each.data.get("kind") for each in _read(text)[0] if isinstance(each.data, dict))
+    return frozenset(kind for kind in named if kind in KINDS)
+
+
+def _read(text: str) -> tuple[tuple[Document, ...], list[Flaw]]:
+    size = len(text.encode())
+    if size > MOST_BYTES:
+        return (), [(1, f"The manifests are {size} bytes long: at most {MOST_BYTES}.")]
+    parsed, flaws = read(text)
+    if len(parsed) > MOST_DOCUMENTS:
+        line = parsed[MOST_DOCUMENTS].line(())
+        return (), [(line, f"Line {line}: there are {len(parsed)} documents: at most {MOST_DOCUMENTS}.")]
+    return parsed, [(line, f"Line {line}: {sentence}") for line, sentence in flaws]
+
+
+def _static(parsed: Iterable[Document], spec: "TemplateSpec") -> list[Flaw]:
+    """What is wrong whatever the values are."""
+    names = {parameter.name for parameter in spec.parameters}
+    return [
+        Filled(number, document, document.data).sentence(remark)
+        for number, document in enumerate(parsed, 1)
+        for remark in (*misplaced(document), *unknown(document, names))
+    ]
+
+
+def _tried(parsed: Iterable[Document], spec: "TemplateSpec", values: Mapping[str, str]) -> list[Flaw]:
+    filled, flaws = _filled(parsed, spec, values)
+    return [*flaws, *_checked(filled, spec)]
+
+
+def _filled(
+    parsed: Iterable[Document], spec: "TemplateSpec", values: Mapping[str, str]
+) -> tuple[list[Filled], list[Flaw]]:
+    parameters = {parameter.name: parameter for parameter in spec.parameters}
+    found = [fill(number, document, parameters, values) for number, document in enumerate(parsed, 1)]
+    flaws = [one.sentence(remark) for one, remarks in found for remark in remarks]
+    return [one for one, _ in found], flaws
+
+
+def _checked(filled: list[Filled], spec: "TemplateSpec") -> Iterator[Flaw]:
+    """What is wrong with the documents as they are, one by one and together."""
+    own_roles = {one.name for one in filled if one.kind == "Role"}
+    seen: set[tuple[str, str]] = set()
+    for one in filled:
+        remarks = list(extra_checks.check(one))
+        if one.kind in KINDS and isinstance(one.data, dict):
+            remarks += extra_rights.check(one, spec.owner_role, own_roles)
+            remarks += _scaled(one, filled)
+        if one.name and (one.kind, one.name) in seen:
+            remarks.append((("metadata", "name"), "There are two of this kind and name."))
+        seen.add((one.kind, one.name))
+        yield from (one.sentence(remark) for remark in remarks)
+
+
+def _scaled(one: Filled, filled: list[Filled]) -> Iterator[Remark]:
+    """Where an autoscaler sets the replicas, the template must not: the portal would put them back every time."""
+    body = one.data.get("spec")
+    if not isinstance(body, dict) or "replicas" not in body:
+        return
+    for other in filled:
+        target = other.data.get("spec") if other.kind == "HorizontalPodAutoscaler" else None
+        target = target.get("scaleTargetRef") if isinstance(target, dict) else None
+        if isinstance(target, dict) and (target.get("kind"), target.get("name")) == (one.kind, one.name):
+            yield ("spec", "replicas"), f"Leave replicas out: HorizontalPodAutoscaler {other.name} sets them."
+
+
+def _trials(parsed: Iterable[Document], spec: "TemplateSpec") -> Iterator[tuple[str, dict[str, str]]]:
+    """Values to try, each with the words for what is special about them."""
+    used = {name for document in parsed for name in placeholders(document.data)}
+    usual = {parameter.name: _sample(parameter) for parameter in spec.parameters}
+    yield "", usual
+    for parameter in spec.parameters:
+        if parameter.name not in used:
+            continue
+        for choice in parameter.choices:
+            yield f" (with {choice} for ${{{parameter.name}}})", usual | {parameter.name: choice}
+        if not (parameter.required or parameter.default or parameter.type is Kind.BOOLEAN):
+            yield f" (with ${{{parameter.name}}} left empty)", usual | {parameter.name: ""}
+
+
+def _sample(parameter: Parameter) -> str:
+    """A value that fits in most places: names know no _."""
+    if parameter.type is Kind.BOOLEAN:
+        return parameter.default or "false"
+    found = sample(parameter)
+    return found.replace("_", "-") if found == parameter.name else found
+
+
+def _complete(spec: "TemplateSpec", values: Mapping[str, str]) -> dict[str, str]:
+    """A value for every parameter: a fixed one is the template's, one that was not asked for has its default."""
+    return {
+        parameter.name: parameter.default
+        if parameter.mode is Mode.FIXED
+        else _given(parameter, values.get(parameter.name))
+        for parameter in spec.parameters
+    }
+
+
+def _given(parameter: Parameter, value: str | None) -> str:
+    if value is None:
+        value = parameter.default
+    return value or ("false" if parameter.type is Kind.BOOLEAN else "")
