@@ -98,7 +98,7 @@ class ClusterAdmin(AnyAdmin):
     """Clusters: added, checked, closed for new environments."""
 
     form = ClusterForm
-    list_display = ("name", "address", "credential_kind", "answers", "live_environments", "accepts_new")
+    list_display = ("name", "address", "answers", "live_environments", "accepts_new")
     list_filter = ("accepts_new", "credential_kind")
     search_fields = ("name", "slug", "server", "description")
     prepopulated_fields: ClassVar = {"slug": ("name",)}

@@ -8,7 +8,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from environments.admin.base import AnyAdmin
@@ -23,7 +23,7 @@ _IDENTITY = ("username", "email", "first_name", "last_name")
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     """People. Who they are and what they may do comes from the identity provider, where there is one."""
 
-    list_display = ("email", "full_name", "role_name", "team_names", "live_environments", "is_active", "last_login")
+    list_display = ("person", "role_name", "team_names", "live_environments", "is_active", "last_login")
     list_filter = ("is_superuser", "is_manager", "is_active", "teams")
     search_fields = ("email", "username", "first_name", "last_name")
     ordering = ("email",)
@@ -66,10 +66,10 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         """Nobody: the history names them. Somebody who left is made inactive."""
         return False
 
-    @admin.display(description="Name", ordering="first_name")
-    def full_name(self, row: User) -> str:
-        """First and last name."""
-        return row.get_full_name()
+    @admin.display(description="Person", ordering="email")
+    def person(self, row: User) -> SafeString:
+        """The name, and the address that tells two of one name apart."""
+        return format_html('{}<span class="sub">{}</span>', row.get_full_name() or row.username, row.email)
 
     @admin.display(description="Role", ordering="-is_superuser")
     def role_name(self, row: User) -> str:
