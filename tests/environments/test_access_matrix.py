@@ -1,6 +1,6 @@
 """Every URL, asked by everybody with every method, answers as the table in access_matrix.csv says.
 
-A new URL fails this test until its line is in the table: `UPDATE_MATRIX=1 make test T=tests/environments/test_access_matrix.py`
+A new URL fails this test until its line is in the table. With UPDATE_MATRIX=1 in the environment this test
 writes it anew, and the difference is what a reviewer reads.
 """
 

@@ -53,22 +53,24 @@ class Accounts:
         if seconds < _SHORTEST:
             why = bad_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
             raise invalid_options("authentication.k8s.io", "TokenRequest", [why])
-        ends = int(now if now is not None else time.time()) + seconds
+        begins = int(now if now is not None else time.time())
+        ends = begins + seconds
         return {
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
             "metadata": {"name": name, "namespace": namespace},
             "spec": {"audiences": [AUDIENCE], "expirationSeconds": seconds, "boundObjectRef": None},
             "status": {
-                "token": self._signed(account["metadata"], ends),
+                "token": self._signed(account["metadata"], begins, ends),
                 "expirationTimestamp": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
         }
 
-    def _signed(self, account: Object, ends: int) -> str:
+    def _signed(self, account: Object, begins: int, ends: int) -> str:
         namespace, name, uid = account["namespace"], account["name"], account["uid"]
         claims = {
             "aud": [AUDIENCE],
+            "iat": begins,
             "exp": ends,
             "sub": f"system:serviceaccount:{namespace}:{name}",
             "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
