@@ -5,7 +5,7 @@ import difflib
 from environments import template_actions
 from environments.models import TemplateVersion
 from environments.spec import InvalidSpecError, TemplateSpec
-from environments.template_files.content import Card, TemplateFile, stored
+from environments.template_files.content import Card, TemplateFile
 from environments.template_files.writing import as_text, dumped
 
 _NOBODY_IN_PARTICULAR = {"clusters": "any", "teams": "everybody", "per_person": "any number"}
@@ -38,11 +38,13 @@ def diff(before: str, after: str) -> str:
 
 
 def text(version: TemplateVersion | None, card: Card | None) -> str:
-    """What is stored, as the document that it would be exported as."""
+    """What is stored, as the document that it would be exported as; of nothing, nothing."""
+    if card is None:
+        return ""
     if version is None:
-        return dumped({"template": card.model_dump(mode="json", exclude_defaults=True)}) if card else ""
+        return dumped({"template": card.model_dump(mode="json", exclude_defaults=True)})
     try:
-        return body(stored(version))
+        return body(TemplateFile(template=card, changelog=version.changelog, spec=version.parsed()))
     except InvalidSpecError:
         return dumped({"spec": version.spec})
 

@@ -102,14 +102,14 @@ def _carry_out(content: TemplateFile, options: Options) -> Outcome:
         content, card_changes = content.model_copy(update={"template": before.card}), []
     line = _changelog(content, options) if spec_changes or not before.version else before.version.changelog
     content = content.model_copy(update={"changelog": line})
-    diff = differing.diff(differing.text(before.version, before.card), differing.body(content))
     template = _save_card(before, content.template, card_changes, options.actor)
     done = "the card is changed" if card_changes else "nothing to do"
     if spec_changes:
         done, is_new = _save_version(template, content, options)
         spec_changes = spec_changes if is_new else []
     changes = card_changes + spec_changes
-    return Outcome(template.slug, done, changes, notes, diff if changes else "")
+    diff = differing.diff(differing.text(before.version, before.card), differing.body(content)) if changes else ""
+    return Outcome(template.slug, done, changes, notes, diff)
 
 
 def _before(slug: str) -> _Before:

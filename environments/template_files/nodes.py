@@ -38,10 +38,16 @@ class Tree:
     line: int
     data: Any = None
     lines: dict[Place, int] = field(default_factory=dict)
+    blocks: dict[Place, int] = field(default_factory=dict)  # the line before the first one of a text in several
     mistakes: list[Mistake] = field(default_factory=list)
 
     def mistake(self, place: Place, text: str) -> Mistake:
-        """A sentence about a place, at the line of the nearest thing that is there."""
+        """A sentence about a place, at the line of the nearest thing that is there.
+
+        After a text in several lines, a number is one of its lines: that is how extra manifests are criticised.
+        """
+        if place and isinstance(place[-1], int) and place[:-1] in self.blocks:
+            return Mistake(self.file, self.blocks[place[:-1]] + place[-1], text, place[:-1])
         known = next((place[:end] for end in range(len(place), 0, -1) if place[:end] in self.lines), ())
         return Mistake(self.file, self.lines.get(known, self.line), text, place)
 
@@ -98,6 +104,8 @@ class _Builder:
             return self._mapping(tree, node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self._item(tree, item, (*place, index)) for index, item in enumerate(node.value)]
+        if node.style == "|":
+            tree.blocks[place] = node.start_mark.line + 1 + len(node.value) - len(node.value.lstrip("\n"))
         return None if node.tag == "tag:yaml.org,2002:null" else node.value
 
     def _item(self, tree: Tree, node: yaml.Node, place: Place) -> Any:

@@ -13,6 +13,8 @@ _FIGURES = ("quota", "default", "default_request", "maximum", "labels", "annotat
 _FIRST = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "cpu", "memory", "pods")
 #: What YAML 1.2 takes for a number though PyYAML's YAML 1.1 does not: `1e3`, `0o7`.
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
+#: Line breaks besides \n: only in quotes do they come back as they were.
+_ODD_BREAK = re.compile("[\r\x85\u2028\u2029]")
 _TEXT = "tag:yaml.org,2002:str"
 
 
@@ -62,6 +64,8 @@ class _Dumper(yaml.SafeDumper):
 
     def text(self, data: str) -> yaml.Node:
         """A text in the style that suits it."""
+        if _ODD_BREAK.search(data):
+            return self.represent_scalar(_TEXT, data, style='"')
         if "\n" in data and not data[0].isspace():
             # Every text of the format is stripped when it is read: the last line may end as lines do.
             return self.represent_scalar(_TEXT, f"{data}\n", style="|")

@@ -64,4 +64,4 @@ class Command(BaseCommand):
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error
-        self.stderr.write(f"{len(files)} files are in {folder}.")
+        self.stderr.write(f"{folder} has {len(files)} new file{'s' if len(files) > 1 else ''}.")
