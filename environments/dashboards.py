@@ -108,6 +108,7 @@ class EnvironmentPage:
 
     environment: Environment
     may_edit: bool
+    is_member: bool
     notice: Notice | None
     timeline: list[Line]
     done: int
@@ -192,14 +193,16 @@ def rows(environments: Iterable[Environment]) -> list[Row]:
 def environment_page(environment: Environment, user: User) -> EnvironmentPage:
     """Everything on an environment's page. The environment comes from permissions.py."""
     lines = timeline(environment, list(environment.conditions.all()))
+    members = list(environment.members.filter(wanted=True))
     return EnvironmentPage(
         environment=environment,
         may_edit=may_edit(user, environment),
+        is_member=user.email.lower() in {member.email.lower() for member in members},
         notice=notice(environment, lines),
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=bars(environment.usage),
-        members=list(environment.members.filter(wanted=True)),
+        members=members,
         things=things(environment) if environment.phase != Phase.DELETED else [],
         events=list(environment.events.select_related("actor")[:_RECENT]),
         poll_seconds=poll_seconds(environment, lines),

@@ -141,7 +141,18 @@ def test_the_objects_that_the_portal_keeps_are_named(page, dana, make_environmen
 def test_the_commands_name_context_and_namespace(page, dana, make_environment):
     environment = make_environment()
     lines = one(read(page(environment, dana)), "#use-lines").get_text().splitlines()
-    assert lines == ["kubectl config use-context amsterdam", f"kubectl -n {environment.namespace} get all"]
+    context = f"{environment.namespace}@amsterdam"
+    assert lines == [f"kubectl config use-context {context}", f"kubectl -n {environment.namespace} get all"]
+
+
+def test_members_are_offered_their_kubeconfig_and_owners_the_list_of_members(page, dana, theo, make_environment):
+    environment = make_environment()
+    mine = read(page(environment, dana))
+    base = f"/environments/{environment.namespace}"
+    assert one(mine, f'a[href="{base}/kubeconfig/"]').get_text() == "Get kubeconfig"
+    assert one(mine, "#members-link")["href"] == f"{base}/members/"
+    theirs = read(page(environment, theo))  # a teammate: looks on
+    assert not theirs.select(f'a[href="{base}/kubeconfig/"], #members-link, #check-now')
 
 
 def test_the_latest_events_lead_to_the_history(page, dana, make_environment):

@@ -25,7 +25,7 @@ def text(make_environment):
 
 @pytest.mark.parametrize(
     ("verb", "says"),
-    [("Ready", "kubectl -n dana-"), ("Failed", "Try again now"), ("Deleted", "The page with its history stays.")],
+    [("Ready", "/kubeconfig/"), ("Failed", "Try again now"), ("Deleted", "The page with its history stays.")],
 )
 def test_each_message_says_what_to_do_next_and_where(text, verb, says):
     assert says in text(verb)
