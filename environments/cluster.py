@@ -63,6 +63,12 @@ RESOURCES = {
     "PersistentVolumeClaim": Resource(_CORE, "persistentvolumeclaims"),
     "Role": Resource(_RBAC, "roles"),
     "Deployment": Resource("/apis/apps/v1", "deployments"),
+    "StatefulSet": Resource("/apis/apps/v1", "statefulsets"),
+    "Job": Resource("/apis/batch/v1", "jobs"),
+    "CronJob": Resource("/apis/batch/v1", "cronjobs"),
+    "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
+    "Ingress": Resource(_NET, "ingresses"),
 }
 
 
@@ -209,6 +215,12 @@ class ClusterClient:
     def may_i(self, question: Question) -> Answer:
         """Ask the cluster whether the portal's own account may (SelfSubjectAccessReview)."""
         return self._review("SelfSubjectAccessReview", question, {})
+
+    def whoami(self) -> str:
+        """The name by which the cluster knows the portal's own account (SelfSubjectReview)."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        result = self._request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
+        return str(result["status"]["userInfo"]["username"])
 
     def _review(self, kind: str, question: Question, subject: Manifest) -> Answer:
         attributes = {

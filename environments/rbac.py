@@ -22,6 +22,19 @@ _MANAGED = (
     ("serviceaccounts", ""),
     ("networkpolicies", _NET),
     ("rolebindings", _RBAC),
+    ("roles", _RBAC),
+)
+#: What the drift pass reads of a template's extra objects. Not ConfigMaps: other people keep credentials there.
+_LISTED = (
+    ("services", ""),
+    ("persistentvolumeclaims", ""),
+    ("deployments", "apps"),
+    ("statefulsets", "apps"),
+    ("jobs", "batch"),
+    ("cronjobs", "batch"),
+    ("horizontalpodautoscalers", "autoscaling"),
+    ("poddisruptionbudgets", "policy"),
+    ("ingresses", _NET),
 )
 
 #: Everything the portal asks a cluster for.
@@ -35,6 +48,7 @@ REQUIRED: tuple[Question, ...] = (
     Question("create", "serviceaccounts/token"),
     Question("create", "subjectaccessreviews", "authorization.k8s.io"),
     *(Question(verb, resource) for resource in ("pods", "events") for verb in ("get", "list")),
+    *(Question("list", resource, group) for resource, group in _LISTED),
 )
 
 #: What would make a stolen credential worth it: reading secrets, running code, becoming or promoting somebody.
@@ -49,17 +63,16 @@ FORBIDDEN: tuple[Question, ...] = (
     Question("bind", "clusterroles", _RBAC),
     Question("bind", "clusterroles", _RBAC, name="cluster-admin"),
     Question("bind", "roles", _RBAC),
-    *(
-        Question(verb, roles, _RBAC)
-        for roles in ("roles", "clusterroles")
-        for verb in ("create", "update", "patch", "escalate")
-    ),
+    # It writes Roles, for templates that have some, but only with what it holds in that namespace itself.
+    *(Question(verb, "roles", _RBAC) for verb in ("update", "escalate")),
+    *(Question(verb, "clusterroles", _RBAC) for verb in ("create", "update", "patch", "escalate")),
     *(Question(verb, "clusterrolebindings", _RBAC) for verb in ("create", "update", "patch", "delete")),
     Question("update", "namespaces/finalize"),
     *(Question(verb, "nodes") for verb in ("get", "list", "patch")),
     Question("get", "nodes/proxy"),
     Question("delete", "pods"),
-    Question("get", "configmaps"),
+    *(Question(verb, "configmaps") for verb in ("get", "list", "patch")),
+    *(Question("patch", resource, group) for resource, group in _LISTED),
 )
 
 

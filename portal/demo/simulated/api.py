@@ -72,7 +72,7 @@ class Api:
         rbac.require(self._store, user, target.attributes)
         if not target.resource:
             return _text_or_json(discovery.answer(request.path))
-        if target.group == reviews.GROUP and target.resource in reviews.KINDS:
+        if reviews.is_review(target.group, target.resource):
             if target.verb != "create":
                 raise method_not_allowed()
             return _answer(201, reviews.answer(self._store, target.resource, user, _decode(request)))

@@ -47,7 +47,8 @@ def _system() -> Iterator[Object]:
             "apiGroups": ["authorization.k8s.io"],
             "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
             "verbs": ["create"],
-        }
+        },
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"], "verbs": ["create"]},
     ]
     yield from _role("system:basic-user", ask, "system:authenticated")
     yield from _role("system:discovery", [{"nonResourceURLs": _DISCOVERY, "verbs": ["get"]}], "system:authenticated")

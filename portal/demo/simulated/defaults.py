@@ -65,6 +65,11 @@ def initial_status(kind: Kind) -> Object | None:
         "Deployment": {},
         "ReplicaSet": {"replicas": 0},
         "StatefulSet": {"replicas": 0},
+        "Job": {},
+        "CronJob": {},
+        "HorizontalPodAutoscaler": {"desiredReplicas": 0, "currentMetrics": None},
+        "PodDisruptionBudget": {},
+        "Ingress": {"loadBalancer": {}},
     }
     return statuses.get(kind.kind)
 
@@ -180,6 +185,20 @@ def _deployment(found: Object) -> None:
     found.setdefault("spec", {}).setdefault("replicas", 1)
 
 
+def _cron_job(found: Object) -> None:
+    defaults = {
+        "concurrencyPolicy": "Allow",
+        "suspend": False,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 1,
+    }
+    found["spec"] = defaults | found.get("spec", {})
+
+
+def _autoscaler(found: Object) -> None:
+    found.setdefault("spec", {}).setdefault("minReplicas", 1)
+
+
 def _event(found: Object) -> None:
     found.setdefault("source", {})
     for key in ("firstTimestamp", "lastTimestamp", "eventTime"):
@@ -202,5 +221,7 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "Deployment": _deployment,
     "StatefulSet": _deployment,
     "ReplicaSet": _deployment,
+    "CronJob": _cron_job,
+    "HorizontalPodAutoscaler": _autoscaler,
     "Event": _event,
 }

@@ -3,12 +3,14 @@
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """
 
-from portal.demo.simulated.kinds import GROUPS, KINDS, Kind, Object
-from portal.demo.simulated.reviews import GROUP as REVIEWS
+from portal.demo.simulated.kinds import KINDS, Kind, Object
+from portal.demo.simulated.reviews import GROUPS as REVIEWS
 
 VERSION = "v1.36.2"  # the release whose behaviour is simulated
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update"]
+#: Every group, as in a manifest's apiVersion.
+_VERSIONS = {kind.group: kind.api_version for kind in KINDS} | {name: f"{name}/v1" for name in REVIEWS}
 _READY = frozenset({"/readyz", "/livez", "/healthz"})
 
 
@@ -22,23 +24,22 @@ def answer(path: str) -> Object | str | None:
     if path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
     if path == "/apis":
-        groups = [_group(name) for name in (*GROUPS, REVIEWS)]
+        groups = [_group(name) for name in _VERSIONS if name]
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-    for group in ("", *GROUPS, REVIEWS):
-        if path == (f"/apis/{group}/v1" if group else "/api/v1"):
+    for group, version in _VERSIONS.items():
+        if path == (f"/apis/{version}" if group else f"/api/{version}"):
             return _resources(group)
     return None
 
 
 def _group(name: str) -> Object:
-    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    version = {"groupVersion": _VERSIONS[name], "version": _VERSIONS[name].partition("/")[2]}
     return {"name": name, "versions": [version], "preferredVersion": version}
 
 
 def _resources(group: str) -> Object:
-    version = f"{group}/v1" if group else "v1"
     resources = [_resource(kind) for kind in KINDS if kind.group == group]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources}
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": _VERSIONS[group], "resources": resources}
 
 
 def _resource(kind: Kind) -> Object:

@@ -36,6 +36,7 @@ class Kind:
     kind: str
     plural: str
     group: str = ""
+    version: str = "v1"
     namespaced: bool = True
     has_generation: bool = False
     #: Whether DELETE answers with the object; the others answer with a Status.
@@ -48,7 +49,7 @@ class Kind:
     @property
     def api_version(self) -> str:
         """As in a manifest: `v1`, `apps/v1`."""
-        return f"{self.group}/v1" if self.group else "v1"
+        return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def dotted(self) -> str:
@@ -75,6 +76,7 @@ _WORKLOAD: dict[str, Any] = {
     "atomic": frozenset({("spec", "selector"), ("spec", "template", "spec", "nodeSelector")}),
     "lists": _pod_lists("spec", "template", "spec"),
 }
+_CRON_POD = ("spec", "jobTemplate", "spec", "template", "spec")
 _ATOMIC_SELECTOR = frozenset({("spec", "selector")})
 _ATOMIC_ROLE = frozenset({("roleRef",)})
 
@@ -105,6 +107,18 @@ KINDS = (
     _kind("Deployment", "deployments", "apps", **_WORKLOAD),
     _kind("ReplicaSet", "replicasets", "apps", **_WORKLOAD),
     _kind("StatefulSet", "statefulsets", "apps", **_WORKLOAD),
+    _kind("Job", "jobs", "batch", **_WORKLOAD),
+    _kind(
+        "CronJob",
+        "cronjobs",
+        "batch",
+        has_generation=True,
+        atomic=frozenset({(*_CRON_POD, "nodeSelector")}),
+        lists=_pod_lists(*_CRON_POD),
+    ),
+    _kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", version="v2"),
+    _kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", has_generation=True, atomic=_ATOMIC_SELECTOR),
+    _kind("Ingress", "ingresses", "networking.k8s.io", has_generation=True),
     _kind(
         "NetworkPolicy",
         "networkpolicies",
@@ -121,7 +135,6 @@ KINDS = (
 BY_RESOURCE = {(kind.group, kind.plural): kind for kind in KINDS}
 BY_NAME = {kind.kind: kind for kind in KINDS}
 NAMESPACED = tuple(kind for kind in KINDS if kind.namespaced)
-GROUPS = tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
 
 
 def copy(value: Any) -> Any:

@@ -1,6 +1,7 @@
-"""SubjectAccessReview and SelfSubjectAccessReview: may somebody do this?
+"""SubjectAccessReview and SelfSubjectAccessReview: may somebody do this? And SelfSubjectReview: who am I?
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+and https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
 """
 
 from typing import Any
@@ -11,14 +12,23 @@ from portal.demo.simulated.statuses import Cause, bad_request, bad_value, invali
 from portal.demo.simulated.store import Store
 
 GROUP = "authorization.k8s.io"
+GROUPS = (GROUP, "authentication.k8s.io")
+_WHO_AM_I = ("authentication.k8s.io", "selfsubjectreviews")
 KINDS = {
     "subjectaccessreviews": "SubjectAccessReview",
     "selfsubjectaccessreviews": "SelfSubjectAccessReview",
 }
 
 
+def is_review(group: str, resource: str) -> bool:
+    """Whether this is a question, and nothing that is kept."""
+    return (group, resource) == _WHO_AM_I or (group == GROUP and resource in KINDS)
+
+
 def answer(store: Store, resource: str, asking: User, body: Object) -> Object:
     """The review with its status. Raises StatusError 400 or 422 for a question that cannot be asked."""
+    if resource == _WHO_AM_I[1]:
+        return _identity(asking)
     kind = KINDS[resource]
     if body.get("kind", kind) != kind:
         raise bad_request(f"{body['kind']} cannot be handled as a {kind}")
@@ -30,6 +40,11 @@ def answer(store: Store, resource: str, asking: User, body: Object) -> Object:
     if decision.reason:
         status["reason"] = decision.reason
     return {"kind": kind, "apiVersion": f"{GROUP}/v1", "metadata": {}, "spec": spec, "status": status}
+
+
+def _identity(user: User) -> Object:
+    status = {"userInfo": {"username": user.name, "groups": list(user.groups)}}
+    return {"kind": "SelfSubjectReview", "apiVersion": f"{_WHO_AM_I[0]}/v1", "metadata": {}, "status": status}
 
 
 def _validate(kind: str, spec: Object) -> None:

@@ -4,6 +4,7 @@ Only what somebody who uses the portal can get wrong: names, labels, amounts, an
 Source: apimachinery's util/validation and the API server's core validation.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -144,6 +145,21 @@ def _pod(found: Object) -> Iterator[Cause]:
                 yield bad_value(field, amount, f"must be less than or equal to {resource} limit of {limit}")
 
 
+def _workload(found: Object) -> Iterator[Cause]:
+    spec = found["spec"]
+    pod = spec.get("template") or {}
+    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    if not spec.get("selector"):
+        yield Cause("spec.selector", "Required value", "FieldValueRequired")
+    if not wanted.items() <= labels.items():
+        shown = json.dumps(labels, separators=(",", ":"))
+        why = "`selector` does not match template `labels`"
+        yield Cause("spec.template.metadata.labels", f"Invalid value: {shown}: {why}")
+    if not (pod.get("spec") or {}).get("containers"):
+        yield Cause("spec.template.spec.containers", "Required value", "FieldValueRequired")
+
+
 def _event(found: Object) -> Iterator[Cause]:
     namespace = found.get("involvedObject", {}).get("namespace", "")
     if namespace != found["metadata"]["namespace"]:
@@ -158,5 +174,7 @@ _BY_KIND: dict[str, Callable[[Object], Iterator[Cause]]] = {
     "ResourceQuota": _quota,
     "LimitRange": _limit_range,
     "Pod": _pod,
+    "Deployment": _workload,
+    "StatefulSet": _workload,
     "Event": _event,
 }
