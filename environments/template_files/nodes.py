@@ -104,7 +104,7 @@ class _Builder:
             return self._mapping(tree, node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self._item(tree, item, (*place, index)) for index, item in enumerate(node.value)]
-        if node.style == "|":
+        if isinstance(node, yaml.ScalarNode) and node.style == "|":
             tree.blocks[place] = node.start_mark.line + 1 + len(node.value) - len(node.value.lstrip("\n"))
         return None if node.tag == "tag:yaml.org,2002:null" else node.value
 

@@ -40,11 +40,14 @@ def admit(store: Store, kind: Kind, found: Object, live: Object | None = None) -
 
 
 def _require_amounts(quota: Object, hard: Amounts, pod: Object) -> None:
-    """A pod must say what it takes of everything that the quota counts, unless a LimitRange said it for it."""
+    """A pod must say what CPU and memory it takes where the quota counts them, unless a LimitRange said it for it.
+
+    Nothing else has to be said: a pod that asks for no GPU takes none.
+    """
     missing = []
     for name in sorted(hard):
         section, _, resource = _ALIASES.get(name, name).partition(".")
-        if section not in ("requests", "limits") or resource == "storage":
+        if section not in ("requests", "limits") or resource not in ("cpu", "memory"):
             continue
         lacking = [each["name"] for each in containers(pod) if resource not in each["resources"].get(section, {})]
         if lacking:
