@@ -65,7 +65,7 @@
     opened = [...document.querySelectorAll("details[id]")].map((item) => [item.id, item.open]);
   });
 
-  document.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:afterSwap", () => {
     for (const [id, open] of opened) {
       const item = document.getElementById(id);
       if (item) item.open = open;

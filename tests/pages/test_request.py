@@ -91,6 +91,13 @@ def test_every_link_of_the_summary_leads_to_a_control(browser, answers):
         assert one(soup, href).name in ("input", "select", "textarea")
 
 
+def test_what_nobody_typed_is_not_blamed_on_a_field(browser, answers):
+    del answers["key"]
+    summary = one(read(browser.post(URL, answers), status=422), "#errors")
+    assert summary.select("a") == []
+    assert "The form came back incomplete." in words(summary)
+
+
 def test_a_wrong_size_is_said_at_the_sizes(browser, answers):
     fieldset = one(read(browser.post(URL, answers | {"size": "huge"}), status=422), "fieldset")
     assert words(one(fieldset, f"#{fieldset['aria-describedby']}"))

@@ -1,0 +1,200 @@
+"""What only a browser can show: live parts that disturb nobody, the keyboard's way, and room on a phone."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.http import HttpResponse
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from environments.models import Condition, Environment, Event
+from environments.phases import Phase, Role, Status
+from tests.pages.browsing import CHROMIUM, Site
+
+POLLS = 2500  # milliseconds in which a live part looks again at least twice
+REQUEST, PREVIEW = "/catalog/namespace/request/", "/catalog/namespace/preview/"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian's package chromium)"),
+]
+
+
+@pytest.fixture
+def site(client, dana):
+    """The portal as Dana sees it. What the browser complains about fails the test."""
+    client.force_login(dana)
+    site = Site(client)
+    yield site
+    site.close()
+    assert site.complaints == []
+
+
+@pytest.fixture
+def waiting(make_environment, theo):
+    """An environment that waits for its group, and will for long."""
+    waits = {
+        "status": Status.WAITING,
+        "message": "Slow down.",
+        "attempts": 2,
+        "next_try_at": timezone.now() + timedelta(hours=5),
+    }
+    pending = {"status": Status.PENDING}
+    return make_environment(
+        phase=Phase.PROVISIONING,
+        conditions={"Group": waits, "Members": pending, "RoleBinding": pending, "Access": pending},
+        members={theo.email: Role.DEVELOPER},
+        usage={"pods": ["1", "9"]},
+    )
+
+
+@pytest.fixture
+def address(site, waiting):
+    """The address of the environment that waits; its page and its live part are rendered."""
+    path = f"/environments/{waiting.namespace}/"
+    site.keep(path)
+    site.keep(path, part=True)
+    return path
+
+
+def finish(environment):
+    """What a worker would write at the end."""
+    Condition.objects.filter(environment=environment).update(status=Status.DONE, attempts=0, next_try_at=None)
+    Environment.objects.filter(pk=environment.pk).update(
+        phase=Phase.READY, observed_generation=1, ready_at=timezone.now()
+    )
+
+
+def test_a_refresh_without_news_leaves_the_page_alone(site, address):
+    page = site.open(address)
+    page.wait_for_timeout(POLLS)
+    page.evaluate("window.before = document.getElementById('live')")
+    page.wait_for_timeout(POLLS)
+    assert page.evaluate("window.before === document.getElementById('live')")
+
+
+def test_news_come_without_taking_focus_or_closing_what_was_opened(site, address, waiting):
+    Event.objects.create(environment=waiting, verb="Drift", message="Something new.")
+    news = site.client.get(address, headers={"HX-Request": "true"})
+    page = site.open(address)
+    page.click("#objects-summary")
+    page.focus("#retry")
+    site.answer(address, news)
+    expect(page.get_by_text("Something new.")).to_be_visible()
+    expect(page.locator("#retry")).to_be_focused()
+    assert page.locator("#objects").evaluate("node => node.open")
+
+
+def test_the_dashboard_takes_the_timelines_place_and_the_page_comes_to_rest(site, address, waiting):
+    finish(waiting)
+    ready = site.client.get(address, headers={"HX-Request": "true"})
+    page = site.open(address)
+    expect(page.locator("#live h2").first).to_have_text("Progress")
+    site.answer(address, ready)
+    expect(page.locator("#live h2").first).to_have_text("Quota")
+    expect(page.locator("#status")).to_have_text("Ready")
+    expect(page).to_have_title("Ready · Checkout refunds · Allotment")
+    assert page.locator("#live[hx-get]").count() == 0
+
+
+@pytest.mark.parametrize("broken", [None, HttpResponse(status=503)])
+def test_a_portal_that_does_not_answer_is_said_and_forgotten(site, address, broken):
+    as_before = site.client.get(address, headers={"HX-Request": "true"})
+    page = site.open(address)
+    if broken is None:
+        site.fall_silent(address)
+    else:
+        site.answer(address, broken)
+    expect(page.locator("#stale")).to_be_visible()
+    site.answer(address, as_before)
+    expect(page.locator("#stale")).to_be_hidden()
+
+
+def test_what_is_no_longer_there_is_said_by_the_whole_page(site, address):
+    page = site.open(address)
+    site.answer(address, HttpResponse("<h1>There is nothing here</h1>"), part=False)
+    site.answer(address, HttpResponse(status=404))
+    expect(page.locator("h1")).to_have_text("There is nothing here")
+
+
+def test_times_keep_themselves_fresh(site, address):
+    page = site.open(address)
+    requested = page.locator("dl.facts div", has_text="Requested").locator("time")
+    expect(requested).to_have_text("6 seconds ago", timeout=15_000)
+
+
+def test_the_list_follows_typing_and_going_back_restores_it(site, make_environment):
+    for name in ("canary", "worker"):
+        make_environment(name=name)
+    site.keep("/environments/")
+    # The form sends all its fields; the address bar gets those that are in use.
+    site.answer("/environments/?q=cana&phase=&template=&cluster=", site.keep("/environments/?q=cana", part=True))
+    site.keep("/environments/?q=cana")
+    site.answer("/elsewhere/", HttpResponse("<h1>Elsewhere</h1>"), part=False)
+    page = site.open("/environments/")
+    page.locator("#id_q").fill("cana")
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+    assert page.url.endswith("/environments/?q=cana")
+    expect(page.locator("#id_q")).to_be_focused()
+    page.goto("/elsewhere/")
+    page.go_back()
+    expect(page.locator("header.top")).to_be_visible()
+    expect(page.locator("#id_q")).to_have_value("cana")
+
+
+def test_the_preview_follows_the_form(site, cluster, directory, template_version):
+    site.keep(REQUEST)
+    site.keep(PREVIEW, part=True, data={"size": "large", "cluster": cluster.pk})
+    page = site.open(REQUEST)
+    expect(page.locator("#id_name")).to_be_focused()
+    page.get_by_label("Large").check()
+    expect(page.locator("#preview")).to_contain_text("CPU requested 4 cores")
+
+
+def test_after_a_mistake_the_focus_is_on_the_summary_and_its_links_lead_to_the_fields(
+    site, cluster, directory, template_version
+):
+    site.keep(REQUEST)
+    site.keep(REQUEST, data={"name": "kube-system", "key": uuid.uuid4(), "version": template_version.pk})
+    page = site.open(REQUEST)
+    page.fill("#id_name", "kube-system")
+    page.keyboard.press("Enter")
+    expect(page.locator("#errors")).to_be_focused()
+    page.click("#errors a >> nth=0")
+    expect(page.locator("#id_name")).to_be_focused()
+
+
+def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting):
+    finish(waiting)
+    path = f"/environments/{waiting.namespace}/"
+    site.keep(path)
+    page = site.open(path)
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
+    assert reached[0] == "Skip to the content"
+    assert reached[2:6] == ["Catalog", "Environments", "Sign out", "Environments"]
+    assert reached.index("Delete") < reached.index("steps-summary")
+
+
+@pytest.mark.parametrize("width", [320, 390, 640, 960, 1280])
+def test_no_page_needs_scrolling_sideways(site, make_environment, width):
+    environment = make_environment(
+        name="Averylongnamewithoutanyspacesthatneverendsandgoesonandon0123",
+        members={"a.very.long.address.that.does.not.end@subsidiary.international.example.com": Role.DEVELOPER},
+        usage={"requests.memory": ["1863Mi", "2Gi"], "pods": ["3", "50"]},
+        purpose="x" * 200,
+    )
+    own = f"/environments/{environment.namespace}/"
+    paths = ["/", "/catalog/namespace/", REQUEST, "/environments/", own]
+    paths += [f"{own}{name}/" for name in ("history", "objects", "delete")]
+    for path in paths:
+        site.keep(path)
+    page = site.open("/", viewport={"width": width, "height": 800})
+    for path in paths:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        wide = "[...document.querySelectorAll('.card')].filter(c => c.scrollWidth > c.clientWidth + 1).length"
+        assert page.evaluate(wide) == 0, path
