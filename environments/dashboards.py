@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.utils import timezone
 
+from django.conf import settings
+
 from environments import desired, manifests, quantities, template_actions
 from environments import spec as template_spec
 from environments.models import Condition, Environment, Event, Member, Template, TemplateVersion, User
@@ -158,10 +160,10 @@ class EnvironmentPage:
 
 def catalog(user: User, search: str = "") -> list[Card]:
     """The published templates that somebody may request and whose name, summary or category holds the search."""
-    versions = published_versions(user).order_by("template__category", "template__name")
-    cards = [Card(version.template, version, tags(version.parsed())) for version in versions]
+    versions = published_versions(user).order_by("template__category", "template__name").defer("template__readme")
     needle = search.strip().lower()
-    return [card for card in cards if needle in _haystack(card.template)]
+    found = [version for version in versions if needle in _haystack(version.template)]
+    return [Card(version.template, version, tags(version.parsed())) for version in found]
 
 
 def tags(spec: TemplateSpec) -> list[str]:
@@ -345,6 +347,8 @@ def _figure(resource: str, amount: str | None) -> str:
 
 
 def _says(manifest: manifests.Manifest) -> str:
+    if manifests.is_extra(manifest, settings.LABEL_DOMAIN):
+        return "the template's own"
     match manifest["kind"]:
         case "Namespace":
             level = manifest["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
@@ -353,6 +357,8 @@ def _says(manifest: manifests.Manifest) -> str:
             return f"{len(manifest['spec']['hard'])} resources limited"
         case "LimitRange":
             return "defaults for containers without resources"
+        case "ServiceAccount":
+            return "no token in pods that do not ask"
         case "RoleBinding":
             return f"{len(manifest['subjects'])} subjects"
         case _:

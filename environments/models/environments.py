@@ -91,6 +91,9 @@ class Environment(models.Model):
     lease = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     namespace_uid = models.CharField(max_length=64, blank=True)
+    applied_objects = models.JSONField(
+        default=list, blank=True, help_text="The template's own objects that were made, or are about to be: Kind/name."
+    )
 
     usage = models.JSONField(default=dict, help_text="Newest figures: resource -> [used, hard], as quantities.")
     usage_at = models.DateTimeField(null=True, blank=True)
@@ -140,7 +143,7 @@ class Environment(models.Model):
     @property
     def template_spec(self) -> template_spec.TemplateSpec:
         """The snapshot as checked data."""
-        return template_spec.parse(self.spec)
+        return template_spec.parse_stored(self.spec)
 
     @property
     def size_label(self) -> str:

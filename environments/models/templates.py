@@ -167,7 +167,7 @@ class TemplateVersion(models.Model):
 
     def parsed(self) -> template_spec.TemplateSpec:
         """The content as checked data."""
-        return template_spec.parse(self.spec)
+        return template_spec.parse_stored(self.spec)
 
     def _refuse_rewriting(self) -> None:
         rows = TemplateVersion.objects.select_for_update().filter(pk=self.pk)
