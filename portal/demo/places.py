@@ -1,13 +1,13 @@
 """The clusters of the demo: simulated ones, a real control plane on loopback, or the one of a kubeconfig."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from environments.manifests import SELECTOR
 from portal.demo import controlplane
-from portal.demo.simulated import SimulatedCluster, Workloads
 from portal.demo.options import Options
+from portal.demo.simulated import SimulatedCluster, Workloads
 
 SIMULATED = (
     ("amsterdam", "Amsterdam", "Shared cluster for building and testing"),

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portal.demo.options import Options
 from portal.demo.idp import PASSWORD, PEOPLE, IdentityProvider
+from portal.demo.options import Options
 
 if TYPE_CHECKING:
     from portal.demo.places import Place
