@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments import naming, placement, removals, tasks
+from environments import manifests, naming, placement, removals, tasks
 from environments import spec as template_spec
 from environments.models import (
     Cluster,
@@ -101,9 +101,11 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
     parameters = _carried_over(environment, spec)
     hard = template_spec.render_quota(spec, environment.size, parameters)
     cpu, memory = placement.reserved(hard)
+    objects = list(dict.fromkeys([*environment.applied_objects, *_own_objects(spec, parameters)]))
     with transaction.atomic():
         rows = Environment.objects.filter(pk=environment.pk, wanted=True, version=environment.version_id)
         changes: dict[str, Any] = {"version": version, "spec": version.spec, "parameters": parameters}
+        changes["applied_objects"] = objects
         if not rows.update(**changes, reserved_cpu=cpu, reserved_memory=memory, generation=F("generation") + 1):
             raise ValidationError("It was changed meanwhile. Look at it again.")
         _event(environment, actor, "Moved", f"Moved by {actor} from {environment.version} to v{version.number}.")
@@ -179,6 +181,7 @@ def _create(user: User, request: Request, cluster: Cluster, home: Directory, suf
         parameters=request.parameters,
         reserved_cpu=cpu,
         reserved_memory=memory,
+        applied_objects=_own_objects(spec, request.parameters),
         cluster=cluster,
         directory=home,
         created_at=now,
@@ -189,6 +192,14 @@ def _create(user: User, request: Request, cluster: Cluster, home: Directory, suf
     _event(environment, user, "Requested", f"Requested by {user} from {request.version}.")
     tasks.enqueue_after_commit(environment.pk)
     return environment
+
+
+def _own_objects(spec: template_spec.TemplateSpec, parameters: dict[str, str]) -> list[str]:
+    """What the template makes of its own. Raises ValidationError where these values make something else of it."""
+    try:
+        return manifests.own_keys(spec, parameters)
+    except ValueError as error:
+        raise ValidationError(str(error).splitlines()) from error
 
 
 def _add_members(environment: Environment, owner: User, collaborators: dict[str, Role], parts: dict[str, str]) -> None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.utils import timezone
-
 from django.conf import settings
+from django.utils import timezone
 
 from environments import desired, manifests, quantities, template_actions
 from environments import spec as template_spec

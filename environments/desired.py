@@ -58,6 +58,7 @@ def context(environment: Environment) -> Context:
         directory=directory.connect(environment.directory),
         naming=naming(environment.cluster),
         namespace_uid=environment.namespace_uid,
+        applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment),
     )

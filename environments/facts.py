@@ -25,4 +25,5 @@ class Facts:
     namespace_uid: str | None = None
     group_ids: dict[Role, str] = field(default_factory=dict)
     members: dict[int, MemberFacts] = field(default_factory=dict)
+    applied: tuple[str, ...] | None = None  # the template's own objects, `Kind/name`
     notes: tuple[str, ...] = ()  # for the history: what was found out of order and repaired

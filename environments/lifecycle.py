@@ -89,6 +89,8 @@ def _renew(lease: Lease) -> None:
 def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
     if facts.namespace_uid is not None:
         Environment.objects.filter(pk=environment_id).update(namespace_uid=facts.namespace_uid)
+    if facts.applied is not None:
+        Environment.objects.filter(pk=environment_id).update(applied_objects=list(facts.applied))
     for role, directory_id in facts.group_ids.items():
         Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
     for pk, found in facts.members.items():

@@ -13,13 +13,16 @@ from environments import network_policies as policies
 from environments import spec as template_spec
 from environments.network_policies import Neighbours
 from environments.phases import CLUSTER_ROLES, Role
-from environments.spec import TemplateSpec
+from environments.spec import TemplateSpec, extras
 
 Manifest = dict[str, Any]
 
 MANAGED_BY = "allotment"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 QUOTA, LIMITS = "environment-quota", "environment-limits"
+PORTAL_BINDING = "allotment-portal-objects"
+DEFAULT_ACCOUNT = "ServiceAccount/default"
+_RBAC = "rbac.authorization.k8s.io"
 
 #: Selects every object of the portal, in any namespace.
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
@@ -133,6 +136,50 @@ def service_account(desired: Desired, name: str) -> Manifest:
     return manifest | {"automountServiceAccountToken": False}
 
 
+def default_account(desired: Desired) -> Manifest | None:
+    """The `default` ServiceAccount without its token in every pod; None where the template leaves it as it is."""
+    if desired.spec.automount_token:
+        return None
+    return _object(desired, "v1", "ServiceAccount", "default") | {"automountServiceAccountToken": False}
+
+
+def released_account(desired: Desired) -> Manifest:
+    """The `default` ServiceAccount without anything of ours: applied, it gives back what was set."""
+    metadata = {"name": "default", "namespace": desired.namespace}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def extra_objects(desired: Desired) -> list[Manifest]:
+    """The template's own objects with this environment's values, in the order in which they are made.
+
+    Raises ValueError, a sentence a line, where the values make something of them that may not be made.
+    """
+    return [_extra(desired, document) for document in extras.documents(desired.spec, dict(desired.parameters))]
+
+
+def portal_binding(desired: Desired, user: str) -> Manifest:
+    """The RoleBinding with which the portal, as the cluster calls it, may make a template's objects."""
+    manifest = _object(desired, f"{_RBAC}/v1", "RoleBinding", PORTAL_BINDING, labels=_extra_label(desired))
+    manifest["roleRef"] = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": CLUSTER_ROLES[Role.ADMIN]}
+    return manifest | {"subjects": [{"kind": "User", "name": user, "apiGroup": _RBAC}]}
+
+
+def key(manifest: Manifest) -> str:
+    """An object of a namespace in one word: `Deployment/web`."""
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def own_keys(spec: TemplateSpec, values: dict[str, str]) -> list[str]:
+    """What a template makes besides what governs the namespace. Raises ValueError as `extra_objects` does."""
+    account = [] if spec.automount_token else [DEFAULT_ACCOUNT]
+    return account + [key(document) for document in extras.documents(spec, values)]
+
+
+def is_extra(live: Manifest, label_domain: str) -> bool:
+    """Whether an object is a template's own, or there for the sake of one."""
+    return f"{label_domain}/extra" in ((live.get("metadata") or {}).get("labels") or {})
+
+
 def role_bindings(desired: Desired) -> list[Manifest]:
     """One RoleBinding for each role in use."""
     return [role_binding(desired, binding) for binding in desired.bindings]
@@ -140,12 +187,13 @@ def role_bindings(desired: Desired) -> list[Manifest]:
 
 def all_manifests(desired: Desired) -> list[Manifest]:
     """Everything, in the order in which it is made."""
-    limits = limit_range(desired)
     return [
         namespace(desired),
         resource_quota(desired),
-        *([limits] if limits else []),
+        *filter(None, [limit_range(desired)]),
         *network_policies(desired),
+        *filter(None, [default_account(desired)]),
+        *_extras_if_good(desired),
         *role_bindings(desired),
     ]
 
@@ -194,6 +242,30 @@ def _value(text: str | int) -> Decimal | None:
 
 def _show(value: Any) -> str:
     return "missing" if value is None else str(value)
+
+
+def _extras_if_good(desired: Desired) -> list[Manifest]:
+    """None where something is wrong with them: the step says what, and the rest is to be seen all the same."""
+    try:
+        return extra_objects(desired)
+    except ValueError:
+        return []
+
+
+def _extra(desired: Desired, document: Manifest) -> Manifest:
+    """A template's object in its namespace, with our labels over its own."""
+    metadata = document["metadata"]
+    labels = (metadata.get("labels") or {}) | _labels(desired) | _extra_label(desired)
+    manifest = document | {"metadata": metadata | {"namespace": desired.namespace, "labels": labels}}
+    if document["kind"] == "RoleBinding":
+        account = {"kind": "ServiceAccount", "namespace": desired.namespace}
+        manifest["roleRef"] = document["roleRef"] | {"apiGroup": _RBAC}
+        manifest["subjects"] = [account | {"name": subject["name"]} for subject in document["subjects"]]
+    return manifest
+
+
+def _extra_label(desired: Desired) -> dict[str, str]:
+    return {f"{desired.label_domain}/extra": "true"}
 
 
 def _object(

@@ -4,6 +4,7 @@ environments there are; only those that differ are reconciled.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -12,15 +13,20 @@ from django.db.models import F
 from django.utils import timezone
 
 from environments import cluster, desired, manifests, quantities
-from environments.cluster import Manifest
-from environments.errors import ReconcileError
+from environments.cluster import ClusterClient, Manifest
+from environments.errors import PermanentError, ReconcileError
 from environments.models import Cluster, Environment, Event
+from environments.models.environments import EnvironmentQuerySet
 from environments.phases import Phase
+from environments.spec import extras
 
 _KINDS = ("Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding")
 
 Key = tuple[str, str]  # kind, name
 Objects = dict[str, dict[Key, Manifest]]  # by environment id
+
+#: The portal may not read these over a whole cluster. The step applies them again from time to time.
+_UNSEEN = frozenset({"ConfigMap"})
 
 
 def observe(cluster_id: int) -> list[str]:
@@ -29,19 +35,20 @@ def observe(cluster_id: int) -> list[str]:
     A cluster that does not answer is noted on its row, and nothing is concluded from the silence.
     """
     row = Cluster.objects.get(pk=cluster_id)
+    live = World()
     try:
-        live = _read(row)
+        live.read(row, (*_KINDS, *_more_kinds(row)))
     except ReconcileError as error:
         Cluster.objects.filter(pk=cluster_id).update(checked_at=timezone.now(), check_error=error.message)
         return []
-    Cluster.objects.filter(pk=cluster_id).update(checked_at=timezone.now(), check_error="")
+    Cluster.objects.filter(pk=cluster_id).update(checked_at=timezone.now(), check_error=" ".join(live.refusals))
     environments = list(
-        Environment.objects.filter(cluster=row, phase__in=(Phase.READY, Phase.DEGRADED))
+        _observed(row)
         .select_related("owner", "team", "version__template", "cluster")
         .prefetch_related("groups", "members")
     )
-    _store_usage(environments, live)
-    return [str(environment.pk) for environment in environments if _drifted(environment, live[str(environment.pk)])]
+    _store_usage(environments, live.objects)
+    return [str(environment.pk) for environment in environments if _drifted(environment, live)]
 
 
 def usage(quota: Manifest) -> dict[str, list[str]]:
@@ -59,16 +66,45 @@ def fullest(figures: dict[str, list[str]]) -> float:
     return float(max(ratios, default=Decimal(0)))
 
 
-def _read(row: Cluster) -> Objects:
-    client = cluster.connect(row)
-    label = manifests.environment_label(settings.LABEL_DOMAIN)
-    found: Objects = defaultdict(dict)
-    for kind in _KINDS:
+@dataclass
+class World:
+    """What a cluster has of the portal's, as far as it may be read."""
+
+    objects: Objects = field(default_factory=lambda: defaultdict(dict))
+    kinds: set[str] = field(default_factory=set)
+    refusals: list[str] = field(default_factory=list)
+
+    def read(self, row: Cluster, kinds: Iterable[str]) -> None:
+        """List each kind. Raises an error where the cluster does not answer, or refuses what is always needed."""
+        client = cluster.connect(row)
+        for kind in kinds:
+            try:
+                self._list(client, kind)
+            except PermanentError as error:
+                if kind in _KINDS:
+                    raise
+                self.refusals.append(error.message)  # an older deploy/rbac: the rest is looked after all the same
+
+    def _list(self, client: ClusterClient, kind: str) -> None:
+        label = manifests.environment_label(settings.LABEL_DOMAIN)
         for item in client.list_objects(kind, labels=manifests.SELECTOR):
             metadata = item["metadata"]
             owner = (metadata.get("labels") or {}).get(label, "")
-            found[owner][(kind, metadata["name"])] = item
-    return found
+            self.objects[owner][(kind, metadata["name"])] = item
+        self.kinds.add(kind)
+
+
+def _observed(row: Cluster) -> EnvironmentQuerySet:
+    return Environment.objects.filter(cluster=row, phase__in=(Phase.READY, Phase.DEGRADED))
+
+
+def _more_kinds(row: Cluster) -> list[str]:
+    """The kinds that templates in use here add: as many calls as there are kinds, not templates or environments."""
+    contents = _observed(row).order_by().values_list("spec__manifests", "spec__automount_token").distinct()
+    found: set[str] = set()
+    for text, automounts in contents:
+        found |= extras.kinds(text or "") | (set() if automounts in (None, True) else {"ServiceAccount"})
+    return sorted(found - _UNSEEN - set(_KINDS))
 
 
 def _store_usage(environments: Iterable[Environment], live: Objects) -> None:
@@ -83,9 +119,11 @@ def _store_usage(environments: Iterable[Environment], live: Objects) -> None:
     Environment.objects.bulk_update(seen, ["usage", "usage_at", "fullest"], batch_size=500)
 
 
-def _drifted(environment: Environment, live: dict[Key, Manifest]) -> bool:
+def _drifted(environment: Environment, live: World) -> bool:
     """Whether objects differ from what is wanted; if so it is recorded and a reconcile is owed."""
-    lines = drift(manifests.all_manifests(desired.desired_with_bindings(environment)), live)
+    wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
+    wanted = [manifest for manifest in wanted if manifest["kind"] in live.kinds]
+    lines = drift(wanted, live.objects[str(environment.pk)])
     if not lines:
         return False
     mine = Environment.objects.filter(pk=environment.pk, observed_generation=F("generation"), lease=None)

@@ -8,8 +8,13 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from environments.cluster import RESOURCES, ClusterClient, Manifest
 from environments.errors import PermanentError
+from environments.manifests import is_extra
+
+_ONLY_THERE = "Not tried: the portal gets the right to this in the environment's own namespace only."
 
 
 @dataclass(frozen=True)
@@ -57,5 +62,7 @@ def _try(client: ClusterClient, manifest: Manifest, scratch: str, missing: str) 
     try:
         client.apply(manifest, dry_run=True)
     except PermanentError as error:
+        if is_extra(manifest, settings.LABEL_DOMAIN) and error.reason == "Forbidden":
+            return Verdict(kind, name, "", _ONLY_THERE)
         return Verdict(kind, name, "bad", error.message)
     return Verdict(kind, name, "ok", f"The cluster would take it{where}.")

@@ -192,6 +192,7 @@ class Migration(migrations.Migration):
                 ('lease', models.UUIDField(blank=True, null=True)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('namespace_uid', models.CharField(blank=True, max_length=64)),
+                ('applied_objects', models.JSONField(blank=True, default=list, help_text="The template's own objects that were made, or are about to be: Kind/name.")),
                 ('usage', models.JSONField(default=dict, help_text='Newest figures: resource -> [used, hard], as quantities.')),
                 ('usage_at', models.DateTimeField(blank=True, null=True)),
                 ('fullest', models.FloatField(default=0, help_text='The highest used / hard of all resources.')),

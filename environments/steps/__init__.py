@@ -1,6 +1,6 @@
 """The steps of an environment, in the order of its timeline. One file for each concern."""
 
-from environments.steps import access, binding, group, limits, members, namespace, network, quota
+from environments.steps import access, binding, group, limits, members, namespace, network, objects, quota
 from environments.steps.base import Step
 
 STEPS: tuple[Step, ...] = (
@@ -8,6 +8,7 @@ STEPS: tuple[Step, ...] = (
     quota.STEP,
     limits.STEP,
     network.STEP,
+    objects.STEP,
     group.STEP,
     members.STEP,
     binding.STEP,

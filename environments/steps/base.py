@@ -68,6 +68,7 @@ class Context:
     namespace_uid: str = ""
     groups: tuple[GroupState, ...] = ()
     members: tuple[MemberState, ...] = ()
+    applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
 
     def wanted_members(self, role: Role | None = None) -> list[MemberState]:
         """Members who should have access, of one role or of all."""
@@ -129,7 +130,8 @@ def merge(context: Context, facts: Facts) -> Context:
     )
     members = tuple(_merged(member, facts.members.get(member.pk)) for member in context.members)
     uid = context.namespace_uid if facts.namespace_uid is None else facts.namespace_uid
-    return replace(context, namespace_uid=uid, groups=groups, members=members)
+    applied = context.applied if facts.applied is None else facts.applied
+    return replace(context, namespace_uid=uid, groups=groups, members=members, applied=applied)
 
 
 def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:

@@ -21,7 +21,8 @@ def ensure(context: Context) -> Outcome:
     wanted = manifests.role_bindings(desired)
     for manifest in wanted:
         context.cluster.apply(manifest)
-    prune(context, "RoleBinding", {manifest["metadata"]["name"] for manifest in wanted})
+    names = {manifest["metadata"]["name"] for manifest in wanted}
+    prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain))
     prune(context, "ServiceAccount", accounts, namespace=desired.account_namespace, spare=_is_new)
     facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
     roles = " and ".join(binding.role.value for binding in desired.bindings)
