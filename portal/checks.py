@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Advice
 
 
 @register()
@@ -26,3 +27,51 @@ def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if all(app["client_id"] and app["secret"] for app in apps):
         return []
     return [Error("OIDC_ISSUER is set: OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are needed too.", id="portal.E002")]
+
+
+@register()
+def second_factors_are_spelled_right(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A misspelled word must not mean that nobody needs one."""
+    if settings.MFA_REQUIRED_FOR not in ("admins", "everybody", "nobody"):
+        sentence = f"MFA_REQUIRED_FOR is {settings.MFA_REQUIRED_FOR!r}: it can be admins, everybody or nobody."
+        return [Error(sentence, id="portal.E003")]
+    if settings.MFA_REQUIRED_FOR == "everybody" and not settings.LOCAL_ACCOUNTS:
+        sentence = (
+            "MFA_REQUIRED_FOR=everybody does nothing while LOCAL_ACCOUNTS is false: with single sign-on alone, the "
+            "identity provider asks for second factors."
+        )
+        return [Advice(sentence, id="portal.W001")]
+    return []
+
+
+@register()
+def invitations_last(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An invitation must be good for some time."""
+    if settings.INVITATION_DAYS >= 1:
+        return []
+    return [Error("INVITATION_DAYS must be at least 1: an invitation would be over at once.", id="portal.E004")]
+
+
+@register(deploy=True)
+def local_accounts_have_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Invitations and new passwords go by e-mail."""
+    backend = settings.MAILERS["default"]["BACKEND"]
+    if not settings.LOCAL_ACCOUNTS or backend.endswith("smtp.EmailBackend"):
+        return []
+    sentence = (
+        "LOCAL_ACCOUNTS is true, but e-mails do not leave the portal: set EMAIL_URL, or nobody gets an invitation "
+        "or a link to a new password."
+    )
+    return [Advice(sentence, id="portal.W002")]
+
+
+@register(deploy=True)
+def attempts_are_counted_together(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Several processes with a memory each would allow several times as many attempts."""
+    if not settings.LOCAL_ACCOUNTS or settings.CACHES["default"]["BACKEND"].endswith("RedisCache"):
+        return []
+    sentence = (
+        "LOCAL_ACCOUNTS is true without Redis (BROKER_URL): each process counts attempts to sign in, and used codes, "
+        "for itself. That is right for a single process only."
+    )
+    return [Advice(sentence, id="portal.W003")]

@@ -50,6 +50,10 @@ TABLE = (
     Setting("ADMIN_GROUPS", "list", ["platform-admins"], "Groups whose members are platform admins."),
     Setting("MANAGER_GROUPS", "list", ["managers"], "Groups whose members are managers."),
     Setting("LOCAL_ACCOUNTS", "bool", False, "Sign-in with a password of the portal's own, beside or without SSO."),
+    Setting(
+        "MFA_REQUIRED_FOR", "str", "admins", "Local accounts that need a second factor: admins, everybody or nobody."
+    ),
+    Setting("INVITATION_DAYS", "int", 7, "How many days an invitation to a local account is good for."),
     Setting("RECONCILE_WORKERS", "int", 4, "Independent steps of one environment that run at the same time."),
     Setting("LEASE_SECONDS", "int", 120, "How long a worker that vanished holds up an environment."),
     Setting("SWEEP_SECONDS", "float", 10.0, "How often the sweep enqueues what is owed."),

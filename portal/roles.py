@@ -1,15 +1,17 @@
 """Roles from the groups claim: what somebody may do in the portal is decided anew at every sign-in.
 
-What the claim no longer says is taken away, also from an account that was made by hand.
+What the claim no longer says is taken away, also from an account that was made by hand. Local accounts, which no
+claim speaks of, have what a platform admin gave them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from environments.models import Team, User
+from environments.models import Invitation, Team, User
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,12 @@ def apply_claim(user: User, claim: Any) -> Roles:
     user.teams.set(Team.objects.filter(group__in=roles.groups))
     user.managed_teams.set(Team.objects.filter(manager_group__in=roles.groups))
     return roles
+
+
+@transaction.atomic
+def give(user: User, role: str, teams: Iterable[Team]) -> None:
+    """Give a local account a role (`Invitation.Role`), and its teams: those a manager manages, anybody else is in."""
+    user.is_superuser = user.is_staff = role == Invitation.Role.ADMIN
+    user.is_manager = role == Invitation.Role.MANAGER
+    user.save(update_fields=["is_superuser", "is_staff", "is_manager"])
+    (user.managed_teams if user.is_manager else user.teams).set(teams)

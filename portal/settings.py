@@ -28,6 +28,9 @@ LEASE_SECONDS = read("LEASE_SECONDS")
 DEPARTED_DAYS = read("DEPARTED_DAYS")
 RESYNC_SECONDS = read("RESYNC_SECONDS")
 MAIL_FOLDER = read("MAIL_FOLDER")
+LOCAL_ACCOUNTS = read("LOCAL_ACCOUNTS")
+MFA_REQUIRED_FOR = read("MFA_REQUIRED_FOR")
+INVITATION_DAYS = read("INVITATION_DAYS")
 
 INSTALLED_APPS = [
     "environments.apps.EnvironmentsConfig",
@@ -44,6 +47,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.mfa"] if LOCAL_ACCOUNTS else []),  # it refuses to run beside SOCIALACCOUNT_ONLY
 ]
 
 MIDDLEWARE = [
@@ -59,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.local.factors.SecondFactorMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -99,29 +104,47 @@ DATABASES = {"default": _database()}
 
 AUTH_USER_MODEL = "environments.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+_VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {
+        "NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["username", "email", "first_name", "last_name"]},
+    },
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
 
-# Sign-in (portal/sso.py): accounts come from the identity provider, nobody signs up.
+# Sign-in (portal/sso.py, portal/local): accounts come from the identity provider, or from a platform admin. Nobody
+# signs up.
 OIDC_ISSUER = read("OIDC_ISSUER")
 _issuer = urlsplit(OIDC_ISSUER)
 OIDC_NAME = read("OIDC_NAME")
-LOCAL_ACCOUNTS = read("LOCAL_ACCOUNTS")
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "catalog"
 ACCOUNT_LOGOUT_REDIRECT_URL = "signed_out"
-ACCOUNT_ADAPTER = "portal.sso.AccountAdapter"
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_FORMS = {
+    "change_password": "portal.local.forms.ChangePasswordForm",
+    "reset_password": "portal.local.forms.ResetPasswordForm",
+    "reset_password_from_key": "portal.local.forms.ChosenPasswordForm",
+}
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{PORTAL_NAME}] "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# allauth's own would begin a list of addresses beside the account's one.
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
+PASSWORD_RESET_TIMEOUT = 2 * 60 * 60
+MFA_ADAPTER = "portal.local.second_factors.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_TOTP_ISSUER = PORTAL_NAME
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # allauth's list of addresses is not used
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = PORTAL_URL.startswith("http:")
 SOCIALACCOUNT_ADAPTER = "portal.sso.SocialAccountAdapter"
 SOCIALACCOUNT_ONLY = not LOCAL_ACCOUNTS
 SOCIALACCOUNT_STORE_TOKENS = False
@@ -142,6 +165,20 @@ SOCIALACCOUNT_PROVIDERS = {
         else [],
     }
 }
+
+
+def _cache() -> dict[str, Any]:
+    """What must be counted once for all processes (attempts to sign in, used codes) is in Redis; else in memory.
+
+    SSO-only there is nothing of the kind, and no reason why sign-in should need Redis.
+    """
+    broker = read("BROKER_URL")
+    if not LOCAL_ACCOUNTS or not broker.startswith(("redis:", "rediss:")):
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": broker, "KEY_PREFIX": "portal"}
+
+
+CACHES = {"default": _cache()}
 
 # Queue: the database is its truth, so results are ignored and lost messages are swept up.
 CELERY_BROKER_URL = read("BROKER_URL")
@@ -228,8 +265,10 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 if read("TRUST_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1  # whose X-Forwarded-For says whom attempts are counted for
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # a template's tables
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -20,7 +20,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException
 
-from portal.sso import PROVIDER_ID, SESSION_KEY, UNAVAILABLE, ProviderAdapter, failed
+from portal.local.factors import SSO_SESSION
+from portal.sso import PROVIDER_ID, UNAVAILABLE, ProviderAdapter, failed
 
 PROVIDER_ERRORS = (RequestException, OAuth2Error, ProviderException)
 
@@ -75,7 +76,7 @@ def sso_callback(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here, then the one at the identity provider (OpenID Connect RP-Initiated Logout 1.0 §2)."""
-    target = _end_session_url(request.session.get(SESSION_KEY))
+    target = _end_session_url(request.session.get(SSO_SESSION))
     logout(request)
     return HttpResponseRedirect(target or reverse("signed_out"))
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin, SocialToken
@@ -28,12 +27,12 @@ from django.urls import reverse
 from django.utils.crypto import get_random_string
 
 from environments.models import User
+from portal.local import factors
 from portal.roles import apply_claim
 
 logger = logging.getLogger(__name__)
 
 PROVIDER_ID = "sso"
-SESSION_KEY = "sso"  # of the session: what sign-out needs
 DISCOVERY_SECONDS = 600
 MAX_SUBJECT = 191  # characters, as allauth keeps it
 UNAVAILABLE = "The identity provider does not answer as it should. Nothing is wrong with your account."
@@ -82,6 +81,7 @@ def account_for(account: SocialAccount) -> User:
             if not user.is_active:
                 raise SignInRefused("Your account is not active. A platform admin can activate it again.")
             _update(user, claims)
+            _end_local_ways(user)
             apply_claim(user, claims.groups)
             account.user = user
             account.save()
@@ -105,6 +105,14 @@ def _owner_of_address(claims: Claims) -> User:
             "prove that it is yours. A platform admin can sort this out."
         )
     return user
+
+
+def _end_local_ways(user: User) -> None:
+    """From now on the provider alone opens this account: whoever it locks out must not come in by a password."""
+    if user.pk and user.has_usable_password():
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        factors.reset(user)
 
 
 def _update(user: User, claims: Claims) -> None:
@@ -225,29 +233,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         else:
             response = failed(request, "This sign-in was left open for too long, or began in another browser.")
         raise ImmediateHttpResponse(response)
-
-
-class AccountAdapter(DefaultAccountAdapter):
-    """Local accounts, and the end of every sign-in."""
-
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Never: platform admins make local accounts."""
-        return False
-
-    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        """A sentence instead of a sign-in."""
-        return failed(request, "Your account is not active. A platform admin can activate it again.", status=403)
-
-    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        """Keep in the session what sign-out will need."""
-        sociallogin = (kwargs["signal_kwargs"] or {}).get("sociallogin")
-        if sociallogin is not None:
-            request.session[SESSION_KEY] = sociallogin.for_sign_out
-        response: HttpResponse = super().post_login(request, user, **kwargs)
-        return response
-
-    def add_message(self, *args: Any, **kwargs: Any) -> None:
-        """Say nothing: the next page shows well enough who is signed in."""
 
 
 def failed(request: HttpRequest, sentence: str, *, status: int = 400) -> HttpResponse:

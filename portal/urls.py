@@ -1,12 +1,12 @@
 """URLs: the portal's own doors, then the product's pages.
 
-Of allauth only the two ends of the sign-in flow are open; its pages for addresses, sign-up and connections are not.
+Of allauth only the two ends of the sign-in flow are open, and with local accounts the pages in portal/local/urls.py;
+its pages for sign-up, addresses and connections never are.
 """
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import PasswordChangeView
-from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
+from django.urls import URLPattern, URLResolver, include, path
 
 from portal import health, outbox, signin
 
@@ -18,10 +18,7 @@ accounts: list[URLPattern | URLResolver] = [
     path("oidc/sso/login/callback/", signin.sso_callback, name="sso_callback"),
 ]
 if settings.LOCAL_ACCOUNTS:
-    change_password = PasswordChangeView.as_view(
-        template_name="portal/change_password.html", success_url=reverse_lazy("catalog")
-    )
-    accounts.append(path("password/", change_password, name="account_change_password"))
+    accounts.append(path("", include("portal.local.urls")))
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),

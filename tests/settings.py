@@ -1,4 +1,8 @@
-"""The portal's settings for tests: nothing from the machine's environment, fast hashing, static files as they are."""
+"""The portal's settings for tests: nothing from the machine's environment, fast hashing, static files as they are.
+
+The apps and tables of local accounts are there, their pages and rules are not: tests run SSO-only. Those of local
+accounts switch them on (`local_accounts` in tests/portal/conftest.py), so that one run covers both.
+"""
 
 import os
 
@@ -14,9 +18,11 @@ os.environ |= {
     "COLLECTED_STATIC": "false",
     "EMAIL_URL": "memorymail://",
     "MAIL_FOLDER": "",
+    "LOCAL_ACCOUNTS": "true",
 }
 
 from portal.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
+LOCAL_ACCOUNTS = False

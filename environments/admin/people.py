@@ -1,12 +1,18 @@
-"""People in the admin: who has signed in, and the teams that their groups claim names."""
+"""People in the admin: who they are, what they may do, and the teams they are in.
+
+What the identity provider says of somebody is only shown; what it does not speak of is edited (`User.follows_claim`).
+"""
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -17,6 +23,22 @@ from environments.phases import LIVE
 
 _ROLES = ("is_superuser", "is_manager")
 _IDENTITY = ("username", "email", "first_name", "last_name")
+_TEAMS = ("teams", "managed_teams")
+
+
+class LocalAccountForm(UserChangeForm):  # type: ignore[type-arg]
+    """Somebody whose role and teams a platform admin gives."""
+
+    teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False)
+    managed_teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False, label="Manages")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in _TEAMS:
+            self.initial[name] = getattr(self.instance, name).all()
+        if "is_superuser" in self.fields:
+            flag = self.fields["is_superuser"]
+            flag.label, flag.help_text = "Platform admin", "Manages clusters, templates and everybody's environments."
 
 
 @admin.register(User)
@@ -41,12 +63,14 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return rows.prefetch_related("teams", "managed_teams")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Passwords only where the portal has accounts of its own; role flags only where they follow nothing."""
+        """Password, role and teams to edit only for local accounts; else what the groups claim made of it."""
         if obj is None:
             return self.add_fieldsets
-        identity = (*_IDENTITY, "is_active", *(("password",) if settings.LOCAL_ACCOUNTS else ()))
-        roles = ("role_name", *(() if settings.OIDC_ISSUER else _ROLES), "team_names", "managed_team_names", "claim")
-        note = "They follow the groups claim at every sign-in." if settings.OIDC_ISSUER else ""
+        local = not obj.follows_claim
+        identity = (*_IDENTITY, "is_active", *(("password",) if local else ()))
+        said = ("role_name", "team_names", "managed_team_names", "claim")
+        roles = (*_ROLES, *_TEAMS) if local else said
+        note = "" if local else "They follow the groups claim at every sign-in."
         return (
             (None, {"fields": identity}),
             ("Role and teams", {"fields": roles, "description": note}),
@@ -54,9 +78,37 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """With single sign-on, the identity provider says who people are and what they may do."""
-        fixed = (*_IDENTITY, *_ROLES) if settings.OIDC_ISSUER and obj is not None else ()
-        return (*self.readonly_fields, *fixed)
+        """What the identity provider says; and nobody shuts themselves out."""
+        if obj is None:
+            return self.readonly_fields
+        own = ("is_superuser", "is_active") if obj.pk == request.user.pk else ()
+        return (*self.readonly_fields, *((*_IDENTITY, *_ROLES) if obj.follows_claim else own))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """With teams where they are given by hand."""
+        if obj is not None and not obj.follows_claim:
+            kwargs["form"] = LocalAccountForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Platform admins are what Django calls staff, too."""
+        if not obj.follows_claim:
+            obj.is_staff = obj.is_superuser
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The teams, where they are given by hand."""
+        super().save_related(request, form, formsets, change)
+        if isinstance(form, LocalAccountForm):
+            for name in _TEAMS:
+                getattr(form.instance, name).set(form.cleaned_data[name])
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """A new password for somebody. Raises PermissionDenied: the identity provider keeps theirs."""
+        person = self.get_object(request, id)
+        if not settings.LOCAL_ACCOUNTS or (person is not None and person.follows_claim):
+            raise PermissionDenied("The identity provider keeps their password.")
+        return super().user_change_password(request, id, form_url)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """People come by signing in, unless the portal has accounts of its own."""

@@ -4,7 +4,7 @@ from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event
-from environments.models.people import Team, User
+from environments.models.people import Invitation, Team, User
 from environments.models.templates import Template, TemplateVersion
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Environment",
     "Event",
     "Group",
+    "Invitation",
     "LocalGroup",
     "Member",
     "Team",

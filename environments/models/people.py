@@ -2,12 +2,28 @@
 
 from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.utils import timezone
+
+
+class People(UserManager["User"]):
+    """Accounts, whose addresses are kept in lower case: sign-in looks for them so."""
+
+    use_in_migrations = False
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """The address as it is stored."""
+        return (email or "").strip().casefold()
 
 
 class User(AbstractUser):
-    """A person. `is_superuser` (platform admin), `is_manager` and the teams follow the groups claim."""
+    """A person. `is_superuser` (platform admin), `is_manager` and the teams are the claim's or a platform admin's.
+
+    `follows_claim` says which.
+    """
 
     email = models.EmailField("e-mail address", unique=True)
     is_manager = models.BooleanField(
@@ -23,8 +39,17 @@ class User(AbstractUser):
 
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
 
+    objects: ClassVar[People] = People()
+
     def __str__(self) -> str:
         return self.get_full_name() or self.email
+
+    @property
+    def follows_claim(self) -> bool:
+        """Whether the identity provider says who they are and what they may do; else it is a local account."""
+        if not settings.OIDC_ISSUER or not settings.LOCAL_ACCOUNTS:
+            return bool(settings.OIDC_ISSUER)
+        return self.pk is not None and bool(self.socialaccount_set.exists())  # type: ignore[attr-defined] # allauth's
 
     @property
     def is_platform_admin(self) -> bool:
@@ -62,3 +87,53 @@ class Team(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    """Invitations, and which of them still open a door."""
+
+    def open(self) -> "InvitationQuerySet":
+        """Those that can be accepted now."""
+        return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
+
+
+class Invitation(models.Model):
+    """Somebody was asked to make a local account. The row says who asked whom, and what came of it."""
+
+    class Role(models.TextChoices):
+        DEVELOPER = "developer", "Developer"
+        MANAGER = "manager", "Manager"
+        ADMIN = "admin", "Platform admin"
+
+    email = models.EmailField("e-mail address")
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=10, choices=Role, default=Role.DEVELOPER)
+    teams: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(
+        Team, blank=True, related_name="+", help_text="The teams they are in; for a manager, the teams they manage."
+    )
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    invited_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(editable=False)
+    mailed_at = models.DateTimeField("e-mail sent", null=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    account = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    revoked_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-invited_at",)
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def state(self) -> str:
+        """What became of it, as a word."""
+        if self.accepted_at:
+            return "accepted"
+        if self.revoked_at:
+            return "revoked"
+        return "open" if self.expires_at > timezone.now() else "expired"

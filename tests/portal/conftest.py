@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+import portal.urls  # noqa: F401 (now, while it reads the settings of SSO-only, which tests change later)
 from tests.portal.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running
 
 
@@ -32,6 +33,17 @@ def use_issuer(settings: Settings, issuer: str, client_id: str = CLIENT_ID, secr
     settings.SOCIALACCOUNT_PROVIDERS = providers
     settings.OIDC_ISSUER = issuer
     settings.PORTAL_URL = "http://testserver"
+
+
+@pytest.fixture
+def local_accounts(settings: Settings) -> Iterator[Settings]:
+    """The settings and addresses as they would be with LOCAL_ACCOUNTS=true, beside single sign-on."""
+    settings.LOCAL_ACCOUNTS = True
+    settings.ROOT_URLCONF = "tests.portal.local_urls"
+    settings.PORTAL_URL = "http://testserver"
+    cache.clear()
+    yield settings
+    cache.clear()
 
 
 class Browser(Client):

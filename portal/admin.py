@@ -1,0 +1,159 @@
+"""Local accounts in the admin: invitations, and second factors that somebody lost."""
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from environments.admin.base import AnyAdmin, AnyForm, actor, is_platform_admin, pill
+from environments.admin.people import UserAdmin
+from environments.models import Invitation, User
+from portal import tasks
+from portal.local import factors, invitations
+
+_TONES = {"open": "wait", "accepted": "ok", "revoked": "", "expired": "warn"}
+_PROMISE = ("email", "first_name", "last_name", "role", "teams")
+
+
+class InvitationForm(AnyForm):
+    """Whom to invite."""
+
+    def clean_email(self) -> str:
+        """The address as accounts have it. Raises ValidationError where there is an account."""
+        email = User.objects.normalize_email(self.cleaned_data["email"])
+        invitations.refuse_known(email)
+        return email
+
+
+@admin.register(Invitation)
+class InvitationAdmin(AnyAdmin):
+    """Invitations: made here, never changed. A wrong one is revoked, and another made."""
+
+    form = InvitationForm
+    list_display = ("email", "role", "shown_state", "invited_by", "invited_at", "expires_at", "mailed_at")
+    list_filter = ("role",)
+    search_fields = ("email", "first_name", "last_name")
+    autocomplete_fields = ("teams",)
+    actions = ("revoke", "send_again")
+    list_per_page = 50
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Only where there are local accounts."""
+        return bool(settings.LOCAL_ACCOUNTS) and is_platform_admin(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only where there are local accounts."""
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only where there are local accounts."""
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For the actions; what was promised stays (`get_readonly_fields`)."""
+        return self.has_module_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: the row says who let whom in."""
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The promise; later also what came of it."""
+        if obj is None:
+            return ((None, {"fields": _PROMISE}),)
+        link = ("link",) if obj.state == "open" else ()
+        became = ("invited_by", "invited_at", "mailed_at", "expires_at", "accepted_at", "account")
+        return (
+            (None, {"fields": (*_PROMISE, "shown_state", *link)}),
+            ("What came of it", {"fields": (*became, "revoked_at", "revoked_by")}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Everything, once it is made."""
+        if obj is None:
+            return ()
+        return tuple(name for _, options in self.get_fieldsets(request, obj) for name in options["fields"])
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        """Make it, and have the link sent. What is there already is not changed."""
+        if change:
+            return
+        invitations.invite(obj, form.cleaned_data["teams"], by=actor(request))
+        self._send(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Nothing: the teams are stored already."""
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        """Close open invitations."""
+        revoked = [row for row in queryset if invitations.revoke(row, by=actor(request))]
+        for row in revoked:
+            self.log_change(request, row, "Revoked.")
+        self.message_user(request, f"{len(revoked)} revoked.")
+
+    @admin.action(description="Send the e-mail again", permissions=["change"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        """Send the same link once more."""
+        for row in queryset:
+            if row.state == "open":
+                self._send(request, row)
+            else:
+                self.message_user(request, f"The invitation of {row} is {row.state}.", messages.WARNING)
+
+    @admin.display(description="State")
+    def shown_state(self, row: Invitation) -> SafeString:
+        """What became of it."""
+        return pill(row.state, _TONES[row.state])
+
+    @admin.display(description="Link")
+    def link(self, row: Invitation) -> str:
+        """For handing over by another way, where no e-mail arrives."""
+        return invitations.link(row)
+
+    def _send(self, request: HttpRequest, row: Invitation) -> None:
+        if tasks.enqueue(tasks.send_invitation, row.pk):
+            self.message_user(request, f"The link is on its way to {row.email}.")
+        else:
+            self.message_user(request, f"No e-mail to {row.email}: hand the link over yourself.", messages.WARNING)
+
+
+class PersonAdmin(UserAdmin):
+    """People, with a way back in for those who lost their second factor."""
+
+    actions = ("reset_factors",)
+
+    def has_reset_factors_permission(self, request: HttpRequest) -> bool:
+        """There is nothing to reset where there are no local accounts."""
+        return bool(settings.LOCAL_ACCOUNTS) and is_platform_admin(request)
+
+    @admin.action(description="Reset second factors", permissions=["reset_factors"])
+    def reset_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Take the factors off, tell the person, and record who did it."""
+        for person in queryset:
+            if person.pk == actor(request).pk:
+                self.message_user(request, "Your own second factors are on your security page.", messages.WARNING)
+            elif factors.reset(person):
+                self.log_change(request, person, "Reset the second factors.")
+                self._tell(request, person)
+            else:
+                self.message_user(request, f"{person} has no second factor.", messages.WARNING)
+
+    def _tell(self, request: HttpRequest, person: User) -> None:
+        try:
+            factors.tell_of_reset(person, actor(request))
+        except OSError:
+            self.message_user(request, f"{person} was not told: the e-mail did not get out.", messages.WARNING)
+        self.message_user(request, f"The second factors of {person} are reset.")
+
+
+admin.site.unregister(User)
+admin.site.register(User, PersonAdmin)
+if "allauth.mfa" in settings.INSTALLED_APPS:
+    # It puts its rows on the site when it is imported, secrets and all: before now, so that they can be taken off.
+    import_module("allauth.mfa.admin")
+    admin.site.unregister(import_module("allauth.mfa.models").Authenticator)

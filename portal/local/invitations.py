@@ -1,0 +1,113 @@
+"""Invitations to a local account: signed links, each good once, for some days, until somebody revokes it.
+
+The link carries a signature over the row and its address, and is stored nowhere: the database alone opens no door.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from environments.models import Invitation, Team, User
+from portal.roles import give
+
+_SALT = "portal.invitation"
+GONE = "This invitation cannot be used any more: ask whoever invited you for a new one."
+
+
+def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | None) -> Invitation:
+    """Store an invitation, in place of an open one to the same address. Raises ValidationError: they have an account.
+
+    `by` is None where it was made on the command line.
+    """
+    invitation.email = User.objects.normalize_email(invitation.email)
+    refuse_known(invitation.email)
+    now = timezone.now()
+    with transaction.atomic():
+        Invitation.objects.open().filter(email=invitation.email).update(revoked_at=now, revoked_by=by)
+        invitation.invited_by = by
+        invitation.invited_at, invitation.expires_at = now, now + timedelta(days=settings.INVITATION_DAYS)
+        invitation.save()
+        invitation.teams.set(teams)
+    return invitation
+
+
+def refuse_known(email: str) -> None:
+    """Raises ValidationError where somebody has an account with this address."""
+    if User.objects.filter(email__iexact=email).exists():
+        raise ValidationError(f"{email} has an account already.")
+
+
+def link(invitation: Invitation) -> str:
+    """The address that opens the invitation."""
+    token = signing.dumps([invitation.pk, invitation.email], salt=_SALT)
+    return f"{settings.PORTAL_URL}{reverse('accept_invitation', args=[token])}"
+
+
+def find(token: str) -> Invitation | None:
+    """The open invitation that a link leads to; None for any other link, whatever is wrong with it."""
+    try:
+        pk, email = signing.loads(token, salt=_SALT)
+    except (signing.BadSignature, ValueError, TypeError):
+        return None
+    return Invitation.objects.open().filter(pk=pk, email=email).first()
+
+
+def revoke(invitation: Invitation, *, by: User) -> bool:
+    """Close an invitation; whether it was still open."""
+    open_one = Invitation.objects.open().filter(pk=invitation.pk)
+    return bool(open_one.update(revoked_at=timezone.now(), revoked_by=by))
+
+
+def accept(invitation: Invitation, password: str) -> User:
+    """Make the account, with the role and teams it was promised. Raises ValidationError where that is too late."""
+    try:
+        with transaction.atomic():
+            # The conditional update is what makes a link good only once, also for two clicks at the same time.
+            if not Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=timezone.now()):
+                raise ValidationError(GONE)
+            refuse_known(invitation.email)
+            user = prospect(invitation)
+            user.set_password(password)
+            user.save()
+            give(user, invitation.role, invitation.teams.all())
+            Invitation.objects.filter(pk=invitation.pk).update(account=user)
+    except IntegrityError as error:
+        raise ValidationError(GONE) from error
+    return user
+
+
+def prospect(invitation: Invitation) -> User:
+    """The account as it will be, not stored yet: what their password must not resemble."""
+    return User(
+        username=_free_username(invitation.email),
+        email=invitation.email,
+        first_name=invitation.first_name,
+        last_name=invitation.last_name,
+    )
+
+
+def send(invitation_id: int) -> None:
+    """Send the link, and note when. Nothing where the invitation is no longer open."""
+    invitation = Invitation.objects.open().select_related("invited_by").filter(pk=invitation_id).first()
+    if invitation is None:
+        return
+    context = {"invitation": invitation, "link": link(invitation), "portal_name": settings.PORTAL_NAME}
+    body = render_to_string("email/invitation.txt", context)
+    EmailMessage(f"[{settings.PORTAL_NAME}] Your account", body, to=[invitation.email]).send()
+    Invitation.objects.filter(pk=invitation.pk).update(mailed_at=timezone.now())
+
+
+def _free_username(email: str) -> str:
+    name = email.partition("@")[0][:140]
+    while User.objects.filter(username__iexact=name).exists():
+        name = f"{email.partition('@')[0][:140]}-{get_random_string(4).lower()}"
+    return name
