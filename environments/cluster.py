@@ -334,12 +334,19 @@ def _configuration(connection: Connection) -> client.Configuration:
     return configuration
 
 
+_FILE_KEYS = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
+
+
 def _load_kubeconfig(text: str, configuration: client.Configuration) -> None:
     config = yaml.safe_load(text)
     users = [user.get("user") or {} for user in config.get("users") or []]
+    clusters = [cluster.get("cluster") or {} for cluster in config.get("clusters") or []]
     # An exec or auth-provider entry would run a program of the kubeconfig's choosing inside the portal.
     if any("exec" in user or "auth-provider" in user for user in users):
         raise ConfigException("exec and auth-provider entries are not supported")
+    # A path would be read from the portal's own disk, and what is there sent to a server of the kubeconfig's choosing.
+    if any(key in entry for entry in (*users, *clusters) for key in _FILE_KEYS):
+        raise ConfigException("files are not supported")
     kube_config.load_kube_config_from_dict(config, client_configuration=configuration, persist_config=False)
 
 

@@ -3,13 +3,14 @@
 import yaml
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from environments import actions
+from environments import actions, dashboards
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.models import Condition, Environment, Event, Group, Member
 from environments.phases import Phase
@@ -51,7 +52,7 @@ class EnvironmentAdmin(ReadOnlyAdmin):
     list_select_related = ("owner", "team", "version__template", "cluster")
     search_fields = ("name", "namespace", "owner__email", "purpose", "id")
     date_hierarchy = "created_at"
-    actions = ("look_again",)
+    actions = ("look_again", "move_to_newest")
     inlines = (ConditionInline, MemberInline, GroupInline)
     fieldsets = (
         (None, {"fields": ("name", "namespace", "state", "purpose", "owner", "team")}),
@@ -100,6 +101,24 @@ class EnvironmentAdmin(ReadOnlyAdmin):
     def view_on_site(self, row: Environment) -> str:
         """Its page in the portal."""
         return reverse("environment", args=[row.namespace])
+
+    @admin.action(description="Move to the published version", permissions=["view"])
+    def move_to_newest(self, request: HttpRequest, queryset: QuerySet[Environment]) -> None:
+        """Move the chosen environments in place; those that would get less than they use are left to their owners."""
+        moved = 0
+        for row in queryset.select_related("version__template", "cluster", "owner", "team"):
+            newer = dashboards.newer(row)
+            if newer is None:
+                continue
+            if newer.shrinks:
+                self.message_user(request, f"{row}: left alone. {' '.join(newer.shrinks)}", messages.WARNING)
+                continue
+            try:
+                actions.move_environment(row, newer.version, actor(request))
+                moved += 1
+            except ValidationError as error:
+                self.message_user(request, f"{row}: {error.message}", messages.WARNING)
+        self.message_user(request, f"{moved} moved.", messages.SUCCESS)
 
     @admin.action(description="Look at it again", permissions=["view"])
     def look_again(self, request: HttpRequest, queryset: QuerySet[Environment]) -> None:

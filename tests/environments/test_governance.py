@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from environments import actions, dashboards, observe, placement, template_files
 from environments.forms import RequestForm
 from environments.management.commands.import_templates import SEEDS
-from environments.models import Cluster, Team, Template, User
+from environments.models import Cluster, Environment, Team, Template, User
 from environments.models.templates import Placement
 from environments.permissions import published_versions
 from environments.phases import Phase
@@ -183,3 +183,20 @@ def test_a_move_is_asked_for_by_the_owner_on_a_page_of_its_own(ask, client, peop
     assert client.post(address).status_code == 302
     environment.refresh_from_db()
     assert environment.version == version
+
+
+def test_a_platform_admin_moves_many_at_once_but_nobody_below_what_they_use(ask, admin, place, client):
+    idle, busy = settle(ask("idle")), settle(ask("busy"))
+    for number in range(3):
+        made = pod(busy.namespace, "100m")
+        made["metadata"]["name"] = f"p{number}"
+        admin.create(made)
+    observe.observe(place.pk)
+    version = republish({"quota": idle.spec["quota"] | {"pods": "2"}})
+    client.force_login(User.objects.create(username="ada", email="ada@example.com", is_superuser=True, is_staff=True))
+    sent = {"action": "move_to_newest", "_selected_action": [str(idle.pk), str(busy.pk)]}
+    page = client.post("/admin/environments/environment/", sent, follow=True).content.decode()
+    assert "Busy: left alone. Pods: 3 in use, 2 granted." in page
+    assert "1 moved." in page
+    versions = dict(Environment.objects.values_list("name", "version"))
+    assert versions == {"idle": version.pk, "busy": busy.version_id}
