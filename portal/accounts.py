@@ -21,7 +21,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     error_messages: ClassVar[dict[str, Any]] = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "This is not the password of an account with this address.",
-        "incorrect_code": "This code is not right, or was used before. Please try the next one.",
         "incorrect_password": "This is not your password.",
         "enter_current_password": "This is not your password.",
         "too_many_login_attempts": "There were too many attempts. Please wait five minutes, then try again.",

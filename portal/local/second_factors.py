@@ -2,7 +2,7 @@
 
 from functools import cache
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import qrcode  # type: ignore[import-untyped]
@@ -16,6 +16,10 @@ from environments.models.fields import SecretField
 
 class MFAAdapter(DefaultMFAAdapter):
     """Secrets encrypted as the portal's others are; the portal named by its settings, not by the Host header."""
+
+    error_messages: ClassVar[dict[str, Any]] = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "This code is not right, or was used before. Please try the next one.",
+    }
 
     def encrypt(self, text: str) -> str:
         """A secret as it is stored."""
