@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from environments.models import Environment, Event
 from environments.phases import Phase, Role, Status
+from environments.steps import STEPS
 from tests.pages.reading import HTMX, facts, one, read, rows, words
 
 USAGE = {"requests.memory": ["1863Mi", "2Gi"], "requests.cpu": ["640m", "1"], "services.loadbalancers": ["0", "0"]}
@@ -17,6 +18,8 @@ WAITING = {
     "RoleBinding": PENDING,
     "Access": PENDING,
 }
+# The steps that are not in WAITING, and the request; the last line is Ready.
+PROGRESS = f"{len(STEPS) - len(WAITING) + 1} of {len(STEPS) + 2} done"
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_the_timeline_says_in_words_what_is_done_and_what_is_not(page, dana, mak
     assert lines[:2] == ["Request accepted : done", "Namespace : done"]
     assert "Group in the directory : waiting" in lines
     assert lines[-1] == "Ready : not yet"
-    assert words(one(soup, "[aria-labelledby=progress-title] header span")) == "5 of 10 done"
+    assert words(one(soup, "[aria-labelledby=progress-title] header span")) == PROGRESS
 
 
 def test_a_waiting_step_says_when_it_is_tried_again_and_how_often_it_was(page, dana, make_environment):
@@ -197,7 +200,7 @@ def test_a_refresh_takes_no_focus_away(page, dana, make_environment):
 
 def test_only_a_short_sentence_is_announced(page, dana, make_environment):
     soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=WAITING), dana))
-    assert words(one(soup, "#status[role=status]")) == "Provisioning: 5 of 10 done"
+    assert words(one(soup, "#status[role=status]")) == f"Provisioning: {PROGRESS}"
     assert one(soup, "#live").select("[aria-live], [role=status], [role=alert]") == []
 
 
