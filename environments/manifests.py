@@ -4,8 +4,10 @@ No input or output happens here. The same manifests are shown in the form's prev
 compared with the cluster to find drift.
 """
 
+import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from environments import naming, quantities
@@ -180,6 +182,12 @@ def is_extra(live: Manifest, label_domain: str) -> bool:
     return f"{label_domain}/extra" in ((live.get("metadata") or {}).get("labels") or {})
 
 
+#: Lists of which server-side apply owns single items: what others add stays.
+OPEN_LISTS = frozenset(
+    {"containers", "initContainers", "ports", "env", "volumes", "volumeMounts", "imagePullSecrets", "secrets"}
+)
+
+
 def role_bindings(desired: Desired) -> list[Manifest]:
     """One RoleBinding for each role in use."""
     return [role_binding(desired, binding) for binding in desired.bindings]
@@ -204,24 +212,36 @@ def is_ours(live: Manifest, label_domain: str, environment_id: str) -> bool:
     return labels.get(environment_label(label_domain)) == environment_id
 
 
-def differences(wanted: Any, live: Any, path: str = "") -> list[str]:
+def differences(wanted: Any, live: Any, path: str = "", *, open_lists: frozenset[str] = frozenset()) -> list[str]:
     """Where a live object does not say what the manifest says, a line each; more on the live side is fine.
 
-    Quantities compare by value: `1000m` is `1`.
+    Lists are compared item by item, but for `open_lists`: those may have more items. Quantities compare by value:
+    `1000m` is `1`.
     """
     if isinstance(wanted, dict):
         live = live if isinstance(live, dict) else {}
         return [
             line
             for key, value in wanted.items()
-            for line in differences(value, live.get(key), f"{path}.{key}" if path else str(key))
+            for line in differences(value, live.get(key), f"{path}.{key}" if path else str(key), open_lists=open_lists)
         ]
-    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
-        pairs = enumerate(zip(wanted, live, strict=True))
-        return [line for index, (one, two) in pairs for line in differences(one, two, f"{path}[{index}]")]
-    if _same(wanted, live):
+    if isinstance(wanted, list) and isinstance(live, list):
+        if path.rpartition(".")[2] in open_lists:
+            lacking = [one for one in wanted if all(differences(one, two, open_lists=open_lists) for two in live)]
+            return [f"{path} lacks {json.dumps(one)}" for one in lacking]
+        if len(wanted) == len(live):
+            lines = [
+                differences(one, two, f"{path}[{index}]", open_lists=open_lists)
+                for index, (one, two) in enumerate(zip(wanted, live, strict=True))
+            ]
+            return list(chain.from_iterable(lines))
+    if _same(wanted, live) and not (live is None and path.endswith(_MEANT)):
         return []
     return [f"{path} is {_show(live)}, not {_show(wanted)}"]
+
+
+#: False says something else than nothing: nothing means true.
+_MEANT = ("automountServiceAccountToken", "enableServiceLinks")
 
 
 def _same(wanted: Any, live: Any) -> bool:

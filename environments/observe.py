@@ -150,5 +150,7 @@ def drift(wanted: list[Manifest], live: dict[Key, Manifest]) -> list[str]:
         else:
             # The items of a list do not repeat their kind.
             content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-            lines += [f"{kind} {name}: {line}" for line in manifests.differences(content, found)]
+            open_lists = manifests.OPEN_LISTS if manifests.is_extra(manifest, settings.LABEL_DOMAIN) else frozenset()
+            found_lines = manifests.differences(content, found, open_lists=open_lists)
+            lines += [f"{kind} {name}: {line}" for line in found_lines]
     return lines

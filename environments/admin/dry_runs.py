@@ -58,11 +58,11 @@ def _try(client: ClusterClient, manifest: Manifest, scratch: str, missing: str) 
     if RESOURCES[kind].namespaced:
         if missing:
             return Verdict(kind, name, "", missing)
+        if is_extra(manifest, settings.LABEL_DOMAIN):
+            return Verdict(kind, name, "", _ONLY_THERE)
         manifest, where = manifest | {"metadata": metadata | {"namespace": scratch}}, f" (tried in {scratch})"
     try:
         client.apply(manifest, dry_run=True)
     except PermanentError as error:
-        if is_extra(manifest, settings.LABEL_DOMAIN) and error.reason == "Forbidden":
-            return Verdict(kind, name, "", _ONLY_THERE)
         return Verdict(kind, name, "bad", error.message)
     return Verdict(kind, name, "ok", f"The cluster would take it{where}.")

@@ -27,6 +27,9 @@ _UNOWNED = frozenset(
     }
 )  # fmt: skip
 
+#: Keys of list items that need not be written out.
+_KEY_DEFAULTS = {"protocol": "TCP"}
+
 
 @dataclass
 class Manager:
@@ -74,7 +77,8 @@ def items(kind: Kind, plain: Path, values: list[Any]) -> Iterator[tuple[str, Any
     keys = kind.lists[plain]
     for value in values:
         if isinstance(value, dict) and not isinstance(keys, str):
-            named = {key: value[key] for key in keys if key in value}
+            full = _KEY_DEFAULTS | value
+            named = {key: full[key] for key in keys if key in full}
             yield f"k:{json.dumps(named, separators=(',', ':'), sort_keys=True)}", value
         else:
             yield f"v:{json.dumps(value)}", value
