@@ -147,10 +147,18 @@ class RequestForm(forms.Form):
                     parameter.check(value)
                 except ValueError as error:
                     self.add_error(field, str(error))
+        if not self.errors:
+            self._check_figures(str(cleaned.get("size") or ""))
         if cleaned.get("version") not in (None, self.template_version.pk):
             self.add_error(None, "This template was changed while the form was open. Check the form and send it again.")
             self.data = dict(self.data.items()) | {"version": str(self.template_version.pk)}
         return cleaned
+
+    def _check_figures(self, size: str) -> None:
+        """What each answer is by itself may not do as part of a figure: `1.5` pods, a limit below its request."""
+        for names, sentence in self.spec.misfits(size, self.values()):
+            field = next((f"p_{name}" for name in names if f"p_{name}" in self.fields), None)
+            self.add_error(field, sentence)
 
     def request(self) -> actions.Request:
         """The checked form as the action's input."""

@@ -3,9 +3,14 @@
 Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 """
 
+import re
 from decimal import Decimal
 
 from kubernetes.utils import parse_quantity
+
+#: Stricter than `parse_quantity`, which takes what Python takes for a number: `1_000`, `٣`, `1e3Gi`, `1K`.
+_PATTERN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?")
+_GREATEST = 2**63 - 1  # the API server makes this of anything above it
 
 _BYTES = ("", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -31,12 +36,11 @@ def parse(text: str | int) -> Decimal:
 
     Raises ValueError with a sentence when it is not one.
     """
-    try:
-        value = Decimal(parse_quantity(str(text).strip()))
-    except (ValueError, ArithmeticError):
-        value = Decimal("NaN")
-    if not value.is_finite():
+    if not _PATTERN.fullmatch(str(text)):
         raise ValueError(f"“{text}” is not a quantity such as 500m, 2 or 1.5Gi.")
+    value = Decimal(parse_quantity(str(text)))
+    if abs(value) > _GREATEST:
+        raise ValueError(f"“{text}” is more than Kubernetes can count.")
     return value
 
 

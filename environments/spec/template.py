@@ -1,8 +1,8 @@
 """A template version's whole content."""
 
 import json
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -24,6 +24,7 @@ from environments.spec.base import (
     substitute,
     twice_named,
 )
+from environments.spec.figures import check_amount, check_readable, limit_name_problem, quota_name_problem
 from environments.spec.network import Network
 from environments.spec.parameters import Parameter, sample, unfit
 from environments.spec.parts import Extension, Limits, Naming, PodSecurity, Size
@@ -84,7 +85,7 @@ class TemplateSpec(Strict):
             if not size.quota and not self.quota
         }
         for place, amount in self._figures():
-            found |= self._amount(place, amount)
+            found |= self._amount(place, amount, check_readable)
         return list(found.items())
 
     def _figures(self) -> Iterator[tuple[Place, str]]:
@@ -95,10 +96,13 @@ class TemplateSpec(Strict):
     def _limits(self) -> list[Problem]:
         """What is wrong with the container defaults."""
         found: dict[Place, str] = {}
-        for group, figures in self.limits.groups():
-            for resource, amount in figures.items():
-                found |= self._amount(("limits", group, resource), amount)
+        for place, amount in self._limit_figures():
+            found |= self._amount(place, amount, check_readable)
         return list(found.items())
+
+    def _limit_figures(self) -> Iterator[tuple[Place, str]]:
+        for group, figures in self.limits.groups():
+            yield from ((("limits", group, resource), amount) for resource, amount in figures.items())
 
     def _metadata(self) -> list[Problem]:
         """What is wrong with labels and annotations, tried with sample values."""
@@ -112,28 +116,58 @@ class TemplateSpec(Strict):
 
     def objections(self) -> list[Problem]:
         """What makes sense in itself, but leads to what no cluster accepts. Nothing is published with these."""
-        used = [(place, name) for place, amount in self._figures() for name in PLACEHOLDER.findall(amount)]
-        asked = ((place, self._parameter(name)) for place, name in used)
-        found = [(place, sentence) for place, one in asked if one and (sentence := unfit(one))]
-        found = found or list(self._disorder())
-        return found + [(("manifests", line), text) for line, text in extras.problems(self.manifests, self)]
+        figures = [*self._figures(), *self._limit_figures()]
+        found = self._unfit(figures) or self._refused(figures)
+        found = found or [(place, sentence) for place, _, sentence in self._disorder(self._samples())]
+        more = [(("manifests", line), text) for line, text in extras.problems(self.manifests, self)]
+        return [*self._strange_names(), *found, *more]
 
-    def _disorder(self) -> Iterator[Problem]:
-        """Kubernetes wants default request ≤ default ≤ maximum."""
-        groups, values = dict(self.limits.groups()), self._samples()
+    def _unfit(self, figures: list[tuple[Place, str]]) -> list[Problem]:
+        """Figures that hang on a parameter that may be anything."""
+        used = [(place, name) for place, amount in figures for name in PLACEHOLDER.findall(amount)]
+        asked = ((place, self._parameter(name)) for place, name in used)
+        return [(place, sentence) for place, one in asked if one and (sentence := unfit(one))]
+
+    def _refused(self, figures: list[tuple[Place, str]]) -> list[Problem]:
+        """Figures that the API server would refuse or round."""
+        return [wrong for place, amount in figures for wrong in self._amount(place, amount, check_amount).items()]
+
+    def misfits(self, size_name: str, values: dict[str, str]) -> list[tuple[list[str], str]]:
+        """What no cluster would take of these answers: the parameters that it hangs on, and the sentence."""
+        size = self.size(size_name)
+        figures = [*(self.quota | (size.quota if size else {})).items()]
+        figures += [(str(place[-1]), amount) for place, amount in self._limit_figures()]
+        found = []
+        for resource, text in figures:
+            names = PLACEHOLDER.findall(text)
+            trial = partial(check_amount, resource)
+            if names and (sentence := complaint(trial, substitute(text, values))):
+                found.append((names, f"{quantities.name(resource)}: {sentence}"))
+        return found or [(names, sentence) for _, names, sentence in self._disorder(values) if names]
+
+    def _disorder(self, values: dict[str, str]) -> Iterator[tuple[Place, list[str], str]]:
+        """Kubernetes wants default request ≤ default ≤ maximum: the place, the parameters in it, the sentence."""
+        groups = dict(self.limits.groups())
         for low, high in (("default_request", "default"), ("default_request", "maximum"), ("default", "maximum")):
             for resource in groups[low].keys() & groups[high].keys():
-                if quantities.exceeds(
-                    substitute(groups[low][resource], values), substitute(groups[high][resource], values)
-                ):
-                    yield ("limits", low, resource), f"The {low.replace('_', ' ')} is above the {high}."
+                texts = groups[low][resource], groups[high][resource]
+                if quantities.exceeds(*(substitute(text, values) for text in texts)):
+                    sentence = f"The {low.replace('_', ' ')} is above the {high}."
+                    yield ("limits", low, resource), PLACEHOLDER.findall(" ".join(texts)), sentence
 
-    def _amount(self, place: Place, text: str) -> dict[Place, str]:
+    def _strange_names(self) -> Iterator[Problem]:
+        for figures, check in ((self._figures(), quota_name_problem), (self._limit_figures(), limit_name_problem)):
+            for place, _ in figures:
+                if sentence := check(str(place[-1])):
+                    yield place, sentence
+
+    def _amount(self, place: Place, text: str, check: Callable[[str, str], None]) -> dict[Place, str]:
         """What is wrong with one figure, tried with every value that its parameters list."""
         used = [self._parameter(name) for name in PLACEHOLDER.findall(text)]
         trials = [self._samples()]
         trials += [trials[0] | {one.name: choice} for one in used if one for choice in one.choices]
-        sentences = (complaint(lambda values: _positive(substitute(text, values)), values) for values in trials)
+        trial = partial(check, str(place[-1]))
+        sentences = (complaint(lambda values: trial(substitute(text, values)), values) for values in trials)
         sentence = next(filter(None, sentences), "")
         return {place: sentence} if sentence else {}
 
@@ -180,8 +214,3 @@ def render_quota(spec: TemplateSpec, size_name: str, values: dict[str, str]) -> 
     size = spec.size(size_name)
     merged = spec.quota | (size.quota if size else {})
     return {resource: substitute(amount, values) for resource, amount in merged.items()}
-
-
-def _positive(text: str) -> None:
-    if quantities.parse(text) < 0:
-        raise ValueError("This must not be negative.")

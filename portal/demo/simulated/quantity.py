@@ -9,7 +9,7 @@ from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 from typing import Self
 
-_PATTERN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?\d+))")
+_PATTERN = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?[0-9]+))")
 _BINARY = {suffix: Decimal(1024) ** power for power, suffix in enumerate(("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))}
 _DECIMAL = {
     suffix: Decimal(10) ** power
@@ -18,6 +18,7 @@ _DECIMAL = {
     }.items()
 }  # fmt: skip
 _NANO = _DECIMAL["n"]
+_GREATEST = Decimal(2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,7 @@ def parse(text: str | int | float) -> Quantity:
 
 
 def canonical(text: str | int | float) -> str:
-    """The same quantity as the API server writes it."""
-    return str(parse(text))
+    """The same quantity as the API server writes it: rounded up to thousandths, and capped."""
+    found = parse(text)
+    value = min(found.value, _GREATEST).quantize(_DECIMAL["m"], ROUND_UP)
+    return str(Quantity(value, found.binary))

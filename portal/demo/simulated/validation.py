@@ -37,12 +37,16 @@ _VALUE_SAYS = (
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     f"'{_VALUE}')"
 )
-_QUOTA_RESOURCES = frozenset(
+_COUNTED = frozenset(
+    {
+        "pods", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps",
+        "services.nodeports", "services.loadbalancers", "resourcequotas",
+    }
+)  # fmt: skip
+_QUOTA_RESOURCES = _COUNTED | frozenset(
     {
         "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
-        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
-        "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps", "services.nodeports",
-        "services.loadbalancers", "resourcequotas",
+        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
     }
 )  # fmt: skip
 
@@ -106,6 +110,13 @@ def _quota(found: Object) -> Iterator[Cause]:
             yield bad_value(field, name, "must be a standard resource for quota")
         if quantity.parse(amount).value < 0:
             yield bad_value(field, amount, "must be greater than or equal to 0")
+        if (name in _COUNTED or _is_extended(name)) and quantity.parse(amount).value % 1:
+            yield bad_value(field, amount, "must be an integer")
+
+
+def _is_extended(name: str) -> bool:
+    """Source: IsExtendedResourceName in the API server's core helpers."""
+    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
 
 
 #: What must not be greater than what, their words, the field that is blamed and the one whose value is shown.
