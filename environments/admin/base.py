@@ -28,7 +28,7 @@ _ELSEWHERE = (Group, EmailAddress, SocialAccount, SocialApp, SocialToken)
 _GROUPS = {
     "Catalog": ("Template", "TemplateVersion"),
     "Places": ("Cluster", "Directory"),
-    "People": ("User", "Team"),
+    "People": ("User", "Team", "Invitation"),
     "Record": ("Environment", "Condition", "Event", "LogEntry"),
 }
 #: They put themselves on the site when they are imported: before now, so that they can be taken off again.

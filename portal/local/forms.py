@@ -19,12 +19,17 @@ class _NewPassword:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password1"].help_text = _RULES
+        self.fields["password1"].label, self.fields["password2"].label = "New password", "New password, again"
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
 
 
 class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
     """A new password, for somebody who knows the old one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label, self.fields["oldpassword"].help_text = "Current password", ""
 
 
 class ChosenPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
