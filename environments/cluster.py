@@ -158,6 +158,16 @@ class ClusterClient:
             query["dryRun"] = "All"
         return self._request("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
 
+    def overwrite(self, manifest: Manifest) -> Manifest:
+        """JSON merge patch of an object that is there: maps are merged, lists replaced as a whole, whoever set them.
+
+        Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
+        """
+        metadata = manifest["metadata"]
+        path = _path(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        query = {"fieldManager": self._field_manager}
+        return self._request("PATCH", path, query=query, body=manifest, content_type="application/merge-patch+json")
+
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object that must not exist yet. Raises AlreadyExistsError where it does."""
         query = {"fieldManager": self._field_manager} | ({"dryRun": "All"} if dry_run else {})

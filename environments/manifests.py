@@ -247,15 +247,15 @@ _MEANT = ("automountServiceAccountToken", "enableServiceLinks")
 def _same(wanted: Any, live: Any) -> bool:
     if wanted == live or (not wanted and not live):
         return True
-    if not isinstance(wanted, str | int) or not isinstance(live, str | int):
+    if not isinstance(wanted, str | int | float) or not isinstance(live, str | int | float):
         return False
     one, two = _value(wanted), _value(live)
     return one is not None and one == two
 
 
-def _value(text: str | int) -> Decimal | None:
+def _value(text: str | float) -> Decimal | None:
     try:
-        return quantities.parse(text)
+        return quantities.parse(str(text))
     except ValueError:
         return None
 

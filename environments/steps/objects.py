@@ -79,8 +79,7 @@ def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
     refused = []
     for manifest in wanted:
         try:
-            _check_free(context, manifest)
-            context.cluster.apply(manifest)
+            _apply_one(context, manifest)
         except PermanentError as error:
             if error.reason == "Forbidden" and '" cannot ' in error.message:  # the words of RBAC, not of a quota
                 raise _NotYetError(error.message) from error
@@ -88,13 +87,20 @@ def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
     return refused
 
 
-def _check_free(context: Context, manifest: Manifest) -> None:
-    """Raise PermanentError where the name is taken by something that a member made."""
-    if manifests.key(manifest) == DEFAULT_ACCOUNT:
-        return
+def _apply_one(context: Context, manifest: Manifest) -> None:
+    """Apply an object, unless its name is taken by something that a member made."""
     live = _live(context, manifest["kind"], manifest["metadata"]["name"])
-    if live is not None and not _is_ours(context, live) and not _was_applied(live):
+    is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
+    if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
         raise PermanentError("There is one of that name that the template did not make. Rename or delete it.")
+    try:
+        context.cluster.apply(manifest)
+    except PermanentError as error:
+        if is_new or error.reason != "Invalid":
+            raise
+        # Server-side apply leaves list items of others. Ours beside them may be invalid: two ports of one name.
+        context.cluster.overwrite(manifest)
+        context.cluster.apply(manifest)
 
 
 def _was_applied(live: Manifest) -> bool:

@@ -156,6 +156,13 @@ def _pod(found: Object) -> Iterator[Cause]:
                 yield bad_value(field, amount, f"must be less than or equal to {resource} limit of {limit}")
 
 
+def _service(found: Object) -> Iterator[Cause]:
+    names = [port.get("name", "") for port in found["spec"].get("ports") or []]
+    for index, name in enumerate(names):
+        if name and name in names[:index]:
+            yield Cause(f"spec.ports[{index}].name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
+
+
 def _workload(found: Object) -> Iterator[Cause]:
     spec = found["spec"]
     pod = spec.get("template") or {}
@@ -185,6 +192,7 @@ _BY_KIND: dict[str, Callable[[Object], Iterator[Cause]]] = {
     "ResourceQuota": _quota,
     "LimitRange": _limit_range,
     "Pod": _pod,
+    "Service": _service,
     "Deployment": _workload,
     "StatefulSet": _workload,
     "Event": _event,
