@@ -9,6 +9,8 @@ from environments import quantities
 from environments.models import Cluster, Template
 from environments.phases import LIVE
 
+_MOST_CORES = Decimal(10**15 - 1)  # some quotas mean “any number”
+
 
 def candidates(template: Template) -> QuerySet[Cluster]:
     """The clusters that a template may land on at the moment."""
@@ -31,9 +33,9 @@ def least_reserved(clusters: QuerySet[Cluster]) -> Cluster | None:
 
 
 def reserved(hard: dict[str, str]) -> tuple[Decimal, int]:
-    """The cores and bytes that a quota grants; what it leaves open counts as nothing."""
+    """The cores and bytes that a quota grants, as far as the columns go; what it leaves open counts as nothing."""
     cpu, memory = (_amount(hard, name) for name in ("cpu", "memory"))
-    return cpu.quantize(Decimal("0.001")), int(memory)
+    return min(cpu, _MOST_CORES).quantize(Decimal("0.001")), int(memory)
 
 
 def _amount(hard: dict[str, str], name: str) -> Decimal:
