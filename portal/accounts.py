@@ -54,7 +54,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """With a second factor it is that which is asked for: a password alone must not be enough to remove it."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         strong = [method for method in methods if method["id"] != "reauthenticate"]
-        return strong or methods
+        return sorted(strong, key=lambda method: "webauthn" not in method["id"]) or methods  # a passkey is quickest
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Back to where it was begun."""

@@ -48,14 +48,14 @@ def refuse_known(email: str) -> None:
 
 def link(invitation: Invitation) -> str:
     """The address that opens the invitation."""
-    token = signing.dumps([invitation.pk, invitation.email], salt=_SALT)
+    token = signing.Signer(salt=_SALT).sign_object([invitation.pk, invitation.email])
     return f"{settings.PORTAL_URL}{reverse('accept_invitation', args=[token])}"
 
 
 def find(token: str) -> Invitation | None:
     """The open invitation that a link leads to; None for any other link, whatever is wrong with it."""
     try:
-        pk, email = signing.loads(token, salt=_SALT)
+        pk, email = signing.Signer(salt=_SALT).unsign_object(token)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     return Invitation.objects.open().filter(pk=pk, email=email).first()
