@@ -194,7 +194,7 @@ def parse_stored(data: Any) -> TemplateSpec:
     """`parse` for what the database holds: the same few contents again and again, so they are remembered.
 
     By what they say, not by whose they are: nothing can be out of date, and an environment shares its version's.
-    Reading one takes some 0.2 ms, remembering it a tenth of that, and a catalog page needs all of them.
+    Reading one takes some 0.13 ms, finding it again 0.02 ms; a catalog page needs all of them.
     """
     return _parse_text(json.dumps(data))
 

@@ -4,6 +4,7 @@ import html
 
 import pytest
 
+from tests.conftest import SPEC
 from tests.pages.reading import HTMX, read
 
 KINDS = [
@@ -33,10 +34,10 @@ LONG = {
 @pytest.fixture
 def large_catalog(make_template, team):
     """200 templates in eight categories, every tenth for one team."""
-    versions = [
-        make_template(f"template-{number}", category=f"Category {number % 8}", readme="Words. " * 200)
-        for number in range(200)
-    ]
+    versions = []
+    for number in range(200):
+        texts = {"category": f"Category {number % 8}", "readme": "Words. " * 200}
+        versions.append(make_template(f"template-{number}", spec=SPEC | {"lifetime_days": number + 1}, **texts))
     for version in versions[::10]:
         version.template.teams.add(team)
 
