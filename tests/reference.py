@@ -84,7 +84,7 @@ class Choice:
         mended = {
             item.what: item.ours.replace("${cpu}", self._cpu).replace("${memory}", self._memory)
             for item in MENDED
-            if item.template in (self.template, "both") and item.what in self.reference_quota
+            if item.template in (self.template, "both") and item.concerns(self.reference_quota)
         }
         return self.reference_quota | mended
 
@@ -112,11 +112,16 @@ class Mended:
     ours: str
     why: str
 
+    def concerns(self, quota: dict[str, str]) -> bool:
+        """Whether a quota of the reference has the figure, or leaves open what we do not."""
+        return (self.what in quota) != (self.reference == "open")
+
 
 MENDED = (
     Mended("namespace", "limits.cpu", "4000m", "${cpu}", "limits follow the choice"),
     Mended("namespace", "limits.memory", "4096Mi", "${memory}", "limits follow the choice"),
     Mended("namespace", "requests.storage", "1Gi", "10Gi", "room for the two claims that are allowed"),
+    Mended("gpu-namespace", "requests.nvidia.com/gpu", "open", "0", "a size without GPUs has none, not any number"),
     Mended("both", "LimitRange/environment-limits", "none", "100m and 128Mi", "pods without resources start"),
     Mended("both", "NetworkPolicy/allow-dns", "none", "DNS of the cluster alone", "names resolve beside deny-all"),
     Mended("gpu-namespace", "NetworkPolicy/deny-all", "none", "as in 101", "isolation is for everybody"),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from environments import manifests
-from environments.cluster import AlreadyExistsError, Manifest
+from environments.cluster import Manifest
+from environments.cluster_answers import AlreadyExistsError
 from environments.errors import PermanentError
 from environments.facts import Facts
 from environments.steps.base import Context, Outcome, Step

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from environments.cluster import ClusterClient, NotFoundError
+from environments.cluster import ClusterClient
+from environments.cluster_answers import NotFoundError
 from environments.errors import PermanentError, TemporaryError
 from tests.contract.arrange import Way
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from environments.cluster import AlreadyExistsError, ClusterClient
+from environments.cluster import ClusterClient
+from environments.cluster_answers import AlreadyExistsError
 from environments.errors import TemporaryError
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, namespace, quota

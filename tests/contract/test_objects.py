@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.cluster import AlreadyExistsError, NotFoundError
+from environments.cluster_answers import AlreadyExistsError, NotFoundError
 from environments.errors import PermanentError, TemporaryError
 from environments.manifests import all_manifests, differences
 from tests.contract.arrange import APPLY, config_map, desired, namespace, quota, role_binding

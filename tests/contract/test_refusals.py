@@ -3,7 +3,8 @@
 import pytest
 import urllib3
 
-from environments.cluster import ClusterClient, NotFoundError
+from environments.cluster import ClusterClient
+from environments.cluster_answers import NotFoundError
 from environments.errors import PermanentError, TemporaryError
 from tests.contract.arrange import APPLY, Way, namespace, quota, role_binding
 

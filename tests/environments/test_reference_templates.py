@@ -67,6 +67,7 @@ def test_what_was_mended_in_the_quota_differs_somewhere():
         ("namespace", "limits.cpu"),
         ("namespace", "limits.memory"),
         ("namespace", "requests.storage"),
+        ("gpu-namespace", "requests.nvidia.com/gpu"),
     }
 
 
