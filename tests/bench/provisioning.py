@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 from django.core.management import call_command
 
-from environments import actions, desired, manifests
+from environments import actions, desired, manifests, memberships
 from environments.models import Cluster, Directory, Environment, TemplateVersion, User
-from environments.phases import Phase
+from environments.phases import Phase, Role
 from portal.demo import controlplane, services
 from portal.demo.idp import IdentityProvider
 from portal.demo.simulated import SimulatedCluster
@@ -35,6 +35,7 @@ def measure(folder: Path, runs: int) -> dict[str, list[float]]:
             ready = _submit_all(owner, real, runs)
             rows["kubectl apply --server-side, real control plane"] = _kubectl(plane, folder, runs)
             rows["submit to Ready, real control plane"] = ready
+            rows["member added to the cluster's yes, real"] = _add_members(owner, real, runs)
             with _canaille(folder, local):
                 rows["submit to Ready, real, groups by SCIM"] = _submit_all(owner, real, runs)
         cluster = stack.enter_context(SimulatedCluster())
@@ -63,6 +64,23 @@ def _submit(owner: User, cluster: Cluster) -> float:
             raise TimeoutError(f"{environment.namespace} did not become Ready")
         time.sleep(0.002)
     return time.monotonic() - start
+
+
+def _add_members(owner: User, cluster: Cluster, runs: int) -> list[float]:
+    """Seconds from adding a member to the moment at which the cluster said yes to them."""
+    environment = Environment.objects.filter(cluster=cluster, phase=Phase.READY).latest("created_at")
+    times = []
+    for number in range(runs):
+        address = f"person{number}@example.com"
+        User.objects.create(username=address, email=address)
+        start = time.monotonic()
+        memberships.add_members(environment, owner, [address], Role.DEVELOPER)
+        while not environment.members.filter(email=address, allowed=True).exists():
+            if time.monotonic() - start > _PATIENCE:
+                raise TimeoutError(f"{address} was not let in")
+            time.sleep(0.002)
+        times.append(time.monotonic() - start)
+    return times
 
 
 def _kubectl(plane: controlplane.ControlPlane, folder: Path, runs: int) -> list[float]:
