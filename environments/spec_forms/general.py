@@ -79,6 +79,13 @@ class GeneralForm(forms.Form):
         roles: Any = self.fields["collaborator_roles"]
         roles.choices = [(role.value, role.label) for role in order]
 
+    def complain(self, field: str, sentence: str) -> None:
+        """Put a sentence at a field, once; extra manifests may have many."""
+        if not self.is_bound:
+            self.cleaned_data: Data = {}  # Django takes errors only of forms that came from a browser
+        if sentence not in self.errors.get(field, []):
+            self.add_error(field, sentence)
+
     @staticmethod
     def _initial_of(spec: TemplateSpec) -> Data:
         plain = template_spec.dump(spec)

@@ -153,10 +153,7 @@ class SpecForms:
                 self._complain(getattr(self, name), "key", key, cell, rest, text)
             case (place, text):
                 field = next((str(part) for part in place if part in self.general.fields), "")
-                if not field:
-                    self.errors.append(text)
-                elif field not in self.general.errors:
-                    self.general.add_error(field, text)
+                self.general.complain(field, text) if field else self.errors.append(text)
 
     def _complain(self, table: Table, key: str, wanted: str, column: str, rest: Iterable[Any], text: str) -> None:
         row = next(row for row in table.written() if row.text(key) == wanted)

@@ -8,10 +8,12 @@ from environments import manifests, observe, rbac, spec
 from environments.cluster import Question
 from environments.directory import DirectoryClient
 from environments.errors import PermanentError
+from environments.management.commands.import_templates import SEEDS
 from environments.manifests import Binding
 from environments.phases import Role
 from environments.steps import objects
 from environments.steps.base import Context, Naming, merge
+from environments.template_files import read
 from tests.contract.arrange import Raw, Way, desired, eventually, used, wait_until_enforced, wait_until_furnished
 
 WHO = "system:serviceaccount:allotment:portal"
@@ -133,8 +135,9 @@ def ensure(portal, admin, home):
     """Run the step for a template until it is done, as the worker would; the context afterwards."""
     wait_until_furnished(admin, home)
 
-    def run(template: spec.TemplateSpec, applied: tuple[str, ...] = ()) -> Context:
-        wanted = desired(home, spec=template, label_domain=DOMAIN)
+    def run(template: spec.TemplateSpec, applied: tuple[str, ...] = (), **parameters: str) -> Context:
+        values = tuple(parameters.items())
+        wanted = desired(home, spec=template, label_domain=DOMAIN, parameters=values)
         nobody = cast(DirectoryClient, None)
         worlds = [Context(wanted, portal, nobody, Naming(), applied=applied)]
 
@@ -339,6 +342,25 @@ def test_what_was_changed_by_hand_is_put_back(portal, admin, raw_admin, home, en
     assert objects.STEP.ensure(context).wait is None
     for each in wanted.values():
         assert drift(admin, home, each) == []
+
+
+def test_the_shipped_preview_stands_behind_its_fences(cluster_endpoint, portal, admin, home, ensure):
+    template = read(SEEDS / "web-preview.yaml").spec
+    values = {"image": "registry.example.com/shop:pr-7", "host": "pr-7.example.com", "port": "9000", "replicas": "2"}
+    fences = desired(home, spec=template, label_domain=DOMAIN, parameters=tuple(values.items()))
+    for manifest in (manifests.namespace(fences), manifests.resource_quota(fences), manifests.limit_range(fences)):
+        portal.apply(manifest)
+    wait_until_enforced(admin, home, "environment-quota")
+    context = ensure(template, **values)
+    for each in manifests.extra_objects(context.desired):
+        assert drift(admin, home, each) == []
+    assert admin.get("Ingress", "web", home)["spec"]["rules"][0]["host"] == "pr-7.example.com"
+    if cluster_endpoint.name == "simulated":
+        return  # no controller makes pods there
+    eventually(lambda: len(list(admin.list_objects("Pod", home))) == 2, "restricted Pod Security lets the pods in")
+    pod = next(admin.list_objects("Pod", home))
+    assert pod["spec"]["containers"][0]["image"] == "registry.example.com/shop:pr-7"
+    assert not any("projected" in volume for volume in pod["spec"].get("volumes") or [])  # no token
 
 
 def drift(admin, home: str, manifest: dict) -> list[str]:

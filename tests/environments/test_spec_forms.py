@@ -330,3 +330,11 @@ def test_a_page_without_any_quota_says_so_once():
     forms = sent(spec_of(), **{"quota-0-DELETE": "on"})
     assert not forms.is_valid()
     assert forms.errors == ["A template needs a quota, or sizes that have one."]
+
+
+def test_everything_that_is_wrong_with_extra_manifests_is_shown_with_its_line():
+    text = "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Node"
+    tables = SpecForms(template_spec.parse({"quota": {"pods": "1"}, "manifests": text}))
+    tables.show_objections()
+    sentences = [sentence for _, sentence in tables.complaints()]
+    assert [sentence.partition(":")[0] for sentence in sentences] == ["Line 2, document 1", "Line 5, document 2"]

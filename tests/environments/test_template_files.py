@@ -102,7 +102,13 @@ def test_an_export_imported_elsewhere_is_exported_as_the_same_bytes(tmp_path):
     run(tmp_path / "one")
     call_command("export_templates", folder=tmp_path / "two", stderr=io.StringIO())
     assert {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()} == before
-    assert set(before) == {"namespace.yaml", "gpu-namespace.yaml", "preview.yaml", "template.schema.json"}
+    assert set(before) == {
+        "namespace.yaml",
+        "gpu-namespace.yaml",
+        "preview.yaml",
+        "web-preview.yaml",
+        "template.schema.json",
+    }
     assert b"clusters: [amsterdam]\n  teams: ['Search: 10']\n  placement: automatic\n" in before["namespace.yaml"]
 
 
@@ -111,9 +117,14 @@ def test_an_export_to_the_standard_output_is_one_stream_of_documents(write):
     run(verbosity=0)
     text = exported()
     documents = template_files.read_all([write(text)])
-    assert [document.content.template.slug for document in documents] == ["gpu-namespace", "namespace", "preview"]
-    assert text.count("# yaml-language-server: $schema=template.schema.json\n") == 3
-    assert exported("preview", "namespace") == "---\n".join(as_text(one.content) for one in documents[1:])
+    assert [document.content.template.slug for document in documents] == [
+        "gpu-namespace",
+        "namespace",
+        "preview",
+        "web-preview",
+    ]
+    assert text.count("# yaml-language-server: $schema=template.schema.json\n") == 4
+    assert exported("preview", "namespace") == "---\n".join(as_text(one.content) for one in documents[1:3])
 
 
 TEXTS = st.text(max_size=60).map(str.strip)
@@ -457,6 +468,7 @@ def test_without_files_the_shipped_templates_are_published():
         "gpu-namespace: v1 is published",
         "namespace: v1 is published",
         "preview: v1 is published",
+        "web-preview: v1 is published",
     ]
     assert run("-v0") == ""
 
