@@ -13,6 +13,9 @@ CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64) SALT_KEY=check OIDC
   OIDC_CLIENT_ID=portal OIDC_CLIENT_SECRET=check ALLOWED_HOSTS=portal.example.com PORTAL_URL=https://portal.example.com \
   EMAIL_URL=smtp+tls://mail.example.com:587
 
+# Only what is asked for on the command line: a KUBECONFIG of the shell may be anybody's production.
+DEMO_CLUSTER := $(if $(filter command,$(firstword $(origin KUBECONFIG))),--kubeconfig '$(KUBECONFIG)')
+
 .PHONY: help
 help: ## Print this menu
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +24,7 @@ help: ## Print this menu
 
 .PHONY: demo
 demo: .state/demo ## Start everything on this machine (PORT=8000 DATA=.demo KUBECONFIG=… for a real cluster)
-	@$(BIN)/python -m portal.demo
+	@$(BIN)/python -m portal.demo $(DEMO_CLUSTER)
 
 .PHONY: demo-reset
 demo-reset: ## Forget the demo's data

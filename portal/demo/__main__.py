@@ -14,11 +14,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("DATA") or ".demo"))
-    parser.add_argument("--kubeconfig", type=Path, default=os.environ.get("KUBECONFIG") or None)
+    parser.add_argument("--kubeconfig", type=Path)
     parser.add_argument("--control-plane", action="store_true", help="start a real control plane on loopback")
     arguments = parser.parse_args()
-    kubeconfig = Path(arguments.kubeconfig) if arguments.kubeconfig else None
-    options = Options(arguments.port, arguments.data.resolve(), kubeconfig, arguments.control_plane)
+    options = Options(arguments.port, arguments.data.resolve(), arguments.kubeconfig, arguments.control_plane)
     stack = Stack(options)
     try:
         stack.start()
