@@ -10,6 +10,7 @@ from environments.rbac import ACCOUNT_NAMESPACE, documents
 
 class Command(BaseCommand):
     help = "Prints the manifests of the portal's account and of the environment roles."
+    requires_system_checks = ()  # it needs no settings, and runs before there are any
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
