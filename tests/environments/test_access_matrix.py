@@ -17,8 +17,10 @@ from environments import tasks
 from environments.models import Team, User
 from environments.phases import Role
 from tests.environments.test_reconcile import settle
+from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
 
 TABLE = Path(__file__).with_name("access_matrix.csv")
+LOCAL_TABLE = TABLE.with_name("access_matrix_local.csv")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ROLES = ("anonymous", "owner", "member", "teammate", "manager", "stranger", "admin")
 
@@ -57,6 +59,7 @@ def address(route: str, environment) -> str:
     """A route with its parts filled in by what exists."""
     known = {
         "<slug:namespace>": environment.namespace,
+        "<int:pk>": "1",
         "<slug:slug>": environment.version.template.slug,
         "<path:object_id>": "1",
         "<int:object_id>": "1",
@@ -84,24 +87,38 @@ def product_routes() -> list[str]:
     return sorted(route for route in routes() if not route.startswith("/admin/") and "(?P" not in route)
 
 
-def test_every_url_answers_everybody_as_the_table_says(cast):
-    environment, people = cast
-    found = [row for route in product_routes() for row in ask_all(environment, people, route)]
+def lines(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def compare(found: list[dict[str, str]], table: Path) -> None:
+    """Hold what was found to the table, or make it the table where that was asked for."""
     if os.environ.get("UPDATE_MATRIX"):
-        with TABLE.open("w", newline="", encoding="utf-8") as file:
+        with table.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ["route", "method", *ROLES], lineterminator="\n")
             writer.writeheader()
             writer.writerows(found)
-    with TABLE.open(encoding="utf-8") as file:
-        assert found == list(csv.DictReader(file))
+    assert found == lines(table)
 
 
-def test_the_table_itself_keeps_the_promises():
-    with TABLE.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+def test_every_url_answers_everybody_as_the_table_says(cast):
+    environment, people = cast
+    compare([row for route in product_routes() for row in ask_all(environment, people, route)], TABLE)
+
+
+def test_every_url_of_local_accounts_answers_everybody_as_its_table_says(cast, local_accounts):  # noqa: F811
+    environment, people = cast
+    local = [route for route in product_routes() if route.startswith("/accounts/") and "/oidc/" not in route]
+    assert len(local) > 10
+    compare([row for route in local for row in ask_all(environment, people, route)], LOCAL_TABLE)
+
+
+def test_the_tables_themselves_keep_the_promises():
+    rows = lines(TABLE)
     inside = [row for row in rows if "<slug:namespace>" in row["route"]]
     assert len(inside) > 50
-    for row in rows:
+    for row in rows + lines(LOCAL_TABLE):
         assert "500" not in {row[role] for role in ROLES}, row  # 503: the identity provider is down here
     for row in inside:
         assert row["anonymous"] in ("302", "405"), row
