@@ -176,8 +176,8 @@ def tags(spec: TemplateSpec) -> list[str]:
 def quota_table(spec: TemplateSpec) -> QuotaTable:
     """What each size of a template allows, resource by resource."""
     quotas = [spec.quota | size.quota for size in spec.sizes] or [spec.quota]
-    resources = list(dict.fromkeys(resource for quota in quotas for resource in quota))
-    # What sets the sizes apart comes first.
+    # The order is ours: PostgreSQL keeps none in JSON. What sets the sizes apart comes first.
+    resources = sorted({resource for quota in quotas for resource in quota}, key=quantities.rank)
     resources.sort(key=lambda resource: len({quota.get(resource) for quota in quotas}) == 1)
     lines = [
         (quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas])

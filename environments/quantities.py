@@ -14,6 +14,18 @@ _GREATEST = 2**63 - 1  # the API server makes this of anything above it
 
 _BYTES = ("", "KiB", "MiB", "GiB", "TiB", "PiB")
 
+_FIRST = (
+    "requests.cpu",
+    "requests.memory",
+    "limits.cpu",
+    "limits.memory",
+    "requests.nvidia.com/gpu",
+    "pods",
+    "requests.storage",
+    "persistentvolumeclaims",
+    "services",
+)
+
 _WORDS = {
     "cpu": "CPU",
     "memory": "Memory",
@@ -87,6 +99,11 @@ def name(resource: str) -> str:
 def exceeds(low: str, high: str) -> bool:
     """Whether the first of two quantities is the greater one."""
     return parse(low) > parse(high)
+
+
+def rank(resource: str) -> tuple[int, str]:
+    """Where a quota resource stands in a list: what people ask for first, then the rest by name."""
+    return (_FIRST.index(resource) if resource in _FIRST else len(_FIRST)), resource
 
 
 def ratio(used: Decimal, hard: Decimal) -> Decimal:

@@ -66,3 +66,15 @@ def test_a_quota_of_zero_is_full_only_when_something_is_in_it():
     assert quantities.ratio(Decimal(0), Decimal(0)) == 0
     assert quantities.ratio(Decimal(1), Decimal(0)) == 1
     assert quantities.ratio(Decimal(1), Decimal(4)) == Decimal("0.25")
+
+
+def test_resources_stand_in_the_order_in_which_people_ask_for_them():
+    mixed = ["services", "configmaps", "pods", "count/jobs.batch", "requests.memory", "requests.cpu"]
+    assert sorted(mixed, key=quantities.rank) == [
+        "requests.cpu",
+        "requests.memory",
+        "pods",
+        "services",
+        "configmaps",
+        "count/jobs.batch",
+    ]
