@@ -55,7 +55,9 @@ def _mark(environment: Environment, reason: str) -> None:
     now = timezone.now()
     with transaction.atomic():
         before = Environment.objects.filter(pk=environment.pk, orphaned_at=environment.orphaned_at)
-        if not before.update(orphaned_at=now if reason else None, orphaned_why=reason):
+        if not before.update(orphaned_at=now if reason else None, orphaned_why=reason[:200]):
             return
         verb, message, tone = ("Orphaned", reason, "warn") if reason else ("Owned", "Its owner is back.", "")
-        Event.objects.create(environment=environment, verb=verb, message=message, tone=tone, notice_owed=bool(reason))
+        Event.objects.create(
+            environment=environment, verb=verb, message=message[:500], tone=tone, notice_owed=bool(reason)
+        )

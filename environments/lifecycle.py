@@ -48,7 +48,7 @@ def record_attempt(lease: Lease, attempt: Attempt, *, next_try_at: datetime | No
         condition = Condition.objects.get(environment_id=lease.environment_id, type=attempt.step.type)
         if condition.status != attempt.status:
             condition.last_transition_at = timezone.now()
-        condition.status, condition.reason = attempt.status, attempt.reason
+        condition.status, condition.reason = attempt.status, attempt.reason[:60]
         condition.message, condition.duration_ms = attempt.message[:500], attempt.duration_ms
         condition.attempts = 0 if attempt.status == Status.DONE else condition.attempts + 1
         condition.next_try_at = next_try_at
@@ -106,4 +106,6 @@ def _record_member(pk: int, found: MemberFacts) -> None:
         return
     names = ("directory_id", "username", "in_group", "bound", "allowed", "message")
     changes = {name: getattr(found, name) for name in names if getattr(found, name) is not None}
+    if "message" in changes:
+        changes["message"] = changes["message"][:300]
     Member.objects.filter(pk=pk).update(checked_at=timezone.now(), **changes)

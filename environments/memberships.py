@@ -28,7 +28,8 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
             _set_role(environment, actor, address, role)
         if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
             raise ValidationError(f"At most {MAX_MEMBERS} people.")
-        _event(environment, actor, "Access", f"{actor} gave {', '.join(addresses)} the role {role.value}.")
+        message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
+        _event(environment, actor, "Access", message, {"given": addresses, "role": role.value})
         _ask_for_work(environment)
 
 
@@ -38,7 +39,7 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
         raise ValidationError("The owner keeps access. Hand the environment over first.")
     with transaction.atomic():
         if environment.members.filter(email__iexact=address, wanted=True).update(wanted=False):
-            _event(environment, actor, "Access", f"{actor} took {address}'s access away.")
+            _event(environment, actor, "Access", f"{actor} took {address}'s access away.", {"taken": [address]})
             _ask_for_work(environment)
 
 
@@ -64,7 +65,13 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
             _set_role(environment, actor, former.email, keep)
         else:
             environment.members.filter(email__iexact=former.email).update(wanted=False)
-        _event(environment, actor, "Handover", f"{actor} handed it over from {former} to {heir}.")
+        _event(
+            environment,
+            actor,
+            "Handover",
+            f"{actor} handed it over from {former} to {heir}.",
+            {"from": former.email, "to": heir.email},
+        )
         _ask_for_work(environment)
     environment.owner = heir
 
@@ -97,5 +104,6 @@ def _ask_for_work(environment: Environment) -> None:
     tasks.enqueue_after_commit(environment.pk)
 
 
-def _event(environment: Environment, actor: User, verb: str, message: str) -> None:
-    Event.objects.create(environment=environment, actor=actor, verb=verb, message=message[:500])
+def _event(environment: Environment, actor: User, verb: str, message: str, data: dict[str, object]) -> None:
+    """The line for people may be cut; `data` has everybody whom it concerns."""
+    Event.objects.create(environment=environment, actor=actor, verb=verb, message=message[:500], data=data)

@@ -32,7 +32,10 @@ def test_a_new_member_gets_in_and_is_proven(ask, admin, people):
     assert in_groups() == {"admin": {"dana@example.com"}, "developer": {"theo@example.com"}}
     assert may_create_pods(admin, environment, "theo@example.com")
     assert environment.members.get(email="theo@example.com").allowed is True
-    assert "gave theo@example.com the role developer" in environment.events.filter(verb="Access").get().message
+    event = environment.events.get(verb="Access")
+    assert "gave theo@example.com the role developer" in event.message
+    assert event.data == {"given": ["theo@example.com"], "role": "developer"}
+    assert event.actor == people[0]
 
 
 def test_a_removed_member_is_out_of_everything(ask, admin, people, world):
