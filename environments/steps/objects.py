@@ -71,7 +71,11 @@ def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
 
 
 class _NotYetError(Exception):
-    """This API server has not seen our binding yet, though another has."""
+    """The cluster is not as far yet: it refuses now what it takes in a moment."""
+
+
+#: In refusals by an API server that has not seen our binding, or whose quota controller has not counted yet.
+_SOON = ('" cannot ', "status unknown for quota")
 
 
 def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
@@ -81,7 +85,7 @@ def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
         try:
             _apply_one(context, manifest)
         except PermanentError as error:
-            if error.reason == "Forbidden" and '" cannot ' in error.message:  # the words of RBAC, not of a quota
+            if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
                 raise _NotYetError(error.message) from error
             refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
     return refused

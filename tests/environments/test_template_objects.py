@@ -402,14 +402,21 @@ def test_while_the_cluster_has_not_seen_the_binding_it_is_asked_again_soon(publi
     assert answers == []
 
 
-def test_an_api_server_that_lags_behind_is_asked_again_too(publish, request_one, monkeypatch):
+@pytest.mark.parametrize(
+    "words",
+    [
+        f'User "{PORTAL}" cannot patch resource "deployments"',
+        "status unknown for quota: environment-quota, resources: count/deployments.apps",
+    ],
+)
+def test_an_api_server_that_lags_behind_is_asked_again_too(publish, request_one, monkeypatch, words):
     apply, refusals = ClusterClient.apply, [1]
 
     def lagging(self, manifest, **options):
         if manifest["kind"] == "Deployment" and refusals:
             refusals.pop()
-            words = f'deployments.apps "web" is forbidden: User "{PORTAL}" cannot patch resource "deployments"'
-            raise PermanentError(f"The cluster refuses (403): {words}", reason="Forbidden")
+            message = f'The cluster refuses (403): deployments.apps "web" is forbidden: {words}'
+            raise PermanentError(message, reason="Forbidden")
         return apply(self, manifest, **options)
 
     monkeypatch.setattr(ClusterClient, "apply", lagging)
