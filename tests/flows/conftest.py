@@ -1,7 +1,6 @@
 """The demo, started as a person would, and a real browser in front of it."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,19 +12,10 @@ from pathlib import Path
 import pytest
 
 from portal.demo.idp import PASSWORD
+from tests.pages.browsing import CHROMIUM, SWITCHES
 from tests.ports import free_pair
 
-CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).resolve().parent.parent.parent
-SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE = 90.0  # seconds for the first start of the demo
 
 
@@ -83,12 +73,13 @@ def demo(tmp_path_factory):
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """A browser for one module: while Playwright's event loop is there, Django asks no database in this thread."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield browser
         browser.close()
 

@@ -16,7 +16,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
 from tests.pages.reading import HTMX
 
 CHROMIUM = shutil.which("chromium")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 ORIGIN = "http://portal.test"
 _SILENCE = HttpResponse()
 
