@@ -14,17 +14,7 @@ _GREATEST = 2**63 - 1  # the API server makes this of anything above it
 
 _BYTES = ("", "KiB", "MiB", "GiB", "TiB", "PiB")
 
-_FIRST = (
-    "requests.cpu",
-    "requests.memory",
-    "limits.cpu",
-    "limits.memory",
-    "requests.nvidia.com/gpu",
-    "pods",
-    "requests.storage",
-    "persistentvolumeclaims",
-    "services",
-)
+_FIRST = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "cpu", "memory", "pods")
 
 _WORDS = {
     "cpu": "CPU",

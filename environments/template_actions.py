@@ -20,6 +20,7 @@ from environments import spec as template_spec
 from environments.models import Template, TemplateVersion, User
 from environments.models.templates import TemplateEvent
 from environments.spec import InvalidSpecError, Parameter, Size, TemplateSpec
+from environments.spec.ordering import ordered
 
 State = TemplateVersion.State
 
@@ -154,7 +155,7 @@ def digest(version: TemplateVersion) -> str:
 def as_yaml(data: Any) -> str:
     """A version's content as a person writes it: without what is the default anyway."""
     with suppress(InvalidSpecError):  # written for another version of the portal: as it is stored
-        data = template_spec.parse(data).model_dump(mode="json", exclude_defaults=True)
+        data = ordered(template_spec.parse(data).model_dump(mode="json", exclude_defaults=True))
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from environments import quantities
 from environments import spec as template_spec
 from environments.spec import InvalidSpecError, Problem, TemplateSpec, metadata
 from environments.spec_forms.general import GeneralForm
@@ -173,7 +174,8 @@ def _written_pairs(table: Table) -> dict[str, str]:
 
 
 def _quota_rows(spec: TemplateSpec) -> list[Data]:
-    resources = dict.fromkeys([*spec.quota, *(name for size in spec.sizes for name in size.quota)])
+    # An order of ours: PostgreSQL keeps none in JSON, and rows must not change places between two looks.
+    resources = sorted({*spec.quota, *(name for size in spec.sizes for name in size.quota)}, key=quantities.rank)
     return [
         {"resource": resource, "all": spec.quota.get(resource, "")}
         | {f"size_{index}": size.quota.get(resource, "") for index, size in enumerate(spec.sizes)}

@@ -5,12 +5,11 @@ from typing import Any
 
 import yaml
 
+from environments.spec.ordering import ordered
 from environments.template_files.content import TemplateFile
 from environments.template_files.schema import SCHEMA_NAME
 
 _WIDTH = 120
-_FIGURES = ("quota", "default", "default_request", "maximum", "labels", "annotations")
-_FIRST = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "cpu", "memory", "pods")
 #: What YAML 1.2 takes for a number though PyYAML's YAML 1.1 does not: `1e3`, `0o7`.
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
 #: Line breaks besides \n: only in quotes do they come back as they were.
@@ -26,29 +25,13 @@ def as_text(document: TemplateFile, schema: str = SCHEMA_NAME) -> str:
 def as_data(document: TemplateFile) -> dict[str, Any]:
     """A document as plain data without defaults, figures in a fixed order (some databases keep none)."""
     content = document.model_copy(update={"template": document.template.ordered()})
-    data: dict[str, Any] = _ordered(content.model_dump(mode="json", exclude_defaults=True))
+    data: dict[str, Any] = ordered(content.model_dump(mode="json", exclude_defaults=True))
     return data
 
 
 def dumped(data: Any) -> str:
     """Plain data as YAML in block style."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
-
-
-def _ordered(data: Any) -> Any:
-    if isinstance(data, list):
-        return [_ordered(item) for item in data]
-    if not isinstance(data, dict):
-        return data
-    return {
-        key: dict(sorted(value.items(), key=_rank)) if key in _FIGURES and isinstance(value, dict) else _ordered(value)
-        for key, value in data.items()
-    }
-
-
-def _rank(item: tuple[str, str]) -> tuple[int, str]:
-    name = item[0]
-    return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)
 
 
 class _Dumper(yaml.SafeDumper):

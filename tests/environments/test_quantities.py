@@ -74,7 +74,7 @@ def test_resources_stand_in_the_order_in_which_people_ask_for_them():
         "requests.cpu",
         "requests.memory",
         "pods",
-        "services",
         "configmaps",
         "count/jobs.batch",
+        "services",
     ]

@@ -273,7 +273,7 @@ def test_what_was_typed_stays_when_something_is_wrong():
 
 def test_a_size_can_be_renamed_while_its_figures_are_on_the_page():
     spec = read(SEEDS / "gpu-namespace.yaml").spec
-    forms = sent(spec, **{"sizes-1-name": "middle", "quota-1-size_1": "750m"})
+    forms = sent(spec, **{"sizes-1-name": "middle", "quota-0-size_1": "750m"})
     assert forms.is_valid()
     assert forms.spec.sizes[1].name == "middle"
     assert forms.spec.sizes[1].quota["requests.cpu"] == "750m"

@@ -124,7 +124,7 @@ def test_a_client_is_shared_until_the_row_changes(directory: Directory) -> None:
 
 def test_each_kind_has_its_client_and_an_unknown_one_none(directory: Directory) -> None:
     assert isinstance(connect(directory), LocalClient)
-    directory.kind = "carrier-pigeon"
+    directory.kind = "pigeon"
     directory.save()
     with pytest.raises(PermanentError) as caught:
         connect(directory)
