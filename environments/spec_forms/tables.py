@@ -16,9 +16,9 @@ PREFIXES = ("parameters", "sizes", "quota", "limits", "egress", "ingress", "labe
 
 
 class Table(Rows):
-    """A formset whose rows may all stay blank, come in an order, and can be removed."""
+    """A formset whose rows may all stay blank and can be removed; where their order means something, it can change."""
 
-    can_order = can_delete = True
+    can_delete = True
 
     def get_form_kwargs(self, index: int | None) -> Data:
         """No row has to be filled in."""
@@ -35,10 +35,20 @@ def _position(row: Row) -> float:
     return order if order is not None else float("inf")
 
 
+#: Tables of keys and figures: these have one order everywhere (environments/spec/ordering.py).
+_KEYED = frozenset({"quota", "limits", "labels", "annotations"})
+
+
 def make_table(row: type[Row], prefix: str, data: Any, initial: list[Data], blank: int, **form_kwargs: Any) -> Table:
     """A table of rows, filled in by `data`, or with `initial` and so many blank rows after it."""
     made = forms.formset_factory(
-        row, formset=Table, extra=blank, can_order=True, can_delete=True, max_num=MAX_ROWS, absolute_max=MAX_ROWS
+        row,
+        formset=Table,
+        extra=blank,
+        can_order=prefix not in _KEYED,
+        can_delete=True,
+        max_num=MAX_ROWS,
+        absolute_max=MAX_ROWS,
     )
     return cast("Table", made(data, prefix=prefix, initial=initial, form_kwargs=form_kwargs))
 
