@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from environments import cluster, desired, kubeconfig, manifests, naming, tasks
@@ -79,6 +78,5 @@ def _note(environment: Environment, member: Member, user: User, hours: int) -> N
 
 
 def _record(environment: Environment, user: User, message: str) -> None:
-    Event.objects.create(environment=environment, actor=user, verb="Token", message=message)
-    Environment.objects.filter(pk=environment.pk).update(generation=F("generation") + 1)
-    tasks.enqueue_after_commit(environment.pk)
+    Event.record(environment, user, "Token", message)
+    tasks.ask_for_work(environment.pk)

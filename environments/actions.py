@@ -89,7 +89,7 @@ def extend_environment(environment: Environment, actor: User) -> None:
         # The count is part of the condition: two clicks at once are one extension.
         same = Environment.objects.filter(pk=environment.pk, wanted=True, extensions=environment.extensions)
         if same.update(ends_at=later, extensions=F("extensions") + 1, noticed_days=None, noticed_at=None):
-            _event(environment, actor, "Extended", f"Extended by {actor} to {later:%-d %B %Y}.")
+            Event.record(environment, actor, "Extended", f"Extended by {actor} to {later:%-d %B %Y}.")
 
 
 def move_environment(environment: Environment, version: TemplateVersion, actor: User) -> None:
@@ -108,7 +108,7 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
         changes["applied_objects"] = objects
         if not rows.update(**changes, reserved_cpu=cpu, reserved_memory=memory, generation=F("generation") + 1):
             raise ValidationError("It was changed meanwhile. Look at it again.")
-        _event(environment, actor, "Moved", f"Moved by {actor} from {environment.version} to v{version.number}.")
+        Event.record(environment, actor, "Moved", f"Moved by {actor} from {environment.version} to v{version.number}.")
         tasks.enqueue_after_commit(environment.pk)
 
 
@@ -117,10 +117,9 @@ def try_again(environment: Environment, actor: User) -> None:
     phase = Phase.PROVISIONING if environment.ready_at is None else Phase.DEGRADED
     phase = phase if environment.wanted else Phase.DELETING
     with transaction.atomic():
-        Environment.objects.filter(pk=environment.pk).update(generation=F("generation") + 1)
         Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED).update(phase=phase)
-        _event(environment, actor, "Retry", f"{actor} asked to try again.")
-        tasks.enqueue_after_commit(environment.pk)
+        Event.record(environment, actor, "Retry", f"{actor} asked to try again.")
+        tasks.ask_for_work(environment.pk)
 
 
 def at_limit(user: User, template: Template) -> list[Environment]:
@@ -189,7 +188,7 @@ def _create(user: User, request: Request, cluster: Cluster, home: Directory, suf
     )
     _add_members(environment, user, request.collaborators, parts)
     Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in STEPS)
-    _event(environment, user, "Requested", f"Requested by {user} from {request.version}.")
+    Event.record(environment, user, "Requested", f"Requested by {user} from {request.version}.")
     tasks.enqueue_after_commit(environment.pk)
     return environment
 
@@ -234,7 +233,3 @@ def _carried_over(environment: Environment, spec: template_spec.TemplateSpec) ->
             raise ValidationError(f"{parameter.label or parameter.name}: {error}") from error
         values[parameter.name] = value
     return values
-
-
-def _event(environment: Environment, actor: User | None, verb: str, message: str) -> None:
-    Event.objects.create(environment=environment, actor=actor, verb=verb, message=message)

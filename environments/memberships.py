@@ -5,7 +5,6 @@ Whether the actor may is the caller's question, answered by permissions.py.
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
 
 from environments import naming, tasks
 from environments.models import Environment, Event, Group, Member, User
@@ -29,8 +28,8 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
         if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
             raise ValidationError(f"At most {MAX_MEMBERS} people.")
         message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
-        _event(environment, actor, "Access", message, {"given": addresses, "role": role.value})
-        _ask_for_work(environment)
+        Event.record(environment, actor, "Access", message, {"given": addresses, "role": role.value})
+        tasks.ask_for_work(environment.pk)
 
 
 def remove_member(environment: Environment, actor: User, address: str) -> None:
@@ -39,8 +38,8 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
         raise ValidationError("The owner keeps access. Hand the environment over first.")
     with transaction.atomic():
         if environment.members.filter(email__iexact=address, wanted=True).update(wanted=False):
-            _event(environment, actor, "Access", f"{actor} took {address}'s access away.", {"taken": [address]})
-            _ask_for_work(environment)
+            Event.record(environment, actor, "Access", f"{actor} took {address}'s access away.", {"taken": [address]})
+            tasks.ask_for_work(environment.pk)
 
 
 def hand_over(environment: Environment, actor: User, address: str, *, keep: Role | None) -> None:
@@ -65,14 +64,14 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
             _set_role(environment, actor, former.email, keep)
         else:
             environment.members.filter(email__iexact=former.email).update(wanted=False)
-        _event(
+        Event.record(
             environment,
             actor,
             "Handover",
             f"{actor} handed it over from {former} to {heir}.",
             {"from": former.email, "to": heir.email},
         )
-        _ask_for_work(environment)
+        tasks.ask_for_work(environment.pk)
     environment.owner = heir
 
 
@@ -97,13 +96,3 @@ def _check_role(environment: Environment, role: Role) -> None:
     if role not in allowed:
         words = ", ".join(one.value for one in allowed) or "no role at all"
         raise ValidationError(f"The template gives collaborators {words}.")
-
-
-def _ask_for_work(environment: Environment) -> None:
-    Environment.objects.filter(pk=environment.pk).update(generation=F("generation") + 1)
-    tasks.enqueue_after_commit(environment.pk)
-
-
-def _event(environment: Environment, actor: User, verb: str, message: str, data: dict[str, object]) -> None:
-    """The line for people may be cut; `data` has everybody whom it concerns."""
-    Event.objects.create(environment=environment, actor=actor, verb=verb, message=message[:500], data=data)

@@ -19,5 +19,5 @@ def ask(environment: Environment, actor: User | None, verb: str, message: str) -
             return False
         environment.conditions.all().delete()
         Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
-        Event.objects.create(environment=environment, actor=actor, verb=verb, message=message)
+        Event.record(environment, actor, verb, message)
     return True

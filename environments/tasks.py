@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from celery import Task, shared_task
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -89,6 +90,12 @@ def enqueue(environment_id: uuid.UUID | str, *, delay: float = 0.0) -> None:
 def enqueue_after_commit(environment_id: uuid.UUID) -> None:
     """`enqueue` once the transaction is in, never before."""
     transaction.on_commit(lambda: enqueue(environment_id))
+
+
+def ask_for_work(environment_id: uuid.UUID) -> None:
+    """Owe an environment a reconcile, and hurry it up after the commit. For inside a transaction."""
+    Environment.objects.filter(pk=environment_id).update(generation=F("generation") + 1)
+    enqueue_after_commit(environment_id)
 
 
 def _send(task: "Task[..., None]", *arguments: object, delay: float = 0.0) -> None:

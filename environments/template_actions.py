@@ -7,6 +7,7 @@ question. A published version is never changed: `new_draft` copies it, `publish`
 import difflib
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -232,14 +233,20 @@ _PLAIN = ("extension", "naming", "labels", "annotations", "automount_token", "ma
 
 
 def _parameter_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
-    before = {parameter.name: parameter for parameter in old.parameters}
-    after = {parameter.name: parameter for parameter in new.parameters}
-    found = [f"The parameter {name} is new." for name in after if name not in before]
-    found += [f"The parameter {name} is gone." for name in before if name not in after]
+    return _named_differences("parameter", old.parameters, new.parameters, _one_parameter)
+
+
+def _named_differences[Part: (Parameter, Size)](
+    what: str, old: Iterable[Part], new: Iterable[Part], one: Callable[[Part, Part], list[str]]
+) -> list[str]:
+    """What came, what went, what changed, and whether the order did; `one` compares two of the same name."""
+    before, after = ({part.name: part for part in parts} for parts in (old, new))
+    found = [f"The {what} {name} is new." for name in after if name not in before]
+    found += [f"The {what} {name} is gone." for name in before if name not in after]
     both = [name for name in after if name in before]
-    found += [sentence for name in both for sentence in _one_parameter(before[name], after[name])]
+    found += [sentence for name in both for sentence in one(before[name], after[name])]
     if both != [name for name in before if name in after]:
-        found.append("The parameters are in another order.")
+        found.append(f"The {what}s are in another order.")
     return found
 
 
@@ -253,15 +260,7 @@ def _one_parameter(old: Parameter, new: Parameter) -> list[str]:
 
 
 def _size_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
-    before = {size.name: size for size in old.sizes}
-    after = {size.name: size for size in new.sizes}
-    found = [f"The size {name} is new." for name in after if name not in before]
-    found += [f"The size {name} is gone." for name in before if name not in after]
-    both = [name for name in after if name in before]
-    found += [sentence for name in both for sentence in _one_size(before[name], after[name])]
-    if both != [name for name in before if name in after]:
-        found.append("The sizes are in another order.")
-    return found
+    return _named_differences("size", old.sizes, new.sizes, _one_size)
 
 
 def _one_size(old: Size, new: Size) -> list[str]:

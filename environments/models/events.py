@@ -1,10 +1,13 @@
 """What happened, by whom. Rows are added, never changed (but for the mark that a message went out)."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from environments.models.environments import Environment
+from environments.models.people import User
 
 
 class Event(models.Model):
@@ -28,3 +31,12 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    @classmethod
+    def record(
+        cls, environment: Environment, actor: User | None, verb: str, message: str, data: dict[str, Any] | None = None
+    ) -> "Event":
+        """Add a line. What people read may be cut to its column; `data` has everything that it concerns."""
+        return cls.objects.create(
+            environment=environment, actor=actor, verb=verb, message=message[:500], data=data or {}
+        )
