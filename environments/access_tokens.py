@@ -28,7 +28,7 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
     where the cluster does not do it.
     """
     member = membership(environment, user)
-    if member is None or environment.phase not in (Phase.READY, Phase.DEGRADED) or not member.allowed:
+    if member is None or environment.phase not in (Phase.READY, Phase.DEGRADED) or not _is_proven(member):
         raise ValidationError("There is no token before the cluster says yes to your access.")
     if not 1 <= hours <= environment.cluster.max_token_hours:
         raise ValidationError(f"From 1 to {environment.cluster.max_token_hours} hours.")
@@ -65,6 +65,11 @@ def target(environment: Environment) -> kubeconfig.Target:
     return kubeconfig.Target(
         row.slug, row.public_server or client.server, client.certificate_authority, environment.namespace
     )
+
+
+def _is_proven(member: Member) -> bool:
+    """Whether the cluster said yes, and they are still in the group that the yes was about."""
+    return bool(member.allowed and member.in_group)
 
 
 def _note(environment: Environment, member: Member, user: User, hours: int) -> None:

@@ -136,8 +136,9 @@ def test_a_lifetime_beyond_the_clusters_maximum_is_refused(client, people, envir
 
 
 @pytest.mark.django_db
-def test_there_is_no_token_before_the_access_is_proven(client, people, environment, address):
-    environment.members.update(allowed=False)
+@pytest.mark.parametrize("unproven", [{"allowed": False}, {"in_group": False}], ids=str)
+def test_there_is_no_token_before_the_access_is_proven(client, people, environment, address, unproven):
+    environment.members.update(**unproven)
     client.force_login(people[0])
     answer = client.post(f"{address}token/", {"hours": "1"})
     assert answer.status_code == 422
