@@ -6,10 +6,12 @@ from environments.models.environments import Condition, Environment, Group, Memb
 from environments.models.events import Event
 from environments.models.people import Invitation, Team, User
 from environments.models.templates import Template, TemplateVersion
+from environments.models.usage import Consumption, Rate, Span, Usage
 
 __all__ = [
     "Cluster",
     "Condition",
+    "Consumption",
     "Directory",
     "Environment",
     "Event",
@@ -17,8 +19,11 @@ __all__ = [
     "Invitation",
     "LocalGroup",
     "Member",
+    "Rate",
+    "Span",
     "Team",
     "Template",
     "TemplateVersion",
+    "Usage",
     "User",
 ]

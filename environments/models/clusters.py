@@ -89,6 +89,9 @@ class Cluster(models.Model):
     accepts_new = models.BooleanField("accepts new environments", default=True)
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     check_error = models.TextField(blank=True, editable=False)
+    observed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The last complete pass over its quotas."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -57,6 +57,14 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         ).filter(models.Q(lease_until=None) | models.Q(lease_until__lt=now))
 
 
+class Alerts(models.TextChoices):
+    """Where it is told that a quota is nearly full."""
+
+    MAIL = "mail", "In the portal and by e-mail"
+    PORTAL = "portal", "In the portal only"
+    OFF = "off", "Nowhere"
+
+
 class Environment(models.Model):
     """A governed namespace on a cluster, its groups in a directory, and who has access.
 
@@ -98,6 +106,22 @@ class Environment(models.Model):
     usage = models.JSONField(default=dict, help_text="Newest figures: resource -> [used, hard], as quantities.")
     usage_at = models.DateTimeField(null=True, blank=True)
     fullest = models.FloatField(default=0, help_text="The highest used / hard of all resources.")
+    counted_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Usage up to here is in the hours."
+    )
+
+    alerts = models.CharField(
+        max_length=6, choices=Alerts, default=Alerts.MAIL, db_default=Alerts.MAIL, help_text="Where alerts go."
+    )
+    alert_warn = models.PositiveSmallIntegerField(default=80, db_default=80, help_text="Percent of a quota.")
+    alert_bad = models.PositiveSmallIntegerField(default=95, db_default=95, help_text="Percent of a quota.")
+    alert_state = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="Resource -> the level last told: warn or bad.",
+    )
 
     created_at = models.DateTimeField(default=timezone.now)
     ready_at = models.DateTimeField(null=True, blank=True)

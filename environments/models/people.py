@@ -29,6 +29,12 @@ class User(AbstractUser):
     is_manager = models.BooleanField(
         "manager", default=False, help_text="May read the environments and reports of the teams they manage."
     )
+    wants_summary = models.BooleanField(
+        "monthly summary", default=False, db_default=False, help_text="An e-mail a month about the teams they manage."
+    )
+    summary_sent_for = models.DateField(
+        null=True, blank=True, editable=False, help_text="The first day of the month last summed up for them."
+    )
     groups_claim = models.JSONField(
         "groups claim",
         default=list,
