@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from environments.cluster_answers import NotFoundError, translate, unreachable
 from environments.errors import PermanentError, TemporaryError
+from environments.models.fields import readable
 
 Manifest = dict[str, Any]
 
@@ -311,6 +312,7 @@ def _path(kind: str, namespace: str, name: str = "") -> str:
 
 def _configuration(connection: Connection) -> client.Configuration:
     configuration = client.Configuration()
+    credential = readable(connection.credential)
     try:
         match connection.credential_kind:
             case "in_cluster":
@@ -320,10 +322,10 @@ def _configuration(connection: Connection) -> client.Configuration:
                     try_refresh_token=True,
                 ).load_and_set(configuration)
             case "kubeconfig":
-                _load_kubeconfig(connection.credential, configuration)
+                _load_kubeconfig(credential, configuration)
             case _:
                 configuration.host = connection.server.rstrip("/")
-                configuration.api_key = {"BearerToken": f"Bearer {connection.credential}"}
+                configuration.api_key = {"BearerToken": f"Bearer {credential}"}
                 if connection.certificate_authority:
                     configuration.ca_cert_data = connection.certificate_authority
     except (ConfigException, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError) as error:

@@ -13,6 +13,7 @@ from environments.directory.scim import ScimClient
 from environments.directory.transport import Connection
 from environments.errors import PermanentError
 from environments.models.directories import Kind
+from environments.models.fields import readable
 
 __all__ = ["DirectoryClient", "DirectoryRow", "GroupKey", "Person", "check_realm", "connect"]
 
@@ -48,6 +49,7 @@ def check_realm(url: str) -> None:
 
 
 def _client(directory: DirectoryRow) -> DirectoryClient:
+    readable(directory.secret)
     match directory.kind:
         case Kind.SCIM:
             return ScimClient(directory)
