@@ -10,6 +10,7 @@ from environments import cluster, directory
 from environments.errors import PermanentError
 from environments.models import Cluster, Directory
 from environments.models.fields import SecretField, UnreadableSecret
+from tests.portal.local_people import SECRET, with_app
 
 OLD, NEW = "o" * 60, "n" * 60
 
@@ -63,7 +64,7 @@ def test_a_former_key_still_decrypts(stored, keys):
 
 def test_after_rotating_the_former_key_can_go(stored, keys):
     keys(NEW, OLD)
-    assert "2 secrets" in rotate()
+    assert "newest key: 2" in rotate()
     keys(NEW)
     assert Cluster.objects.get().credential == "cluster-token"
     assert Directory.objects.get(name="IdP").secret == "directory-token"
@@ -105,3 +106,20 @@ def test_what_was_entered_again_is_stored_with_the_new_key(stored, keys):
     row.credential = "another"
     row.save()
     assert Cluster.objects.get().credential == "another"
+
+
+def test_second_factors_move_to_the_new_key_too(local_accounts, dana, settings):
+    from portal.local import second_factors
+
+    with_app(dana)
+    former = settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, [former]
+    second_factors._cipher.cache_clear()
+    try:
+        assert "newest key: 2" in rotate()  # the app, and the seed of its recovery codes
+        settings.SECRET_KEY_FALLBACKS = []
+        second_factors._cipher.cache_clear()
+        stored = dana.authenticator_set.get(type="totp").data["secret"]
+        assert second_factors.MFAAdapter().decrypt(stored) == SECRET
+    finally:
+        second_factors._cipher.cache_clear()

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             count += _rotate_model(model, names, unreadable) if names else 0
         if settings.LOCAL_ACCOUNTS:
             count += _rotate_factors(unreadable)
-        self.stdout.write(f"{count} secrets are encrypted with the newest key.")
+        self.stdout.write(f"Secrets encrypted with the newest key: {count}")
         if unreadable:
             raise CommandError("None of the keys decrypts these, and they were left alone: " + "; ".join(unreadable))
 
