@@ -64,6 +64,7 @@ TABLE = (
     Setting("TRUST_PROXY", "bool", False, "Believe X-Forwarded-Proto: only behind a proxy that always sets it."),
     Setting("STATIC_ROOT", "str", "staticfiles", "Where collectstatic puts the assets."),
     Setting("COLLECTED_STATIC", "bool", True, "Serve what collectstatic collected; false: straight from the packages."),
+    Setting("WORKER_ALIVE_FILE", "str", "", "Workers touch this file at each heartbeat, for a liveness probe."),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Setting("MAIL_FOLDER", "str", "", "Demo: keep messages in this folder and show them to platform admins."),
 )
