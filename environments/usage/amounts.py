@@ -1,0 +1,28 @@
+"""Quota figures as integers: thousandths of a core for CPU, whole units (bytes, objects) for the rest."""
+
+from decimal import ROUND_CEILING, Decimal
+
+from environments import quantities
+
+
+def scale(resource: str) -> int:
+    """How many of the stored units make one of the resource's own: a core, a byte, an object."""
+    return 1000 if quantities.is_cpu(resource) else 1
+
+
+def amount(resource: str, quantity: str) -> int:
+    """A quantity in stored units, rounded up as Kubernetes rounds (`Value`, `MilliValue`).
+
+    Raises ValueError where it is no quantity.
+    """
+    return int((quantities.parse(quantity) * scale(resource)).to_integral_value(ROUND_CEILING))
+
+
+def average(resource: str, total: int, seconds: int) -> Decimal:
+    """The mean in the resource's own unit, of a sum of amount × seconds over so many seconds."""
+    return Decimal(total) / (seconds * scale(resource))
+
+
+def own_unit(resource: str, stored: int) -> Decimal:
+    """A stored amount in the resource's own unit."""
+    return Decimal(stored) / scale(resource)
