@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
-from portal.env import read
+from portal.env import insist, read
+
+insist()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -256,12 +258,12 @@ SECURE_CSP = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = round(read("SESSION_HOURS") * 3600)
 SESSION_COOKIE_NAME = "portal_session"
 CSRF_COOKIE_NAME = "portal_csrf"
 SECURE = read("SECURE")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
-SECURE_HSTS_SECONDS = 31536000 if SECURE else 0
+SECURE_HSTS_SECONDS = read("HSTS_SECONDS") if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 if read("TRUST_PROXY"):

@@ -1,0 +1,136 @@
+"""One setting: how it is read from the environment or a file, and what it may be.
+
+No message here quotes a secret, and none is chained to an error that does.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_YES, _NO = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
+
+DATABASES = {"django.db.backends.sqlite3": "sqlite", "django.db.backends.postgresql": "postgres"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the table. Numbers have a range (`least` to `most`), words may have `choices`."""
+
+    name: str
+    kind: str  # str, bool, int, float, list (comma-separated), db_url, email_url
+    default: Any
+    help: str
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False  # never shown, not even in a message about it
+    has_file: bool = True  # False: a library reads the variable itself, and knows no X_FILE
+
+    def read(self) -> Any:
+        """The value now. Raises ImproperlyConfigured, with a sentence, where it cannot be used."""
+        raw = self._raw()
+        text = str(self.default) if raw is None and self.kind.endswith("_url") else raw
+        if text is None:
+            return self.default
+        try:
+            value = _CASTS[self.kind](text)
+        except (ValueError, KeyError, AttributeError, ImproperlyConfigured):
+            raise self._mistake(f"{_WORDS[self.kind]}", text) from None
+        if self.choices and value not in self.choices:
+            raise self._mistake(f"must be {_either(self.choices)}", text)
+        if self.least is not None and not self.least <= value <= _most(self):
+            raise self._mistake(f"must be {self.range}", text)
+        return value
+
+    @property
+    def range(self) -> str:
+        """What a number may be, in words; empty for the rest."""
+        if self.least is None:
+            return ""
+        return f"from {self.least:g} to {self.most:g}" if self.most is not None else f"{self.least:g} or more"
+
+    def _raw(self) -> str | None:
+        path = os.environ.get(f"{self.name}_FILE", "")
+        if not path:
+            return os.environ.get(self.name)
+        if not self.has_file:
+            raise ImproperlyConfigured(f"{self.name}_FILE is set, but {self.name} cannot be read from a file.")
+        if self.name in os.environ:
+            raise ImproperlyConfigured(f"{self.name} and {self.name}_FILE are both set: remove one of them.")
+        try:
+            # Editors and `kubectl create secret` end files with a line break that belongs to no value.
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise ImproperlyConfigured(f"{self.name}_FILE names {path}: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise ImproperlyConfigured(f"{self.name}_FILE names {path}, which is no text (UTF-8).") from None
+
+    def _mistake(self, sentence: str, text: str) -> ImproperlyConfigured:
+        shown = "" if self.secret else f" is {text[:60]!r}: it"
+        return ImproperlyConfigured(f"{self.name}{shown} {sentence}.")
+
+
+def _bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _YES | _NO:
+        raise ValueError
+    return word in _YES
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _db_url(text: str) -> dict[str, Any]:
+    config: dict[str, Any] = environ.Env.db_url_config(text)
+    if config.get("ENGINE") not in DATABASES or not config.get("NAME"):
+        raise ValueError
+    return config
+
+
+def _email_url(text: str) -> dict[str, Any]:
+    config: dict[str, Any] = environ.Env.email_url_config(text)
+    if config["EMAIL_BACKEND"].endswith("smtp.EmailBackend") and not config["EMAIL_HOST"]:
+        raise ValueError
+    return config
+
+
+_CASTS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "bool": _bool,
+    "int": int,
+    "float": _float,
+    "list": _list,
+    "db_url": _db_url,
+    "email_url": _email_url,
+}
+_WORDS = {
+    "bool": "must be true or false",
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "db_url": "must be postgres://user:password@host:5432/name (special characters percent-encoded) or sqlite:///path",
+    "email_url": "must be like smtp+tls://user:password@host:587 (special characters percent-encoded), "
+    "or consolemail://",
+}
+
+
+def _either(words: tuple[str, ...]) -> str:
+    *others, last = (word or "empty" for word in words)
+    return f"{', '.join(others)} or {last}"
+
+
+def _most(setting: Setting) -> float:
+    return math.inf if setting.most is None else setting.most
