@@ -1,0 +1,122 @@
+"""An environment's page."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from environments.dashboards.fullness import Bar, bars
+from environments.dashboards.kept import Thing, things
+from environments.dashboards.steps import Line, poll_seconds, timeline
+from environments.dashboards.versions import Newer, newer
+from environments.models import Environment, Event, Member, User
+from environments.permissions import may_edit
+from environments.phases import Phase
+
+_RECENT = 8  # events on the environment's page
+_SOON = timedelta(days=3)  # before the end, or a third of a short life: the page says so
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The one sentence above everything else."""
+
+    tone: str
+    title: str
+    text: str
+    can_retry: bool = False
+    next_try_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EnvironmentPage:
+    """Everything on an environment's page."""
+
+    environment: Environment
+    may_edit: bool
+    is_member: bool
+    notice: Notice | None
+    timeline: list[Line]
+    done: int
+    bars: list[Bar]
+    members: list[Member]
+    things: list[Thing]
+    events: list[Event]
+    poll_seconds: int | None
+    newer: Newer | None
+    can_extend_to: datetime | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the dashboard comes before the timeline."""
+        return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether the end is near enough to be said above everything else."""
+        begin, end = self.environment.created_at, self.environment.ends_at
+        if end is None or not self.environment.wanted:
+            return False
+        return end - timezone.now() < min(_SOON, (end - begin) / 3)
+
+    @property
+    def open_bars(self) -> list[Bar]:
+        """The resources of which there may be any."""
+        return [bar for bar in self.bars if not bar.is_closed]
+
+    @property
+    def closed_bars(self) -> list[Bar]:
+        """The resources that the quota forbids altogether."""
+        return [bar for bar in self.bars if bar.is_closed]
+
+    @property
+    def status(self) -> str:
+        """Where things stand in one short sentence, for those who hear the page and for the tab's title."""
+        if self.environment.phase in (Phase.PROVISIONING, Phase.DELETING):
+            return f"{self.environment.phase}: {self.done} of {len(self.timeline)} done"
+        return str(self.environment.phase)
+
+    @property
+    def percent_done(self) -> int:
+        """How far along the timeline is."""
+        return round(100 * self.done / len(self.timeline)) if self.timeline else 0
+
+
+def environment_page(environment: Environment, user: User) -> EnvironmentPage:
+    """Everything on an environment's page. The environment comes from permissions.py."""
+    lines = timeline(environment, list(environment.conditions.all()))
+    members = list(environment.members.filter(wanted=True))
+    return EnvironmentPage(
+        environment=environment,
+        may_edit=may_edit(user, environment),
+        is_member=user.email.lower() in {member.email.lower() for member in members},
+        notice=notice(environment, lines),
+        timeline=lines,
+        done=sum(1 for line in lines if line.tone == "ok"),
+        bars=bars(environment.usage),
+        members=members,
+        things=things(environment) if environment.phase != Phase.DELETED else [],
+        events=list(environment.events.select_related("actor")[:_RECENT]),
+        poll_seconds=poll_seconds(environment, lines),
+        newer=newer(environment),
+        can_extend_to=environment.extended_end(),
+    )
+
+
+def notice(environment: Environment, lines: list[Line]) -> Notice | None:
+    """What is waiting and for whom, or what a person has to do; None where all is well."""
+    failed = next((line for line in lines if line.tone == "bad"), None)
+    if failed:
+        return Notice("bad", f"{failed.title} failed.", failed.message, can_retry=True)
+    waiting = next((line for line in lines if line.tone == "wait" and line.attempts), None)
+    if waiting and waiting.next_try_at:
+        title = f"Waiting at “{waiting.title}”."
+        return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
+    if environment.orphaned_at and environment.wanted:
+        text = f"{environment.orphaned_why} Hand it over to somebody, or delete it."
+        return Notice("warn", "It has lost its owner.", text)
+    worst = next(iter(bars(environment.usage)), None)
+    if worst and worst.tone and environment.wanted:
+        title = f"{worst.name}: {worst.percent} % of the quota is in use."
+        return Notice(worst.tone, title, "The cluster refuses what would go over it.")
+    return None
