@@ -2,15 +2,17 @@
 
 import re
 import uuid
+from dataclasses import asdict
 from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 
-from environments import actions, naming, placement, quantities
+from environments import actions, alerts, naming, placement, quantities
 from environments.addresses import MAX_ADDRESSES, AddressesField, check_known
 from environments.models import Cluster, Environment, Template, TemplateVersion, User
+from environments.models.environments import Alerts
 from environments.models.templates import Placement
 from environments.phases import Phase, Role
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
@@ -247,6 +249,29 @@ class TokenForm(forms.Form):
         hours.validators.append(MaxValueValidator(maximum))
         hours.widget.attrs["max"] = maximum
         hours.help_text = f"At most {maximum}. After that you download another file."
+
+
+class AlertsForm(forms.Form):
+    """Whether somebody is told that a quota is nearly full, where, and when."""
+
+    where = forms.ChoiceField(label="Tell it", choices=Alerts.choices)
+    warn = forms.IntegerField(label="First at", min_value=1, max_value=100, help_text="Percent of a resource's quota.")
+    bad = forms.IntegerField(label="Again at", min_value=1, max_value=100, help_text="Percent of a resource's quota.")
+
+    def __init__(self, environment: Environment, data: Any = None) -> None:
+        super().__init__(data, initial=asdict(alerts.Choice.of(environment)))
+
+    def clean(self) -> dict[str, Any]:
+        """The first alert comes before the second."""
+        cleaned = super().clean() or self.cleaned_data
+        warn, bad = cleaned.get("warn"), cleaned.get("bad")
+        if warn is not None and bad is not None and warn >= bad:
+            self.add_error("bad", f"The second alert has to come after the first: more than {warn}.")
+        return cleaned
+
+    def choice(self) -> alerts.Choice:
+        """The checked form as the action's input."""
+        return alerts.Choice(**self.cleaned_data)
 
 
 class DeleteForm(forms.Form):

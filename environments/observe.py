@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from environments import cluster, desired, manifests, quantities
+from environments import alerts, cluster, desired, manifests, quantities
 from environments.cluster import ClusterClient, Manifest
 from environments.errors import PermanentError, ReconcileError
 from environments.models import Cluster, Environment, Event
@@ -117,6 +117,7 @@ def _store_usage(environments: Iterable[Environment], live: Objects) -> None:
             environment.fullest = fullest(environment.usage)
             seen.append(environment)
     Environment.objects.bulk_update(seen, ["usage", "usage_at", "fullest"], batch_size=500)
+    alerts.check(seen)
 
 
 def _drifted(environment: Environment, live: World) -> bool:

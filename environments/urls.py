@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments.views import catalog, environments, kubeconfig, members
+from environments.views import alerts, catalog, environments, kubeconfig, members
 
 urlpatterns = [
     path("", catalog.catalog, name="catalog"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/history/", environments.history, name="history"),
     path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
     path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
+    path("environments/<slug:namespace>/alerts/", alerts.alerts, name="alerts"),
     path("environments/<slug:namespace>/members/", members.members, name="members"),
     path("environments/<slug:namespace>/members/remove/", members.remove, name="remove_member"),
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
