@@ -255,8 +255,8 @@ class AlertsForm(forms.Form):
     """Whether somebody is told that a quota is nearly full, where, and when."""
 
     where = forms.ChoiceField(label="Tell it", choices=Alerts.choices)
-    warn = forms.IntegerField(label="First at", min_value=1, max_value=100, help_text="Percent of a resource's quota.")
-    bad = forms.IntegerField(label="Again at", min_value=1, max_value=100, help_text="Percent of a resource's quota.")
+    warn = forms.IntegerField(label="First alert at", min_value=1, max_value=100, help_text="Percent of a quota.")
+    bad = forms.IntegerField(label="Second alert at", min_value=1, max_value=100, help_text="Percent of a quota.")
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data, initial=asdict(alerts.Choice.of(environment)))

@@ -21,7 +21,7 @@ _NOW = 5  # seconds that are not worth a number
 
 _SECTIONS = {
     "catalog": ("catalog", "template", "request", "preview"),
-    "environments": ("environments", "environment", "history", "objects", "delete"),
+    "environments": ("environments", "environment", "history", "objects", "delete", "alerts", "members", "kubeconfig"),
     "outbox": ("outbox",),
 }
 
