@@ -45,6 +45,12 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         left_behind = models.Q(team__in=user.managed_teams.all(), orphaned_at__isnull=False)
         return self.filter(models.Q(owner=user) | left_behind)
 
+    def reported_to(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
+        """What a person's reports are about: the teams that they manage now, all for platform admins."""
+        if not isinstance(user, User) or not (user.is_manager or user.is_platform_admin):
+            return self.none()
+        return self if user.is_platform_admin else self.filter(team__in=user.managed_teams.all())
+
     def live(self) -> "EnvironmentQuerySet":
         """All that are not yet gone."""
         return self.filter(phase__in=LIVE)
