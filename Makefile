@@ -61,6 +61,10 @@ bench: .state/dev ## Measure, as ratios within one run
 schema: .state/dev ## Write docs/template.schema.json anew from the code
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py export_templates --schema --folder docs
 
+.PHONY: settings
+settings: .state/dev ## Write docs/settings.md anew from the code
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py describe_settings > docs/settings.md
+
 .PHONY: lock
 lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
 	for name in base demo dev; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 
+from environments import log_context
 from environments.errors import PermanentError, TemporaryError
 from environments.facts import Facts
 from environments.phases import Status
@@ -75,7 +76,9 @@ def run(tasks: list[Task], context: Context, record: Callable[[Attempt], None], 
 
 
 def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[Attempt]:
-    futures: list[Future[Attempt]] = [pool.submit(_attempt, task, context) for task in wave if not task.step.inline]
+    futures: list[Future[Attempt]] = [
+        pool.submit(log_context.carried(_attempt), task, context) for task in wave if not task.step.inline
+    ]
     for task in wave:
         if task.step.inline:
             yield _attempt(task, context)
@@ -85,7 +88,8 @@ def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Itera
 
 def _attempt(task: Task, context: Context) -> Attempt:
     start = time.monotonic()
-    attempt = _call(task, context)
+    with log_context.bound(step=task.step.type):
+        attempt = _call(task, context)
     return replace(attempt, duration_ms=round((time.monotonic() - start) * 1000))
 
 

@@ -9,5 +9,7 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        """Import for its effect: the checks register themselves."""
-        from portal import checks  # noqa: F401
+        """Import for their effect: checks and signal handlers register themselves."""
+        from portal import checks, logs, task_logs  # noqa: F401
+
+        logs.conceal_settings()

@@ -106,6 +106,28 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("EMAIL_FROM", "str", "allotment@localhost", "The sender of e-mails."),
         Setting("MAIL_FOLDER", "str", "", "Demo: keep messages in this folder and show them to platform admins."),
     ),
+    "Where the portal connects to": (
+        Setting(
+            "DENIED_NETWORKS",
+            "networks",
+            [
+                "0.0.0.0/8",
+                "169.254.0.0/16",
+                "100.100.100.200/32",
+                "168.63.129.16/32",
+                "192.0.0.192/32",
+                "224.0.0.0/4",
+                "255.255.255.255/32",
+                "::/128",
+                "fe80::/10",
+                "fd00:ec2::254/128",
+                "fd20:ce::254/128",
+                "ff00::/8",
+            ],
+            "Networks that the portal never connects to, whatever the address of a cluster or directory says: link-local "
+            "and the clouds' metadata services. Loopback (127.0.0.0/8, ::1/128) may be added where nothing runs there.",
+        ),
+    ),
     "Work": (
         Setting(
             "RECONCILE_WORKERS",
@@ -144,13 +166,42 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting("WORKER_ALIVE_FILE", "str", "", "Workers touch this file at each heartbeat, for a liveness probe."),
     ),
-    "Logs and metrics": (
+    "Usage": (
         Setting(
-            "WORKER_ALIVE_FILE",
-            "str",
-            "",
-            "Workers touch this file at each heartbeat, for a liveness probe to look at.",
+            "USAGE_HOURLY_DAYS",
+            "int",
+            9,
+            "How many days an environment's usage by the hour is kept: what the charts of a day and a week show. "
+            "With 10,000 environments a day takes some 160 MB of PostgreSQL.",
+            least=8,
+            most=60,
         ),
+        Setting(
+            "USAGE_DAILY_DAYS",
+            "int",
+            400,
+            "How many days usage by the day is kept: what the charts of 30 and 90 days show.",
+            least=92,
+            most=3650,
+        ),
+        Setting(
+            "CONSUMPTION_DAILY_DAYS",
+            "int",
+            800,
+            "How many days the consumption of each day is kept: what reports add up, and compare with the period before.",
+            least=92,
+            most=7320,
+        ),
+        Setting(
+            "CONSUMPTION_MONTHLY_DAYS",
+            "int",
+            3660,
+            "How many days the consumption of each month is kept.",
+            least=400,
+            most=36600,
+        ),
+    ),
+    "Logs and metrics": (
         Setting(
             "LOG_LEVEL",
             "str",

@@ -3,6 +3,7 @@
 No message here quotes a secret, and none is chained to an error that does.
 """
 
+import ipaddress
 import math
 import os
 from collections.abc import Callable
@@ -23,7 +24,7 @@ class Setting:
     """One line of the table. Numbers have a range (`least` to `most`), words may have `choices`."""
 
     name: str
-    kind: str  # str, bool, int, float, list (comma-separated), db_url, email_url
+    kind: str  # str, bool, int, float, list (comma-separated), networks (a list), db_url, email_url
     default: Any
     help: str
     least: float | None = None
@@ -53,7 +54,7 @@ class Setting:
         """What a number may be, in words; empty for the rest."""
         if self.least is None:
             return ""
-        return f"from {self.least:g} to {self.most:g}" if self.most is not None else f"{self.least:g} or more"
+        return f"from {self.least:.12g} to {self.most:.12g}" if self.most is not None else f"{self.least:.12g} or more"
 
     def _raw(self) -> str | None:
         path = os.environ.get(f"{self.name}_FILE", "")
@@ -94,6 +95,10 @@ def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def _networks(text: str) -> list[str]:
+    return [str(ipaddress.ip_network(part, strict=False)) for part in _list(text)]
+
+
 def _db_url(text: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(text)
     if config.get("ENGINE") not in DATABASES or not config.get("NAME"):
@@ -114,6 +119,7 @@ _CASTS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": _float,
     "list": _list,
+    "networks": _networks,
     "db_url": _db_url,
     "email_url": _email_url,
 }
@@ -121,6 +127,7 @@ _WORDS = {
     "bool": "must be true or false",
     "int": "must be a whole number",
     "float": "must be a number",
+    "networks": "must be networks such as 169.254.0.0/16, separated by commas",
     "db_url": "must be postgres://user:password@host:5432/name (special characters percent-encoded) or sqlite:///path",
     "email_url": "must be like smtp+tls://user:password@host:587 (special characters percent-encoded), "
     "or consolemail://",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
+from portal import logs
 from portal.env import insist, read
 
 insist()
@@ -25,12 +26,21 @@ LABEL_DOMAIN = read("LABEL_DOMAIN")
 ADMIN_GROUPS = read("ADMIN_GROUPS")
 MANAGER_GROUPS = read("MANAGER_GROUPS")
 GROUPS_CLAIM = read("GROUPS_CLAIM")
+DENIED_NETWORKS = read("DENIED_NETWORKS")
 RECONCILE_WORKERS = read("RECONCILE_WORKERS")
 LEASE_SECONDS = read("LEASE_SECONDS")
 DEPARTED_DAYS = read("DEPARTED_DAYS")
 RESYNC_SECONDS = read("RESYNC_SECONDS")
+OBSERVE_SECONDS = read("OBSERVE_SECONDS")
+USAGE_HOURLY_DAYS = read("USAGE_HOURLY_DAYS")
+USAGE_DAILY_DAYS = read("USAGE_DAILY_DAYS")
+CONSUMPTION_DAILY_DAYS = read("CONSUMPTION_DAILY_DAYS")
+CONSUMPTION_MONTHLY_DAYS = read("CONSUMPTION_MONTHLY_DAYS")
 MAIL_FOLDER = read("MAIL_FOLDER")
 WORKER_ALIVE_FILE = read("WORKER_ALIVE_FILE")
+METRICS_TOKEN = read("METRICS_TOKEN")
+METRICS_WORKER_PORT = read("METRICS_WORKER_PORT")
+PROMETHEUS_MULTIPROC_DIR = read("PROMETHEUS_MULTIPROC_DIR")
 LOCAL_ACCOUNTS = read("LOCAL_ACCOUNTS")
 MFA_REQUIRED_FOR = read("MFA_REQUIRED_FOR")
 INVITATION_DAYS = read("INVITATION_DAYS")
@@ -54,6 +64,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -200,7 +211,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": read("SWEEP_SECONDS")},
     "end": {"task": "environments.end_environments", "schedule": 15 * 60.0},
     "departures": {"task": "environments.find_departures", "schedule": 24 * 3600.0},
-    "observe": {"task": "environments.observe_clusters", "schedule": read("OBSERVE_SECONDS")},
+    "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS},
+    "roll_up": {"task": "environments.roll_up_usage", "schedule": 10 * 60.0},
+    "prune": {"task": "environments.prune_usage", "schedule": 3600.0},
 }
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("EMAIL_FROM")
@@ -266,7 +279,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = read("HSTS_SECONDS") if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-if read("TRUST_PROXY"):
+TRUST_PROXY = read("TRUST_PROXY")
+if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     ALLAUTH_TRUSTED_PROXY_COUNT = 1  # whose X-Forwarded-For says whom attempts are counted for
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
@@ -275,11 +289,4 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # a template's tables
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": read("LOG_LEVEL")},
-    "loggers": {"httpx": {"level": "WARNING"}},  # at INFO it writes every URL, with people's addresses in filters
-}
+LOGGING = logs.configuration(read("LOG_LEVEL"), read("LOG_FORMAT") or ("text" if DEBUG else "json"))

@@ -20,6 +20,8 @@ accounts: list[URLPattern | URLResolver] = [
 if settings.LOCAL_ACCOUNTS:
     accounts.append(path("", include("portal.local.urls")))
 
+handler500 = "portal.logs.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),

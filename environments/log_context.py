@@ -1,0 +1,86 @@
+"""What every log line says besides its message: which request, user, task, environment and step it belongs to.
+
+Kept in context variables, so each request, task and step has its own. A thread of a pool begins with none: what is
+handed to it goes through `carried`. What no line may say is kept here too, because adapters are where secrets pass.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from threading import Lock
+
+#: A value, or what gives it when a line is written (the user of a request is known only later).
+type Field = str | Callable[[], str]
+
+_fields: ContextVar[dict[str, Field] | None] = ContextVar("log_fields", default=None)
+_hidden: ContextVar[tuple[str, ...]] = ContextVar("log_hidden", default=())
+
+_MOST_SECRETS = 1000  # tokens are renewed: the oldest are over long before
+_SHORTEST = 8  # characters: hiding less would black out ordinary words
+_secrets: OrderedDict[str, None] = OrderedDict()
+_secrets_lock = Lock()
+_pattern: re.Pattern[str] | None = None
+
+
+def begin(**fields: Field) -> None:
+    """Begin anew: what was said before belongs to another request."""
+    _fields.set(fields)
+    _hidden.set(())
+
+
+@contextmanager
+def bound(**fields: Field) -> Iterator[None]:
+    """Say these too for as long as the block lasts."""
+    token = _fields.set((_fields.get() or {}) | fields)
+    try:
+        yield
+    finally:
+        _fields.reset(token)
+
+
+def fields() -> dict[str, str]:
+    """What a line written now has to say; empty values are left out."""
+    values = {name: field() if callable(field) else field for name, field in (_fields.get() or {}).items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def carried[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """The function, to be called once in another thread, with what is said here."""
+    context = copy_context()
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return context.run(function, *args, **kwargs)
+
+    return call
+
+
+def hide(*texts: str) -> None:
+    """Keep these out of the lines of this request or task (the key in an invitation's address)."""
+    _hidden.set(_hidden.get() + tuple(text for text in texts if text))
+
+
+def conceal(*secrets: str) -> None:
+    """Keep these out of every line that this process writes from now on."""
+    global _pattern
+    with _secrets_lock:
+        before = len(_secrets)
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                _secrets[secret] = None
+        if len(_secrets) == before:
+            return
+        while len(_secrets) > _MOST_SECRETS:
+            _secrets.popitem(last=False)
+        # The longest first: one may be part of another.
+        _pattern = re.compile("|".join(re.escape(secret) for secret in sorted(_secrets, key=len, reverse=True)))
+
+
+def without_secrets(text: str) -> str:
+    """The text, with what was hidden or concealed as an ellipsis."""
+    if _pattern is not None:
+        text = _pattern.sub("…", text)
+    for hidden in _hidden.get():
+        text = text.replace(hidden, "…")
+    return text
