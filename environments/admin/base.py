@@ -27,7 +27,7 @@ else:  # Django's own classes cannot be subscripted
 _ELSEWHERE = (Group, EmailAddress, SocialAccount, SocialApp, SocialToken)
 _GROUPS = {
     "Catalog": ("Template", "TemplateVersion"),
-    "Places": ("Cluster", "Directory"),
+    "Places": ("Cluster", "Rate", "Directory"),
     "People": ("User", "Team", "Invitation"),
     "Record": ("Environment", "Condition", "Event", "LogEntry"),
 }

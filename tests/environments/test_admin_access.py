@@ -7,11 +7,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments import template_actions
-from environments.models import Condition, Environment, Event, Template, TemplateVersion
+from environments.models import Condition, Environment, Event, Rate, Template, TemplateVersion
 from environments.phases import Phase
 
 MODELS = [
     "environments_cluster",
+    "environments_rate",
     "environments_directory",
     "environments_template",
     "environments_templateversion",
@@ -32,7 +33,9 @@ def soup(response) -> BeautifulSoup:
 def world(make_environment, ada, theo, max_manager, template_version):
     """One row of everything."""
     template_actions.new_draft(template_version, ada)
-    return make_environment()
+    environment = make_environment()
+    Rate.objects.create(cluster=environment.cluster, starts_on=timezone.now().date())
+    return environment
 
 
 def pages(world) -> list[str]:
@@ -40,11 +43,11 @@ def pages(world) -> list[str]:
     urls = [reverse("admin:index"), reverse("admin:environments_cluster_rbac")]
     urls += [reverse(f"admin:{model}_changelist") for model in MODELS]
     rows = [world, world.cluster, world.directory, world.owner, world.team, world.version.template]
-    rows += [*TemplateVersion.objects.all(), Event.objects.first(), Condition.objects.first()]
+    rows += [*TemplateVersion.objects.all(), *Rate.objects.all(), Event.objects.first(), Condition.objects.first()]
     for row in rows:
         urls.append(reverse(f"admin:environments_{row._meta.model_name}_change", args=[row.pk]))
         urls.append(reverse(f"admin:environments_{row._meta.model_name}_history", args=[row.pk]))
-    urls += [reverse(f"admin:environments_{name}_add") for name in ("cluster", "directory", "team", "template")]
+    urls += [reverse(f"admin:environments_{name}_add") for name in ("cluster", "rate", "directory", "team", "template")]
     for version in TemplateVersion.objects.all():
         urls += [
             reverse(f"admin:environments_templateversion_{p}", args=[version.pk]) for p in ("differences", "preview")
