@@ -156,7 +156,19 @@ def extra_objects(desired: Desired) -> list[Manifest]:
 
     Raises ValueError, a sentence a line, where the values make something of them that may not be made.
     """
-    return [_extra(desired, document) for document in extras.documents(desired.spec, dict(desired.parameters))]
+    return [extra_object(desired, document) for document in extras.documents(desired.spec, dict(desired.parameters))]
+
+
+def extra_object(desired: Desired, document: Manifest) -> Manifest:
+    """One of the template's documents in its namespace, with our labels over its own."""
+    metadata = document["metadata"]
+    labels = (metadata.get("labels") or {}) | _labels(desired) | _extra_label(desired)
+    manifest = document | {"metadata": metadata | {"namespace": desired.namespace, "labels": labels}}
+    if document["kind"] == "RoleBinding":
+        account = {"kind": "ServiceAccount", "namespace": desired.namespace}
+        manifest["roleRef"] = document["roleRef"] | {"apiGroup": _RBAC}
+        manifest["subjects"] = [account | {"name": subject["name"]} for subject in document["subjects"]]
+    return manifest
 
 
 def portal_binding(desired: Desired, user: str) -> Manifest:
@@ -270,18 +282,6 @@ def _extras_if_good(desired: Desired) -> list[Manifest]:
         return extra_objects(desired)
     except ValueError:
         return []
-
-
-def _extra(desired: Desired, document: Manifest) -> Manifest:
-    """A template's object in its namespace, with our labels over its own."""
-    metadata = document["metadata"]
-    labels = (metadata.get("labels") or {}) | _labels(desired) | _extra_label(desired)
-    manifest = document | {"metadata": metadata | {"namespace": desired.namespace, "labels": labels}}
-    if document["kind"] == "RoleBinding":
-        account = {"kind": "ServiceAccount", "namespace": desired.namespace}
-        manifest["roleRef"] = document["roleRef"] | {"apiGroup": _RBAC}
-        manifest["subjects"] = [account | {"name": subject["name"]} for subject in document["subjects"]]
-    return manifest
 
 
 def _extra_label(desired: Desired) -> dict[str, str]:

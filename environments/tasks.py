@@ -14,8 +14,8 @@ from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import departures, lifetimes, notices, observe
-from environments.models import Cluster, Environment, Event
+from environments import departures, lifetimes, notices, observe, usage
+from environments.models import Environment, Event
 from environments.reconcile import reconcile as reconcile_now
 
 logger = logging.getLogger(__name__)
@@ -65,15 +65,27 @@ def find_departures() -> None:
 @shared_task(name="environments.observe_clusters")
 def observe_clusters() -> None:
     """Have every cluster read, each on its own: one that is down delays no other."""
-    for cluster_id in Cluster.objects.filter(environments__isnull=False).distinct().values_list("pk", flat=True):
+    for cluster_id in observe.due():
         _send(observe_cluster, cluster_id)
 
 
-@shared_task(name="environments.observe_cluster")
+@shared_task(name="environments.observe_cluster", soft_time_limit=270, time_limit=290)
 def observe_cluster(cluster_id: int) -> None:
     """Read one cluster's figures, and enqueue what was found changed by hand."""
     for environment_id in observe.observe(cluster_id):
         enqueue(environment_id)
+
+
+@shared_task(name="environments.roll_up_usage", soft_time_limit=500, time_limit=520)
+def roll_up_usage() -> None:
+    """Bring days and months of usage up to the hours. What time does not suffice for, the next run does."""
+    usage.roll_up()
+
+
+@shared_task(name="environments.prune_usage", soft_time_limit=500, time_limit=520)
+def prune_usage() -> None:
+    """Delete usage that is older than the settings keep."""
+    usage.prune()
 
 
 @shared_task(name="environments.deliver_notice")

@@ -188,7 +188,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "CONSUMPTION_DAILY_DAYS",
             "int",
             800,
-            "How many days the consumption of each day is kept: what reports add up, and compare with the period before.",
+            "How many days the consumption of each day is kept: what reports add up and compare with what was before.",
             least=92,
             most=7320,
         ),

@@ -92,6 +92,9 @@ class Cluster(models.Model):
     observed_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="The last complete pass over its quotas."
     )
+    observing_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="A pass is under way; after this, its worker is gone."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
