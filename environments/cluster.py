@@ -5,31 +5,41 @@ compare is what a person reads in YAML. Every call has a timeout; every failure 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
 
-import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import urllib3
-import yaml
 from kubernetes import client
-from kubernetes.config import ConfigException, kube_config
-from kubernetes.config.incluster_config import InClusterConfigLoader
 from urllib3.exceptions import HTTPError
 
-from environments.cluster_answers import NotFoundError, translate, unreachable
-from environments.errors import PermanentError, TemporaryError
-from environments.models.fields import readable
+from environments import bounds, cluster_transport, log_context, metrics
+from environments.cluster_answers import (
+    NotFoundError,
+    bad_answer,
+    checked_list,
+    checked_object,
+    too_big,
+    translate,
+    unreachable,
+)
+from environments.cluster_configuration import Connection, configuration
 
 Manifest = dict[str, Any]
+Timeout = tuple[float, float]  # seconds: to connect, to answer
 
 FIELD_MANAGER = "allotment"
 CONNECT_TIMEOUT, READ_TIMEOUT = 3, 10  # seconds
+MAX_SECONDS = 30  # for one answer, however slowly it trickles in
+MAX_BYTES = 32 * 1024 * 1024  # of one answer: 500 objects of 64 KiB
+MAX_LIST_SECONDS = 120  # for all the pages of a list
+MAX_LIST_PAGES = 1000  # half a million objects of a kind
+MAX_LIST_BYTES = 256 * 1024 * 1024
 PAGE = 500  # objects a list call, the size that client-go's pager uses
-POOL = 16  # connections kept to one API server
+MIN_SECRET = 8  # characters: shorter ones are in every answer
 
 
 @dataclass(frozen=True)
@@ -99,15 +109,6 @@ class Answer:
     reason: str = ""
 
 
-class Connection(Protocol):
-    """What is needed to reach a cluster: a `Cluster` row, or anything with these attributes."""
-
-    credential_kind: str
-    server: str
-    certificate_authority: str
-    credential: str
-
-
 class ClusterClient:
     """One API server, spoken to as the portal's own account. Safe to use from several threads."""
 
@@ -115,13 +116,15 @@ class ClusterClient:
         self,
         connection: Connection,
         *,
-        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        timeout: Timeout = (CONNECT_TIMEOUT, READ_TIMEOUT),
         field_manager: str = FIELD_MANAGER,
     ) -> None:
         """Raises PermanentError where the connection's data cannot be used."""
         self._timeout = timeout
         self._field_manager = field_manager
-        self._api = client.ApiClient(_configuration(connection))
+        self._api = client.ApiClient(configuration(connection))
+        log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
+        cluster_transport.guard(self._api.rest_client.pool_manager)
 
     @property
     def server(self) -> str:
@@ -131,20 +134,20 @@ class ClusterClient:
     @property
     def certificate_authority(self) -> str:
         """The certificate authority that is trusted, as PEM; empty: the system's."""
-        configuration = self._api.configuration
-        if configuration.ca_cert_data:
-            return str(configuration.ca_cert_data)
-        path = configuration.ssl_ca_cert
+        trust = self._api.configuration
+        if trust.ca_cert_data:
+            return str(trust.ca_cert_data)
+        path = trust.ssl_ca_cert
         return Path(path).read_text(encoding="ascii") if path else ""
 
     def version(self) -> str:
         """The server's version, such as `v1.36.2`."""
-        return str(self._request("GET", "/version").get("gitVersion", ""))
+        return str(self._request("GET", "/version").get("gitVersion", ""))[:60]
 
     def get(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
         """An object, None where there is none."""
         try:
-            return self._request("GET", _path(kind, namespace, name))
+            return checked_object(kind, self._request("GET", _path(kind, namespace, name)))
         except NotFoundError:
             return None
 
@@ -158,7 +161,8 @@ class ClusterClient:
         query = {"fieldManager": self._field_manager, "force": "true"}
         if dry_run:
             query["dryRun"] = "All"
-        return self._request("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
+        answer = self._request("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
+        return checked_object(manifest["kind"], answer)
 
     def overwrite(self, manifest: Manifest) -> Manifest:
         """JSON merge patch of an object that is there: maps are merged, lists replaced as a whole, whoever set them.
@@ -168,13 +172,14 @@ class ClusterClient:
         metadata = manifest["metadata"]
         path = _path(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": self._field_manager}
-        return self._request("PATCH", path, query=query, body=manifest, content_type="application/merge-patch+json")
+        answer = self._request("PATCH", path, query=query, body=manifest, content_type="application/merge-patch+json")
+        return checked_object(manifest["kind"], answer)
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object that must not exist yet. Raises AlreadyExistsError where it does."""
         query = {"fieldManager": self._field_manager} | ({"dryRun": "All"} if dry_run else {})
         path = _path(manifest["kind"], manifest["metadata"].get("namespace", ""))
-        return self._request("POST", path, query=query, body=manifest)
+        return checked_object(manifest["kind"], self._request("POST", path, query=query, body=manifest))
 
     def delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
         """Delete an object; False where there is none. With a uid, only the object that has it.
@@ -195,20 +200,27 @@ class ClusterClient:
     ) -> Iterator[Manifest]:
         """All objects of a kind, page by page; namespaced kinds over all namespaces unless one is given.
 
-        `labels` and `fields` are selectors; `limit` is the size of a page.
+        `labels` and `fields` are selectors; `limit` is the size of a page. Raises TemporaryError (BadAnswer) where the
+        pages go in a circle or have no end: a part must not pass for the whole.
         """
         query = {"limit": str(limit)}
         if labels:
             query["labelSelector"] = labels
         if fields:
             query["fieldSelector"] = fields
-        while True:
-            page = self._request("GET", _path(kind, namespace), query=query)
-            yield from page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue")
+        seen, size, end = set[str](), 0, time.monotonic() + MAX_LIST_SECONDS
+        while len(seen) < MAX_LIST_PAGES and size < MAX_LIST_BYTES and time.monotonic() < end:
+            page, length = self._call("GET", _path(kind, namespace), query=query)
+            items, token = checked_list(kind, page)
+            yield from items
+            size += length
             if not token:
                 return
+            if token in seen:
+                raise bad_answer("goes in a circle")
+            seen.add(token)
             query["continue"] = token
+        raise bad_answer(f"is a list of {kind}s without end")
 
     def create_token(self, service_account: str, namespace: str, *, seconds: int) -> str:
         """A bearer token for a ServiceAccount that ends by itself (TokenRequest). Raises NotFoundError without one."""
@@ -218,7 +230,10 @@ class ClusterClient:
             "spec": {"expirationSeconds": seconds},
         }
         path = f"{_path('ServiceAccount', namespace, service_account)}/token"
-        return str(self._request("POST", path, body=body)["status"]["token"])
+        token = checked_object("TokenRequest", self._request("POST", path, body=body)).get("status", {}).get("token")
+        if not isinstance(token, str) or not token:
+            raise bad_answer("holds no token")
+        return token
 
     def may(self, question: Question, user: str, groups: list[str]) -> Answer:
         """Ask the cluster whether a person may (SubjectAccessReview)."""
@@ -232,7 +247,11 @@ class ClusterClient:
         """The name by which the cluster knows the portal's own account (SelfSubjectReview)."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         result = self._request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
-        return str(result["status"]["userInfo"]["username"])
+        user = checked_object("SelfSubjectReview", result).get("status", {}).get("userInfo")
+        name = user.get("username") if isinstance(user, dict) else None
+        if not isinstance(name, str) or not 0 < len(name) <= 400:
+            raise bad_answer("does not say who the portal is")
+        return name
 
     def _review(self, kind: str, question: Question, subject: Manifest) -> Answer:
         attributes = {
@@ -249,10 +268,15 @@ class ClusterClient:
             "spec": {"resourceAttributes": attributes} | subject,
         }
         result = self._request("POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body=body)
-        status = result.get("status") or {}
-        return Answer(bool(status.get("allowed")), str(status.get("reason") or ""))
+        status = checked_object(kind, result).get("status", {})
+        return Answer(status.get("allowed") is True, str(status.get("reason") or "")[:400])
 
-    def _request(
+    def _request(self, method: str, path: str, **options: Any) -> Manifest:
+        return self._call(method, path, **options)[0]
+
+    @metrics.called("cluster")
+    @metrics.called("cluster")
+    def _call(
         self,
         method: str,
         path: str,
@@ -260,25 +284,34 @@ class ClusterClient:
         query: dict[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
-    ) -> Manifest:
+    ) -> tuple[Manifest, int]:
+        """The answer, and how many bytes it had."""
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body else {})
-        try:
-            request = self._api.param_serialize(
-                method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
-            )
-            response = self._api.call_api(*request[:4], _request_timeout=self._timeout)
-            content = response.read()
-        except (HTTPError, OSError, client.ApiException) as error:
-            raise unreachable(error) from error
-        result = _decode(content)
+        request = self._api.param_serialize(
+            method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        with bounds.within(MAX_SECONDS, MAX_BYTES) as budget:
+            try:
+                response = self._api.call_api(*request[:4], _request_timeout=self._timeout)
+                content = cluster_transport.read(response.response)
+            except (HTTPError, OSError, client.ApiException) as error:
+                raise (too_big() if budget.is_spent else unreachable(error)) from error
+        result = _decode(self._without_secrets(content))
         if response.status >= 300:
             raise translate(response.status, result, response.getheaders().get("Retry-After"))
         if not isinstance(result, dict):
-            raise TemporaryError("The cluster's answer is not a Kubernetes object.", reason="BadAnswer")
-        return result
+            raise bad_answer("is not a Kubernetes object")
+        return result, len(content)
+
+    def _without_secrets(self, content: bytes) -> bytes:
+        """An answer without the credential: a server, or a proxy before it, may quote the request."""
+        for key in self._api.configuration.api_key.values():
+            token = key.removeprefix("Bearer ").encode()
+            content = content.replace(token, b"...") if len(token) >= MIN_SECRET else content
+        return content
 
 
-_clients: dict[int, tuple[datetime, ClusterClient]] = {}
+_clients: dict[tuple[int, Timeout], tuple[datetime, ClusterClient]] = {}
 _clients_lock = threading.Lock()
 
 
@@ -289,13 +322,14 @@ class ClusterRow(Connection, Protocol):
     updated_at: datetime
 
 
-def connect(cluster: ClusterRow) -> ClusterClient:
-    """The client for a cluster, shared by all threads until its row changes."""
+def connect(cluster: ClusterRow, *, timeout: Timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)) -> ClusterClient:
+    """The client for a cluster, shared by all threads until its row changes. A page that waits has less patience."""
+    key = (cluster.pk, timeout)
     with _clients_lock:
-        cached = _clients.get(cluster.pk)
+        cached = _clients.get(key)
         if cached is None or cached[0] != cluster.updated_at:
-            cached = (cluster.updated_at, ClusterClient(cluster))
-            _clients[cluster.pk] = cached
+            cached = (cluster.updated_at, ClusterClient(cluster, timeout=timeout))
+            _clients[key] = cached
         return cached[1]
 
 
@@ -310,53 +344,8 @@ def _path(kind: str, namespace: str, name: str = "") -> str:
     return "/".join(parts)
 
 
-def _configuration(connection: Connection) -> client.Configuration:
-    configuration = client.Configuration()
-    credential = readable(connection.credential)
-    try:
-        match connection.credential_kind:
-            case "in_cluster":
-                InClusterConfigLoader(
-                    token_filename="/var/run/secrets/kubernetes.io/serviceaccount/token",  # noqa: S106
-                    cert_filename="/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
-                    try_refresh_token=True,
-                ).load_and_set(configuration)
-            case "kubeconfig":
-                _load_kubeconfig(credential, configuration)
-            case _:
-                configuration.host = connection.server.rstrip("/")
-                configuration.api_key = {"BearerToken": f"Bearer {credential}"}
-                if connection.certificate_authority:
-                    configuration.ca_cert_data = connection.certificate_authority
-    except (ConfigException, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise PermanentError(
-            "The cluster's credential cannot be read. A platform admin has to enter it again.",
-            reason="BadCredential",
-        ) from error
-    # Retrying is the reconcile's business; a redirect is an answer, and never gets the credential.
-    configuration.retries = urllib3.Retry(0, redirect=False)
-    configuration.connection_pool_maxsize = POOL
-    return configuration
-
-
-_FILE_KEYS = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
-
-
-def _load_kubeconfig(text: str, configuration: client.Configuration) -> None:
-    config = yaml.safe_load(text)
-    users = [user.get("user") or {} for user in config.get("users") or []]
-    clusters = [cluster.get("cluster") or {} for cluster in config.get("clusters") or []]
-    # An exec or auth-provider entry would run a program of the kubeconfig's choosing inside the portal.
-    if any("exec" in user or "auth-provider" in user for user in users):
-        raise ConfigException("exec and auth-provider entries are not supported")
-    # A path would be read from the portal's own disk, and what is there sent to a server of the kubeconfig's choosing.
-    if any(key in entry for entry in (*users, *clusters) for key in _FILE_KEYS):
-        raise ConfigException("files are not supported")
-    kube_config.load_kube_config_from_dict(config, client_configuration=configuration, persist_config=False)
-
-
 def _decode(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return bounds.json_value(content)
     except ValueError:
         return None

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from environments.cluster import ClusterClient
+from environments.cluster_configuration import MAX_KUBECONFIG
 from environments.errors import PermanentError
 
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -47,9 +48,14 @@ def check_authority(pem: str) -> None:
 def check_kubeconfig(text: str) -> None:
     """Raises ValueError, with a sentence, for a kubeconfig that the portal cannot or must not use."""
     config = _mapping(text)
-    context = _entry(config, "contexts", str(config.get("current-context") or ""), "context", "current-context")
-    cluster = _entry(config, "clusters", str(context.get("cluster") or ""), "cluster", "The context's cluster")
-    user = _entry(config, "users", str(context.get("user") or ""), "user", "The context's user")
+    context = _entry(config, "contexts", _text(config, "current-context"), "context", "current-context")
+    cluster = _entry(config, "clusters", _text(context, "cluster"), "cluster", "The context's cluster")
+    user = _entry(config, "users", _text(context, "user"), "user", "The context's user")
+    if cluster.get("insecure-skip-tls-verify"):
+        raise ValueError(
+            "This turns off the check of the cluster's certificate (insecure-skip-tls-verify): the credential would go "
+            "to whoever answers. Put the cluster's certificate-authority-data there instead."
+        )
     if not cluster.get("server"):
         raise ValueError("The kubeconfig's cluster has no server.")
     _refuse_programs(config)
@@ -70,7 +76,15 @@ def check_client(draft: Draft) -> None:
         raise ValueError(error.message) from None
 
 
+def _text(mapping: dict[str, Any], key: str) -> str:
+    """A name; empty for anything else, which in YAML may unfold to gigabytes when it is written out."""
+    value = mapping.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def _mapping(text: str) -> dict[str, Any]:
+    if len(text) > MAX_KUBECONFIG:
+        raise ValueError(f"This is {len(text)} characters long: at most {MAX_KUBECONFIG}. {_FLATTEN}")
     try:
         config = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -87,8 +101,9 @@ def _entry(config: dict[str, Any], section: str, name: str, key: str, what: str)
     entries = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     found = next((entry.get(key) for entry in entries if entry.get("name") == name), None)
     if not isinstance(found, dict):
-        known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
-        raise ValueError(f"{what} is “{name}”, but the {section} of this kubeconfig are: {known}.")
+        names = (entry.get("name") for entry in entries[:20])
+        known = ", ".join(each[:80] for each in names if isinstance(each, str)) or "none"
+        raise ValueError(f"{what} is “{name[:80]}”, but the {section} of this kubeconfig are: {known}.")
     return found
 
 

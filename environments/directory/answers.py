@@ -1,16 +1,19 @@
 """What directories answer: errors as ours, delays, and values in whatever form a server writes them."""
 
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
-
+from environments import bounds
 from environments.errors import PermanentError, ReconcileError, TemporaryError
 
 Json = dict[str, Any]
 
 MAX_RETRY_AFTER = 3600
+MAX_PAGES, MAX_ITEMS = 1000, 500_000  # of one list
+MAX_SECONDS = 300  # for all the pages of one list
+MAX_TEXT = 150  # characters of a name or an id, as the portal stores them
 
 
 class NotFoundError(PermanentError):
@@ -19,6 +22,20 @@ class NotFoundError(PermanentError):
 
 class ConflictError(TemporaryError):
     """409 or 412: somebody made or changed it at the same time."""
+
+
+class Limit:
+    """How far a list is read: so many pages, so many items, and so long."""
+
+    def __init__(self) -> None:
+        self._pages, self._end = 0, time.monotonic() + MAX_SECONDS
+
+    def allows(self, items: int) -> bool:
+        """Whether one more page may be read after so many items. Raises TemporaryError (Timeout) where it took long."""
+        if time.monotonic() > self._end:
+            raise TemporaryError("The directory did not answer in time.", reason="Timeout")
+        self._pages += 1
+        return self._pages <= MAX_PAGES and items <= MAX_ITEMS
 
 
 def translate(status: int, detail: str = "", delay: float | None = None) -> ReconcileError:
@@ -128,6 +145,8 @@ def text(resource: Json, name: str) -> str:
     value = attribute(resource, name)
     if not isinstance(value, str | int) or value == "":
         raise bad_answer(f"lacks an {name}")
+    if len(str(value)) > MAX_TEXT:
+        raise bad_answer(f"has an {name} of more than {MAX_TEXT} characters")
     return str(value)
 
 
@@ -158,6 +177,6 @@ def objects(value: Any) -> list[Json]:
 
 def _json(content: bytes) -> Any:
     try:
-        return httpx.Response(200, content=content).json()
-    except (ValueError, RecursionError) as error:
+        return bounds.json_value(content)
+    except ValueError as error:
         raise bad_answer("is not JSON") from error

@@ -16,6 +16,7 @@ import httpx
 
 from environments.directory.answers import (
     Json,
+    Limit,
     not_ours,
     number,
     objects,
@@ -26,7 +27,7 @@ from environments.directory.answers import (
     words,
 )
 from environments.directory.base import GroupKey, Person
-from environments.directory.rest import MAX_PAGES, RestClient, part
+from environments.directory.rest import RestClient, part
 from environments.directory.transport import Connection, Dialect
 from environments.errors import PermanentError, TemporaryError
 
@@ -97,8 +98,8 @@ class KeycloakClient(RestClient):
         Raises TemporaryError (PartialAnswer) where it does not: somebody changed the list underway, and a resource
         may have slipped from one page to another.
         """
-        first, last = 0, ""
-        for _ in range(MAX_PAGES):
+        first, last, limit = 0, "", Limit()
+        while limit.allows(first):
             page, _headers = self._http.listing(path, params | {"first": str(first), "max": str(PAGE)})
             if last and (not page or text(page[0], "id") != last):
                 raise partial_answer("The directory changed while it was read.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from environments.directory.answers import MAX_TEXT, bad_answer
 from environments.directory.base import Person
 from environments.errors import PermanentError
 
@@ -22,4 +23,6 @@ def choose(people: Iterable[Person], address: str) -> Person | None:
             f"{address} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
             reason="Ambiguous",
         )
+    if active and max(len(active[0].username), len(active[0].id)) > MAX_TEXT:
+        raise bad_answer(f"has a name of more than {MAX_TEXT} characters")  # cut, it would be somebody else's
     return active[0] if active else None

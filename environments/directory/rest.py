@@ -9,6 +9,7 @@ import httpx
 from environments.directory.answers import (
     ConflictError,
     Json,
+    Limit,
     NotFoundError,
     gone,
     partial_answer,
@@ -20,7 +21,6 @@ from environments.directory.people import choose
 from environments.directory.transport import Connection, Dialect, Http
 from environments.errors import ReconcileError, TemporaryError
 
-MAX_PAGES = 1000
 SOON = 5.0  # seconds until what was just written is likely to be seen everywhere
 
 Page = tuple[list[Json], str]  # what is on it, and the address of the next one, empty at the end
@@ -159,9 +159,11 @@ def pages(read: Callable[[str, dict[str, str] | None], Page], path: str, params:
     """
     seen: set[str] = set()
     query: dict[str, str] | None = params
-    for _ in range(MAX_PAGES):
+    limit, count = Limit(), 0
+    while limit.allows(count):
         items, following = read(path, query)
         yield from items
+        count += len(items)
         if not following:
             return
         if following in seen:

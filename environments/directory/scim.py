@@ -28,6 +28,7 @@ import httpx
 from environments.directory.answers import (
     ConflictError,
     Json,
+    Limit,
     NotFoundError,
     attribute,
     gone,
@@ -37,6 +38,7 @@ from environments.directory.answers import (
     text,
     too_many_pages,
     truth,
+    words,
 )
 from environments.directory.base import GroupKey, Person
 from environments.directory.people import choose
@@ -47,7 +49,6 @@ DIALECT = Dialect(content_type="application/scim+json")
 
 GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-MAX_PAGES = 1000
 MAX_OPERATIONS = 100  # members in one PATCH; some servers take no more
 
 
@@ -109,10 +110,10 @@ class ScimClient:
             "members": [self._reference(first_member.id)],
         }
         try:
-            created = attribute(self._http.request("POST", "/Groups", body=body).body, "id")
+            answer = self._http.request("POST", "/Groups", body=body).body
         except ConflictError:
-            created = None
-        group_id = str(created or "") or self.find_group(key)
+            answer = {}
+        group_id = text(answer, "id") if attribute(answer, "id") else self.find_group(key)
         if not group_id:
             raise TemporaryError(f"The directory neither made nor has the group {key.name}.", reason="Conflict")
         return group_id
@@ -224,8 +225,8 @@ class ScimClient:
         params = {"filter": query} if query else {}
         params |= {"excludedAttributes": excluded} if excluded else {}
         seen: set[str] = set()
-        start, expected = 1, None
-        for _ in range(MAX_PAGES):
+        start, expected, limit = 1, None, Limit()
+        while limit.allows(len(seen)):
             page = self._http.request("GET", path, params=params | ({"startIndex": str(start)} if start > 1 else {}))
             resources, total = _page(page.body)
             new = {text(resource, "id"): resource for resource in resources}
@@ -276,7 +277,8 @@ class ScimClient:
         members = change(before)
         if members == before:
             return
-        etag = group.etag or str(attribute(attribute(group.body, "meta") or {}, "version") or "")
+        meta = attribute(group.body, "meta")
+        etag = group.etag or (words(attribute(meta, "version")) if isinstance(meta, dict) else "")
         if self._can().patch:
             self._patch(group_id, [{"op": "replace", "path": "members", "value": members}], etag)
             return
@@ -322,11 +324,12 @@ def _person(user: Json, email: str) -> Person:
     """A User resource as a Person, whose e-mail is the one that was asked for where it is among theirs."""
     addresses = _addresses(attribute(user, "emails"))
     mine = next((address for address in addresses if address.casefold() == email.casefold()), "")
-    location = str(attribute(attribute(user, "meta") or {}, "location") or "")
+    meta = attribute(user, "meta")
+    location = words(attribute(meta, "location")) if isinstance(meta, dict) else ""
     return Person(
         id=_last_part(location) or text(user, "id"),
         email=mine or next(iter(addresses), ""),
-        username=str(attribute(user, "userName") or ""),
+        username=words(attribute(user, "userName")),
         active=truth(attribute(user, "active"), default=True),
     )
 
@@ -339,7 +342,10 @@ def _addresses(emails: Any) -> list[str]:
 
 def _last_part(uri: str) -> str:
     """The id in a user's URI, empty where it is not one."""
-    *_, collection, last = ["", "", *urlsplit(uri).path.rstrip("/").split("/")]
+    try:
+        *_, collection, last = ["", "", *urlsplit(uri).path.rstrip("/").split("/")]
+    except ValueError:  # no URI at all
+        return ""
     return unquote(last) if collection.casefold() == "users" else ""
 
 

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import httpx
 
+from environments import bounds, destinations, log_context, metrics
+from environments.directory import wire
 from environments.directory.answers import (
     Json,
     attribute,
@@ -129,6 +131,7 @@ class Tokens:
             raise TemporaryError("The token endpoint's answer holds no token.", reason="BadAnswer")
         lifetime = number(answer.get("expires_in"))
         lifetime = TOKEN_LIFETIME if lifetime is None else lifetime
+        log_context.conceal(token)
         self._token = token
         self._until = self._clock() + max(0.0, lifetime - TOKEN_MARGIN)
 
@@ -171,6 +174,8 @@ class Http:
             headers={"Accept": ", ".join(dict.fromkeys((dialect.content_type, "application/json")))}
             | {"Accept-Encoding": "identity"},
         )
+        log_context.conceal(connection.secret)
+        wire.guard(self._client)
         self.tokens = Tokens(connection, dialect, self._client)
 
     def close(self) -> None:
@@ -198,6 +203,7 @@ class Http:
         content, headers = self._call("GET", path, params, None, {})
         return json_objects(content), headers
 
+    @metrics.called("directory")
     def _call(
         self, method: str, path: str, params: dict[str, str] | None, body: Json | None, headers: dict[str, str]
     ) -> tuple[bytes, httpx.Headers]:
@@ -239,23 +245,32 @@ class Http:
 
 def send(client: httpx.Client, method: str, url: str, **options: Any) -> tuple[int, bytes, httpx.Headers]:
     """One HTTP call: status, content and headers. Raises TemporaryError where no whole answer came."""
-    end = time.monotonic() + MAX_SECONDS
-    content = bytearray()
+    destinations.check_url(url)  # behind a proxy it is the proxy that connects
     try:
-        with client.stream(method, url, **options) as response:
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > MAX_BYTES:
-                    raise TemporaryError("The directory's answer is too big to be read.", reason="TooBig")
-                if time.monotonic() > end:
-                    raise TemporaryError("The directory did not answer in time.", reason="Timeout")
-            return response.status_code, bytes(content), response.headers
+        with bounds.within(MAX_SECONDS, MAX_BYTES) as budget, client.stream(method, url, **options) as response:
+            return response.status_code, _content(response, budget), response.headers
+    except bounds.TooBigError as error:
+        raise TemporaryError("The directory's answer is too big to be read.", reason="TooBig") from error
     except httpx.TimeoutException as error:
         raise TemporaryError("The directory did not answer in time.", reason="Timeout") from error
     except (httpx.TransportError, httpx.StreamError) as error:
         raise _unreachable(error) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
         raise PermanentError("The directory's address cannot be used.", reason="BadAddress") from error
+
+
+def _content(response: httpx.Response, budget: bounds.Budget) -> bytes:
+    """The whole body, which was not packed. Raises TemporaryError, TooBigError."""
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+        raise bad_answer("is packed, which the portal did not ask for")  # a few bytes that unpack to gigabytes
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise bounds.TooBigError
+        if budget.seconds_left <= 0:
+            raise TemporaryError("The directory did not answer in time.", reason="Timeout")
+    return bytes(content)
 
 
 def _unreachable(error: Exception) -> TemporaryError:

@@ -111,7 +111,7 @@ def test_an_address_of_two_active_people_is_nobodys(fake: FakeKeycloak) -> None:
 
 
 def test_a_list_without_end_is_given_up(fake: FakeKeycloak, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("environments.directory.keycloak.MAX_PAGES", 2)
+    monkeypatch.setattr("environments.directory.answers.MAX_PAGES", 2)
     client = fake.client()
     group = client.create_group(KEY, who(client, "dana"))
     fake.join(group, 250)

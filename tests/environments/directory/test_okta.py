@@ -145,7 +145,7 @@ class TestPages:
         assert reason(lambda: fake.client().members(group)) == "TemporaryError PartialAnswer"
 
     def test_a_list_without_end_is_given_up(self, fake: FakeOkta, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("environments.directory.rest.MAX_PAGES", 3)
+        monkeypatch.setattr("environments.directory.answers.MAX_PAGES", 3)
         fake.page_size = 1
         assert reason(lambda: fake.client().members(group)) == "PermanentError TooManyPages"
 

@@ -190,7 +190,7 @@ class TestLists:
         assert self.answering({"totalResults": 0}).client().find_person(DANA.email) is None
 
     def test_a_list_without_end_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("environments.directory.scim.MAX_PAGES", 5)
+        monkeypatch.setattr("environments.directory.answers.MAX_PAGES", 5)
         fake = server(filters=False, page_size=1)
         fake.users = [user(f"u{number}", f"p{number}@example.com") for number in range(9)]
         assert reason(lambda: fake.client().find_person(DANA.email)) == "PermanentError TooManyPages"
