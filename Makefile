@@ -43,6 +43,8 @@ check: .state/dev ## Tests, lint, types, architecture, templates, migrations, de
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	git ls-files '*.html' | xargs $(BIN)/djade --target-version 6.0 --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(MAKE) test
