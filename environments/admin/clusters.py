@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from environments import naming, rbac
 from environments.admin import cluster_checks, kubeconfigs
 from environments.admin.base import AnyAdmin, pill
-from environments.admin.writeonly import SecretForm, WriteOnlyField
+from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.models import Cluster
 from environments.phases import LIVE
 
@@ -47,6 +47,12 @@ class ClusterForm(SecretForm):
         if pem:
             _sentence(kubeconfigs.check_authority, pem)
         return pem
+
+    def clean_server(self) -> str:
+        """An address that the portal may connect to."""
+        server = str(self.cleaned_data["server"])
+        check_address(server)
+        return server
 
     def has_moved(self) -> bool:
         """A kubeconfig holds its own address."""

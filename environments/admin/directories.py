@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from environments import directory, directory_actions
 from environments.admin.base import AnyAdmin
-from environments.admin.writeonly import SecretForm, WriteOnlyField
+from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.errors import ReconcileError
 from environments.models import Directory
 
@@ -60,6 +60,18 @@ class DirectoryForm(SecretForm):
     class Meta:
         model = Directory
         exclude = ()
+
+    def clean_url(self) -> str:
+        """An address that the portal may connect to."""
+        url = str(self.cleaned_data["url"])
+        check_address(url)
+        return url
+
+    def clean_token_url(self) -> str:
+        """An address that the portal may connect to."""
+        url = str(self.cleaned_data["token_url"])
+        check_address(url)
+        return url
 
     def clean(self) -> dict[str, Any]:
         """What the kind of directory needs, each message at its field."""

@@ -1,15 +1,27 @@
-"""Secrets in forms: typed once, kept encrypted, never shown again."""
+"""Secrets in forms: typed once, kept encrypted, never shown again, and not sent to just any address."""
 
 from typing import Any, ClassVar
 
 from django import forms
 
+from environments import destinations
 from environments.admin.base import AnyForm
+from environments.errors import PermanentError
 
 KEPT = "Something is stored here. It is never shown; leave this empty to keep it."
 NOTHING = "Nothing is stored yet."
 ONCE_MORE = "Enter this once more: it is not sent back while something else is wrong."
 MOVED = "The address changed. Enter this again: what is stored was for the old one."
+
+
+def check_address(url: str) -> None:
+    """Raises ValidationError where the portal never connects there (DENIED_NETWORKS). What a name leads to is looked
+    at when it is connected to.
+    """
+    try:
+        destinations.check_url(url)
+    except PermanentError as error:
+        raise forms.ValidationError(error.message) from None
 
 
 class WriteOnlyTextarea(forms.Textarea):
