@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from environments import desired, lifecycle, runner
+from environments import desired, lifecycle, log_context, metrics, runner
 from environments.errors import ReconcileError
 from environments.lifecycle import Lease, LeaseLostError
 from environments.models import Environment, Event
@@ -33,14 +33,16 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
     lease = lifecycle.take_lease(environment_id)
     if lease is None:
         return None
-    try:
-        return _reconcile(lease)
-    except LeaseLostError:
-        logger.warning("environment %s: another worker took over", environment_id)
-        return None
-    except Exception:
-        lifecycle.release(lease, next_reconcile_at=timezone.now() + timedelta(seconds=60))
-        raise
+    with log_context.bound(environment=str(lease.environment_id)), metrics.reconciling() as outcomes:
+        try:
+            return _reconcile(lease, outcomes)
+        except LeaseLostError:
+            logger.warning("environment %s: another worker took over", environment_id)
+            outcomes.append("LeaseLost")
+            return None
+        except Exception:
+            lifecycle.release(lease, next_reconcile_at=timezone.now() + timedelta(seconds=60))
+            raise
 
 
 def backoff(
@@ -68,7 +70,7 @@ def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_rea
     return Phase.DEGRADED if was_ready else Phase.PROVISIONING
 
 
-def _reconcile(lease: Lease) -> float | None:
+def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
     environment = (
         Environment.objects.select_related("owner", "team", "version__template", "cluster", "directory")
         .prefetch_related("groups", "members", "conditions")
@@ -82,6 +84,7 @@ def _reconcile(lease: Lease) -> float | None:
     event = _event(environment, phase, attempts)
     next_at = recorder.next_at or _resync_at(phase)
     lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
+    outcomes.append(phase.value)
     return max(0.0, (next_at - timezone.now()).total_seconds()) if next_at else None
 
 
@@ -101,6 +104,7 @@ class _Recorder:
         self._lease, self._tries = lease, tries
 
     def __call__(self, attempt: Attempt) -> None:
+        metrics.tried(attempt.step.type, attempt.status.value, attempt.duration_ms)
         next_at = self._next_try(attempt)
         if next_at and (self.next_at is None or next_at < self.next_at):
             self.next_at = next_at

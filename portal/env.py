@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "PORTAL_URL", "str", "http://localhost:8000", "The address people use; links in e-mails begin with it."
         ),
         Setting("PORTAL_NAME", "str", "Allotment", "The name on every page."),
+        Setting("CURRENCY", "str", "EUR", "The currency of rates and costs, shown beside every amount."),
         Setting("LABEL_DOMAIN", "str", "allotment.internal", "The domain of label and annotation keys on objects."),
         Setting("DEBUG", "bool", False, "Django's debug pages. Never where others can reach the portal."),
     ),
@@ -233,7 +234,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting(
             "PROMETHEUS_MULTIPROC_DIR",
-            "str",
+            "folder",
             "",
             "A folder of this container's own, empty at its start, where its processes gather their metrics. Needed "
             "where more than one process serves pages or runs tasks.",

@@ -1,25 +1,65 @@
-"""Whether the portal is alive, and whether it can do its work."""
+"""Whether the portal is alive, whether it can do its work, and what is not as it should be.
 
+Unready is what takes a process out of service, so it is only what leaves nothing to serve: no database, or one whose
+tables are not those of this version. Everything else is *degraded*: with a broker or a cluster down, pages answer and
+what is asked for is kept. Answers hold names and states, no address and no error of anybody's.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import resolve
+from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
+from portal import figures
 from portal.celery import app
+
+_BROKER_SECONDS = 2
+_PATIENCE = 60.0  # seconds: the least that work may wait before anybody is told
 
 
 @login_not_required
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process answers."""
     return HttpResponse("ok", content_type="text/plain")
 
 
 @login_not_required
+@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when database and broker answer, 503 with the names of those that do not."""
-    checks = {"database": _database(), "broker": _broker()}
-    status = 200 if all(state == "ok" for state in checks.values()) else 503
-    return JsonResponse(checks, status=status)
+    """200 while requests can be served, else 503; with what is degraded."""
+    database = _database()
+    migrations = _migrations() if database == "ok" else "unknown"
+    broker = _broker()
+    ready = database == migrations == "ok"
+    degraded = [] if broker == "ok" else ["broker: not answering"]
+    degraded += _degraded() if ready else []
+    status = "unready" if not ready else "degraded" if degraded else "ok"
+    answer: dict[str, Any] = {"status": status, "database": database, "migrations": migrations, "broker": broker}
+    return JsonResponse(answer | {"degraded": degraded}, status=200 if ready else 503)
+
+
+class ProbesMiddleware:
+    """Answers probes and scrapes before anything looks at their Host: they come to a container's address."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer, or pass on."""
+        if request.path_info not in settings.PROBES:
+            return self._get_response(request)
+        match = request.resolver_match = resolve(request.path_info)
+        response: HttpResponseBase = match.func(request)
+        return response
 
 
 def _database() -> str:
@@ -31,10 +71,50 @@ def _database() -> str:
     return "ok"
 
 
+class _Migrations:
+    """Whether all migrations of this version are applied: once they are, they stay so."""
+
+    def __init__(self) -> None:
+        self._applied = False
+
+    def __call__(self) -> str:
+        if not self._applied:
+            try:
+                executor = MigrationExecutor(connection)
+                self._applied = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+            except DatabaseError:
+                return "unknown"
+        return "ok" if self._applied else "missing"
+
+
+_migrations = _Migrations()
+
+
 def _broker() -> str:
+    """A broker that was stopped in the middle takes connections and says nothing: each wait has its limit."""
+    limits = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
     try:
-        with app.connection_for_write(connect_timeout=2) as broker:
-            broker.ensure_connection(max_retries=1, timeout=2)
-    except (OperationalError, OSError):
+        with app.connection_for_write(connect_timeout=_BROKER_SECONDS, transport_options=limits) as broker:
+            broker.connect()
+    except (OperationalError, OSError, *app.connection_for_write().connection_errors):
         return "not answering"
     return "ok"
+
+
+def _degraded() -> list[str]:
+    try:
+        return list(_complaints(figures.current()))
+    except DatabaseError:
+        return ["figures: the database did not give them"]
+
+
+def _complaints(found: figures.Figures) -> Iterator[str]:
+    """What waits for longer than it should, by name."""
+    if found.owed_age > max(_PATIENCE, 6 * settings.SWEEP_SECONDS):
+        yield "queue: work is waiting, worker or beat may be silent"
+    if found.mails_age > max(10 * _PATIENCE, 6 * settings.SWEEP_SECONDS):
+        yield "mail: messages are waiting"
+    late = max(_PATIENCE, 3 * settings.OBSERVE_SECONDS)
+    for cluster in found.clusters:
+        if cluster.lag > late:
+            yield f"cluster {cluster.slug}: {'not answering' if cluster.has_error else 'not read for a while'}"

@@ -41,7 +41,6 @@ _SECRETS = (
 
 #: Parts of an address that name something. Any other may be a key that lets somebody in.
 _NAMES = frozenset({"namespace", "slug", "pk", "object_id", "number", "app_label", "content_type_id"})
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def clean(text: str) -> str:
@@ -173,7 +172,7 @@ def _request_id(request: HttpRequest) -> str:
 def _write_access(request: HttpRequest, status: int, seconds: float) -> None:
     match = request.resolver_match
     path = request.path[:300]
-    quiet = path in _PROBES or path.startswith(settings.STATIC_URL)
+    quiet = request.path_info in settings.PROBES or path.startswith(settings.STATIC_URL)
     said = {
         "method": request.method or "",
         "status": status,

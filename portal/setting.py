@@ -24,7 +24,7 @@ class Setting:
     """One line of the table. Numbers have a range (`least` to `most`), words may have `choices`."""
 
     name: str
-    kind: str  # str, bool, int, float, list (comma-separated), networks (a list), db_url, email_url
+    kind: str  # str, bool, int, float, list (comma-separated), networks (a list), folder, db_url, email_url
     default: Any
     help: str
     least: float | None = None
@@ -99,6 +99,17 @@ def _networks(text: str) -> list[str]:
     return [str(ipaddress.ip_network(part, strict=False)) for part in _list(text)]
 
 
+def _folder(text: str) -> str:
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise ValueError from None
+    if not os.access(path, os.W_OK):
+        raise ValueError
+    return text
+
+
 def _db_url(text: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(text)
     if config.get("ENGINE") not in DATABASES or not config.get("NAME"):
@@ -120,6 +131,7 @@ _CASTS: dict[str, Callable[[str], Any]] = {
     "float": _float,
     "list": _list,
     "networks": _networks,
+    "folder": _folder,
     "db_url": _db_url,
     "email_url": _email_url,
 }
@@ -127,6 +139,7 @@ _WORDS = {
     "bool": "must be true or false",
     "int": "must be a whole number",
     "float": "must be a number",
+    "folder": "must be a folder that can be written to",
     "networks": "must be networks such as 169.254.0.0/16, separated by commas",
     "db_url": "must be postgres://user:password@host:5432/name (special characters percent-encoded) or sqlite:///path",
     "email_url": "must be like smtp+tls://user:password@host:587 (special characters percent-encoded), "

@@ -21,6 +21,7 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS")
 
 # The product
 PORTAL_NAME = read("PORTAL_NAME")
+CURRENCY = read("CURRENCY")
 PORTAL_URL = read("PORTAL_URL").rstrip("/")
 LABEL_DOMAIN = read("LABEL_DOMAIN")
 ADMIN_GROUPS = read("ADMIN_GROUPS")
@@ -65,8 +66,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.logs.RequestLogMiddleware",
+    "portal.metrics.RequestMetricsMiddleware",
+    "portal.health.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -233,8 +237,9 @@ def _mailer() -> dict[str, Any]:
         "use_ssl": url.get("EMAIL_USE_SSL", False),
         "timeout": 10,
     }
-    is_smtp = url["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
-    return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": options if is_smtp else {}}
+    if url["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+        return {"BACKEND": "portal.smtp.EmailBackend", "OPTIONS": options}
+    return {"BACKEND": url["EMAIL_BACKEND"], "OPTIONS": {}}
 
 
 MAILERS = {"default": _mailer()}
@@ -270,6 +275,14 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
 }
 X_FRAME_OPTIONS = "DENY"
+# No page needs a device; passkeys are made and used on pages of our own.
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    name: []
+    for name in (
+        "accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "geolocation", "gyroscope", "hid",
+        "magnetometer", "microphone", "midi", "payment", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking",
+    )
+} | {"publickey-credentials-create": ["self"], "publickey-credentials-get": ["self"]}  # fmt: skip
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_AGE = round(read("SESSION_HOURS") * 3600)
 SESSION_COOKIE_NAME = "portal_session"
@@ -278,7 +291,7 @@ SECURE = read("SECURE")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = read("HSTS_SECONDS") if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # answered over plain HTTP and under any Host
 TRUST_PROXY = read("TRUST_PROXY")
 if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -10,6 +10,7 @@ _KINDS = {
     "float": "number",
     "list": "list, comma-separated",
     "networks": "networks, comma-separated",
+    "folder": "folder, made where it is missing",
     "db_url": "database URL",
     "email_url": "mail URL",
 }

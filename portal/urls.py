@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from portal import health, outbox, signin
+from portal import health, metrics, outbox, signin
 
 accounts: list[URLPattern | URLResolver] = [
     path("login/", signin.sign_in, name="account_login"),
@@ -25,6 +25,7 @@ handler500 = "portal.logs.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
     path("admin/login/", signin.admin_sign_in),
     path("admin/logout/", signin.sign_out),
     path("admin/", admin.site.urls),
