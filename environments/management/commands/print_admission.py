@@ -1,0 +1,42 @@
+"""`manage.py print_admission | kubectl apply -f -`: what the API server refuses, for one cluster."""
+
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from environments import admission
+
+
+class Command(BaseCommand):
+    help = "Prints the ValidatingAdmissionPolicies that protect the portal's objects, and their bindings."
+    requires_system_checks = ()  # it calls nothing, and runs before there is a database
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--label-domain", default=settings.LABEL_DOMAIN, help="The domain of label keys (default: LABEL_DOMAIN)."
+        )
+        parser.add_argument(
+            "--account",
+            default=admission.PORTAL,
+            help=f"The portal, as the cluster calls it (default: {admission.PORTAL}).",
+        )
+        parser.add_argument(
+            "--break-glass-group",
+            action="append",
+            default=[],
+            metavar="GROUP",
+            help="A group, as the cluster calls it, that the policies do not bind. May be given several times.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            manifests = admission.documents(
+                label_domain=options["label_domain"],
+                account=options["account"],
+                break_glass=options["break_glass_group"],
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(yaml.safe_dump_all(manifests, explicit_start=True, sort_keys=False, width=120), ending="")
