@@ -32,6 +32,7 @@ RECONCILE_WORKERS = read("RECONCILE_WORKERS")
 LEASE_SECONDS = read("LEASE_SECONDS")
 DEPARTED_DAYS = read("DEPARTED_DAYS")
 RESYNC_SECONDS = read("RESYNC_SECONDS")
+SWEEP_SECONDS = read("SWEEP_SECONDS")
 OBSERVE_SECONDS = read("OBSERVE_SECONDS")
 USAGE_HOURLY_DAYS = read("USAGE_HOURLY_DAYS")
 USAGE_DAILY_DAYS = read("USAGE_DAILY_DAYS")
@@ -212,7 +213,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if _IN_PROCESS else 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else {"visibility_timeout": 600}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "environments.sweep", "schedule": read("SWEEP_SECONDS")},
+    "sweep": {"task": "environments.sweep", "schedule": SWEEP_SECONDS},
     "end": {"task": "environments.end_environments", "schedule": 15 * 60.0},
     "departures": {"task": "environments.find_departures", "schedule": 24 * 3600.0},
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS},
