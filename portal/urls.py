@@ -23,9 +23,9 @@ if settings.LOCAL_ACCOUNTS:
 handler500 = "portal.logs.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
-    path("metrics", metrics.metrics),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/login/", signin.admin_sign_in),
     path("admin/logout/", signin.sign_out),
     path("admin/", admin.site.urls),

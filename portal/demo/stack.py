@@ -99,6 +99,7 @@ def _environment(options: Options, provider: IdentityProvider) -> None:
         "SWEEP_SECONDS": "5",
         "OBSERVE_SECONDS": "5",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT", "text"),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
     os.environ.update(values)
