@@ -17,8 +17,10 @@ RUN SECRET_KEY=build-time-only LOCAL_ACCOUNTS=true python manage.py collectstati
  && useradd --system --no-create-home --uid 10001 portal
 # Nothing is written but to /tmp and /dev/shm: run it with a read-only root file system.
 USER 10001:10001
+# Of each container's own: processes are told apart by their number.
+ENV PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
 EXPOSE 8000
 # For web; compose and deploy/ say otherwise for the rest.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8000/healthz', timeout=4)"]
-CMD ["gunicorn", "portal.wsgi", "--bind=0.0.0.0:8000", "--workers=2", "--threads=4", "--worker-tmp-dir=/dev/shm", "--no-control-socket", "--max-requests=20000", "--max-requests-jitter=2000"]
+CMD ["gunicorn", "portal.wsgi", "--config=python:portal.gunicorn", "--bind=0.0.0.0:8000", "--workers=2", "--threads=4", "--worker-tmp-dir=/dev/shm", "--no-control-socket", "--max-requests=20000", "--max-requests-jitter=2000"]
