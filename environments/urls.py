@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments.views import alerts, catalog, environments, kubeconfig, members
+from environments.views import alerts, catalog, environments, kubeconfig, members, reports, usage
 
 urlpatterns = [
     path("", catalog.catalog, name="catalog"),
@@ -15,6 +15,9 @@ urlpatterns = [
     path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
     path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
     path("environments/<slug:namespace>/alerts/", alerts.alerts, name="alerts"),
+    path("environments/<slug:namespace>/usage/", usage.usage, name="usage"),
+    path("environments/<slug:namespace>/usage/csv/", usage.usage_csv, name="usage_csv"),
+    path("environments/<slug:namespace>/workloads/", usage.workloads, name="workloads"),
     path("environments/<slug:namespace>/members/", members.members, name="members"),
     path("environments/<slug:namespace>/members/remove/", members.remove, name="remove_member"),
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
@@ -25,4 +28,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
+    path("reports/<slug:report>/", reports.report, name="report"),
+    path("reports/<slug:report>.csv", reports.report_csv, name="report_csv"),
+    path("reports/<slug:report>.xlsx", reports.report_xlsx, name="report_xlsx"),
 ]

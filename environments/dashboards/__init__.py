@@ -1,16 +1,26 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
-from environments.dashboards.fullness import BAD, WARN, Bar, bars
+from environments.dashboards.freshness import Stale, stale
+from environments.dashboards.fullness import Bar, bars, fullest
 from environments.dashboards.kept import Thing, things
 from environments.dashboards.listing import Row, rows
 from environments.dashboards.offers import Card, QuotaTable, catalog, quota_table, tags
 from environments.dashboards.page import EnvironmentPage, Notice, environment_page, notice
+from environments.dashboards.running import Running, has_workloads, running
 from environments.dashboards.steps import Line, poll_seconds, timeline
+from environments.dashboards.usage_page import (
+    CSV_HEADINGS,
+    PERIODS,
+    UsagePage,
+    csv_rows,
+    period_of,
+    usage_page,
+)
 from environments.dashboards.versions import Newer, newer, shrinks
 
 __all__ = [
-    "BAD",
-    "WARN",
+    "CSV_HEADINGS",
+    "PERIODS",
     "Bar",
     "Card",
     "EnvironmentPage",
@@ -19,17 +29,27 @@ __all__ = [
     "Notice",
     "QuotaTable",
     "Row",
+    "Running",
+    "Stale",
     "Thing",
+    "UsagePage",
     "bars",
     "catalog",
+    "csv_rows",
     "environment_page",
+    "fullest",
+    "has_workloads",
     "newer",
     "notice",
+    "period_of",
     "poll_seconds",
     "quota_table",
     "rows",
+    "running",
     "shrinks",
+    "stale",
     "tags",
     "things",
     "timeline",
+    "usage_page",
 ]

@@ -1,11 +1,12 @@
 """How full each quota resource is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from environments import quantities
-
-WARN, BAD = 80, 95  # percent of a quota at which a bar changes its colour
+from environments.charts import Spark
+from environments.models import Environment
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,38 @@ class Bar:
     percent: int
     tone: str
     is_closed: bool = False  # none is allowed, and none is there
+    spark: Spark | None = None  # how it was in the last day
 
 
-def bars(usage: dict[str, list[str]]) -> list[Bar]:
-    """The quota's resources, fullest first."""
-    rows = [(resource, quantities.parse(used), quantities.parse(hard)) for resource, (used, hard) in usage.items()]
-    rows.sort(key=lambda row: (-quantities.ratio(row[1], row[2]), row[0]))
-    return [_bar(resource, used, hard) for resource, used, hard in rows]
+def bars(environment: Environment) -> list[Bar]:
+    """The quota's resources, fullest first. They change their colour where the environment's alerts would go out."""
+    rows = [
+        (resource, quantities.parse(used), quantities.parse(hard))
+        for resource, (used, hard) in environment.usage.items()
+    ]
+    rows.sort(key=lambda row: (-quantities.ratio(row[1], row[2]), not row[2], quantities.rank(row[0])))
+    return [_bar(*row, tone=_tone(environment, row[1], row[2])) for row in rows]
 
 
-def _bar(resource: str, used: Decimal, hard: Decimal) -> Bar:
+def fullest(environment: Environment) -> Bar | None:
+    """The resource that will be short first; None where there is no figure, or nothing is allowed at all."""
+    return next((bar for bar in bars(environment) if not bar.is_closed), None)
+
+
+def with_sparks(found: list[Bar], sparks: Mapping[str, Spark]) -> list[Bar]:
+    """Bars with the lines of those that have one."""
+    return [replace(bar, spark=sparks.get(bar.resource)) for bar in found]
+
+
+def _tone(environment: Environment, used: Decimal, hard: Decimal) -> str:
+    percent = quantities.ratio(used, hard) * 100
+    if percent >= environment.alert_bad:
+        return "bad"
+    return "warn" if percent >= environment.alert_warn else ""
+
+
+def _bar(resource: str, used: Decimal, hard: Decimal, *, tone: str) -> Bar:
     percent = int(quantities.ratio(used, hard) * 100)
-    tone = "bad" if percent >= BAD else "warn" if percent >= WARN else ""
     name, closed = quantities.name(resource), not used and not hard
     said = quantities.human(resource, used)
     if quantities.is_cpu(resource):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from environments.dashboards.fullness import Bar, bars
+from environments.dashboards.fullness import Bar, fullest
 from environments.models import Environment
 
 
@@ -17,4 +17,4 @@ class Row:
 
 def rows(environments: Iterable[Environment]) -> list[Row]:
     """Environments as lines of the list."""
-    return [Row(environment, next(iter(bars(environment.usage)), None)) for environment in environments]
+    return [Row(environment, fullest(environment)) for environment in environments]

@@ -5,15 +5,20 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from environments.dashboards.fullness import Bar, bars
+from environments.dashboards.freshness import Stale, stale
+from environments.dashboards.fullness import Bar, bars, fullest, with_sparks
 from environments.dashboards.kept import Thing, things
+from environments.dashboards.running import has_workloads
 from environments.dashboards.steps import Line, poll_seconds, timeline
+from environments.dashboards.usage_page import sparks
 from environments.dashboards.versions import Newer, newer
 from environments.models import Environment, Event, Member, User
 from environments.permissions import may_edit
 from environments.phases import Phase
 
 _RECENT = 8  # events on the environment's page
+_MOST_BARS = 12  # that are there at once; the rest is a click away
+_MOST_SPARKS = 6
 _SOON = timedelta(days=3)  # before the end, or a third of a short life: the page says so
 
 
@@ -39,6 +44,8 @@ class EnvironmentPage:
     timeline: list[Line]
     done: int
     bars: list[Bar]
+    stale: Stale | None
+    has_workloads: bool
     members: list[Member]
     things: list[Thing]
     events: list[Event]
@@ -61,7 +68,16 @@ class EnvironmentPage:
 
     @property
     def open_bars(self) -> list[Bar]:
-        """The resources of which there may be any."""
+        """The resources of which there may be any, as many as a card holds."""
+        return self._open[:_MOST_BARS]
+
+    @property
+    def more_bars(self) -> list[Bar]:
+        """Those that are less full."""
+        return self._open[_MOST_BARS:]
+
+    @property
+    def _open(self) -> list[Bar]:
         return [bar for bar in self.bars if not bar.is_closed]
 
     @property
@@ -93,7 +109,9 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         notice=notice(environment, lines),
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
-        bars=bars(environment.usage),
+        bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
+        stale=stale(environment),
+        has_workloads=has_workloads(environment),
         members=members,
         things=things(environment) if environment.phase != Phase.DELETED else [],
         events=list(environment.events.select_related("actor")[:_RECENT]),
@@ -115,7 +133,7 @@ def notice(environment: Environment, lines: list[Line]) -> Notice | None:
     if environment.orphaned_at and environment.wanted:
         text = f"{environment.orphaned_why} Hand it over to somebody, or delete it."
         return Notice("warn", "It has lost its owner.", text)
-    worst = next(iter(bars(environment.usage)), None)
+    worst = fullest(environment)
     if worst and worst.tone and environment.wanted:
         title = f"{worst.name}: {worst.percent} % of the quota is in use."
         return Notice(worst.tone, title, "The cluster refuses what would go over it.")

@@ -21,7 +21,18 @@ _NOW = 5  # seconds that are not worth a number
 
 _SECTIONS = {
     "catalog": ("catalog", "template", "request", "preview"),
-    "environments": ("environments", "environment", "history", "objects", "delete", "alerts", "members", "kubeconfig"),
+    "environments": (
+        "environments",
+        "environment",
+        "history",
+        "objects",
+        "delete",
+        "alerts",
+        "members",
+        "kubeconfig",
+        "usage",
+        "workloads",
+    ),
     "outbox": ("outbox",),
 }
 
