@@ -17,7 +17,6 @@ def generate(environments: int = 10_000, days: int = 365, seed: int = 1, now: da
 
     A quarter more were deleted within that time. Raises ValueError where there are environments already.
     """
-    from django.db import transaction
     from django.utils import timezone
 
     from environments.models import Environment
@@ -26,7 +25,7 @@ def generate(environments: int = 10_000, days: int = 365, seed: int = 1, now: da
     if Environment.objects.exists():
         raise ValueError("There are environments in this database already.")
     random, moment = Random(seed), now or timezone.now()
-    with transaction.atomic():
+    with bulk.transaction_of_its_own():
         firm = company.found(random, days)
         rhythm = grants.Rhythm(random)
         accounts = population.populate(random, firm, rhythm, environments, days, moment)

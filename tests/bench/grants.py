@@ -98,11 +98,19 @@ class Rhythm:
         return self._days[number % 7] * self._noise[(offset + 24 * number) % _NOISE]
 
 
-def amounts(of: Grant, usual: tuple[float, ...], factor: float) -> list[int]:
-    """Units in use of each moving resource, never above the quota."""
-    return [min(one.units, int(one.units * level * factor)) for one, level in zip(of.moving, usual, strict=True)]
+class Use:
+    """How much of a grant somebody uses: a usual part of each moving resource, times the factor of the moment."""
 
+    def __init__(self, of: Grant, usual: tuple[float, ...]) -> None:
+        self.grant = of
+        self._usual = [one.units * level for one, level in zip(of.moving, usual, strict=True)]
+        self._most = 1 / max(usual, default=1.0)  # nobody gets over their quota
 
-def peak(one: Resource, units: int) -> int:
-    """The highest within a span whose average is this."""
-    return min(one.units, units + units // 5 + 1)
+    def amounts(self, factor: float) -> list[int]:
+        """Units in use on average."""
+        factor = min(factor, self._most)
+        return [int(each * factor) for each in self._usual]
+
+    def peaks(self, factor: float) -> list[int]:
+        """The highest within a span that has this factor."""
+        return self.amounts(1.25 * factor)

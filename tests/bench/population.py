@@ -25,7 +25,7 @@ from environments.phases import Phase, Role, Status
 from environments.steps import REMOVALS, STEPS
 from tests.bench import bulk, grants
 from tests.bench.company import Company
-from tests.bench.grants import Grant, Rhythm
+from tests.bench.grants import Grant, Rhythm, Use
 
 _EVENTS = 15
 _CHANGED = 0.25  # of the places had another environment earlier in the year
@@ -64,7 +64,7 @@ class Account:
     ends: datetime | None
     cluster: int
     grant: Grant
-    levels: tuple[float, ...]
+    use: Use
     still: tuple[int, ...]
     offset: int
     month: list[int] = field(default_factory=list)
@@ -191,11 +191,9 @@ class _Maker:
         return self.random.choice(parameter.choices or (parameter.default or samples.get(parameter.name, ""),))
 
     def _account(self, row: Environment, place: int, grant: Grant) -> Account:
-        usual = grants.levels(self.random, grant)
+        use = Use(grant, grants.levels(self.random, grant))
         still = tuple(self.random.randint(0, one.units * 2 // 3) for one in grant.still)
-        account = Account(
-            row.pk, row.created_at, row.deleted_at, place, grant, usual, still, self.random.getrandbits(12)
-        )
+        account = Account(row.pk, row.created_at, row.deleted_at, place, grant, use, still, self.random.getrandbits(12))
         if row.deleted_at is None:
             self._newest(row, account)
         return account
@@ -203,7 +201,7 @@ class _Maker:
     def _newest(self, row: Environment, account: Account) -> None:
         """The figures of this hour on the environment."""
         factor = self.rhythm.hour(account.offset, hour_number(self.now))
-        units = grants.amounts(account.grant, account.levels, factor)
+        units = account.use.amounts(factor)
         pairs = [*zip(account.grant.moving, units, strict=True), *zip(account.grant.still, account.still, strict=True)]
         row.usage = {one.name: [one.quantity(used), one.hard] for one, used in pairs}
         ratios = (quantities.ratio(quantities.parse(used), quantities.parse(hard)) for used, hard in row.usage.values())

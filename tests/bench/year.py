@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from environments.models import Consumption, Usage
-from tests.bench import bulk, grants
-from tests.bench.grants import Grant, Rhythm
+from tests.bench import bulk
+from tests.bench.grants import Rhythm
 from tests.bench.population import Account, hour_number
 
 HOUR_DAYS = 9  # days of which the hours are kept
@@ -25,6 +25,7 @@ _CONSUMPTION = (
 
 #: Of one span: observed seconds, unit-seconds in use and the peak of each moving resource.
 Span = tuple[int, list[int], list[int]]
+_NOTHING: Span = (0, [], [])
 
 
 class Writer:
@@ -50,8 +51,7 @@ class Writer:
 
     def _span_of_day(self, account: Account, start: datetime, ago: int, number: int) -> Span:
         seconds = _observed(account, start, ago, _DAY)
-        units = grants.amounts(account.grant, account.levels, self.rhythm.day(account.offset, number))
-        return seconds, [each * seconds for each in units], _peaks(account.grant, units)
+        return _span(account, seconds, self.rhythm.day(account.offset, number)) if seconds else _NOTHING
 
     def _day_of_hours(self, start: datetime, ago: int) -> list[Span]:
         """The hours of a day are written, and their sums come back."""
@@ -69,8 +69,8 @@ class Writer:
     def _span_of_hour(self, account: Account, begin: datetime, ago: int) -> Span:
         length = min(_HOUR, int((self.now - begin).total_seconds()))
         seconds = _observed(account, begin, ago, length)
-        units = grants.amounts(account.grant, account.levels, self.rhythm.hour(account.offset, hour_number(begin)))
-        return seconds, [each * seconds for each in units], _peaks(account.grant, units)
+        factor = self.rhythm.hour(account.offset, hour_number(begin))
+        return _span(account, seconds, factor) if seconds else _NOTHING
 
     def _write_day(self, start: datetime, spans: list[tuple[int, Span]]) -> None:
         bulk.load(Usage, _USAGE, self._usage("day", start, spans))
@@ -99,12 +99,9 @@ class Writer:
         """The JSON of a row. What stands still is in a text that is made once for an account and a length of time."""
         account = self.accounts[number]
         text = self._texts.get((number, seconds)) or self._text(number, seconds)
-        moving = account.grant.moving
-        values = [
-            value
-            for one, total, high in zip(moving, sums, peaks, strict=True)
-            for value in (total * one.quantum, high * one.quantum)
-        ]
+        values: list[int] = []
+        for one, total, high in zip(account.grant.moving, sums, peaks, strict=True):
+            values += (total * one.quantum, high * one.quantum)
         return text % tuple(values)
 
     def _text(self, number: int, seconds: int) -> str:
@@ -139,8 +136,8 @@ def _observed(account: Account, begin: datetime, ago: int, length: int) -> int:
     return seconds * 3 // 4 if missed else seconds
 
 
-def _peaks(of: Grant, units: list[int]) -> list[int]:
-    return [grants.peak(one, each) for one, each in zip(of.moving, units, strict=True)]
+def _span(account: Account, seconds: int, factor: float) -> Span:
+    return seconds, [each * seconds for each in account.use.amounts(factor)], account.use.peaks(factor)
 
 
 def _added(before: Span, span: Span) -> Span:
