@@ -215,6 +215,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": SWEEP_SECONDS},
     "end": {"task": "environments.end_environments", "schedule": 15 * 60.0},
+    "stranded": {"task": "environments.end_stranded", "schedule": 60.0},
     "departures": {"task": "environments.find_departures", "schedule": 24 * 3600.0},
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": 10 * 60.0},

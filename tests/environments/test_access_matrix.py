@@ -61,6 +61,7 @@ def address(route: str, environment) -> str:
         "<slug:namespace>": environment.namespace,
         "<int:pk>": "1",
         "<slug:slug>": environment.version.template.slug,
+        "<slug:report>": "cost",
         "<path:object_id>": "1",
         "<int:object_id>": "1",
         "<int:content_type_id>": "1",

@@ -1,0 +1,136 @@
+"""A report as its page shows it: every cell as text, long tables in pages."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Page, Paginator
+
+from environments.reports.formats import on_page
+from environments.reports.tables import Cell, Column, Figure, Kind, Link, Report, Row, Table
+
+PAGE_SIZE = 50  # rows of a table on one page
+
+
+@dataclass(frozen=True)
+class CellText:
+    """One cell."""
+
+    text: str
+    label: str
+    is_number: bool = False
+    is_missing: bool = False
+    href: str = ""
+    sub: str = ""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One heading."""
+
+    text: str
+    unit: str
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class TablePage:
+    """One page of a table; the totals are over all of it."""
+
+    table: Table
+    heads: list[Head]
+    rows: list[list[CellText]]
+    totals: list[CellText]
+    page: Page[Any]
+    newer: str  # the query of the page before
+    older: str  # and of the page after
+    csv: str  # the query of its CSV
+
+
+@dataclass(frozen=True)
+class FigureText:
+    """A key figure, and how it changed."""
+
+    label: str
+    text: str
+    change: str
+    before: str
+    note: str
+    href: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """What the template shows."""
+
+    report: Report
+    figures: list[FigureText]
+    tables: list[TablePage]
+
+
+def page_of(report: Report, data: Mapping[str, str], currency: str) -> ReportPage:
+    """A report for its page; `data` is the address's query, which says what page of each table is wanted."""
+    first = report.tables[0].key if report.tables else ""
+    return ReportPage(
+        report,
+        [figure_text(figure, currency) for figure in report.figures],
+        [_table(table, data, currency, is_first=table.key == first) for table in report.tables],
+    )
+
+
+def figure_text(figure: Figure, currency: str) -> FigureText:
+    """A key figure in words: `1,209.60 EUR`, `+12.30 EUR, +1.0 %`, `1,197.30 EUR before`."""
+    return FigureText(
+        label=figure.label,
+        text=on_page(figure.column, figure.value, currency),
+        change=_change(figure, currency),
+        before="" if figure.before is None else on_page(figure.column, figure.before, currency),
+        note=figure.note,
+        href=figure.href,
+        tone=figure.tone,
+    )
+
+
+def _change(figure: Figure, currency: str) -> str:
+    if not isinstance(figure.change, int | Decimal):
+        return ""
+    if not figure.change:
+        return "no change"
+    sign = "+" if figure.change > 0 else ""
+    kind = Column("", Kind.PERCENT)
+    # The difference of two percentages is in percentage points, and no percentage of it is of use.
+    if figure.column.kind is Kind.PERCENT:
+        return f"{sign}{on_page(kind, figure.change, currency)} points".replace(" % points", " points")
+    percent = "" if figure.percent is None else f", {sign}{on_page(kind, figure.percent, currency)}"
+    return f"{sign}{on_page(figure.column, figure.change, currency)}{percent}"
+
+
+def _table(table: Table, data: Mapping[str, str], currency: str, *, is_first: bool) -> TablePage:
+    name = f"{table.key}-page"
+    page = Paginator(table.rows, PAGE_SIZE).get_page(data.get(name))
+    columns = [column for column in table.columns if not column.is_only_exported]
+    rest = {key: value for key, value in data.items() if key != name and value}
+    exported = {key: value for key, value in rest.items() if not key.endswith("-page")}
+    return TablePage(
+        table=table,
+        heads=[Head(column.title, column.unit, column.is_number) for column in columns],
+        rows=[_cells(table, row, currency) for row in page.object_list],
+        totals=[] if table.totals is None else _cells(table, table.totals, currency),
+        page=page,
+        newer=urlencode({**rest, name: page.previous_page_number()}) if page.has_previous() else "",
+        older=urlencode({**rest, name: page.next_page_number()}) if page.has_next() else "",
+        csv=urlencode(exported if is_first else {**exported, "table": table.key}),
+    )
+
+
+def _cells(table: Table, row: Row, currency: str) -> list[CellText]:
+    pairs: Iterable[tuple[Column, Cell]] = zip(table.columns, row, strict=True)
+    return [_cell(column, cell, currency) for column, cell in pairs if not column.is_only_exported]
+
+
+def _cell(column: Column, cell: Cell, currency: str) -> CellText:
+    link = cell if isinstance(cell, Link) else Link("", "")
+    return CellText(on_page(column, cell, currency), column.title, column.is_number, cell is None, link.href, link.sub)

@@ -1,0 +1,115 @@
+"""A report as a spreadsheet: a sheet that says what it is, then one for each table. Texts are never formulas."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import IO
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from environments.reports import formats
+from environments.reports.tables import Cell, Column, Kind, Report, Row, Table
+
+_WIDTHS = {Kind.TEXT: 26, Kind.LINK: 34, Kind.DATE: 12, Kind.MOMENT: 17}  # characters
+_LEAST, _MOST = 11, 40
+_LONGEST = 32_767  # characters in a cell
+
+
+def write(file: IO[bytes], title: str, report: Report, facts: Iterable[tuple[str, str]], currency: str) -> None:
+    """Write the workbook. `facts` say what was filtered and when it was made.
+
+    Rows are written as they come (`constant_memory`): ten thousand of them are never in memory at once.
+    """
+    with xlsxwriter.Workbook(file, {"constant_memory": True, "default_date_format": "yyyy-mm-dd"}) as workbook:
+        book = _Book(workbook, currency)
+        book.about(title, report, facts)
+        for table in report.tables:
+            book.table(table)
+
+
+class _Book:
+    def __init__(self, workbook: Workbook, currency: str) -> None:
+        self.workbook, self.currency = workbook, currency
+        self.head = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        self.bold = workbook.add_format({"bold": True, "valign": "top"})
+        self.wrap = workbook.add_format({"text_wrap": True, "valign": "top"})
+        self.names: set[str] = set()
+
+    def about(self, title: str, report: Report, facts: Iterable[tuple[str, str]]) -> None:
+        """The first sheet: the title, the filters, the key figures, and how to read it."""
+        sheet = self._sheet("About")
+        sheet.set_column(0, 0, 30)
+        sheet.set_column(1, 1, 70)
+        sheet.write_string(0, 0, title, self.bold)
+        row = 1
+        for label, value in facts:
+            sheet.write_string(row, 0, label)
+            sheet.write_string(row, 1, value[:_LONGEST], self.wrap)
+            row += 1
+        for figure in report.figures:
+            sheet.write_string(row, 0, formats.heading(_titled(figure.column, figure.label), self.currency))
+            self._cell(sheet, row, 1, figure.column, figure.value, self._format(figure.column, {"align": "left"}))
+            row += 1
+        for sentence in (*filter(None, [report.notice]), *report.explanation):
+            sheet.write_string(row, 0, "How to read it" if sentence in report.explanation[:1] else "")
+            sheet.write_string(row, 1, sentence, self.wrap)
+            row += 1
+
+    def table(self, table: Table) -> None:
+        """A sheet of its own, its headings frozen; the totals come last, in bold."""
+        sheet = self._sheet(table.title)
+        plain = [self._format(column) for column in table.columns]
+        for number, column in enumerate(table.columns):
+            heading = formats.heading(column, self.currency)
+            width = min(max(_LEAST, len(heading) + 1), _MOST) if column.is_number else _WIDTHS[column.kind]
+            sheet.set_column(number, number, width)
+            sheet.write_string(0, number, heading, self.head)
+        sheet.freeze_panes(1, 1)
+        sheet.repeat_rows(0)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        count = 0
+        for count, row in enumerate(table.rows, 1):
+            self._row(sheet, count, table, row, plain)
+        if count:
+            sheet.autofilter(0, 0, count, len(table.columns) - 1)
+        if table.totals is not None:
+            bold = [self._format(column, {"bold": True, "top": 1}) for column in table.columns]
+            self._row(sheet, count + 1, table, table.totals, bold)
+
+    def _row(self, sheet: Worksheet, number: int, table: Table, row: Row, looks: list[Format]) -> None:
+        for index, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
+            self._cell(sheet, number, index, column, cell, looks[index])
+
+    def _cell(self, sheet: Worksheet, row: int, column: int, kind: Column, cell: Cell, look: Format) -> None:
+        if cell is None:
+            sheet.write_blank(row, column, None, look)
+        elif kind.is_number:
+            sheet.write_number(row, column, formats.number(kind, cell), look)
+        elif kind.kind is Kind.MOMENT and isinstance(cell, datetime):
+            sheet.write_datetime(row, column, cell.astimezone(UTC).replace(tzinfo=None), look)
+        elif kind.kind is Kind.DATE and not isinstance(cell, str):
+            sheet.write_datetime(row, column, cell, look)  # type: ignore[arg-type] # a date
+        else:
+            sheet.write_string(row, column, formats.text(cell)[:_LONGEST], look)
+
+    def _format(self, column: Column, more: dict[str, object] | None = None) -> Format:
+        return self.workbook.add_format(
+            {"num_format": formats.number_format(column, self.currency), "valign": "top"} | (more or {})
+        )
+
+    def _sheet(self, title: str) -> Worksheet:
+        """A sheet under a name that spreadsheet programs take, and that is there only once."""
+        name = re.sub(r"[\[\]:*?/\\']", " ", title).strip()[:31] or "Sheet"
+        number = 2
+        while name.lower() in self.names:
+            name, number = f"{name[:27]} {number}", number + 1
+        self.names.add(name.lower())
+        return self.workbook.add_worksheet(name)
+
+
+def _titled(column: Column, title: str) -> Column:
+    return Column(title, column.kind, column.unit, column.digits)
