@@ -125,8 +125,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
                 "fd20:ce::254/128",
                 "ff00::/8",
             ],
-            "Networks that the portal never connects to, whatever the address of a cluster or directory says: link-local "
-            "and the clouds' metadata services. Loopback (127.0.0.0/8, ::1/128) may be added where nothing runs there.",
+            "Networks that the portal never connects to, whatever the address of a cluster or directory says: "
+            "link-local and the clouds' metadata services. Loopback (127.0.0.0/8, ::1/128) may be added where nothing runs there.",
         ),
     ),
     "Work": (

@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import request_finished
@@ -24,6 +23,7 @@ from django.template import loader
 from django.utils.functional import empty
 
 from environments import log_context
+from portal import env
 
 access = logging.getLogger("portal.access")
 
@@ -100,7 +100,8 @@ def configuration(level: str, style: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {name: {"level": "INFO"} for name in talkative}
         | {"httpx": {"level": "WARNING"}}  # at INFO it writes every URL, with people's addresses in filters
-        | {"django": to_root, "django.server": to_root, "gunicorn.error": to_root, "gunicorn.access": to_root},
+        | {"django": to_root, "django.server": to_root, "gunicorn.error": to_root}
+        | {"gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False}},  # it writes queries
     }
 
 
@@ -137,18 +138,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def conceal_settings() -> None:
-    """Keep this installation's own secrets out of every line."""
-    mail = settings.MAILERS["default"].get("OPTIONS", {})
-    apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
-    log_context.conceal(
-        settings.SECRET_KEY,
-        *settings.SECRET_KEY_FALLBACKS,
-        settings.METRICS_TOKEN,
-        settings.DATABASES["default"].get("PASSWORD") or "",
-        urlsplit(settings.CELERY_BROKER_URL).password or "",
-        mail.get("password") or "",
-        *(app["secret"] for app in apps),
-    )
+    """Keep this installation's own secrets out of every line: each secret setting, and the password in each URL."""
+    for setting in env.TABLE:
+        value = setting.read()
+        if setting.secret and value != setting.default:
+            log_context.conceal(*_secrets_in(value))
+
+
+def _secrets_in(value: str | list[str] | dict[str, Any]) -> list[str]:
+    if isinstance(value, dict):  # a database or mail URL, read
+        return [str(part) for name, part in value.items() if part and name.endswith("PASSWORD")]
+    if isinstance(value, list):
+        return value
+    return [value, *re.findall(r"://[^/@\s]*:([^/@\s]+)@", value)]
 
 
 def user_id(request: HttpRequest) -> str:
