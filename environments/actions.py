@@ -134,7 +134,7 @@ def _usable(user: User, request: Request) -> tuple[Cluster, Directory]:
     """Where the request goes. Raises ValidationError where it cannot be carried out as things are now."""
     _check_template(user, request)
     cluster = request.cluster or placement.least_reserved(placement.candidates(request.version.template))
-    if cluster is None or not Cluster.objects.filter(pk=cluster.pk, accepts_new=True).exists():
+    if cluster is None or not Cluster.objects.filter(pk=cluster.pk, accepts_new=True, lost_at=None).exists():
         raise ValidationError("This cluster accepts no new environments at the moment.")
     home = Directory.objects.filter(is_default=True).first()
     if home is None:

@@ -27,6 +27,7 @@ from environments.cluster_answers import (
     unreachable,
 )
 from environments.cluster_configuration import Connection, configuration
+from environments.errors import PermanentError
 
 Manifest = dict[str, Any]
 Timeout = tuple[float, float]  # seconds: to connect, to answer
@@ -275,7 +276,6 @@ class ClusterClient:
         return self._call(method, path, **options)[0]
 
     @metrics.called("cluster")
-    @metrics.called("cluster")
     def _call(
         self,
         method: str,
@@ -311,6 +311,39 @@ class ClusterClient:
         return content
 
 
+class GoneCluster(ClusterClient):
+    """A cluster that is gone for good: nothing is there, nothing can be made, and nobody is asked."""
+
+    def __init__(self) -> None:
+        self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
+
+    @property
+    def server(self) -> str:
+        """No address any more."""
+        return ""
+
+    @property
+    def certificate_authority(self) -> str:
+        """Nobody's."""
+        return ""
+
+    def get(self, kind: str, name: str, namespace: str = "") -> None:
+        """Nothing is there."""
+
+    def delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
+        """Nothing was there."""
+        return False
+
+    def list_objects(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = PAGE
+    ) -> Iterator[Manifest]:
+        """Nothing of any kind."""
+        return iter(())
+
+    def _call(self, method: str, path: str, **options: Any) -> tuple[Manifest, int]:
+        raise PermanentError("This cluster is gone for good, a platform admin says.", reason="ClusterGone")
+
+
 _clients: dict[tuple[int, Timeout], tuple[datetime, ClusterClient]] = {}
 _clients_lock = threading.Lock()
 
@@ -320,10 +353,13 @@ class ClusterRow(Connection, Protocol):
 
     pk: int
     updated_at: datetime
+    lost_at: datetime | None
 
 
 def connect(cluster: ClusterRow, *, timeout: Timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)) -> ClusterClient:
     """The client for a cluster, shared by all threads until its row changes. A page that waits has less patience."""
+    if cluster.lost_at:
+        return GoneCluster()
     key = (cluster.pk, timeout)
     with _clients_lock:
         cached = _clients.get(key)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from environments import removals
@@ -58,6 +59,16 @@ def send_notices(environments: Iterable[Environment], now: datetime) -> None:
 def end(environment: Environment) -> None:
     """Have an environment removed whose time is over, as if its owner had deleted it."""
     removals.ask(environment, None, "Ended", "Its time is over: it is removed as announced.")
+
+
+def stranded() -> QuerySet[Environment]:
+    """Environments on clusters that are gone for good."""
+    return Environment.objects.filter(wanted=True, cluster__lost_at__isnull=False)
+
+
+def end_stranded(environment: Environment) -> None:
+    """Have an environment removed whose cluster is no more: its groups go, and nobody waits for its namespace."""
+    removals.ask(environment, None, "Ended", "Its cluster is gone for good, and everything that ran there with it.")
 
 
 def _message(owner: User, environments: list[Environment], now: datetime) -> EmailMessage:

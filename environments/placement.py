@@ -14,7 +14,7 @@ _MOST_CORES = Decimal(10**15 - 1)  # some quotas mean “any number”
 
 def candidates(template: Template) -> QuerySet[Cluster]:
     """The clusters that a template may land on at the moment."""
-    clusters = Cluster.objects.filter(accepts_new=True)
+    clusters = Cluster.objects.filter(accepts_new=True, lost_at=None)
     chosen = template.clusters.values("pk")
     return clusters.filter(pk__in=chosen) if chosen.exists() else clusters
 

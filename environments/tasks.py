@@ -56,6 +56,14 @@ def end_environments() -> None:
             enqueue(environment.pk)
 
 
+@shared_task(name="environments.end_stranded")
+def end_stranded() -> None:
+    """Remove environments whose cluster is gone for good, a batch at a time; the next run takes the rest."""
+    for environment in lifetimes.stranded()[:_BATCH]:
+        lifetimes.end_stranded(environment)
+        enqueue(environment.pk)
+
+
 @shared_task(name="environments.find_departures")
 def find_departures() -> None:
     """Find environments whose owners have left."""

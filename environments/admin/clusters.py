@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from environments import naming, rbac
+from environments import cluster_actions, naming, rbac
 from environments.admin import cluster_checks, kubeconfigs
 from environments.admin.base import AnyAdmin, pill
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
@@ -174,6 +174,8 @@ class ClusterAdmin(AnyAdmin):
         return [
             path("rbac/", wrap(require_safe(self.rbac_view)), name="environments_cluster_rbac"),
             path("<int:pk>/check/", wrap(require_POST(self.check_view)), name="environments_cluster_check"),
+            path("<int:pk>/give-up/", wrap(self.give_up_view), name="environments_cluster_give_up"),
+            path("<int:pk>/take-back/", wrap(require_POST(self.take_back_view)), name="environments_cluster_take_back"),
             *super().get_urls(),
         ]
 
@@ -187,6 +189,8 @@ class ClusterAdmin(AnyAdmin):
     @admin.display(description="Answers", ordering="checked_at")
     def answers(self, row: Cluster) -> SafeString:
         """How the last look ended."""
+        if row.lost_at:
+            return pill("gone for good", "bad")
         if row.checked_at is None:
             return pill("not looked at yet")
         return pill("no", "bad") if row.check_error else pill("yes", "ok")
@@ -205,12 +209,42 @@ class ClusterAdmin(AnyAdmin):
 
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask one cluster. Outside of the form's own view, which holds a transaction open."""
-        row = self.get_object(request, str(pk))
+        return self._checked(request, [self._changeable(request, pk)])
+
+    def give_up_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say that a cluster is gone for good, after typing its slug."""
+        row = self._changeable(request, pk)
+        typed, error = request.POST.get("slug", "").strip(), ""
+        if request.method == "POST":
+            if typed == row.slug:
+                ending = cluster_actions.give_up(row)
+                self.log_change(request, row, f"Gave it up as gone for good, with {ending} environments.")
+                messages.warning(request, f"{row} is given up. Environments that end with it: {ending}.")
+                return self._to(row)
+            error = f"This is not {row.slug}: nothing was changed."
+        live = row.environments.live().count()
+        context = {"title": "Gone for good", "row": row, "live": live, "typed": typed, "error": error}
+        context |= {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, "admin/environments/cluster/give_up.html", context)
+
+    def take_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say that a cluster is there after all."""
+        row = self._changeable(request, pk)
+        cluster_actions.take_back(row)
+        self.log_change(request, row, "Took it back: it is there after all.")
+        messages.success(request, f"{row} is asked again. Tick “accepts new environments” when it is ready for them.")
+        return self._to(row)
+
+    def _changeable(self, request: HttpRequest, pk: int) -> Cluster:
+        row: Cluster | None = self.get_object(request, str(pk))
         if row is None:
             raise Http404
         if not self.has_change_permission(request, row):
             raise PermissionDenied
-        return self._checked(request, [row])
+        return row
+
+    def _to(self, row: Cluster) -> HttpResponse:
+        return redirect(reverse("admin:environments_cluster_change", args=[row.pk]))
 
     def _checked(self, request: HttpRequest, rows: list[Cluster]) -> HttpResponse:
         reports = cluster_checks.check_all(rows)
@@ -252,4 +286,4 @@ class ClusterAdmin(AnyAdmin):
         if "_addanother" in request.POST or "_popup" in request.POST:
             return super().response_add(request, obj, post_url_continue)
         messages.success(request, f"{obj} is stored. Check its connection and permissions next.")
-        return redirect(reverse("admin:environments_cluster_change", args=[obj.pk]))
+        return self._to(obj)

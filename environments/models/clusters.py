@@ -87,6 +87,9 @@ class Cluster(models.Model):
     )
     is_simulated = models.BooleanField(default=False, help_text="Pages say so while it is in use.")
     accepts_new = models.BooleanField("accepts new environments", default=True)
+    lost_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a platform admin said that it is gone for good."
+    )
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     check_error = models.TextField(blank=True, editable=False)
     observed_at = models.DateTimeField(

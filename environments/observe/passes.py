@@ -39,7 +39,7 @@ _EXPIRED = frozenset({"Expired", "Gone"})
 def due(now: datetime | None = None) -> list[int]:
     """The clusters to read now, by id. One that keeps failing is tried ever more seldom, and at once when changed."""
     moment = now or timezone.now()
-    rows = Cluster.objects.filter(Exists(Environment.objects.filter(cluster=OuterRef("pk"))))
+    rows = Cluster.objects.filter(Exists(Environment.objects.filter(cluster=OuterRef("pk"))), lost_at=None)
     return [row.pk for row in rows.order_by("pk") if _wait(row) <= abs(moment - (row.checked_at or moment))]
 
 
@@ -137,6 +137,7 @@ def _conclude(row: Cluster, lines: Lines, compared: Mapping[str, Desired]) -> li
 def _record(owners: list[str], lines: Lines) -> list[str]:
     """Mark as degraded and owed, with an event each; those that somebody is at already are left to them."""
     idle = Environment.objects.filter(pk__in=owners, observed_generation=F("generation"), lease=None)
+    idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
     with transaction.atomic():
         mine = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         Environment.objects.filter(pk__in=mine).update(phase=Phase.DEGRADED, next_reconcile_at=timezone.now())

@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         silent = []
-        for row in Cluster.objects.all():
+        for row in Cluster.objects.filter(lost_at=None):
             try:
                 found = _namespaces(row)
             except ReconcileError as error:
