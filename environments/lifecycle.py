@@ -1,48 +1,58 @@
 """Every move of an environment's row while it is worked on: conditional updates, never a lock held over a call.
 
 A lease says who works on an environment. It is taken and given back by one UPDATE each, runs out by itself,
-and every write under it is refused once it is lost.
+and every write under it is refused once it is lost. What is due is told by the database's clock: workers' may differ.
 """
 
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from environments.facts import Facts, MemberFacts
-from environments.models import Condition, Environment, Event, Group, Member
+from environments.models import Condition, Environment, Event, Group, Member, clock
 from environments.phases import Phase, Status
 from environments.runner import Attempt
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work on an environment, for the generation that was read with it."""
+    """The right to work on an environment, for what was wanted when it was taken."""
 
     environment_id: uuid.UUID
     token: uuid.UUID
     generation: int
+    wanted: bool
+    ahead: timedelta = timedelta(0)  # of this process's clock, before the database's
+
+    def told(self, at: datetime | None) -> datetime | None:
+        """A time by this process's clock as the database's clock tells it."""
+        return at and at - self.ahead
 
 
 class LeaseLostError(Exception):
     """Another worker took over: this run must write nothing more."""
 
 
+class SupersededError(Exception):
+    """Its end was asked for while it was worked on: what this run finds is no longer what is wanted."""
+
+
 def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
     """Take the lease of an environment that is owed a reconcile; None where nothing is owed or another has it."""
     token = uuid.uuid4()
-    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-    if not Environment.objects.owed().filter(pk=environment_id).update(lease=token, lease_until=until):
+    if not Environment.objects.owed().filter(pk=environment_id).update(lease=token, lease_until=_until()):
         return None
-    environment = Environment.objects.only("id", "generation").get(pk=environment_id)
-    return Lease(environment.pk, token, environment.generation)
+    environment = Environment.objects.only("id", "generation", "wanted").get(pk=environment_id)
+    return Lease(environment.pk, token, environment.generation, environment.wanted, clock.ahead())
 
 
 def record_attempt(lease: Lease, attempt: Attempt, *, next_try_at: datetime | None) -> None:
-    """Write one step's attempt and what it found. Raises LeaseLostError."""
+    """Write one step's attempt and what it found. Raises LeaseLostError, SupersededError."""
     with transaction.atomic():
         _renew(lease)
         condition = Condition.objects.get(environment_id=lease.environment_id, type=attempt.step.type)
@@ -51,23 +61,25 @@ def record_attempt(lease: Lease, attempt: Attempt, *, next_try_at: datetime | No
         condition.status, condition.reason = attempt.status, attempt.reason[:60]
         condition.message, condition.duration_ms = attempt.message[:500], attempt.duration_ms
         condition.attempts = 0 if attempt.status == Status.DONE else condition.attempts + 1
-        condition.next_try_at = next_try_at
+        condition.next_try_at = lease.told(next_try_at)
         condition.save()
         _record_facts(lease.environment_id, attempt.facts)
 
 
 def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> None:
-    """Set the phase, say what is still owed, give the lease back; with the event of a change. Raises LeaseLostError."""
+    """Set the phase, say what is still owed, give the lease back; with the event of a change.
+
+    Raises LeaseLostError, SupersededError.
+    """
     now = timezone.now()
-    changes: dict[str, object] = {"phase": phase, "next_reconcile_at": next_reconcile_at}
-    if phase == Phase.DELETED:
-        changes["deleted_at"] = now
+    changes: dict[str, object] = {"phase": phase, "next_reconcile_at": lease.told(next_reconcile_at)}
+    first = {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase)
     with transaction.atomic():
-        mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
-        if not mine.update(lease=None, lease_until=None, observed_generation=lease.generation, **changes):
-            raise LeaseLostError
-        if phase == Phase.READY:
-            Environment.objects.filter(pk=lease.environment_id, ready_at=None).update(ready_at=now)
+        _renew(lease)
+        rows = Environment.objects.filter(pk=lease.environment_id)
+        rows.update(lease=None, lease_until=None, observed_generation=lease.generation, **changes)
+        if first:
+            rows.filter(**{first: None}).update(**{first: now})
         if event is not None:
             event.save()
 
@@ -75,15 +87,21 @@ def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, ev
 def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
     """Give the lease back without a result; the environment stays owed from then on."""
     Environment.objects.filter(pk=lease.environment_id, lease=lease.token).update(
-        lease=None, lease_until=None, next_reconcile_at=next_reconcile_at
+        lease=None, lease_until=None, next_reconcile_at=lease.told(next_reconcile_at)
     )
 
 
 def _renew(lease: Lease) -> None:
-    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    """Hold on to the lease, and to the row until the transaction ends."""
     mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
-    if not mine.update(lease_until=until):
+    if not mine.update(lease_until=_until()):
         raise LeaseLostError
+    if not mine.filter(wanted=lease.wanted).exists():
+        raise SupersededError
+
+
+def _until() -> Any:
+    return clock.database_now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:

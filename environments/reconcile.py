@@ -6,14 +6,16 @@ Provisioning, changing, repairing and removing are the same call. What differs i
 import logging
 import random
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from environments import desired, lifecycle, log_context, metrics, runner
 from environments.errors import ReconcileError
-from environments.lifecycle import Lease, LeaseLostError
+from environments.lifecycle import Lease, LeaseLostError, SupersededError
 from environments.models import Environment, Event
 from environments.phases import Phase, Status
 from environments.runner import Attempt
@@ -23,6 +25,7 @@ from environments.steps.base import Step
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY, _LAST_DELAY = 1.0, 300.0  # seconds
+_FAILED_LOOK, _SECOND_LOOK = 900.0, 600.0  # seconds
 
 
 def reconcile(environment_id: uuid.UUID | str) -> float | None:
@@ -40,8 +43,13 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
             logger.warning("environment %s: another worker took over", environment_id)
             outcomes.append("LeaseLost")
             return None
+        except SupersededError:
+            lifecycle.release(lease, next_reconcile_at=timezone.now())
+            outcomes.append("Superseded")
+            return 0.0
         except Exception:
-            lifecycle.release(lease, next_reconcile_at=timezone.now() + timedelta(seconds=60))
+            with suppress(DatabaseError, InterfaceError):  # maybe it is the database that is gone: the lease runs out
+                lifecycle.release(lease, next_reconcile_at=timezone.now() + timedelta(seconds=60))
             raise
 
 
@@ -82,18 +90,29 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
     attempts = _attempts(environment, steps, recorder)
     phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
     event = _event(environment, phase, attempts)
-    next_at = recorder.next_at or _resync_at(phase)
+    next_at = recorder.next_at or _look_again_at(environment, phase)
     lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
     outcomes.append(phase.value)
     return max(0.0, (next_at - timezone.now()).total_seconds()) if next_at else None
 
 
-def _resync_at(phase: Phase) -> datetime | None:
-    """When to look at an environment in order again: what its directory says is in no list of the cluster's."""
-    if phase != Phase.READY:
-        return None
-    seconds = settings.RESYNC_SECONDS * (0.75 + random.random() / 2)  # noqa: S311
-    return timezone.now() + timedelta(seconds=seconds)
+def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:
+    """When to look at an environment of which nothing waits; None where it is over.
+
+    In order: what its directory says is in no list of the cluster's. Failed: what was in the way may have been
+    removed, and the one answer that it was judged by may have been wrong. Deleted: once more, for a call of a worker
+    that was thought dead, or of a server that was slow to carry it out, may have come after the last look.
+    """
+    match phase:
+        case Phase.READY:
+            seconds = settings.RESYNC_SECONDS
+        case Phase.FAILED:
+            seconds = _FAILED_LOOK
+        case Phase.DELETED if environment.deleted_at is None:
+            seconds = _SECOND_LOOK
+        case _:
+            return None
+    return timezone.now() + timedelta(seconds=seconds * (0.75 + random.random() / 2))  # noqa: S311
 
 
 class _Recorder:
@@ -155,5 +174,7 @@ def _event(environment: Environment, phase: Phase, attempts: list[Attempt]) -> E
     verb, message, tone = words
     if phase == Phase.READY and environment.ready_at:
         verb, message = "Repaired", "In order again."
+    if phase == Phase.DELETED and environment.deleted_at:
+        verb, message = "Cleaned", "What had come after the end was removed too."
     owed = verb in ("Ready", "Failed", "Deleted")
     return Event(environment=environment, verb=verb, message=message, tone=tone, notice_owed=owed)

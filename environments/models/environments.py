@@ -1,14 +1,15 @@
 """An environment: the row that the cluster and the directory are made to match."""
 
 import uuid
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from environments import spec as template_spec
+from environments.models import clock
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory
 from environments.models.people import Team, User
@@ -17,6 +18,9 @@ from environments.phases import LIVE, SETTLED, TONES, Phase, Role, Status
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
+
+#: Twice the longest that anything waits but an environment in order: an hour, where a server asks for that.
+_FAR = timedelta(hours=2)
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
@@ -56,11 +60,16 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         return self.filter(phase__in=LIVE)
 
     def owed(self) -> "EnvironmentQuerySet":
-        """Those that need a reconcile now and that no worker holds."""
-        now = timezone.now()
-        return self.filter(
-            models.Q(observed_generation__lt=models.F("generation")) | models.Q(next_reconcile_at__lte=now)
-        ).filter(models.Q(lease_until=None) | models.Q(lease_until__lt=now))
+        """Those that need a reconcile now and that no worker holds.
+
+        A time further ahead than anybody sets one was written by a clock that was wrong, and counts as come.
+        """
+        now: Any = clock.database_now()
+        lease, resync = (timedelta(seconds=each) for each in (settings.LEASE_SECONDS, settings.RESYNC_SECONDS))
+        due = models.Q(next_reconcile_at__lte=now) | models.Q(next_reconcile_at__gt=now + _FAR + 2 * resync)
+        due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
+        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now) | models.Q(lease_until__gt=now + 2 * lease)
+        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free)
 
 
 class Alerts(models.TextChoices):
