@@ -126,7 +126,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
                 "ff00::/8",
             ],
             "Networks that the portal never connects to, whatever the address of a cluster or directory says: "
-            "link-local and the clouds' metadata services. Loopback (127.0.0.0/8, ::1/128) may be added where nothing runs there.",
+            "link-local and the clouds' metadata services. "
+            "Loopback (127.0.0.0/8, ::1/128) may be added where nothing runs there.",
         ),
     ),
     "Work": (
@@ -189,7 +190,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "CONSUMPTION_DAILY_DAYS",
             "int",
             800,
-            "How many days the consumption of each day is kept: what reports add up and compare with what was before.",
+            "How many days the consumption of each day and week is kept: what reports add up and compare with what was before.",
             least=92,
             most=7320,
         ),
@@ -251,6 +252,11 @@ _BY_NAME = {setting.name: setting for setting in TABLE}
 def read(name: str) -> Any:
     """A setting's value. Raises KeyError for a name that is not in the table, else as `Setting.read`."""
     return _BY_NAME[name].read()
+
+
+def default(name: str) -> Any:
+    """What a setting is where nobody says."""
+    return _BY_NAME[name].default
 
 
 def mistakes() -> list[str]:

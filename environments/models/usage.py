@@ -40,14 +40,15 @@ class Usage(models.Model):
 
 
 class Consumption(models.Model):
-    """One day or one month of what an environment had reserved and used of the resources that cost money.
+    """One day, week or month of what an environment had reserved and used of the resources that cost money.
 
     CPU is in millicore-seconds, memory and storage in MiB-seconds, GPUs in GPU-seconds; peaks are in millicores,
-    MiB and GPUs. A month is the sum of its days (peaks: their greatest).
+    MiB and GPUs. A week, which begins on a Monday, and a month are the sums of their days (peaks: their greatest).
     """
 
     class Span(models.TextChoices):
         DAY = "day", "Day"
+        WEEK = "week", "Week"
         MONTH = "month", "Month"
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="consumption")

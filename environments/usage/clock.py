@@ -1,6 +1,6 @@
 """Hours and days as usage is counted in: UTC, whole seconds."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -18,3 +18,15 @@ def hour_of(moment: datetime) -> datetime:
 def day_of(moment: datetime) -> datetime:
     """The beginning of the day that a moment is in."""
     return hour_of(moment).replace(hour=0)
+
+
+def week_of(day: date) -> tuple[date, date]:
+    """The Monday of the week that a day is in, and the next one."""
+    monday = day - day.weekday() * DAY
+    return monday, monday + 7 * DAY
+
+
+def month_of(day: date) -> tuple[date, date]:
+    """The first day of the month that a day is in, and of the next one."""
+    first = day.replace(day=1)
+    return first, (first + 31 * DAY).replace(day=1)

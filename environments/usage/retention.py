@@ -27,6 +27,7 @@ def prune(now: datetime | None = None) -> int:
     deleted += _delete(days)
     for span, kept in (
         (Consumption.Span.DAY, settings.CONSUMPTION_DAILY_DAYS),
+        (Consumption.Span.WEEK, settings.CONSUMPTION_DAILY_DAYS),
         (Consumption.Span.MONTH, settings.CONSUMPTION_MONTHLY_DAYS),
     ):
         deleted += _delete(Consumption.objects.filter(span=span, start__lt=(today - timedelta(days=kept)).date()))

@@ -1,4 +1,4 @@
-"""Rolling up: days from hours, what was consumed from days, months from days.
+"""Rolling up: days from hours, what was consumed from days, weeks and months from days.
 
 Everything is computed anew from what is below it, so that a late run, a repeated one or one that was killed gives the
 same rows. A day only grows: hours are added to until they are pruned, and what is pruned takes nothing from its day.
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from environments.models import Consumption, Environment
 from environments.models.usage import Span, Usage
-from environments.usage.clock import DAY, day_of
+from environments.usage.clock import DAY, day_of, month_of, week_of
 from environments.usage.costs import consumption
 from environments.usage.hours import Sums, merge
 
@@ -34,7 +34,7 @@ class _Day:
 
 
 def roll_up(now: datetime | None = None) -> int:
-    """Bring days and months up to the hours: those of yesterday and today, and as many more as were missed.
+    """Bring days, weeks and months up to the hours: those of yesterday and today, and as many more as were missed.
 
     Gives how many days of an environment were written.
     """
@@ -50,7 +50,7 @@ def roll_up(now: datetime | None = None) -> int:
 
 
 def roll_up_day(day: datetime) -> int:
-    """Bring one day (its beginning, UTC) and its month up to the hours, where those tell of more than it says."""
+    """Bring one day (its beginning, UTC), its week and its month up to the hours, where those tell of more than it."""
     rolled = Usage.objects.filter(span=Span.DAY, start=day).values_list("environment_id", "seconds")
     done = dict(rolled.iterator())
     counted = _hours(day).values("environment_id").order_by().annotate(total=Sum("seconds"))
@@ -74,7 +74,8 @@ def _roll_up(batch: tuple[UUID, ...], day: datetime) -> None:
         days = list(_days(environments, day))
         _write_days(days, day)
         _write_consumption(days, day.date())
-        _write_month(environments, day.date().replace(day=1))
+        _write_sums(environments, Consumption.Span.WEEK, *week_of(day.date()))
+        _write_sums(environments, Consumption.Span.MONTH, *month_of(day.date()))
 
 
 def _days(environments: list[UUID], day: datetime) -> Iterator[_Day]:
@@ -116,16 +117,14 @@ def _write_consumption(days: list[_Day], start: date) -> None:
     _upsert(rows)
 
 
-def _write_month(environments: list[UUID], first: date) -> None:
-    """The month of some environments, the sum of its days."""
-    after = (first.replace(day=28) + 4 * DAY).replace(day=1)
+def _write_sums(environments: list[UUID], span: Consumption.Span, first: date, after: date) -> None:
+    """The week or month of some environments, the sum of its days."""
     days = Consumption.objects.filter(
         environment__in=environments, span=Consumption.Span.DAY, start__gte=first, start__lt=after
     )
     sums = {name: Sum(name) for name in ("seconds", *_SUMS)} | {name: Max(name) for name in _PEAKS}
     rows = [
-        Consumption(span=Consumption.Span.MONTH, start=first, **row)
-        for row in days.values("environment_id").order_by().annotate(**sums)
+        Consumption(span=span, start=first, **row) for row in days.values("environment_id").order_by().annotate(**sums)
     ]
     _upsert(rows)
 

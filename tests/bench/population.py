@@ -67,6 +67,7 @@ class Account:
     use: Use
     still: tuple[int, ...]
     offset: int
+    week: list[int] = field(default_factory=list)
     month: list[int] = field(default_factory=list)
 
 

@@ -1,6 +1,6 @@
 """A year of usage in the shape and the order in which the product writes it: hour by hour, day by day.
 
-The newest days come from their hours; the months of `Consumption` are the sums of its days.
+The newest days come from their hours; the weeks and months of `Consumption` are the sums of its days.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,6 +43,7 @@ class Writer:
             start = today - timedelta(days=ago)
             spans = self._day_of_hours(start, ago) if ago < HOUR_DAYS else self._day(start, ago)
             self._write_day(start, [(number, span) for number, span in enumerate(spans) if span[0]])
+        self._write_weeks(today.date())
         self._write_months(today.date())
 
     def _day(self, start: datetime, ago: int) -> list[Span]:
@@ -77,10 +78,20 @@ class Writer:
         day = start.date()
         if day.day == 1:
             self._write_months(day - timedelta(days=1))
+        if day.weekday() == 0:
+            self._write_weeks(day - timedelta(days=1))
         rows = [(number, _costs(self.accounts[number], span)) for number, span in spans]
         for number, costs in rows:
-            _add_to_month(self.accounts[number], costs)
+            account = self.accounts[number]
+            account.week, account.month = _summed(account.week, costs), _summed(account.month, costs)
         bulk.load(Consumption, _CONSUMPTION, self._consumption("day", day, rows))
+
+    def _write_weeks(self, day: date) -> None:
+        """The week of that day, as far as it has come."""
+        rows = [(number, account.week) for number, account in enumerate(self.accounts) if account.week]
+        bulk.load(Consumption, _CONSUMPTION, self._consumption("week", day - timedelta(days=day.weekday()), rows))
+        for account in self.accounts:
+            account.week = []
 
     def _write_months(self, day: date) -> None:
         """The month of that day, as far as it has come."""
@@ -163,11 +174,11 @@ def _costs(account: Account, span: Span) -> list[int]:
     return row
 
 
-def _add_to_month(account: Account, costs: list[int]) -> None:
+def _summed(row: list[int], costs: list[int]) -> list[int]:
     """Sums are added, peaks (every third column, from the fourth on) are compared."""
-    if not account.month:
-        account.month = list(costs)
-        return
-    month = account.month
-    for index, value in enumerate(costs):
-        month[index] = max(month[index], value) if index and index % 3 == 0 else month[index] + value
+    if not row:
+        return list(costs)
+    return [
+        max(old, new) if index and index % 3 == 0 else old + new
+        for index, (old, new) in enumerate(zip(row, costs, strict=True))
+    ]
