@@ -11,7 +11,8 @@ export PORT ?=
 export DATA ?=
 CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64) SALT_KEY=check OIDC_ISSUER=https://idp.example.com \
   OIDC_CLIENT_ID=portal OIDC_CLIENT_SECRET=check ALLOWED_HOSTS=portal.example.com PORTAL_URL=https://portal.example.com \
-  EMAIL_URL=smtp+tls://mail.example.com:587
+  EMAIL_URL=smtp+tls://mail.example.com:587 EMAIL_FROM=portal@example.com DATABASE_URL=postgres://portal@localhost/portal \
+  STATIC_ROOT=.state/static
 
 # Only what is asked for on the command line: a KUBECONFIG of the shell may be anybody's production.
 DEMO_CLUSTER := $(if $(filter command,$(firstword $(origin KUBECONFIG))),--kubeconfig '$(KUBECONFIG)')
@@ -46,6 +47,7 @@ check: .state/dev ## Tests, lint, types, architecture, templates, migrations, de
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
+	$(CHECK_ENV) $(BIN)/python manage.py collectstatic --no-input --verbosity 0
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(MAKE) test
 

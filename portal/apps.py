@@ -10,6 +10,6 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Import for their effect: checks and signal handlers register themselves."""
-        from portal import checks, logs, metrics, task_logs  # noqa: F401
+        from portal import checks, deploy_checks, logs, metrics, task_logs  # noqa: F401
 
         logs.conceal_settings()

@@ -26,7 +26,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from portal.figures import DatabaseCollector
 
-disable_created_metrics()  # a series more for each, which nothing here is computed from
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, which nothing here is computed from
 
 REQUEST_SECONDS = Histogram(
     "portal_request_seconds",

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from django.utils.csp import CSP
 
 from portal import logs
@@ -212,13 +213,18 @@ _IN_PROCESS = CELERY_BROKER_URL.startswith("memory:")
 # One process has nobody to leave messages to, and there acknowledgements wait for the next poll.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if _IN_PROCESS else 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else {"visibility_timeout": 600}
+# A broker that takes connections and says nothing must hold up no page: then, too, the sweep finds what is owed.
+_WAITS = {"socket_connect_timeout": 3.0, "socket_timeout": 5.0, "health_check_interval": 10}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else _WAITS | {"visibility_timeout": 600}
+# What nobody took in five minutes is out of date: sweeps that pile up while all workers are away would drown them.
+_FRESH = {"expires": 300.0}
+# By the clock, not by intervals: a beat that is restarted every day, without its file, would begin to count anew.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "environments.sweep", "schedule": SWEEP_SECONDS},
-    "end": {"task": "environments.end_environments", "schedule": 15 * 60.0},
-    "stranded": {"task": "environments.end_stranded", "schedule": 60.0},
-    "departures": {"task": "environments.find_departures", "schedule": 24 * 3600.0},
-    "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS},
+    "sweep": {"task": "environments.sweep", "schedule": SWEEP_SECONDS, "options": _FRESH},
+    "end": {"task": "environments.end_environments", "schedule": crontab(minute="*/15")},
+    "stranded": {"task": "environments.end_stranded", "schedule": 60.0, "options": _FRESH},
+    "departures": {"task": "environments.find_departures", "schedule": crontab(hour="3", minute="0")},
+    "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": 10 * 60.0},
     "prune": {"task": "environments.prune_usage", "schedule": 3600.0},
 }
@@ -294,6 +300,10 @@ SECURE = read("SECURE")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = read("HSTS_SECONDS") if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+# Said by portal/deploy_checks.py in the words of the settings that people set here.
+SILENCED_SYSTEM_CHECKS = [
+    f"security.W{number:03}" for number in (4, 5, 8, 9, 12, 16, 18, 20, 21, 25)
+]  # TLS and HSTS, secret keys, secure cookies, DEBUG, ALLOWED_HOSTS
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # answered over plain HTTP and under any Host
 TRUST_PROXY = read("TRUST_PROXY")
 if TRUST_PROXY:

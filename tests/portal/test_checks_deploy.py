@@ -1,0 +1,239 @@
+"""Every unsafe or contradictory setting is named in a sentence of its own, and a sound production has none to name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal import deploy_checks, env
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KEY = "kJ3x-9fQ2vW7_bN5mZ8tR1yL4pS6dH0gC-aE_uXoViTqBnMrKw"
+OTHER_KEY = "Zq8_rT2-yU6iO4pA0sD9fG7hJ3kL5zX1cV-bN_mQwErTyUiOpAs"
+
+#: What docker-compose.yml and deploy/ come to, in one place.
+GOOD = {
+    "SECRET_KEY": KEY,
+    "SALT_KEY": "a-salt-of-ones-own",
+    "PORTAL_URL": "https://portal.example.com",
+    "ALLOWED_HOSTS": "portal.example.com",
+    "TRUST_PROXY": "true",
+    "DATABASE_URL": "postgres://portal:a-password@postgres/portal",
+    "BROKER_URL": "redis://redis:6379/0",
+    "EMAIL_URL": "smtp+tls://portal:a-password@mail.example.com:587",
+    "EMAIL_FROM": "portal@example.com",
+    "OIDC_ISSUER": "https://idp.example.com/realms/company",
+    "OIDC_CLIENT_ID": "portal",
+    "OIDC_CLIENT_SECRET": "a-secret-of-the-client",
+    "METRICS_TOKEN": "c0ffee" * 6,
+}
+
+BAD = [
+    (
+        {"SECRET_KEY": ""},
+        "SECRET_KEY is not set: it needs at least 50 random characters (openssl rand -base64 48).",
+    ),
+    (
+        {"SECRET_KEY": "changeme"},
+        "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one in "
+        "SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+    ),
+    (
+        {"SECRET_KEY": "ab" * 40},
+        "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one in "
+        "SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+    ),
+    (
+        {"SECRET_KEY_FALLBACKS": f"{OTHER_KEY},{KEY}"},
+        "SECRET_KEY is also in SECRET_KEY_FALLBACKS: only former keys belong there.",
+    ),
+    (
+        {"SECRET_KEY_FALLBACKS": "hunter2"},
+        "SECRET_KEY_FALLBACKS has a weak key: whoever guesses it can sign in. Take it out soon.",
+    ),
+    (
+        {"SALT_KEY": "allotment"},
+        "SALT_KEY is the one that everybody knows: set one of your own before credentials are stored, since those "
+        "stored before have to be entered again.",
+    ),
+    ({"DEBUG": "true"}, "DEBUG is true: its error pages show code and settings to everybody."),
+    ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has *: name the hosts, or links can be made to lead elsewhere."),
+    ({"PORTAL_URL": "portal.example.com"}, "PORTAL_URL must be an address such as https://portal.example.com."),
+    (
+        {"PORTAL_URL": "https://portal.example.com/portal"},
+        "PORTAL_URL has a path: the portal is served at the root of its host.",
+    ),
+    (
+        {"ALLOWED_HOSTS": "localhost"},
+        "PORTAL_URL is at portal.example.com, which is not in ALLOWED_HOSTS: every page would be refused (400).",
+    ),
+    (
+        {"PORTAL_URL": "http://portal.example.com"},
+        "PORTAL_URL begins with http:// while SECURE is true: nobody could sign in. Use https://.",
+    ),
+    (
+        {"TRUST_PROXY": "false"},
+        "SECURE is true and TRUST_PROXY false: behind a proxy that ends TLS every page would redirect to itself. Set "
+        "TRUST_PROXY=true where a proxy always sets X-Forwarded-Proto itself.",
+    ),
+    ({"SECURE": "false"}, "SECURE is false: sessions cross the network in the clear, or could."),
+    ({"HSTS_SECONDS": "0"}, "HSTS_SECONDS is 0: a browser's first request may go over plain HTTP, each time."),
+    (
+        {"DATABASE_URL": "sqlite:///db.sqlite3"},
+        "DATABASE_URL is SQLite, which is right for one process on one machine only: use postgres://…",
+    ),
+    (
+        {"BROKER_URL": "memory://localhost"},
+        "BROKER_URL is memory, which reaches no other process: without one that does everything, nothing is worked "
+        "on. Use redis://…",
+    ),
+    (
+        {"BROKER_URL": "redis.example.com:6379"},
+        "BROKER_URL must begin with redis:// or rediss:// (or memory:// in one process).",
+    ),
+    (
+        {"MAIL_FOLDER": "/var/mail/portal"},
+        "MAIL_FOLDER is set: messages stay in a folder, and platform admins can read everybody's. It is for the demo.",
+    ),
+    (
+        {"EMAIL_URL": "consolemail://"},
+        "EMAIL_URL sends nothing: nobody is told that an environment ends. Use smtp+tls://…",
+    ),
+    (
+        {"EMAIL_URL": "smtp://portal:a-password@mail.example.com:25"},
+        "EMAIL_URL sends its password in the clear: use smtp+tls:// or smtp+ssl://.",
+    ),
+    (
+        {"EMAIL_FROM": "allotment@localhost"},
+        "EMAIL_FROM is allotment@localhost, which mail servers refuse: set an address of yours.",
+    ),
+    (
+        {"OIDC_ISSUER": ""},
+        "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER: SSO is off.",
+    ),
+    (
+        {"OIDC_ISSUER": "idp.example.com"},
+        "OIDC_ISSUER must be an address such as https://idp.example.com/realms/company.",
+    ),
+    (
+        {"OIDC_ISSUER": "http://idp.example.com"},
+        "OIDC_ISSUER begins with http://: whoever is on the way could sign in as anybody.",
+    ),
+    ({"OIDC_SCOPES": "profile,email"}, "OIDC_SCOPES lacks openid: the provider would give no identity."),
+    ({"GROUPS_CLAIM": ""}, "GROUPS_CLAIM is empty: nobody gets a team or a role by SSO."),
+    ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty: nobody becomes a platform admin by SSO."),
+    (
+        {"LABEL_DOMAIN": "Not A Domain"},
+        "LABEL_DOMAIN is 'Not A Domain': it must be a domain such as allotment.example.com.",
+    ),
+    (
+        {"LABEL_DOMAIN": "allotment.k8s.io"},
+        "LABEL_DOMAIN is allotment.k8s.io: Kubernetes keeps that domain for itself.",
+    ),
+    ({"PORTAL_NAME": "Two\nlines"}, "PORTAL_NAME must be one line of text: it stands in subjects of e-mails."),
+    (
+        {"COLLECTED_STATIC": "false"},
+        "COLLECTED_STATIC is false: browsers would fetch every asset anew. It is for the demo.",
+    ),
+    ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets: run manage.py collectstatic."),
+    (
+        {"LEASE_SECONDS": "10"},
+        "LEASE_SECONDS is 10, and one call may last 65 s: a second worker could begin before the first is done.",
+    ),
+    (
+        {"SWEEP_SECONDS": "600"},
+        "SWEEP_SECONDS is 600: what is due in more than a minute, or was lost with the broker, waits as long as that. "
+        "60 or less is right.",
+    ),
+    (
+        {"RESYNC_SECONDS": "60"},
+        "RESYNC_SECONDS is below OBSERVE_SECONDS: each environment costs more than its cluster.",
+    ),
+    (
+        {"DENIED_NETWORKS": "10.0.0.0/8"},
+        "DENIED_NETWORKS lets 169.254.169.254 be reached: that is where clouds keep the machine's credentials.",
+    ),
+    ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL is DEBUG: libraries write more than is needed, and more than is wanted."),
+    (
+        {"METRICS_TOKEN": "short"},
+        "METRICS_TOKEN is short: it needs at least 20 random characters (openssl rand -hex 20).",
+    ),
+    (
+        {"PROMETHEUS_MULTIPROC_DIR": None},
+        "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR: of several processes each would tell its own numbers "
+        "only.",
+    ),
+    (
+        {"METRICS_TOKEN": "", "METRICS_WORKER_PORT": "9000"},
+        "METRICS_WORKER_PORT is set without METRICS_TOKEN: nothing is served there.",
+    ),
+]
+
+
+@pytest.fixture
+def good(tmp_path) -> dict[str, str]:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "staticfiles.json").write_text("{}")
+    return GOOD | {"STATIC_ROOT": str(tmp_path / "static"), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")}
+
+
+@pytest.fixture
+def problems(monkeypatch, good):
+    """What is said of a production that differs from the good one in this."""
+
+    def find(changes: dict[str, str | None]) -> list[str]:
+        for setting in env.TABLE:
+            monkeypatch.delenv(setting.name, raising=False)
+        for name, value in (good | changes).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        assert env.mistakes() == []
+        values = {setting.name: setting.read() for setting in env.TABLE}
+        return [message.msg for message in deploy_checks.problems(values)]
+
+    return find
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD, ids=[str(changes)[:60] for changes, _ in BAD])
+def test_a_bad_setting_is_named_in_exactly_its_sentence(problems, changes, sentence):
+    assert problems(changes) == [sentence]
+    for secret in ("changeme", "hunter2", "a-password"):
+        assert secret not in sentence
+
+
+def test_a_sound_production_has_nothing_to_name(problems):
+    assert problems({}) == []
+
+
+def test_local_accounts_without_mail_are_told_once(problems):
+    assert problems({"EMAIL_URL": "consolemail://", "LOCAL_ACCOUNTS": "true"}) == []  # portal.W002 says it
+
+
+def test_each_message_has_a_number_of_its_own(problems):
+    source = (ROOT / "portal" / "deploy_checks.py").read_text(encoding="utf-8")
+    numbers = [part.split('"')[0] for part in source.split('id="')[1:]]
+    assert len(numbers) == len(set(numbers))
+    assert len(numbers) == len({sentence for _, sentence in BAD})
+
+
+def check(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO"]
+    surroundings = {"PATH": os.environ["PATH"]} | variables
+    return subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_finds_nothing_in_a_sound_production(good):
+    done = check(good)
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout + done.stderr
+
+
+def test_the_command_names_everything_at_once_and_no_secret(good):
+    done = check(good | {"SECRET_KEY": "hunter2", "SECURE": "false", "OIDC_CLIENT_SECRET": "", "DEBUG": "true"})
+    assert done.returncode == 1
+    for number in ("portal.W010", "portal.W015", "portal.E002", "portal.E011"):
+        assert number in done.stderr
+    assert "security." not in done.stderr, "Django's own words for the same are silenced"
+    assert "hunter2" not in done.stdout + done.stderr
