@@ -1,0 +1,35 @@
+"""What the queue may and may not do to the rest: a broker that says nothing, a beat that never lives for a day."""
+
+import socket
+
+import pytest
+from celery import Celery
+from celery.schedules import crontab
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from portal import settings as portal_settings
+
+
+def test_a_broker_that_takes_connections_and_says_nothing_holds_up_no_request():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        waits = portal_settings._WAITS | {"socket_timeout": 0.2}
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        app = Celery("silent", broker=url, broker_transport_options=waits, set_as_current=False)
+        with pytest.raises((OperationalError, OSError)):
+            app.send_task("environments.sweep", retry=False)
+
+
+def test_every_wait_for_the_broker_is_shorter_than_a_page_may_take():
+    assert portal_settings._WAITS["socket_connect_timeout"] + portal_settings._WAITS["socket_timeout"] < 10
+
+
+@pytest.mark.parametrize("name", sorted(settings.CELERY_BEAT_SCHEDULE))
+def test_what_comes_seldom_comes_by_the_clock_however_often_beat_is_restarted(name):
+    schedule = settings.CELERY_BEAT_SCHEDULE[name]["schedule"]
+    assert isinstance(schedule, crontab) or schedule <= 3600
+
+
+@pytest.mark.parametrize("name", ["sweep", "observe", "stranded"])
+def test_what_comes_often_does_not_pile_up_while_the_workers_are_away(name):
+    assert settings.CELERY_BEAT_SCHEDULE[name]["options"]["expires"] <= 300
