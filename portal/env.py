@@ -190,7 +190,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "CONSUMPTION_DAILY_DAYS",
             "int",
             800,
-            "How many days each day's and week's consumption is kept: what reports add up and compare with what was before.",
+            "How many days each day's and week's consumption is kept: what reports add up and compare with what was "
+            "before.",
             least=92,
             most=7320,
         ),
