@@ -25,8 +25,17 @@ Object = dict[str, Any]
 
 _MOST_SECONDS = 3600  # that anybody asks us to wait
 _LIMITS = {"name": 253, "uid": 64, "namespace": 63}  # characters; a uid as the portal stores it
-_MAPS = ("spec", "status", "metadata.labels", "metadata.annotations", "status.hard", "status.used")
-_LISTS = ("metadata.managedFields", "status.conditions", "subjects")
+_TEXTS, _MAPS = frozenset({str, int, bool}), frozenset({dict})
+
+#: Where a part is (empty: at the top), its names, its form, and what may be in it. What holds others comes first.
+_PARTS: tuple[tuple[str, tuple[str, ...], type, frozenset[type]], ...] = (
+    ("", ("spec", "status"), dict, frozenset()),
+    ("metadata", ("labels", "annotations"), dict, _TEXTS),
+    ("status", ("hard", "used"), dict, _TEXTS),
+    ("metadata", ("managedFields",), list, _MAPS),
+    ("status", ("conditions",), list, _MAPS),
+    ("", ("subjects",), list, _MAPS),
+)
 
 
 def bad_answer(what: str) -> TemporaryError:
@@ -70,20 +79,25 @@ _NAMELESS = ("SelfSubjectReview", "SelfSubjectAccessReview", "SubjectAccessRevie
 def _checked(kind: str, item: Any) -> Object:
     if not isinstance(item, dict) or not isinstance(item.get("metadata", {}), dict):
         raise bad_answer(f"has a {kind} without metadata")
-    item = {key: value for key, value in item.items() if value is not None}
-    item["metadata"] = {key: value for key, value in item.get("metadata", {}).items() if value is not None}
-    metadata = item["metadata"]
+    metadata = _without_null(item.get("metadata", {}))
+    item = _without_null(item) | {"metadata": metadata}
     for key, most in _LIMITS.items():
         value = metadata.get(key, "" if key == "namespace" or kind in _NAMELESS else None)
         if not isinstance(value, str) or len(value) > most:
             raise bad_answer(f"has a {kind} without a proper {key}")
     if not _is_moment(metadata.get("creationTimestamp", _ANY_MOMENT)):
         raise bad_answer(f"has a {kind} whose creationTimestamp cannot be read")
-    for path in _MAPS:
-        _require(kind, item, path, dict)
-    for path in _LISTS:
-        _require(kind, item, path, list)
+    for place, names, form, inner in _PARTS:
+        holder = item.get(place, {}) if place else item
+        for name in names:
+            value = holder.get(name)
+            if value is not None and not _fits(value, form, inner):
+                raise bad_answer(f"has a {kind} whose {f'{place}.{name}'.strip('.')} cannot be read")
     return item
+
+
+def _without_null(found: Object) -> Object:
+    return {key: value for key, value in found.items() if value is not None}
 
 
 _ANY_MOMENT = "2026-01-01T00:00:00Z"
@@ -96,21 +110,11 @@ def _is_moment(text: Any) -> bool:
         return False
 
 
-def _require(kind: str, item: Object, path: str, form: type) -> None:
-    """Raises TemporaryError (BadAnswer) where a part is there and of another form; maps of the metadata hold texts."""
-    *parents, last = path.split(".")
-    holder = item
-    for parent in parents:
-        holder = holder.get(parent) or {}
-    value = holder.get(last)
-    if value is None:
-        return
-    inner: tuple[Any, ...] = ()
-    if isinstance(value, dict) and parents:
-        inner = tuple(value.values())
-    fits = isinstance(value, form) and all(isinstance(each, str | int) for each in inner)
-    if not fits or (isinstance(value, list) and not all(isinstance(each, dict) for each in value)):
-        raise bad_answer(f"has a {kind} whose {path} cannot be read")
+def _fits(value: Any, form: type, inner: frozenset[type]) -> bool:
+    """Whether a part has its form, and what is in it one of theirs. A list page has thousands: no Python a value."""
+    if type(value) is not form:
+        return False
+    return not inner or inner.issuperset(map(type, value.values() if form is dict else value))
 
 
 def unreachable(error: Exception) -> TemporaryError:

@@ -1,5 +1,6 @@
 """From rows to the plain facts that manifests and steps are made of."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from environments import cluster, directory
 from environments import naming as naming_rules
 from environments.directory import GroupKey
 from environments.manifests import Desired
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, Group, Member
 from environments.network_policies import Neighbours
 from environments.phases import Role
 from environments.steps import binding
@@ -65,17 +66,27 @@ def context(environment: Environment) -> Context:
 
 
 def _groups(environment: Environment) -> tuple[GroupState, ...]:
-    return tuple(
-        GroupState(
-            Role(group.role),
-            GroupKey(group.name, str(environment.pk), f"{group.role} of namespace {environment.namespace}"),
-            group.directory_id,
-        )
-        for group in environment.groups.all()
-    )
+    return group_states(environment.groups.all(), str(environment.pk), environment.namespace)
 
 
 def _members(environment: Environment) -> tuple[MemberState, ...]:
+    return member_states(environment.members.all(), str(environment.pk))
+
+
+def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
+    """One environment's groups, from their rows."""
+    return tuple(
+        GroupState(
+            Role(group.role),
+            GroupKey(group.name, environment_id, f"{group.role} of namespace {namespace}"),
+            group.directory_id,
+        )
+        for group in rows
+    )
+
+
+def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberState, ...]:
+    """One environment's members, from their rows."""
     return tuple(
         MemberState(
             member.pk,
@@ -85,7 +96,7 @@ def _members(environment: Environment) -> tuple[MemberState, ...]:
             member.wanted,
             member.directory_id,
             member.in_group,
-            naming_rules.account(str(environment.pk), member.email) if member.has_account else "",
+            naming_rules.account(environment_id, member.email) if member.has_account else "",
         )
-        for member in environment.members.all()
+        for member in rows
     )

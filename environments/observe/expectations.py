@@ -3,25 +3,33 @@
 Facts are small and their templates shared; objects are made when there is something to compare them with.
 """
 
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import batched, chain
 from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from environments import desired as facts
 from environments import manifests
+from environments import spec as template_spec
 from environments.cluster import Manifest
 from environments.manifests import Desired
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
 from environments.phases import Phase
 from environments.spec import TemplateSpec, extras
 from environments.spec.base import PLACEHOLDER
+from environments.steps import binding
 
-_NEEDED = (
-    *("name", "namespace", "purpose", "spec", "size", "parameters", "cluster_id"),
-    *("owner__email", "team__name", "version__template__slug"),
-)
-_BATCH = 500
+_BATCH = 500  # environments a query
+
+_ENVIRONMENT = ("pk", "name", "namespace", "owner__email", "version__template__slug", "size", "team__name", "purpose")
+_GROUP = ("environment_id", "role", "name", "directory_id")
+_MEMBER = ("environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account")
 
 
 def observed(row: Cluster) -> EnvironmentQuerySet:
@@ -30,20 +38,56 @@ def observed(row: Cluster) -> EnvironmentQuerySet:
 
 
 def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
-    """The facts of a cluster's environments by id, all of them or `only` some."""
+    """The facts of a cluster's environments by id, all of them or `only` some.
+
+    What `desired.desired_with_bindings` says of each, without a model object for every row: ten thousand environments
+    would take seconds and hundreds of megabytes.
+    """
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
-    rows = rows.select_related("owner", "team", "version__template").only(*_NEEDED)
-    found = {}
-    for environment in rows.prefetch_related("groups", "members").order_by("pk").iterator(chunk_size=_BATCH):
-        environment.cluster = row
-        found[str(environment.pk)] = facts.desired_with_bindings(environment)
+    columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
+    found: dict[str, Desired] = {}
+    stream = columns.values_list(*_ENVIRONMENT, "parameters", "spec_text", named=True).iterator(_BATCH)
+    for batch in batched(stream, _BATCH, strict=False):
+        keys = [each.pk for each in batch]
+        groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
+        members = _by_environment(Member.objects.filter(environment__in=keys).values_list(*_MEMBER, named=True))
+        for each in batch:
+            found[str(each.pk)] = _facts(row, each, groups[each.pk], members[each.pk])
     return found
+
+
+def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
+    found = defaultdict(list)
+    for each in rows:
+        found[each.environment_id].append(each)
+    return found
+
+
+def _facts(row: Cluster, each: Any, groups: list[Any], members: list[Any]) -> Desired:
+    key = str(each.pk)
+    states = facts.group_states(groups, key, each.namespace), facts.member_states(members, key)
+    return Desired(
+        environment_id=key,
+        name=each.name,
+        namespace=each.namespace,
+        owner=each.owner__email,
+        template=each.version__template__slug,
+        spec=template_spec.parse_text(each.spec_text),
+        label_domain=settings.LABEL_DOMAIN,
+        size=each.size,
+        team=each.team__name or "",
+        purpose=each.purpose,
+        parameters=tuple(each.parameters.items()),
+        bindings=binding.bindings(*states, facts.naming(row)),
+        account_namespace=row.account_namespace,
+        neighbours=facts.neighbours(row),
+    )
 
 
 def more_kinds(expected: Iterable[Desired]) -> set[str]:
     """The kinds that templates in use add to what every environment has."""
     specs = {id(each.spec): each.spec for each in expected}.values()
-    kinds = set().union(*(extras.kinds(spec.manifests) for spec in specs))
+    kinds = set(chain.from_iterable(extras.kinds(spec.manifests) for spec in specs))
     return kinds if all(spec.automount_token for spec in specs) else kinds | {"ServiceAccount"}
 
 
@@ -68,13 +112,14 @@ class Wanted:
         self._documents: dict[tuple[Any, ...], list[Manifest]] = {}
         self._placeholders: dict[int, tuple[TemplateSpec, list[str]]] = {}
 
-    def of(self, kind: str, desired: Desired) -> list[Manifest]:
+    def of(self, kind: str, desired: Desired) -> Iterator[Manifest]:
         """The objects of this kind."""
-        own = _GOVERNING.get(kind, lambda _: [])(desired)
-        if not desired.spec.manifests:
-            return own
-        extra = (manifests.extra_object(desired, each) for each in self._extras(desired) if each["kind"] == kind)
-        return list(chain(own, extra))
+        if kind in _GOVERNING:
+            yield from _GOVERNING[kind](desired)
+        if desired.spec.manifests:
+            for document in self._extras(desired):
+                if document["kind"] == kind:
+                    yield manifests.extra_object(desired, document)
 
     def _extras(self, desired: Desired) -> list[Manifest]:
         """A template's own documents, filled in once for all environments that have the same values in them.
@@ -82,9 +127,10 @@ class Wanted:
         None where something is wrong with them: the step says what.
         """
         spec, values = desired.spec, dict(desired.parameters)
-        # The spec is kept beside its names: its id means nothing once it is gone.
-        _, names = self._placeholders.setdefault(id(spec), (spec, sorted(set(PLACEHOLDER.findall(spec.manifests)))))
-        key = (id(spec), *(values.get(name) for name in names))
+        if id(spec) not in self._placeholders:
+            # The spec is kept beside its names: its id would mean nothing once it is gone.
+            self._placeholders[id(spec)] = spec, sorted(set(PLACEHOLDER.findall(spec.manifests)))
+        key = (id(spec), *(values.get(name) for name in self._placeholders[id(spec)][1]))
         if key not in self._documents:
             try:
                 self._documents[key] = extras.documents(spec, values)

@@ -8,7 +8,7 @@ from environments.spec.base import InvalidSpecError, Place, Problem, Strict, sub
 from environments.spec.network import Network
 from environments.spec.parameters import Kind, Mode, Parameter
 from environments.spec.parts import Extension, Limits, Naming, PodSecurity, Size
-from environments.spec.template import TemplateSpec, dump, parse, parse_stored, render_quota
+from environments.spec.template import TemplateSpec, dump, parse, parse_stored, parse_text, render_quota
 
 __all__ = [
     "Extension",
@@ -28,6 +28,7 @@ __all__ = [
     "dump",
     "parse",
     "parse_stored",
+    "parse_text",
     "render_quota",
     "substitute",
 ]
