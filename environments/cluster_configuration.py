@@ -44,6 +44,7 @@ def configuration(connection: Connection) -> client.Configuration:
                 found.api_key = {"BearerToken": f"Bearer {credential}"}
                 if connection.certificate_authority:
                     found.ca_cert_data = connection.certificate_authority
+        _refuse_unsendable(found)
     except (ConfigException, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError):
         raise PermanentError(
             "The cluster's credential cannot be read. A platform admin has to enter it again.",
@@ -54,6 +55,12 @@ def configuration(connection: Connection) -> client.Configuration:
     found.retries = urllib3.Retry(0, redirect=False)
     found.connection_pool_maxsize = POOL
     return found
+
+
+def _refuse_unsendable(found: client.Configuration) -> None:
+    """What cannot be a header is quoted by the error about it: it never gets that far."""
+    if not all(key.isascii() and key.isprintable() for key in found.api_key.values()):
+        raise ValueError
 
 
 _FILE_KEYS = ("tokenFile", "client-certificate", "client-key", "certificate-authority")

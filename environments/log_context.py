@@ -30,6 +30,11 @@ def begin(**fields: Field) -> None:
     _hidden.set(())
 
 
+def add(**fields: Field) -> None:
+    """Say these too until the block of `bound` around this ends."""
+    _fields.set((_fields.get() or {}) | fields)
+
+
 @contextmanager
 def bound(**fields: Field) -> Iterator[None]:
     """Say these too for as long as the block lasts."""
@@ -68,7 +73,7 @@ def conceal(*secrets: str) -> None:
         before = len(_secrets)
         for secret in secrets:
             if len(secret) >= _SHORTEST:
-                _secrets[secret] = None
+                _secrets.update({secret: None, repr(secret)[1:-1]: None})  # the latter as an error quotes it
         if len(_secrets) == before:
             return
         while len(_secrets) > _MOST_SECRETS:

@@ -18,8 +18,8 @@ from environments.errors import ReconcileError
 from environments.lifecycle import Lease, LeaseLostError, SupersededError
 from environments.models import Environment, Event
 from environments.phases import Phase, Status
-from environments.runner import Attempt
-from environments.steps import REMOVALS, STEPS
+from environments.runner import Attempt, Task
+from environments.steps import REMOVALS, STEPS, binding
 from environments.steps.base import Step
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
         .prefetch_related("groups", "members", "conditions")
         .get(pk=lease.environment_id)
     )
+    log_context.add(namespace=environment.namespace)
     steps = STEPS if environment.wanted else REMOVALS
     tries = {condition.type: condition.attempts for condition in environment.conditions.all()}
     recorder = _Recorder(lease, tries)
@@ -129,8 +130,14 @@ class _Recorder:
             self.next_at = next_at
         if attempt.status != Status.DONE:
             words = (self._lease.environment_id, attempt.step.type, attempt.status, attempt.reason, next_at)
-            logger.info("environment %s, step %s: %s (%s), next try at %s", *words)
+            said = {"step": attempt.step.type}
+            logger.info("environment %s, step %s: %s (%s), next try at %s", *words, extra={"fields": said})
         lifecycle.record_attempt(self._lease, attempt, next_try_at=next_at)
+
+    def withdrawn(self, attempt: Attempt) -> None:
+        """Write down that somebody was taken out first. Where that failed, the step itself says so in its turn."""
+        if attempt.status == Status.DONE:
+            lifecycle.record_attempt(self._lease, attempt, next_try_at=None)
 
     def _next_try(self, attempt: Attempt) -> datetime | None:
         if attempt.status == Status.WAITING:
@@ -148,6 +155,8 @@ def _attempts(environment: Environment, steps: tuple[Step, ...], record: _Record
         attempt = Attempt(steps[0], Status.FAILED, error.reason, error.message, 0)
         record(attempt)
         return [attempt]
+    if environment.wanted and binding.is_leaving(context):
+        record.withdrawn(runner.attempt(Task(binding.STEP, binding.withdraw, frozenset()), context))
     tasks = runner.ensuring(steps) if environment.wanted else runner.removing(steps)
     return runner.run(tasks, context, record, workers=settings.RECONCILE_WORKERS)
 
