@@ -3,7 +3,7 @@
 from typing import Any
 
 from environments import manifests
-from environments.cluster import Manifest
+from environments.cluster import FIELD_MANAGER, Manifest
 from environments.cluster_answers import AlreadyExistsError
 from environments.errors import PermanentError
 from environments.facts import Facts
@@ -56,7 +56,17 @@ def _create(context: Context, wanted: Manifest) -> Manifest:
 
 
 def _is_ours(context: Context, live: Manifest) -> bool:
-    return manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id)
+    """Whether the portal made it: it bears our id, and is the one we know or one that we wrote to.
+
+    Somebody may delete ours and make another with the same labels; what is in that one is anybody's guess. One of ours
+    whose uid is not on record yet was made by a run that died.
+    """
+    if not manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id):
+        return False
+    metadata = live["metadata"]
+    if context.namespace_uid in ("", metadata["uid"]):
+        return True
+    return any(each.get("manager") == FIELD_MANAGER for each in metadata.get("managedFields") or [])
 
 
 def _why_terminating(live: Manifest) -> str:
