@@ -47,7 +47,7 @@ def column_chart(
         description=_describe_columns(labels, series, units),
         legend=[Key(look, name) for name, look, _ in series],
         table=_column_table(labels, series, units),
-        y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.say(value)) for value in ticks],
+        y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.say(value) if value else "0") for value in ticks],
         # Counted from the end, so that the newest has its label.
         x_ticks=[
             Tick(px((index + 0.5) * group), label)

@@ -45,7 +45,7 @@ def time_chart(
         legend=[Key(each.look, each.name) for each in drawn],
         table=time_table(series, units, begin),
         note=" ".join(filter(None, notes)),
-        y_ticks=[Tick(px(ROOM_ABOVE + scale.y(value)), units.say(value)) for value in ticks],
+        y_ticks=[Tick(px(ROOM_ABOVE + scale.y(value)), units.say(value) if value else "0") for value in ticks],
         x_ticks=time_ticks(begin, end),
         paths=[path for each in drawn for path in _paths(each, scale)],
         strips=_strips(series, scale, units),

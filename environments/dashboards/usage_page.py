@@ -180,17 +180,16 @@ def _resource_chart(
 
 def _change(resource: str, rows: list[Point], period: Period) -> str:
     """The last change of the limit, in words."""
-    changes = [(new, old) for old, new in pairwise(rows) if old.hard != new.hard]
+    changes = [number for number, (old, new) in enumerate(pairwise(rows), 1) if old.hard != new.hard]
     if not changes:
         return ""
-    new, old = changes[-1]
-    # The hour in which it changed has a mean of both limits: what it became is in the one after.
-    after = next((row.hard for row in rows if row.start > new.start), new.hard)
-    first, last = (quantities.human(resource, hard) for hard in (old.hard, after))
-    if first == last:
-        return ""
-    when = f"{new.start:%-d %B, %H:%M}" if period.step < _DAY else f"{new.start:%-d %B}"
-    return f"The limit went from {first} to {last} on {when}."
+    last = first = changes[-1]
+    if last - 1 in changes:  # the hour or day in which it changed has a mean of both limits
+        first = last - 1
+    old, new = (quantities.human(resource, rows[number].hard) for number in (first - 1, last))
+    start = rows[first].start
+    when = f"{start:%-d %B, %H:%M}" if period.step < _DAY else f"{start:%-d %B}"
+    return f"The limit went from {old} to {new} on {when}."
 
 
 def _now(resource: str, used: str, hard: str) -> str:

@@ -41,7 +41,7 @@ def read(environment: Environment) -> Workloads:
     client = cluster.connect(environment.cluster, timeout=TIMEOUT)
     _check_ours(client, environment)
     pods = list(_some(client, "Pod", environment.namespace, "status.phase!=Succeeded", _MOST_PODS))
-    events = list(_some(client, "Event", environment.namespace, "type=Warned", _MOST_EVENTS))
+    events = list(_some(client, "Event", environment.namespace, "type=Warning", _MOST_EVENTS))
     now = timezone.now()
     found, warned = troubles(pods, now), warnings(events, now)
     return Workloads(

@@ -84,6 +84,8 @@ def failure(reason: str) -> str:
 
 def warning(reason: str, message: str) -> str:
     """A Warning event. Empty where the message says it best itself."""
+    if reason == "Failed" and "pull image" in message:
+        return "An image cannot be pulled. Is its name right, does it exist, and may the namespace read it?"
     return _refusal(message) or _EVENTS.get(reason, "") or _scheduling(reason, message)
 
 

@@ -9,11 +9,13 @@ from allauth.socialaccount.models import SocialAccount
 from django.core.management import call_command
 from django.db import close_old_connections
 from django.db.models import F
+from django.utils import timezone
 
 from environments import actions, tasks
 from environments.models import Cluster, Directory, Environment, Event, Team, Template, TemplateVersion, User
 from environments.phases import SETTLED, Role
 from portal import sso
+from portal.demo import past
 from portal.demo.idp import GROUPS, PEOPLE, IdentityProvider
 from portal.demo.places import Place
 from portal.roles import apply_claim
@@ -22,13 +24,15 @@ logger = logging.getLogger(__name__)
 
 #: owner, template, name, purpose, size, cluster, collaborators, age in days
 ENVIRONMENTS: tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], ...] = (
-    ("dana", "namespace", "checkout refunds", "Refund flow, sprint 24", "", 0, {"theo": Role.DEVELOPER}, 12),
+    ("dana", "namespace", "checkout refunds", "Refund flow, sprint 24", "", 0, {"theo": Role.DEVELOPER}, 97),
     ("dana", "preview", "pr 418", "Review of the new basket", "", 0, {"max": Role.VIEWER}, 1),
-    ("theo", "namespace", "payment sandbox", "Trying the new payment provider", "", 0, {"nils": Role.VIEWER}, 33),
-    ("theo", "gpu-namespace", "fraud model", "Weekly training of the fraud model", "medium_with_gpu", 1, {}, 5),
+    ("theo", "namespace", "payment sandbox", "Trying the new payment provider", "", 0, {"nils": Role.VIEWER}, 64),
+    ("theo", "gpu-namespace", "fraud model", "Weekly training of the fraud model", "medium_with_gpu", 1, {}, 38),
     ("sam", "gpu-namespace", "ranking", "Search ranking experiments", "small", 1, {}, 20),
     ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
 )
+_LIVED = timedelta(days=12)
+_WARMING = 8.0  # seconds for the simulated teams to start something, so that the past leads up to it
 _PATIENCE = 60.0  # seconds for the environments to settle before their age is written
 
 
@@ -116,20 +120,26 @@ def _environment(
 
 
 def _age_all(made: list[tuple[Environment, int]]) -> None:
-    """Once all are settled, move their history into the past."""
+    """Once all are settled, move their history into the past, and write down what they used since."""
     end = time.monotonic() + _PATIENCE
     ids = [environment.pk for environment, _ in made]
     while time.monotonic() < end and Environment.objects.filter(pk__in=ids).exclude(phase__in=SETTLED).exists():
         time.sleep(0.2)
     for environment, days in made:
         _age(environment, timedelta(days=days))
+    time.sleep(_WARMING)
     tasks.observe_clusters.delay()
+    time.sleep(1)
+    for environment in Environment.objects.filter(pk__in=ids):
+        past.write(environment)
+    past.roll_up(timezone.now() - past.LONGEST, timezone.now())
     close_old_connections()
 
 
 def _age(environment: Environment, days: timedelta) -> None:
+    lived = min(days / 2, _LIVED)  # of the time since it was last extended
     Environment.objects.filter(pk=environment.pk).update(
-        created_at=F("created_at") - days, ready_at=F("ready_at") - days, ends_at=F("ends_at") - days / 2
+        created_at=F("created_at") - days, ready_at=F("ready_at") - days, ends_at=F("ends_at") - lived
     )
     Event.objects.filter(environment=environment).update(at=F("at") - days)
     environment.conditions.update(last_transition_at=F("last_transition_at") - days)

@@ -89,11 +89,20 @@ def running(found: Object, now: str) -> Object:
     return {"phase": "Running", "startTime": now, **_conditions("True"), **_containers(found, state, 0, ready=True)}
 
 
-def crashing(found: Object, now: str, restarts: int) -> Object:
+def crashing(found: Object, now: str, restarts: int, *, out_of_memory: bool = False) -> Object:
     """The status of a pod whose container ends again and again."""
     waiting = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}
-    containers = _containers(found, {"waiting": waiting}, restarts, ready=False)
+    how = {"exitCode": 137, "reason": "OOMKilled"} if out_of_memory else {"exitCode": 1, "reason": "Error"}
+    containers = _containers(found, {"waiting": waiting}, restarts, ready=False, last={"terminated": how})
     return {"phase": "Running", "startTime": now, **_conditions("False"), **containers}
+
+
+def unpullable(found: Object, now: str) -> Object:
+    """The status of a pod whose image is not to be had."""
+    image = found["spec"]["containers"][0]["image"]
+    waiting = {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
+    containers = _containers(found, {"waiting": waiting}, 0, ready=False)
+    return {"phase": "Pending", "startTime": now, **_conditions("False"), **containers}
 
 
 def unschedulable() -> Object:
@@ -149,11 +158,9 @@ def _share(hard: dict[str, str], names: tuple[str, ...], parts: int, *, smallest
     return str(Quantity(low.value * steps, low.binary))
 
 
-def _containers(found: Object, state: Object, restarts: int, *, ready: bool) -> Object:
-    statuses = [
-        {"name": each["name"], "image": each["image"], "ready": ready, "restartCount": restarts, "state": state}
-        for each in found["spec"]["containers"]
-    ]
+def _containers(found: Object, state: Object, restarts: int, *, ready: bool, last: Object | None = None) -> Object:
+    how = {"ready": ready, "restartCount": restarts, "state": state} | ({"lastState": last} if last else {})
+    statuses = [{"name": each["name"], "image": each["image"], **how} for each in found["spec"]["containers"]]
     return {"containerStatuses": statuses}
 
 

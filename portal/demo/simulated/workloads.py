@@ -135,6 +135,8 @@ class Workloads:
                 message = "0/3 nodes are available: 3 Insufficient memory."
                 self._become(namespace, pod, shapes.unschedulable())
                 self._say(pod, "FailedScheduling", message, "default-scheduler", warning=True)
+            elif chance < 0.11:
+                self._fail_to_pull(namespace, pod)
             elif chance < 0.8:
                 self._start(namespace, pod)
             return
@@ -152,6 +154,11 @@ class Workloads:
         )
         self._say(pod, "Started", f"Started container {pod['spec']['containers'][0]['name']}", "kubelet")
 
+    def _fail_to_pull(self, namespace: str, pod: Object) -> None:
+        image = pod["spec"]["containers"][0]["image"]
+        self._become(namespace, pod, shapes.unpullable(pod, timestamp()))
+        self._say(pod, "Failed", f'Failed to pull image "{image}": not found', "kubelet", warning=True)
+
     def _recover(self, namespace: str, pod: Object, restarts: int, chance: float) -> None:
         if chance < 0.25:
             self._start(namespace, pod)
@@ -160,7 +167,8 @@ class Workloads:
 
     def _crash(self, namespace: str, pod: Object, restarts: int) -> None:
         container = pod["spec"]["containers"][0]["name"]
-        self._become(namespace, pod, shapes.crashing(pod, timestamp(), restarts))
+        is_hungry = random.Random(pod["metadata"]["name"]).random() < 0.4  # noqa: S311
+        self._become(namespace, pod, shapes.crashing(pod, timestamp(), restarts, out_of_memory=is_hungry))
         message = f"Back-off restarting failed container {container} in pod {pod['metadata']['name']}"
         self._say(pod, "BackOff", message, "kubelet", warning=True)
 

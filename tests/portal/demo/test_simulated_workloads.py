@@ -71,7 +71,7 @@ def test_pods_are_of_all_sorts_and_events_tell_of_them(cluster, admin, homes):
                 waiting.add(container["state"].get("waiting", {}).get("reason"))
         reasons |= {(each["type"], each["reason"]) for each in admin.list_objects("Event")}
     assert phases == {"Pending", "Running"}
-    assert waiting == {None, "CrashLoopBackOff"}
+    assert waiting == {None, "CrashLoopBackOff", "ImagePullBackOff"}
     assert reasons >= {("Warning", "FailedCreate"), ("Warning", "BackOff"), ("Normal", "Scheduled")}
 
 
