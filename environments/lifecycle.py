@@ -120,7 +120,8 @@ def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
 
 def _record_member(pk: int, found: MemberFacts) -> None:
     if found.gone:
-        Member.objects.filter(pk=pk, wanted=False).delete()
+        if not Member.objects.filter(pk=pk, wanted=False).delete()[0]:  # wanted again meanwhile
+            Member.objects.filter(pk=pk).update(in_group=None, bound=None, allowed=None)
         return
     names = ("directory_id", "username", "in_group", "bound", "allowed", "message")
     changes = {name: getattr(found, name) for name in names if getattr(found, name) is not None}

@@ -77,6 +77,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
 
 def _set_role(environment: Environment, actor: User, address: str, role: Role) -> None:
     known = environment.members.filter(email__iexact=address)
+    known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     if not known.update(role=role, wanted=True):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor)
     if not environment.groups.filter(role=role).exists():

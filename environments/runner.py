@@ -66,31 +66,32 @@ def run(tasks: list[Task], context: Context, record: Callable[[Attempt], None], 
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="step") as pool:
         while wave := [task for task in left if task.after <= done]:
             left = [task for task in left if task not in wave]
-            for attempt in _wave(pool, wave, context):
-                record(attempt)
-                attempts.append(attempt)
-                context = merge(context, attempt.facts)
-                if attempt.status == Status.DONE:
-                    done.add(attempt.step.type)
+            for tried in _wave(pool, wave, context):
+                record(tried)
+                attempts.append(tried)
+                context = merge(context, tried.facts)
+                if tried.status == Status.DONE:
+                    done.add(tried.step.type)
     return attempts
 
 
 def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[Attempt]:
     futures: list[Future[Attempt]] = [
-        pool.submit(log_context.carried(_attempt), task, context) for task in wave if not task.step.inline
+        pool.submit(log_context.carried(attempt), task, context) for task in wave if not task.step.inline
     ]
     for task in wave:
         if task.step.inline:
-            yield _attempt(task, context)
+            yield attempt(task, context)
     for future in as_completed(futures):
         yield future.result()
 
 
-def _attempt(task: Task, context: Context) -> Attempt:
+def attempt(task: Task, context: Context) -> Attempt:
+    """Try one task, and say how that went. Raises nothing."""
     start = time.monotonic()
     with log_context.bound(step=task.step.type):
-        attempt = _call(task, context)
-    return replace(attempt, duration_ms=round((time.monotonic() - start) * 1000))
+        tried = _call(task, context)
+    return replace(tried, duration_ms=round((time.monotonic() - start) * 1000))
 
 
 def _call(task: Task, context: Context) -> Attempt:

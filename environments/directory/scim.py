@@ -90,8 +90,8 @@ class ScimClient:
             if str(attribute(group, "displayName")).casefold() == key.name.casefold()
         ]
         ours = [group_id for external_id, group_id in groups if external_id == _external_id(key)]
-        if len(ours) == 1:
-            return ours[0]
+        if ours:
+            return min(ours)  # two of ours: the answer to the first creation was lost, and it was not shown yet
         if not groups:
             return None
         if len(groups) == 1 and not groups[0][0]:

@@ -5,6 +5,8 @@ from environments.errors import PermanentError
 from environments.facts import Facts, MemberFacts
 from environments.steps.base import Context, GroupState, Outcome, Step
 
+_TWINS = 3  # groups of one name that one run deletes at the most
+
 
 def ensure(context: Context) -> Outcome:
     """Find or create each group. A group needs somebody to begin with: the first member whom the directory knows."""
@@ -32,17 +34,30 @@ def ensure(context: Context) -> Outcome:
 def remove(context: Context) -> Outcome:
     """Delete our groups, also those whose id was lost in a crash."""
     for group in context.groups:
-        found = group.directory_id or context.directory.find_group(group.key)
-        if found:
-            context.directory.delete_group(found)
+        _delete(context, group)
     return Outcome("The directory's groups are gone.")
 
 
 def _dissolve(context: Context, group: GroupState) -> str:
     """Delete the group of a role that nobody has any more; its id from now on."""
+    _delete(context, group)
+    return ""
+
+
+def _delete(context: Context, group: GroupState) -> None:
+    """Delete a group, and what else is ours under its name: a directory that is slow to show one may have two."""
     if group.directory_id:
         context.directory.delete_group(group.directory_id)
-    return ""
+    for _ in range(_TWINS):
+        try:
+            found = context.directory.find_group(group.key)
+        except PermanentError as error:
+            if error.reason != "NotOurs":
+                raise
+            return  # somebody else has the name: nothing there is ours
+        if not found:
+            return
+        context.directory.delete_group(found)
 
 
 def _find(context: Context, group: GroupState) -> str | None:

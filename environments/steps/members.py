@@ -44,7 +44,7 @@ def _people(context: Context, group: GroupState, facts: dict[int, MemberFacts]) 
 
 
 def _person(context: Context, member: MemberState) -> Person | None:
-    if member.directory_id and member.in_group:
+    if member.directory_id and member.in_group is not False:  # who is known is not looked for: no answer removes them
         return Person(member.directory_id, member.email, member.username)
     return context.directory.find_person(member.email)
 

@@ -108,7 +108,9 @@ def test_a_revoked_token_is_refused_and_so_is_a_removed_members(client, people, 
     theirs = client.post(f"{address}token/", {"hours": "2"}).content
     memberships.remove_member(environment, dana, theo.email)
     settle(environment)
-    assert not may(theirs, environment, "get")
+    with pytest.raises(TemporaryError) as refused:
+        may(theirs, environment, "get")
+    assert refused.value.reason == "Unauthorized"  # the account went with the membership
     assert client.get(address).status_code in (403, 404)
 
 

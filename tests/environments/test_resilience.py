@@ -1,17 +1,24 @@
 """What the fault suite (tests/faults) found, each as a small test: late calls, wrong clocks, untrue answers."""
 
+import uuid
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from environments import actions, cluster_answers, lifecycle, manifests, reconcile
+from environments import access_tokens, actions, cluster_answers, lifecycle, manifests, memberships, naming, reconcile
 from environments.desired import desired
+from environments.directory.local import LocalClient
+from environments.errors import TemporaryError
 from environments.lifecycle import Lease
-from environments.models import Environment, Event, User
+from environments.models import Environment, Event, Group, LocalGroup, User
 from environments.observe import passes
-from environments.phases import Phase, Status
+from environments.phases import Phase, Role, Status
+from environments.steps import group
+from environments.steps.base import GroupState
+from tests.environments.directory.fake import KEY, server, with_group
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +147,128 @@ def test_a_database_that_is_gone_is_what_is_said_of_a_run(ask, monkeypatch):
     monkeypatch.setattr(lifecycle, "release", gone)
     with pytest.raises(ZeroDivisionError):
         reconcile.reconcile(ask().pk)
+
+
+@pytest.fixture
+def silent_directory(monkeypatch):
+    """A directory that does not answer from now on."""
+
+    def silence() -> None:
+        def unavailable(*args, **more):
+            raise TemporaryError("The directory cannot be reached.", reason="Unreachable")
+
+        for name in ("find_person", "find_group", "create_group", "members", "delete_group"):
+            monkeypatch.setattr(LocalClient, name, unavailable)
+
+    return silence
+
+
+def bound_by_name(admin, environment: Environment) -> dict[str, set[str]]:
+    """The people and accounts in each RoleBinding."""
+    bindings = admin.list_objects("RoleBinding", environment.namespace)
+    kinds = ("User", "ServiceAccount")
+    return {
+        one["metadata"]["name"]: {each["name"] for each in one["subjects"] if each["kind"] in kinds} for one in bindings
+    }
+
+
+def test_who_is_removed_is_bound_no_more_though_the_directory_is_down(ask, admin, people, silent_directory):
+    User.objects.create(username="max", email="max@example.com")
+    roles = {"theo@example.com": Role.DEVELOPER, "max@example.com": Role.DEVELOPER}
+    environment = settle(ask(collaborators=roles))
+    access_tokens.issue(environment, people[1], hours=1)
+    settle(environment)
+    account = naming.account(str(environment.pk), "theo@example.com")
+    assert bound_by_name(admin, environment)["environment-developer"] == {*roles, account}
+    silent_directory()
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    reconcile.reconcile(environment.pk)
+    assert bound_by_name(admin, environment) == {
+        "environment-admin": {"dana@example.com"},
+        "environment-developer": {"max@example.com"},
+    }
+    assert admin.get("ServiceAccount", account, "allotment") is None
+    environment.refresh_from_db()
+    assert environment.phase == Phase.DEGRADED  # their group is still to be told
+    theo = environment.members.get(email="theo@example.com")
+    assert (theo.bound, theo.allowed) == (False, False)
+
+
+def test_the_last_one_with_a_role_takes_its_binding_along_though_the_directory_is_down(
+    ask, admin, people, silent_directory
+):
+    environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER}))
+    silent_directory()
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    reconcile.reconcile(environment.pk)
+    assert bound_by_name(admin, environment) == {"environment-admin": {"dana@example.com"}}
+
+
+def test_a_role_that_is_changed_is_lost_at_once_and_won_with_the_directory(ask, admin, people, silent_directory):
+    environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER}))
+    silent_directory()
+    memberships.add_members(environment, people[0], ["theo@example.com"], Role.VIEWER)
+    reconcile.reconcile(environment.pk)
+    assert bound_by_name(admin, environment) == {"environment-admin": {"dana@example.com"}}
+
+
+def test_a_changed_role_is_no_repair(ask, people):
+    environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER}))
+    memberships.add_members(environment, people[0], ["theo@example.com"], Role.VIEWER)
+    assert settle(environment).phase == Phase.READY
+    assert "Repaired" not in verbs(environment)
+
+
+def test_who_is_added_again_while_being_removed_is_in_and_it_is_no_repair(ask, admin, people, monkeypatch):
+    environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER}))
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    write = lifecycle.record_attempt
+
+    def again(lease, attempt, **more):
+        if attempt.step.type == "Members":
+            memberships.add_members(environment, people[0], ["theo@example.com"], Role.DEVELOPER)
+            monkeypatch.setattr(lifecycle, "record_attempt", write)
+        return write(lease, attempt, **more)
+
+    monkeypatch.setattr(lifecycle, "record_attempt", again)
+    reconcile.reconcile(environment.pk)
+    assert settle(environment).phase == Phase.READY
+    assert bound_by_name(admin, environment)["environment-developer"] == {"theo@example.com"}
+    assert "Repaired" not in verbs(environment)
+
+
+def test_an_account_that_nobody_has_any_more_is_found_also_when_it_was_too_young_at_first(ask, admin, people):
+    environment = settle(ask())
+    admin.apply(manifests.service_account(desired(environment), "member-of-a-crash"))
+    actions.try_again(environment, people[0])
+    settle(environment)
+    assert admin.get("ServiceAccount", "member-of-a-crash", "allotment") is not None
+    assert environment.next_reconcile_at - timezone.now() < timedelta(minutes=11)
+
+
+def test_a_group_whose_id_was_lost_goes_with_the_last_who_has_its_role(ask, people):
+    environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER}))
+    Group.objects.update(directory_id="")  # the worker died between the directory's answer and the record
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    settle(environment)
+    assert [group.name for group in LocalGroup.objects.all()] == [f"{environment.namespace}-admin"]
+
+
+def test_a_group_of_somebody_elses_does_not_hold_up_the_end(ask, local_directory):
+    environment = ask()
+    name = environment.groups.get().name
+    LocalGroup.objects.create(directory=local_directory, name=name, environment_id=uuid.uuid4())
+    assert settle(environment).conditions.get(type="Group").reason == "NotOurs"
+    actions.delete_environment(environment, environment.owner, typed_name=environment.name)
+    assert settle(environment).phase == Phase.DELETED
+    assert LocalGroup.objects.get().name == name
+
+
+def test_two_groups_of_ours_under_one_name_are_both_removed():
+    fake = server()
+    with_group(fake)
+    fake.groups["g2"] = fake.groups["g1"] | {"id": "g2"}  # its creation was answered, but the answer was lost
+    assert fake.client().find_group(KEY) == "g1"
+    state = GroupState(Role.ADMIN, KEY, "g2")
+    group.remove(SimpleNamespace(groups=(state,), directory=fake.client()))
+    assert fake.groups == {}
