@@ -255,6 +255,8 @@ def differences(wanted: Any, live: Any, path: str = "", *, open_lists: frozenset
     return [f"{path} is {_show(live)}, not {_show(wanted)}"]
 
 
+_SHOWN = 200  # characters of what is there: a cluster may send millions
+
 #: False says something else than nothing: nothing means true.
 _MEANT = ("automountServiceAccountToken", "enableServiceLinks")
 
@@ -277,7 +279,8 @@ def _value(text: str | float) -> Decimal | None:
 
 
 def _show(value: Any) -> str:
-    return "missing" if value is None else str(value)
+    text = "missing" if value is None else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _extras_if_good(desired: Desired) -> list[Manifest]:
