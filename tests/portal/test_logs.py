@@ -49,10 +49,15 @@ def written():
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
-    log_context.begin()
     yield handler
     root.setLevel(level)
     root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def between_requests():
+    log_context.begin()
+    yield
     log_context.begin()
 
 
