@@ -36,9 +36,9 @@ _FAILURES = {
     "Terminated": "Its node was shut down.",
 }
 
-_LACKS = re.compile(r"Insufficient ([\w./-]+)")
+_LACKS = re.compile(r"Insufficient ([\w./-]*\w)")
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
-_MUST = re.compile(r"failed quota: \S+ must specify (.+?)(?:$| for:)")
+_MUST = re.compile(r"failed quota: \S+ must specify (.+)")
 _LIMITS = re.compile(r"(maximum|minimum) ([\w-]+) usage per (\w+) is ([\w.]+)")
 
 
@@ -94,8 +94,7 @@ def _refusal(message: str) -> str:
     if found := _QUOTA.search(message):
         return _over_quota(*found.groups()[1:])
     if found := _MUST.search(message):
-        names = _and([quantities.name(each.strip()).lower() for each in re.split("[,;]", found[1])])
-        return f"It does not say how much it wants of: {names}. The quota counts these, so it has to."
+        return f"It does not say how much it wants of: {_and(_missing(found[1]))}. The quota counts that, so it has to."
     if found := _LIMITS.search(message):
         which, resource, kind, amount = found.groups()
         least_or_most = "at most" if which == "maximum" else "at least"
@@ -117,6 +116,12 @@ def _over_quota(requested: str, used: str, limited: str) -> str:
             f"{quantities.name(resource)}: {figures[0]} of {figures[1]} in use, {_amount(resource, amount)} asked for"
         )
     return f"The quota has no room for it. {'; '.join(said)}."
+
+
+def _missing(text: str) -> list[str]:
+    """`limits.cpu for: main; limits.memory for: main`, or `limits.cpu,limits.memory` as older clusters have it."""
+    resources = [name.strip() for part in text.split(";") for name in part.partition(" for:")[0].split(",")]
+    return [quantities.name(resource) for resource in resources]
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -1,0 +1,208 @@
+"""Why a pod does not run and what a warning means, in sentences, from objects as the API server sends them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from environments.workloads import sentences
+from environments.workloads.pods import trouble_of, troubles
+from environments.workloads.warnings import warnings
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def ago(**length):
+    return f"{NOW - timedelta(**length):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def pod(name="api", phase="Running", **more):
+    metadata = {"name": name, "creationTimestamp": ago(minutes=5)} | more.pop("metadata", {})
+    return {"metadata": metadata, "status": {"phase": phase} | more}
+
+
+def container(state, last=None, restarts=0, name="main"):
+    found = {"name": name, "image": "registry.example.com/app:1", "restartCount": restarts, "state": state}
+    return found | ({"lastState": {"terminated": last}} if last else {})
+
+
+def waiting(reason, message=""):
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def condition(kind, status, **more):
+    return {"type": kind, "status": status} | more
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "begins"),
+    [
+        (
+            pod(containerStatuses=[container(waiting("CrashLoopBackOff"), {"exitCode": 1}, 4)]),
+            "CrashLoopBackOff",
+            "Its container main ended 4 times, last with exit code 1, an error of the program",
+        ),
+        (
+            pod(containerStatuses=[container(waiting("CrashLoopBackOff"), {"exitCode": 0}, 1)]),
+            "CrashLoopBackOff",
+            "Its container main ended without an error: what is to keep running must not end",
+        ),
+        (
+            pod("web", "Pending", containerStatuses=[container(waiting("ErrImagePull"))]),
+            "ErrImagePull",
+            "The image registry.example.com/app:1 cannot be pulled.",
+        ),
+        (
+            pod("web", "Pending", containerStatuses=[container(waiting("CreateContainerConfigError"))]),
+            "CreateContainerConfigError",
+            "Its container main cannot be started",
+        ),
+        (
+            pod("web", "Pending", containerStatuses=[container(waiting("ContainerCreating"))]),
+            "ContainerCreating",
+            "It is being started",
+        ),
+        (
+            pod(
+                "web",
+                "Pending",
+                conditions=[
+                    condition(
+                        "PodScheduled",
+                        "False",
+                        reason="Unschedulable",
+                        message="0/3 nodes are available: 1 Insufficient cpu, 2 Insufficient memory.",
+                    )
+                ],
+            ),
+            "Unschedulable",
+            "No node has enough CPU and memory left for it.",
+        ),
+        (pod(phase="Failed", reason="Evicted", message="low on memory"), "Evicted", "Its node was short of memory"),
+        (
+            pod(phase="Failed", containerStatuses=[container({"terminated": {"exitCode": 127, "reason": "Error"}})]),
+            "Error",
+            "Its container main ended with exit code 127: its command was not found",
+        ),
+        (
+            pod(containerStatuses=[container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})]),
+            "OOMKilled",
+            "Its container main ended because it used more memory than its limit.",
+        ),
+        (
+            pod(
+                conditions=[condition("Ready", "False", lastTransitionTime=ago(minutes=3), reason="ContainersNotReady")]
+            ),
+            "ContainersNotReady",
+            "It runs, but is not ready",
+        ),
+        (pod(metadata={"deletionTimestamp": ago(minutes=3)}), "Terminating", "It was to be gone by now."),
+        (pod(phase="Unknown"), "Unknown", "Its node has not been heard of"),
+        (pod(phase="Pending"), "Pending", "It has not started yet."),
+    ],
+)
+def test_a_pod_that_does_not_run_says_why(found, reason, begins):
+    trouble = trouble_of(found, NOW)
+    assert trouble.reason == reason
+    assert trouble.sentence.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pod(containerStatuses=[container({"running": {}})], conditions=[condition("Ready", "True")]),
+        pod(conditions=[condition("Ready", "False", lastTransitionTime=ago(seconds=20))]),  # just started
+        pod(phase="Succeeded"),
+        pod(metadata={"deletionTimestamp": ago(seconds=5)}),  # ending as it should
+        pod(containerStatuses=[container({"terminated": {"exitCode": 0, "reason": "Completed"}})]),
+    ],
+)
+def test_a_pod_that_does_as_it_should_is_not_named(found):
+    assert trouble_of(found, NOW) is None
+
+
+def test_an_init_container_says_why_before_those_that_wait_for_it():
+    found = pod(
+        "web",
+        "Pending",
+        initContainerStatuses=[container(waiting("ImagePullBackOff"), name="migrate")],
+        containerStatuses=[container(waiting("PodInitializing"))],
+    )
+    assert trouble_of(found, NOW).reason == "ImagePullBackOff"
+
+
+def test_pods_of_one_owner_with_one_reason_share_a_line_and_the_broken_come_first():
+    owner = {"ownerReferences": [{"name": "api-7d9f", "controller": True}]}
+    alike = [pod(f"api-{n}", containerStatuses=[container(waiting("ErrImagePull"))], metadata=owner) for n in range(3)]
+    found = troubles([pod("a-slow-one", phase="Pending"), *alike], NOW)
+    assert [(each.pod, each.more, each.tone) for each in found] == [("api-0", 2, "bad"), ("a-slow-one", 0, "wait")]
+
+
+@pytest.mark.parametrize("odd", [{}, {"status": None}, {"status": {"containerStatuses": "no", "conditions": [7]}}])
+def test_an_odd_pod_is_no_error(odd):
+    assert trouble_of({"metadata": {"name": "x"}} | odd, NOW).reason == "Pending"
+
+
+QUOTA = (
+    'Error creating: pods "api-x" is forbidden: exceeded quota: environment-quota, '
+    "requested: requests.cpu=500m,requests.memory=512Mi, used: requests.cpu=1,requests.memory=2Gi, "
+    "limited: requests.cpu=1,requests.memory=2Gi"
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "sentence"),
+    [
+        (
+            "FailedCreate",
+            QUOTA,
+            "The quota has no room for it. CPU requested: 1 core of 1 core in use, 0.5 cores asked for; "
+            "Memory requested: 2 GiB of 2 GiB in use, 512 MiB asked for.",
+        ),
+        (
+            "FailedCreate",
+            "failed quota: environment-quota: must specify limits.cpu for: main; limits.memory for: main",
+            "It does not say how much it wants of: CPU limit and Memory limit. The quota counts that, so it has to.",
+        ),
+        (
+            "FailedCreate",
+            'pods "a" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',
+            "A container here may have at most 1 GiB of memory.",
+        ),
+        (
+            "FailedCreate",
+            'pods "a" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false',
+            "It asks for rights that the namespace's Pod Security level does not give.",
+        ),
+        (
+            "FailedScheduling",
+            "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+            "No node has enough nvidia.com/gpu left for it. The quota would allow it: the cluster is full.",
+        ),
+        ("Unhealthy", "Liveness probe failed", sentences._EVENTS["Unhealthy"]),
+        ("SomethingNew", "nobody knows", ""),
+    ],
+)
+def test_a_warning_is_said_in_a_sentence(reason, message, sentence):
+    assert sentences.warning(reason, message) == sentence
+
+
+def event(reason="BackOff", message="m", at=None, **more):
+    about = {"kind": "Pod", "name": "api"}
+    return {"involvedObject": about, "reason": reason, "message": message, "lastTimestamp": at or ago(minutes=1)} | more
+
+
+def test_warnings_come_newest_first_and_repeated_ones_once():
+    events = [event(at=ago(minutes=9), count=2), event("Unhealthy", at=ago(minutes=5)), event(count=3)]
+    found = warnings(events, NOW)
+    assert [(each.reason, each.count) for each in found] == [("BackOff", 5), ("Unhealthy", 1)]
+
+
+def test_a_series_says_how_often_and_when_last():
+    (found,) = warnings([event(series={"count": 40, "lastObservedTime": ago(seconds=5)})], NOW)
+    assert (found.count, found.at) == (40, NOW - timedelta(seconds=5))
+
+
+def test_old_warnings_and_odd_ones():
+    assert warnings([event(at=ago(days=2))], NOW) == []
+    (odd,) = warnings([{"reason": None, "message": "a\n b" * 400}], NOW)
+    assert (odd.about, odd.at, len(odd.message)) == ("", None, 600)
