@@ -14,7 +14,7 @@ from environments.models import Cluster, Directory, Rate, Team, Template, Templa
 from tests.bench import bulk
 
 CLUSTERS = ("amsterdam", "berlin", "chicago", "dublin", "edmonton", "frankfurt")
-TEAMS, OWNERS, MANAGERS, ADMINS = 60, 2000, 40, 5
+TEAMS, MANAGERS, ADMINS = 60, 40, 5
 _SIZES = (("small", "1", "2Gi", "20Gi", 0), ("medium", "2", "8Gi", "50Gi", 0), ("large", "8", "32Gi", "200Gi", 0))
 _GPU_SIZES = (("one", "4", "16Gi", "100Gi", 1), ("four", "16", "64Gi", "500Gi", 4))
 
@@ -35,7 +35,7 @@ class Company:
         return random.choice(self.people[team.pk]), team
 
 
-def found(random: Random, days: int) -> Company:
+def found(random: Random, days: int, developers: int) -> Company:
     """Make the company. Beside its own people it has dana and theo (developers), max (manager) and ada (admin)."""
     today = timezone.now().date()
     clusters = [_cluster(slug) for slug in CLUSTERS]
@@ -44,7 +44,7 @@ def found(random: Random, days: int) -> Company:
         name="Company directory", kind=Directory.Kind.SCIM, url="https://idp.example.com/scim/v2", is_default=True
     )
     teams = Team.objects.bulk_create(_team(number) for number in range(TEAMS))
-    return Company(clusters, directory, _versions(), teams, _people(random, teams))
+    return Company(clusters, directory, _versions(), teams, _people(random, teams, developers))
 
 
 def _cluster(slug: str) -> Cluster:
@@ -129,9 +129,9 @@ def _publish_anew(old: TemplateVersion) -> None:
     )
 
 
-def _people(random: Random, teams: list[Team]) -> dict[int, list[User]]:
+def _people(random: Random, teams: list[Team], count: int) -> dict[int, list[User]]:
     """Developers in one or two teams each, managers of one to three teams, and admins."""
-    names = [f"person{number:04}" for number in range(OWNERS - 2)]
+    names = [f"person{number:04}" for number in range(count)]
     developers = User.objects.bulk_create(_person(name) for name in [*names, "dana", "theo"])
     managers = User.objects.bulk_create(
         _person(name, is_manager=True) for name in [*(f"manager{number:02}" for number in range(MANAGERS - 1)), "max"]
@@ -139,8 +139,9 @@ def _people(random: Random, teams: list[Team]) -> dict[int, list[User]]:
     admins = [f"admin{number}" for number in range(ADMINS - 1)]
     User.objects.bulk_create(_person(name, is_staff=True, is_superuser=True) for name in [*admins, "ada"])
     people: dict[int, list[User]] = {team.pk: [] for team in teams}
-    for user in developers:
-        home = teams[0] if user.username in ("dana", "theo") else random.choice(teams)
+    for number, user in enumerate(developers):
+        home = teams[number] if number < len(teams) else random.choice(teams)  # nobody's team is empty
+        home = teams[0] if user.username in ("dana", "theo") else home
         for team in {home, random.choice(teams)} if random.random() < 0.2 else {home}:
             people[team.pk].append(user)
     bulk.create(

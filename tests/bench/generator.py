@@ -11,6 +11,8 @@ import time
 from datetime import datetime
 from random import Random
 
+_EACH = 5  # environments of one person, and a few people have none
+
 
 def generate(environments: int = 10_000, days: int = 365, seed: int = 1, now: datetime | None = None) -> None:
     """A company with so many environments at any time, and so many days of usage up to `now`.
@@ -26,7 +28,7 @@ def generate(environments: int = 10_000, days: int = 365, seed: int = 1, now: da
         raise ValueError("There are environments in this database already.")
     random, moment = Random(seed), now or timezone.now()
     with bulk.transaction_of_its_own():
-        firm = company.found(random, days)
+        firm = company.found(random, days, developers=environments // _EACH + 2 * company.TEAMS)
         rhythm = grants.Rhythm(random)
         accounts = population.populate(random, firm, rhythm, environments, days, moment)
         year.Writer(rhythm, accounts, moment).write(days)
