@@ -8,6 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
+from django.db.models import Q
 
 from environments import actions, alerts, naming, placement, quantities
 from environments.addresses import MAX_ADDRESSES, AddressesField, check_known
@@ -203,8 +204,21 @@ class FilterForm(forms.Form):
     cluster = forms.ModelChoiceField(
         Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
     )
+    sort = forms.ChoiceField(
+        label="First",
+        required=False,
+        choices=[("", "Newest"), ("fullest", "Fullest quota"), ("ends", "Ends soonest"), ("name", "By name")],
+    )
     mine = forms.BooleanField(label="Only mine", required=False)
     orphaned = forms.BooleanField(label="Without an owner", required=False)
+
+    def __init__(self, user: User, data: Any = None) -> None:
+        super().__init__(data)
+        # What somebody may neither request nor see an environment of is not named to them either.
+        seen = Environment.objects.visible_to(user).order_by()
+        usable = Template.objects.usable_by(user).values("pk")
+        templates = Template.objects.filter(Q(pk__in=usable) | Q(pk__in=seen.values("version__template")))
+        cast("forms.ModelChoiceField[Template]", self.fields["template"]).queryset = templates
 
 
 class MembersForm(forms.Form):

@@ -64,7 +64,11 @@ def namespace(parts: dict[str, str], suffix: str, pattern: str = NAMESPACE_PATTE
 def group(parts: dict[str, str], namespace_name: str, role: str, pattern: str = GROUP_PATTERN) -> str:
     """The directory group whose members hold a role in a namespace; `parts` as for the namespace."""
     slugs = {part: slug(text) for part, text in parts.items()} | {"namespace": namespace_name, "role": role}
-    return _join(pattern, slugs)[:MAX_GROUP].strip("-")
+    found = _join(pattern, slugs)
+    if len(found) > MAX_GROUP:  # cut from what people type: the rest keeps groups apart
+        tail = f"-{namespace_name}-{role}"
+        found = found[: MAX_GROUP - len(tail)].rstrip("-") + tail
+    return found
 
 
 def account(environment_id: str, email: str) -> str:

@@ -6,7 +6,7 @@ import yaml
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -20,11 +20,19 @@ from environments.views.http import UserRequest, render_part, sent
 
 PAGE_SIZE = 25
 
+#: What comes first in the list; the id makes every order a certain one, so that no line is on two pages.
+_ORDERS = {
+    "fullest": (F("fullest").desc(), "-created_at", "pk"),
+    "ends": (F("ends_at").asc(nulls_last=True), "-created_at", "pk"),
+    "name": ("name", "-created_at", "pk"),
+}
+_NEWEST = ("-created_at", "pk")
+
 
 @require_GET
 def environments(request: UserRequest) -> HttpResponse:
-    """The environments that somebody may see, newest first."""
-    form = FilterForm(request.GET)
+    """The environments that somebody may see, newest first unless another order is asked for."""
+    form = FilterForm(request.user, request.GET)
     rows = _filtered(Environment.objects.visible_to(request.user), form, request)
     related = ("owner", "team", "version__template", "cluster")
     page = Paginator(rows.select_related(*related), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -138,4 +146,4 @@ def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest)
             | Q(owner__email__icontains=text)
             | Q(purpose__icontains=text)
         )
-    return rows
+    return rows.order_by(*_ORDERS.get(wanted.get("sort", ""), _NEWEST))
