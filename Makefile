@@ -61,6 +61,11 @@ format: .state/dev ## Format code and templates
 bench: .state/dev ## Measure, as ratios within one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: faults
+faults: .state/dev ## Kill, freeze, flush and lie, then check that nothing is lost (SEEDS="1 2" MINUTES=2 ENVIRONMENTS=40)
+	$(BIN)/python -m tests.faults $(SEEDS:%=--seed %) --minutes $(or $(MINUTES),2) \
+	  --environments $(or $(ENVIRONMENTS),40) $(FAULTS)
+
 .PHONY: schema
 schema: .state/dev ## Write docs/template.schema.json anew from the code
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py export_templates --schema --folder docs

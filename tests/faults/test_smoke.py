@@ -1,0 +1,171 @@
+"""A short run of the fault suite in this process: simulated cluster, real SCIM server, workers that die at any call.
+
+What `make faults` does with processes, real services and minutes, this does in seconds, with every run of `make test`.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from environments import directory as directories
+from environments import notices, reconcile
+from environments.cluster import ClusterClient
+from environments.directory import transport
+from environments.directory.scim import ScimClient
+from environments.models import Cluster, Directory, Environment, Event, User
+from environments.reconcile import reconcile as reconcile_now
+from environments.steps import binding
+from portal.demo.controlplane import Endpoint
+from portal.demo.simulated import SimulatedCluster
+from tests.faults import checks
+from tests.faults.asks import NAMES, TEMPLATES, People
+from tests.faults.places import DirectorySeen, Foreign
+from tests.faults.proxy import KINDS, FaultProxy
+from tests.live.scim_servers import Scim2Server
+
+pytestmark = pytest.mark.django_db
+
+TURNS, ROUNDS = 40, 40
+_LIES = ("empty", "page")
+
+
+class DiedError(BaseException):
+    """A worker that was killed: nothing catches it, nothing is tidied up."""
+
+
+class Doom:
+    """Kills a run at one of its calls, before it or after it."""
+
+    def __init__(self) -> None:
+        self.calls_left = 0
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def doomed(*args: Any, **more: Any) -> Any:
+            self._count()
+            result = call(*args, **more)
+            self._count()
+            return result
+
+        return doomed
+
+    def _count(self) -> None:
+        self.calls_left -= 1
+        if self.calls_left == 0:
+            raise DiedError
+
+
+@pytest.fixture
+def simulated() -> Iterator[SimulatedCluster]:
+    """A cluster of its own: what others leave behind would count."""
+    with SimulatedCluster(termination_delay=0.05) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def scim() -> Iterator[Scim2Server]:
+    server = Scim2Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def doom(monkeypatch) -> Doom:
+    found = Doom()
+    monkeypatch.setattr(ClusterClient, "_request", found.around(ClusterClient._request))
+    monkeypatch.setattr(transport, "send", found.around(transport.send))
+    monkeypatch.setattr(reconcile, "_LAST_DELAY", 0.1)
+    monkeypatch.setattr(binding, "_YOUNG", timedelta(0))
+    return found
+
+
+@pytest.fixture
+def proxies(simulated, scim) -> Iterator[tuple[FaultProxy, FaultProxy]]:
+    with FaultProxy(simulated.url) as cluster, FaultProxy(scim.url) as directory:
+        yield cluster, directory
+        for _, client in directories._clients.values():
+            if isinstance(client, ScimClient):
+                client.close()
+        directories._clients.clear()
+
+
+@pytest.fixture
+def foreign(simulated, scim, proxies) -> Foreign:
+    cluster, directory = proxies
+    seen = DirectorySeen(scim)
+    seen.add_people()
+    for name in NAMES:
+        User.objects.create(username=name, email=f"{name}@example.com")
+    Cluster.objects.create(slug="c", name="C", server=cluster.url, credential=simulated.portal_token)
+    secret = scim.connection().secret
+    Directory.objects.create(name="D", kind=Directory.Kind.SCIM, url=directory.url, secret=secret, is_default=True)
+    return Foreign(ClusterClient(Endpoint(simulated.url, simulated.admin_token)), seen)
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_whatever_dies_and_whatever_answers_wrongly_the_end_is_as_asked(seed, seeded_templates, doom, proxies, foreign):
+    chance, people = random.Random(seed), People(seed, foreign.plant)
+    for number, taken in enumerate(["", "", "namespace", "group", ""]):
+        people.request(taken)
+        assert len(people.ledger.environments) == number + 1
+    for _ in range(TURNS):
+        if chance.random() < 0.2:
+            people.anything()
+        _disturb(chance, proxies)
+        _work(chance, doom, sorted(people.ledger.environments))
+    for proxy in proxies:
+        proxy.clear()
+    doom.calls_left = 0
+    _recover(people)
+    for pk in Event.objects.filter(notice_owed=True).values_list("pk", flat=True):
+        notices.deliver(pk)
+    assert checks.violations(people.ledger, foreign.admin, foreign.directory, foreign) == []
+    assert sum(sum(proxy.hits.values()) for proxy in proxies) > 10
+
+
+def _disturb(chance: random.Random, proxies: tuple[FaultProxy, FaultProxy]) -> None:
+    """Spoil some of the next answers."""
+    if chance.random() < 0.5:
+        which = chance.randrange(2)
+        kind = chance.choice([kind for kind in KINDS if which == 1 or kind not in _LIES])
+        proxies[which].add(kind, 60, times=chance.randrange(1, 3), share=0.7, delay=0.01)
+
+
+def _work(chance: random.Random, doom: Doom, keys: list[str]) -> None:
+    """A worker takes what is due; it may be killed, and somebody else's time with the lease runs out."""
+    Environment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    key = chance.choice(keys)
+    Environment.objects.filter(pk=key).exclude(next_reconcile_at=None).update(next_reconcile_at=timezone.now())
+    doom.calls_left = chance.randrange(1, 60) if chance.random() < 0.5 else 0
+    try:
+        reconcile_now(key)
+    except DiedError:
+        return
+
+
+def _recover(people: People) -> None:
+    """What is owed is done, without further faults, until nothing is left but later looks."""
+    rows = Environment.objects.filter(pk__in=people.ledger.environments)
+    for _ in range(ROUNDS):
+        rows.update(lease_until=timezone.now() - timedelta(seconds=1))
+        rows.exclude(next_reconcile_at=None).update(next_reconcile_at=timezone.now())
+        for row in rows.all():
+            reconcile_now(row.pk)
+        is_settled = all(checks.settled(people.ledger.environments[str(row.pk)], row) for row in rows.all())
+        if is_settled and not rows.filter(phase="Deleted").exclude(next_reconcile_at=None).exists():
+            return
+        time.sleep(0.03)
+
+
+@pytest.fixture
+def seeded_templates(db) -> None:
+    from environments.management.commands.import_templates import SEEDS
+    from environments.template_files import publish, read
+
+    for slug in TEMPLATES:
+        publish(read(SEEDS / f"{slug}.yaml"))
