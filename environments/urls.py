@@ -28,6 +28,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
+    path("reports/", reports.landing, name="reports"),
     path("reports/<slug:report>/", reports.report, name="report"),
     path("reports/<slug:report>.csv", reports.report_csv, name="report_csv"),
     path("reports/<slug:report>.xlsx", reports.report_xlsx, name="report_xlsx"),

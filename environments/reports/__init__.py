@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from environments.models import User
-from environments.reports import cost
+from environments.reports import access, attention, cost, idle, landing, overview, reservation, trends
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Report
 
@@ -27,9 +27,48 @@ class Kind:
     build: Callable[[Filters], Report]
 
 
-REPORTS: Mapping[str, Kind] = {
-    kind.slug: kind for kind in (Kind("cost", "Cost", "What did it cost, and for whom?", cost.CostForm, cost.build),)
-}
+_KINDS = (
+    Kind(
+        overview.SLUG,
+        "Overview",
+        "How many environments, how many new ones, how soon were they ready?",
+        FiltersForm,
+        overview.build,
+    ),
+    Kind(
+        reservation.SLUG,
+        "Reservation and use",
+        "How much of what is reserved is used?",
+        reservation.ReservationForm,
+        reservation.build,
+    ),
+    Kind(
+        idle.SLUG,
+        "Idle and oversized",
+        "What could be given back, and what would that save?",
+        idle.IdleForm,
+        idle.build,
+    ),
+    Kind(cost.SLUG, "Cost", "What did it cost, and for whom?", cost.CostForm, cost.build),
+    Kind(
+        attention.SLUG,
+        "Attention",
+        "What failed, lost its owner or ends soon?",
+        attention.AttentionForm,
+        attention.build,
+    ),
+    Kind(
+        access.SLUG,
+        "Access review",
+        "Who has access to what, since when, granted by whom?",
+        access.AccessForm,
+        access.build,
+    ),
+    Kind(trends.SLUG, "Trends", "Is it growing?", trends.TrendsForm, trends.build),
+)
+
+#: The reports by their slug, in the order of the tabs.
+REPORTS: Mapping[str, Kind] = {kind.slug: kind for kind in _KINDS}
 
 
 def today() -> date:
@@ -40,3 +79,6 @@ def today() -> date:
 def form_for(kind: Kind, data: Mapping[str, Any], user: User) -> FiltersForm:
     """The report's filters as they stand in the address."""
     return kind.form(data, user, today())
+
+
+__all__ = ["REPORTS", "Kind", "form_for", "landing", "today"]

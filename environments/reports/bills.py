@@ -1,7 +1,7 @@
 """What environments cost in a period: reserved hours at the rate that was in force, exact until shown."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from environments.models import Rate
 from environments.models.environments import EnvironmentQuerySet
-from environments.reports.consumption import Selection, segment, select, totals
+from environments.reports.consumption import segment, totals, within
 from environments.reports.periods import Period
 from environments.reports.rates import Price, Prices, money
 from environments.reports.resources import RESOURCES
@@ -71,15 +71,20 @@ def all_prices() -> Prices:
 
 
 def bills(
-    environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date, by: Mapping[str, Any]
+    environments: EnvironmentQuerySet,
+    period: Period,
+    prices: Prices,
+    today: date,
+    by: Mapping[str, Any],
+    cuts: Collection[date] = (),
 ) -> dict[tuple[Any, ...], Bill]:
-    """What each group cost, by what `by` names; one query."""
+    """What each group cost, by what `by` names; one query. No row that is read reaches over one of the `cuts`."""
     boundaries = prices.boundaries(period.start, period.until)
     days = sorted({day for each in boundaries.values() for day in each})
     found: dict[tuple[Any, ...], Bill] = defaultdict(Bill)
     keys = {"cluster": F("environment__cluster"), "segment": segment(days), **by}
-    selection = _selection(period, boundaries, today)
-    for (cluster, number, *key), sums in totals(environments, selection, keys, _NAMES).items():
+    wanted = _wanted(period, boundaries, cuts, today)
+    for (cluster, number, *key), sums in totals(environments, wanted, keys, _NAMES).items():
         day = days[number - 1] if number else period.start
         found[tuple(key)].charge(sums, prices.on(cluster, day))
     return dict(found)
@@ -98,14 +103,13 @@ def total(found: Iterable[Bill]) -> Bill:
     return together
 
 
-def _selection(period: Period, boundaries: Mapping[int, tuple[date, ...]], today: date) -> Selection:
-    """The rows of a period: a cluster's months are taken whole unless one of its own rates begins inside."""
-    selection = select(
-        _pieces(period, (), today), ~Q(environment__cluster__in=list(boundaries)) if boundaries else None
-    )
+def _wanted(period: Period, boundaries: Mapping[int, tuple[date, ...]], cuts: Collection[date], today: date) -> Q:
+    """The rows of a period: a cluster's weeks and months are taken whole unless one of its own rates begins inside."""
+    others = ~Q(environment__cluster__in=list(boundaries)) if boundaries else None
+    rows = within(_pieces(period, cuts, today), others)
     for days, clusters in _alike(boundaries):
-        selection |= select(_pieces(period, days, today), Q(environment__cluster__in=clusters))
-    return selection
+        rows |= within(_pieces(period, {*days, *cuts}, today), Q(environment__cluster__in=clusters))
+    return rows
 
 
 def _alike(boundaries: Mapping[int, tuple[date, ...]]) -> Iterator[tuple[tuple[date, ...], list[int]]]:
@@ -116,5 +120,5 @@ def _alike(boundaries: Mapping[int, tuple[date, ...]]) -> Iterator[tuple[tuple[d
     yield from found.items()
 
 
-def _pieces(period: Period, boundaries: tuple[date, ...], today: date) -> list[Piece]:
-    return spans(period.start, period.until, boundaries, today=today, subtract=True)
+def _pieces(period: Period, boundaries: Collection[date], today: date) -> list[Piece]:
+    return spans(period.start, period.until, boundaries, today=today)

@@ -1,17 +1,17 @@
 """Sums over the record, made by the database in one query however many environments there are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from django.db.models import BigIntegerField, Case, F, IntegerField, Max, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import NullIf
 
 from environments.models import Consumption
 from environments.models.environments import EnvironmentQuerySet
-from environments.reports.resources import RESOURCES
+from environments.reports.resources import RESOURCES, Resource
 from environments.reports.spans import Piece
 
 #: The columns that add up.
@@ -20,28 +20,11 @@ SUMS = ("seconds", *(name for each in RESOURCES for name in (each.reserved, each
 Sums = dict[str, int]
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Rows of the record: those that count, and those of them that are taken away."""
-
-    rows: Q
-    away: Q | None = None
-
-    def __or__(self, other: "Selection") -> "Selection":
-        parts = [each for each in (self.away, other.away) if each is not None]
-        return Selection(self.rows | other.rows, reduce(or_, parts) if parts else None)
-
-    def sum(self, name: str) -> Sum:
-        """The sum of a column over them."""
-        if self.away is None:
-            return Sum(name)
-        return Sum(Case(When(self.away, then=-F(name)), default=F(name), output_field=BigIntegerField()))
-
-
-def select(pieces: Sequence[Piece], of: Q | None = None) -> Selection:
+def within(pieces: Sequence[Piece], of: Q | None = None) -> Q:
     """The rows that pieces stand for, of those environments that `of` says (a condition on a row)."""
-    away = [_rows(piece, of) for piece in pieces if piece.sign < 0]
-    return Selection(reduce(or_, (_rows(piece, of) for piece in pieces)), reduce(or_, away) if away else None)
+    rows = (Q(span=piece.span, start__gte=piece.first, start__lt=piece.until) for piece in pieces)
+    # One flat OR: SQLite looks each part up in the index, but not where parts are nested.
+    return reduce(or_, (row if of is None else row & of for row in rows))
 
 
 def record(environments: EnvironmentQuerySet) -> QuerySet[Consumption]:
@@ -51,17 +34,29 @@ def record(environments: EnvironmentQuerySet) -> QuerySet[Consumption]:
 
 
 def totals(
-    environments: EnvironmentQuerySet, selection: Selection, by: Mapping[str, Any], names: Sequence[str] = SUMS
+    environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any], names: Sequence[str] = SUMS
 ) -> dict[tuple[Any, ...], Sums]:
     """Sums by what `by` names, such as {"team": F("environment__team")}: one query."""
-    return _grouped(environments, selection, by, {name: selection.sum(name) for name in names})
+    return _grouped(environments, wanted, by, {name: Sum(name) for name in names})
 
 
-def peaks(
-    environments: EnvironmentQuerySet, selection: Selection, by: Mapping[str, Any]
-) -> dict[tuple[Any, ...], Sums]:
+def peak_shares(environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any]) -> dict[tuple[Any, ...], Sums]:
+    """The highest share of its quota that any one environment reached, per thousand, by resource: one query.
+
+    Reached on a day, or in a week or month where rows of such are read; against what was reserved then, on the average.
+    """
+    return _grouped(environments, wanted, by, {each.key: Max(_peak_share(each)) for each in RESOURCES})
+
+
+def peaks(environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any]) -> dict[tuple[Any, ...], Sums]:
     """The greatest use by what `by` names, in the units of the record: one query."""
-    return _grouped(environments, selection, by, {each.peak: Max(each.peak) for each in RESOURCES})
+    return _grouped(environments, wanted, by, {each.peak: Max(each.peak) for each in RESOURCES})
+
+
+def _peak_share(each: Resource) -> Any:
+    """Half up, in integers, so that both databases agree: peak / (reserved / seconds)."""
+    reserved = NullIf(F(each.reserved), Value(0, output_field=BigIntegerField()))
+    return (F(each.peak) * F("seconds") * 2000 + F(each.reserved)) / (reserved * 2)
 
 
 def segment(boundaries: Iterable[date]) -> Any:
@@ -80,16 +75,11 @@ def add(sums: Iterable[Mapping[str, int]], names: Sequence[str] = SUMS) -> Sums:
     return total
 
 
-def _rows(piece: Piece, of: Q | None) -> Q:
-    rows = Q(span=piece.span, start__gte=piece.first, start__lt=piece.until)
-    return rows if of is None else rows & of
-
-
 def _grouped(
-    environments: EnvironmentQuerySet, selection: Selection, by: Mapping[str, Any], figures: Mapping[str, Any]
+    environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any], figures: Mapping[str, Any]
 ) -> dict[tuple[Any, ...], Sums]:
     """PostgreSQL's sums of big integers are decimals, and without rows there is none: all are made integers."""
-    found = record(environments).filter(selection.rows)
+    found = record(environments).filter(wanted)
     keys = {f"by_{name}": path for name, path in by.items()}
     named = {f"all_{name}": figure for name, figure in figures.items()}
     if keys:

@@ -155,7 +155,10 @@ def existing(environments: EnvironmentQuerySet, period: Period, now: datetime, p
     end = Least(Milliseconds(Coalesce("deleted_at", Value(until))), _value(until))
     length = end - Greatest(Milliseconds("ready_at"), _value(start))
     observable = When(Q(ready_at__lt=until) & (Q(deleted_at=None) | Q(deleted_at__gt=start)), then=length)
-    figures = {"there": Count("pk"), "observable": Sum(Case(observable, default=Value(0), output_field=BigIntegerField()))}
+    figures = {
+        "there": Count("pk"),
+        "observable": Sum(Case(observable, default=Value(0), output_field=BigIntegerField())),
+    }
     if not path:
         return {None: _existing(*there.aggregate(**figures).values())}
     lines = there.values(path).annotate(**figures).values_list(path, *figures)

@@ -11,7 +11,7 @@ from django.core.paginator import Page, Paginator
 from environments.reports.formats import on_page
 from environments.reports.tables import Cell, Column, Figure, Kind, Link, Report, Row, Table
 
-PAGE_SIZE = 50  # rows of a table on one page
+PAGE_SIZE = 25  # rows of a table on one page
 
 
 @dataclass(frozen=True)

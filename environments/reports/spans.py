@@ -1,40 +1,44 @@
-"""Which rows of the record make up a stretch of days. Pure.
+"""Which rows of the record make up a stretch of days: months and weeks from their own rows, the rest by day. Pure.
 
-A month's row is the sum of its days' rows, so a whole month is one row instead of thirty; and a month that lacks a few
-days is its row less theirs. That is for sums: a peak cannot be taken away again.
+A month's row is the sum of its days' rows, and so is a week's: a year is twelve rows instead of three hundred and
+sixty-five, thirty days are at most a dozen.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Literal
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of one span whose start is from `first` on and before `until`; with `sign` -1 they are taken away."""
+    """Rows of one span whose start is from `first` on and before `until`."""
 
-    span: Literal["day", "month"]
+    span: Literal["day", "week", "month"]
     first: date
     until: date
-    sign: Literal[1, -1] = 1
 
 
-def spans(
-    start: date, until: date, boundaries: Collection[date] = (), *, today: date, subtract: bool = False
-) -> list[Piece]:
-    """Pieces that together count every day from `start` on and before `until` exactly once.
+def spans(start: date, until: date, boundaries: Collection[date] = (), *, today: date) -> list[Piece]:
+    """Pieces that together count every day from `start` on and before `until` exactly once, in their order.
 
-    No month's row is used where a boundary (the first day of a new rate) lies inside of the month. After `today` there
-    are no rows, so a month under way is whole with today. With `subtract` days may be taken away from a month.
+    No row is used that reaches over a boundary (the first day of a new rate). After `today` there are no rows, so the
+    week and the month under way are whole with today.
     """
+    if start >= until:
+        return []
+    inside = sorted({day for day in boundaries if start < day < until})
     pieces: list[Piece] = []
-    for piece in _pieces(start, until, boundaries, today, subtract):
-        last = pieces[-1] if pieces else None
-        if last and (last.span, last.sign, last.until) == (piece.span, piece.sign, piece.first):
-            pieces[-1] = replace(last, until=piece.until)
-        else:
-            pieces.append(piece)
+    for first, end in pairwise([start, *inside, until]):
+        for piece in _stretch(first, end, date.max if end > today else end):
+            last = pieces[-1] if pieces else None
+            if last and last.span == piece.span:
+                pieces[-1] = replace(last, until=piece.until)
+            else:
+                pieces.append(piece)
     return pieces
 
 
@@ -43,29 +47,42 @@ def next_month(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
-def _pieces(start: date, until: date, boundaries: Collection[date], today: date, subtract: bool) -> Iterator[Piece]:
-    while start < until:
-        month, after = start.replace(day=1), next_month(start)
-        end = min(until, after)
-        left_out = [piece for piece in _left_out(month, start, end, after, today) if piece.first < piece.until]
-        if any(month < boundary < after for boundary in boundaries):
-            yield Piece("day", start, end)
-        elif not left_out:
-            yield Piece("month", month, after)
-        elif subtract and sum(map(_days, left_out)) + 1 < (end - start).days:
-            yield Piece("month", month, after)
-            yield from left_out
-        else:
-            yield Piece("day", start, end)
-        start = after
+def next_week(day: date) -> date:
+    """The first day of the week after a day's."""
+    return monday(day) + 7 * _DAY
 
 
-def _left_out(month: date, start: date, end: date, after: date, today: date) -> Iterator[Piece]:
-    """The days of a month that have rows and are not wanted."""
-    yield Piece("day", month, start, -1)
-    if end <= today:
-        yield Piece("day", end, min(after, date.fromordinal(today.toordinal() + 1)), -1)
+def monday(day: date) -> date:
+    """The first day of the week that a day is in."""
+    return day - day.weekday() * _DAY
 
 
-def _days(piece: Piece) -> int:
-    return (piece.until - piece.first).days
+def _stretch(start: date, end: date, reach: date) -> Iterator[Piece]:
+    """Days between boundaries; rows may reach as far as `reach`, which is not before `end`."""
+    first, last = _whole(start, end, reach, next_month)
+    if first < last:
+        yield from _weeks(start, first, first)
+        yield Piece("month", first, last)
+        yield from _weeks(last, end, reach)
+    else:
+        yield from _weeks(start, end, reach)
+
+
+def _weeks(start: date, end: date, reach: date) -> Iterator[Piece]:
+    first, last = _whole(start, end, reach, next_week)
+    days = [(start, first), (last, end)] if first < last else [(start, end), (end, end)]
+    if days[0][0] < days[0][1]:
+        yield Piece("day", *days[0])
+    if first < last:
+        yield Piece("week", first, last)
+    if days[1][0] < days[1][1]:
+        yield Piece("day", *days[1])
+
+
+def _whole(start: date, end: date, reach: date, after: Callable[[date], date]) -> tuple[date, date]:
+    """From where to where there are whole weeks or months; the same day twice where there is none."""
+    first = start if after(start - _DAY) == start else after(start)
+    last = first
+    while last < end and after(last) <= reach:
+        last = after(last)
+    return first, min(last, end) if last > first else first

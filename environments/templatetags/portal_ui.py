@@ -33,6 +33,7 @@ _SECTIONS = {
         "usage",
         "workloads",
     ),
+    "reports": ("reports", "report", "report_csv", "report_xlsx"),
     "outbox": ("outbox",),
 }
 

@@ -13,10 +13,28 @@ from django.views.decorators.http import require_GET
 from environments import reports
 from environments.reports import csv_export, xlsx_export
 from environments.reports.filters import Filters, FiltersForm
-from environments.reports.pages import page_of
+from environments.reports.pages import figure_text, page_of
 from environments.views.http import UserRequest
 
 _SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@require_GET
+def landing(request: UserRequest) -> HttpResponse:
+    """The first page: key figures, what needs somebody, and the way to every report."""
+    _allowed(request)
+    form = FiltersForm(request.GET, request.user, reports.today())
+    filters = form.filters()
+    page = reports.landing.build(filters)
+    context = {
+        "form": form,
+        "filters": filters,
+        "page": page,
+        "figures": [figure_text(figure, settings.CURRENCY) for figure in page.figures],
+        "others": [(each, filters.link(each.slug)) for each in reports.REPORTS.values()],
+        "facts": _facts(filters),
+    }
+    return render(request, "reports/landing.html", context)
 
 
 @require_GET
@@ -66,11 +84,15 @@ def report_xlsx(request: UserRequest, report: str) -> HttpResponseBase:
 
 def _kind(request: UserRequest, slug: str) -> reports.Kind:
     """The report of that name. Raises PermissionDenied for developers, Http404 where there is none."""
-    if not (request.user.is_manager or request.user.is_platform_admin):
-        raise PermissionDenied("Reports are for managers and platform admins.")
+    _allowed(request)
     if slug not in reports.REPORTS:
         raise Http404("There is no such report.")
     return reports.REPORTS[slug]
+
+
+def _allowed(request: UserRequest) -> None:
+    if not (request.user.is_manager or request.user.is_platform_admin):
+        raise PermissionDenied("Reports are for managers and platform admins.")
 
 
 def _page(

@@ -1,0 +1,139 @@
+"""The access review: who has access to what, since when, granted by whom, and whether the cluster confirmed it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Lower
+from django.urls import reverse
+
+from environments.models import Member, Team
+from environments.phases import Role
+from environments.reports.filters import Filters, FiltersForm
+from environments.reports.tables import Cell, Column, Figure, Kind, Link, Report, Row, Rows, Table
+
+SLUG = "access"
+_COUNT = Column("", Kind.INTEGER)
+
+EXPLANATION = (
+    "It tells how things stand now, of environments that are not deleted, so it has no period.",
+    "Proven means that the cluster was asked, as this person, for what their role promises, and said yes. “Outside” is "
+    "access of somebody who is neither in the environment's team nor manages it.",
+    "Access that is being taken away is still listed until the directory has confirmed it.",
+)
+
+
+class AccessForm(FiltersForm):
+    """By person or by environment, and whose."""
+
+    own: ClassVar[tuple[str, ...]] = ("by", "only")
+    has_period: ClassVar[bool] = False
+    by = forms.ChoiceField(
+        label="Sorted by",
+        required=False,
+        choices=[("person", "Person"), ("environment", "Environment")],
+        initial="person",
+        error_messages={"invalid_choice": "The list is sorted by person or by environment."},
+    )
+    only = forms.ChoiceField(
+        label="Only",
+        required=False,
+        choices=[("", "All access"), ("outside", "Outside the team"), ("unproven", "Not proven"), ("admin", "Admins")],
+        initial="",
+        error_messages={"invalid_choice": "There is no such choice. All access is shown instead."},
+    )
+
+
+def build(filters: Filters) -> Report:
+    """The report."""
+    members = _members(filters)
+    figures = members.aggregate(
+        people=Count(Lower("email"), distinct=True),
+        access=Count("pk"),
+        admins=Count("pk", filter=Q(role=Role.ADMIN)),
+        unproven=Count("pk", filter=_UNPROVEN),
+        outside=Count("pk", filter=Q(is_outside=True)),
+    )
+    only = filters.options["only"]
+    return Report(
+        figures=[
+            Figure("People", figures["people"], _COUNT),
+            Figure("Access", figures["access"], _COUNT, note="a person in an environment"),
+            Figure("As admin", figures["admins"], _COUNT, href=filters.link(SLUG, only="admin")),
+            Figure("Outside the team", figures["outside"], _COUNT, href=filters.link(SLUG, only="outside")),
+            Figure("Not proven", figures["unproven"], _COUNT, href=filters.link(SLUG, only="unproven")),
+        ],
+        tables=[_table(filters, members.filter(_ONLY[only]) if only else members)],
+        explanation=EXPLANATION,
+    )
+
+
+_UNPROVEN = Q(allowed=False) | Q(allowed=None)
+_ONLY = {"outside": Q(is_outside=True), "unproven": _UNPROVEN, "admin": Q(role=Role.ADMIN)}
+
+
+def _members(filters: Filters) -> QuerySet[Member]:
+    """Everybody's access to the environments that are reported on."""
+    inside = [
+        Exists(through.objects.filter(team=OuterRef("environment__team"), user__email=Lower(OuterRef("email"))))
+        for through in (Team.members.through, Team.managers.through)
+    ]
+    outside = When(Q(environment__team__isnull=False) & ~inside[0] & ~inside[1], then=Value(True))
+    members = Member.objects.filter(environment__in=filters.environments.live())
+    return members.annotate(is_outside=Case(outside, default=Value(False)))
+
+
+def _table(filters: Filters, members: QuerySet[Member]) -> Table:
+    by_person = filters.options["by"] == "person"
+    who, where = (Lower("email"), "email"), ("environment__name", "environment__namespace")
+    rows = members.order_by(*(who + where if by_person else where + who))
+    columns = [*_PERSON, *_PLACE] if by_person else [*_PLACE, *_PERSON]
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        for member in some:
+            person, place = _person(member), _place(member)
+            yield (*person, *place, *_rest(member)) if by_person else (*place, *person, *_rest(member))
+
+    return Table(
+        key="access",
+        title="By person" if by_person else "By environment",
+        columns=[*columns, *_REST],
+        rows=Rows(rows.select_related("environment__team", "environment__cluster", "added_by"), make),
+        empty="Nobody has such access.",
+    )
+
+
+_PERSON = (Column("Person"), Column("User name", is_only_exported=True, none=""))
+_PLACE = (
+    Column("Environment", Kind.LINK),
+    Column("Namespace", is_only_exported=True),
+    Column("Cluster", is_only_exported=True),
+    Column("Team", none="no team"),
+)
+_REST = (
+    Column("Role"),
+    Column("Outside"),
+    Column("Since", Kind.DATE),
+    Column("Granted by", none="the portal"),
+    Column("Proven"),
+    Column("Last asked", Kind.MOMENT, none="not yet"),
+)
+
+
+def _person(member: Member) -> tuple[Cell, ...]:
+    return member.email, member.username
+
+
+def _place(member: Member) -> tuple[Cell, ...]:
+    row = member.environment
+    link = Link(row.name, reverse("environment", args=[row.namespace]), row.namespace)
+    return link, row.namespace, row.cluster.name, row.team.name if row.team else None
+
+
+def _rest(member: Any) -> tuple[Cell, ...]:
+    role = member.get_role_display() if member.wanted else f"{member.get_role_display()}, being taken away"
+    proven = {True: "yes", False: "no", None: "not yet"}[member.allowed]
+    granted = member.added_by.email if member.added_by else None
+    outside = "outside" if member.is_outside else ""
+    return role, outside, member.added_at.date(), granted, proven, member.checked_at

@@ -1,0 +1,110 @@
+"""The first page: what a manager asks on Monday. How much, what for, better or worse than before, and what is amiss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from environments.charts import Chart
+from environments.reports import attention, cost, idle, trends
+from environments.reports.bills import all_prices, bill
+from environments.reports.consumption import Sums, totals, within
+from environments.reports.figures import compared
+from environments.reports.filters import Filters
+from environments.reports.groups import existing
+from environments.reports.periods import Period
+from environments.reports.resources import CPU, MEMORY
+from environments.reports.spans import spans
+from environments.reports.tables import Column, Figure, Kind
+from environments.reports.units import HOURS, cores
+
+_COUNT = Column("", Kind.INTEGER)
+_SHARE = Column("", Kind.PERCENT)
+_CORE_HOURS = Column("", Kind.DECIMAL, CPU.hours_unit, HOURS)
+_BUCKETS = 7  # months in the charts
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One thing to look after: how many, in a sentence, and where to see them."""
+
+    tone: str
+    count: int
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What the first page shows."""
+
+    figures: Sequence[Figure]
+    concerns: Sequence[Concern]
+    charts: Sequence[Chart]
+    has_figures: bool  # something was measured in the period
+
+
+def build(filters: Filters) -> Landing:
+    """The first page for somebody's filters."""
+    now, before = (_sums(filters, period) for period in (filters.period, filters.period.previous()))
+    shown = trends.buckets(filters, "month", _BUCKETS)[1:]
+    return Landing(
+        figures=_figures(filters, now, before),
+        concerns=[concern for concern in _concerns(filters) if concern.count],
+        charts=[trends.use_chart(shown), trends.cost_chart(shown)]
+        if any(each.sums["seconds"] for each in shown)
+        else [],
+        has_figures=bool(now["seconds"]),
+    )
+
+
+def _figures(filters: Filters, now: Sums, before: Sums) -> list[Figure]:
+    moment, prices = timezone.now(), all_prices()
+    there, earlier = (
+        existing(filters.environments, period, moment)[None].count
+        for period in (filters.period, filters.period.previous())
+    )
+    price, price_before = (
+        bill(filters.environments, period, prices, filters.today).amount()
+        for period in (filters.period, filters.period.previous())
+    )
+    use = filters.link("use")
+    return [
+        compared("Environments", _COUNT, there, earlier, href=filters.link("overview")),
+        compared("CPU reserved", _CORE_HOURS, CPU.reserved_hours(now), CPU.reserved_hours(before), href=use),
+        compared("CPU efficiency", _SHARE, CPU.efficiency(now), CPU.efficiency(before), href=use),
+        compared("Memory efficiency", _SHARE, MEMORY.efficiency(now), MEMORY.efficiency(before), href=use),
+        compared("Cost", cost.AMOUNT, price, price_before, href=filters.link("cost")),
+    ]
+
+
+def _sums(filters: Filters, period: Period) -> Sums:
+    return totals(filters.environments, within(spans(period.start, period.until, today=filters.today)), {})[()]
+
+
+def _concerns(filters: Filters) -> list[Concern]:
+    now, look = timezone.now(), filters.link("attention")
+    failed = attention.failed(filters.environments).order_by().count()
+    orphaned = attention.orphaned(filters.environments).order_by().count()
+    ending = attention.ending(filters.environments, now, attention.DAYS).order_by().count()
+    found = idle.findings(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
+    unused = [each for each in found if each.is_idle]
+    back = cores(sum(each.cpu for each in found))
+    return [
+        Concern(
+            "bad", failed, f"{_environments(failed)} failed and will not be tried again by itself.", f"{look}#failed"
+        ),
+        Concern("warn", orphaned, f"{_environments(orphaned)} lost the owner.", f"{look}#orphaned"),
+        Concern("wait", ending, f"{_environments(ending)} within {attention.DAYS} days of the end.", f"{look}#ending"),
+        Concern(
+            "",
+            len(unused),
+            f"{_environments(len(unused))} used less than {idle.THRESHOLD} % over {idle.DAYS} days; with the oversized "
+            f"ones {back:,.2f} cores could be given back.",
+            filters.link("idle"),
+        ),
+    ]
+
+
+def _environments(count: int) -> str:
+    return "One environment" if count == 1 else f"{count:,} environments"

@@ -1,0 +1,190 @@
+"""How many environments there are, how they came and went, and how soon they were ready."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Q
+from django.db.models.functions import TruncDate
+
+from environments.charts import Chart, Units, column_chart
+from environments.models.environments import EnvironmentQuerySet
+from environments.phases import LIVE, Phase
+from environments.reports import units
+from environments.reports.figures import compared
+from environments.reports.filters import Filters
+from environments.reports.groups import GROUPINGS
+from environments.reports.moments import Milliseconds
+from environments.reports.periods import Period
+from environments.reports.spans import next_month, next_week
+from environments.reports.tables import Column, Figure, Kind, Report, Row, Rows, Table
+
+SLUG = "overview"
+COUNT = Column("", Kind.INTEGER)
+SECONDS = Column("", Kind.DECIMAL, "seconds", 1)
+_TEAM = GROUPINGS["team"]
+_MOST_DAYS, _MOST_WEEKS = 31, 26  # columns of the chart
+
+EXPLANATION = (
+    "“Now” is the moment at which the report was made; “created” and “ended” are in the period. An environment has "
+    "ended once nothing of it is left.",
+    "Time to Ready runs from the request to the first Ready, of those environments created in the period that got "
+    "there: half of them took no longer than the median, nineteen of twenty no longer than the 95th percentile.",
+)
+
+
+def build(filters: Filters) -> Report:
+    """The report."""
+    phases = dict(_counted(filters.environments, "phase"))
+    now, before = (_happened(filters.environments, period) for period in (filters.period, filters.period.previous()))
+    waits, earlier = (_waits(filters.environments, period) for period in (filters.period, filters.period.previous()))
+    columns = _chart(filters)
+    return Report(
+        figures=[
+            Figure("Environments now", sum(phases.get(phase, 0) for phase in LIVE), COUNT),
+            compared("Created", COUNT, now["created"], before["created"]),
+            compared("Ended", COUNT, now["ended"], before["ended"]),
+            compared("Median time to Ready", SECONDS, percentile(waits, 50), percentile(earlier, 50), note="seconds"),
+            compared("95th percentile", SECONDS, percentile(waits, 95), percentile(earlier, 95), note="seconds"),
+            Figure(
+                "Failed now",
+                phases.get(Phase.FAILED, 0),
+                COUNT,
+                href=filters.link("attention") if phases.get(Phase.FAILED) else "",
+                tone="bad" if phases.get(Phase.FAILED) else "",
+            ),
+        ],
+        charts=[columns] if now["created"] or now["ended"] else [],
+        tables=[_phases(phases), _teams(filters)],
+        explanation=EXPLANATION,
+    )
+
+
+def percentile(values: Sequence[int], percent: int) -> Decimal | None:
+    """The smallest of some sorted milliseconds that so many percent are not above (nearest rank), in seconds."""
+    if not values:
+        return None
+    rank = -(-len(values) * percent // 100)
+    return units.quotient(values[rank - 1], 1000, 1)
+
+
+def _counted(environments: EnvironmentQuerySet, path: str) -> Iterable[tuple[Any, int]]:
+    return environments.order_by().values(path).annotate(number=Count("pk")).values_list(path, "number")
+
+
+def _happened(environments: EnvironmentQuerySet, period: Period) -> dict[str, int]:
+    return environments.aggregate(created=Count("pk", filter=during("created_at", period)), ended=_ended(period))
+
+
+def _ended(period: Period) -> Count:
+    return Count("pk", filter=during("deleted_at", period))
+
+
+def during(field: str, period: Period) -> Q:
+    """Moments in a period."""
+    return Q(**{f"{field}__gte": _midnight(period.start), f"{field}__lt": _midnight(period.until)})
+
+
+def _waits(environments: EnvironmentQuerySet, period: Period) -> list[int]:
+    """Milliseconds from the request to the first Ready, sorted."""
+    ready = environments.order_by().filter(during("created_at", period), ready_at__isnull=False)
+    took = ready.annotate(took=Milliseconds("ready_at") - Milliseconds("created_at"))
+    return sorted(took.values_list("took", flat=True))
+
+
+def _phases(phases: dict[Any, int]) -> Table:
+    live = [phase for phase in Phase if phase in LIVE and phases.get(phase)]
+    total = sum(phases[phase] for phase in live)
+    return Table(
+        key="phases",
+        title="By phase, now",
+        columns=[
+            Column("Phase"),
+            Column("Environments", Kind.INTEGER),
+            Column("Share", Kind.PERCENT),
+        ],
+        rows=Rows([(phase.value, phases[phase], units.percent(phases[phase], total)) for phase in live]),
+        totals=("Total", total, units.percent(total, total)) if live else None,
+        empty="There are no environments.",
+    )
+
+
+def _teams(filters: Filters) -> Table:
+    figures = {
+        "now": Count("pk", filter=Q(phase__in=LIVE)),
+        "created": Count("pk", filter=during("created_at", filters.period)),
+        "ended": _ended(filters.period),
+        "failed": Count("pk", filter=Q(phase=Phase.FAILED)),
+    }
+    found = filters.environments.order_by().values("team").annotate(**figures)
+    lines = [line for line in found.values_list("team", *figures) if any(line[1:])]
+    lines.sort(key=lambda line: (-line[1], -line[2], str(line[0])))
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        names = _TEAM.name(filters, SLUG, [line[0] for line in some])
+        return ((*names[line[0]], *line[1:]) for line in some)
+
+    sums = [sum(line[number] for line in lines) for number in range(1, 5)]
+    return Table(
+        key="teams",
+        title="By team",
+        columns=[
+            *_TEAM.columns,
+            Column("Now", Kind.INTEGER),
+            Column("Created", Kind.INTEGER),
+            Column("Ended", Kind.INTEGER),
+            Column("Failed now", Kind.INTEGER),
+        ],
+        rows=Rows(lines, make),
+        totals=("Total", *[""] * (len(_TEAM.columns) - 1), *sums) if lines else None,
+        empty="There are no environments.",
+    )
+
+
+def _chart(filters: Filters) -> Chart:
+    """Created and ended, by day, week or month, whatever fits."""
+    buckets = _buckets(filters.period)
+    label = f"{_unit(filters.period)}"
+    created, ended = (_by_day(filters, field) for field in ("created_at", "deleted_at"))
+    return column_chart(
+        "flow",
+        f"Created and ended, by {label}",
+        [f"{first:%-d %b}" if label != "month" else f"{first:%b %Y}" for first, _ in buckets],
+        [
+            ("Created", "area", [_sum(created, bucket) for bucket in buckets]),
+            ("Ended", "soft", [_sum(ended, bucket) for bucket in buckets]),
+        ],
+        Units(lambda value: f"{value:,.0f}", is_whole=True),
+    )
+
+
+def _by_day(filters: Filters, field: str) -> dict[date, int]:
+    rows = filters.environments.order_by().filter(during(field, filters.period))
+    return dict(
+        rows.values(day=TruncDate(F(field), tzinfo=UTC)).annotate(number=Count("pk")).values_list("day", "number")
+    )
+
+
+def _unit(period: Period) -> str:
+    if period.days <= _MOST_DAYS:
+        return "day"
+    return "week" if period.days <= 7 * _MOST_WEEKS else "month"
+
+
+def _buckets(period: Period) -> list[tuple[date, date]]:
+    """From when to when each column is; the first and the last may be cut short by the period."""
+    after = {"day": lambda day: day + timedelta(days=1), "week": next_week, "month": next_month}[_unit(period)]
+    found, day = [], period.start
+    while day < period.until:
+        found.append((day, min(after(day), period.until)))
+        day = after(day)
+    return found
+
+
+def _sum(counted: dict[date, int], bucket: tuple[date, date]) -> Decimal:
+    return Decimal(sum(number for day, number in counted.items() if bucket[0] <= day < bucket[1]))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,181 @@
+"""Reservation against use: what quotas held, and how much of it was used."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import F
+from django.utils import timezone
+
+from environments.charts import Chart, Units, bar_chart
+from environments.reports import units
+from environments.reports.consumption import Sums, add, peak_shares, totals, within
+from environments.reports.figures import compared
+from environments.reports.filters import Filters, FiltersForm
+from environments.reports.formats import on_page
+from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
+from environments.reports.periods import Period
+from environments.reports.resources import RESOURCES, Resource
+from environments.reports.spans import spans
+from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
+
+SLUG = "use"
+_MOST_BARS = 10
+
+EXPLANATION = (
+    "Reserved hours are what the quotas held, used hours what was in use under them, both averaged over time that was "
+    "observed: a gap counts neither way.",
+    "Efficiency is the average utilisation: used hours as a share of reserved hours. Peak is the highest share of its "
+    "own quota that any one environment of the group reached on a day or in a month.",
+    "Hours are exact until they are shown, and rounded once, half up. A total is the rounded exact total, so the "
+    "rounded lines above it may differ from it in the last digit.",
+)
+
+
+class ReservationForm(FiltersForm):
+    """By what reservation and use are told."""
+
+    own: ClassVar[tuple[str, ...]] = ("by",)
+    by = forms.ChoiceField(
+        required=False,
+        choices=CHOICES,
+        initial="team",
+        error_messages={"invalid_choice": "Use is not told by that. It is told by team instead."},
+    )
+
+
+def build(filters: Filters) -> Report:
+    """The report."""
+    grouping = GROUPINGS[filters.options["by"]]
+    found = _sums(filters, filters.period, {"key": F(grouping.of_record)})
+    peaks = _peaks(filters, grouping)
+    together = add(found.values())
+    before = add(_sums(filters, filters.period.previous(), {}).values())
+    there = existing(filters.environments, filters.period, timezone.now(), grouping.path)
+    tables = [_summary(filters, grouping, found, there, together)]
+    reserved = [each for each in RESOURCES if together[each.reserved]]
+    tables += [_table(filters, grouping, each, found, peaks) for each in reserved]
+    return Report(
+        figures=[figure for each in reserved for figure in _figures(each, together, before)],
+        charts=[_chart(grouping, each, table) for each, table in zip(reserved, tables[1:], strict=True)][:2]
+        if len(found) > 1
+        else [],
+        tables=tables,
+        explanation=EXPLANATION,
+    )
+
+
+def _sums(filters: Filters, period: Period, by: Mapping[str, Any]) -> dict[Any, Sums]:
+    pieces = spans(period.start, period.until, today=filters.today)
+    found = totals(filters.environments, within(pieces), by)
+    return {key[0] if key else None: sums for key, sums in found.items()}
+
+
+def _peaks(filters: Filters, grouping: Grouping) -> dict[Any, dict[str, int]]:
+    """Per thousand, by group."""
+    pieces = spans(filters.period.start, filters.period.until, today=filters.today)
+    found = peak_shares(filters.environments, within(pieces), {"key": F(grouping.of_record)})
+    return {key: shares for (key,), shares in found.items()}
+
+
+def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
+    hours = Column("", Kind.DECIMAL, each.hours_unit, units.HOURS)
+    reserved = compared(f"{each.title} reserved", hours, each.reserved_hours(now), each.reserved_hours(before))
+    used = compared(f"{each.title} efficiency", Column("", Kind.PERCENT), each.efficiency(now), each.efficiency(before))
+    return [reserved, used]
+
+
+def _summary(
+    filters: Filters,
+    grouping: Grouping,
+    found: Mapping[Any, Sums],
+    there: Mapping[Any, Existing],
+    together: Sums,
+) -> Table:
+    reserved = [each for each in RESOURCES if together[each.reserved]]
+
+    def cells(sums: Sums, exist: Existing) -> Row:
+        seconds = max(exist.seconds, sums["seconds"])
+        return (exist.count, *(each.efficiency(sums) for each in reserved), units.percent(sums["seconds"], seconds))
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        names = grouping.name(filters, SLUG, some)
+        for key in some:
+            yield (*names[key], *cells(found[key], there.get(key, Existing())))
+
+    everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
+    return Table(
+        key="efficiency",
+        title=f"Efficiency by {grouping.title.lower()}",
+        columns=[
+            *grouping.columns,
+            Column("Environments", Kind.INTEGER),
+            *(Column(f"{each.title} efficiency", Kind.PERCENT) for each in reserved),
+            Column("Observed", Kind.PERCENT),
+        ],
+        rows=Rows(_most_first(found, RESOURCES[0]), make),
+        totals=("Total", *_blank(grouping), *cells(together, everything)) if found else None,
+        empty="Nothing was reserved in this period, or none of it was observed.",
+    )
+
+
+def _table(
+    filters: Filters,
+    grouping: Grouping,
+    each: Resource,
+    found: Mapping[Any, Sums],
+    peaks: Mapping[Any, Mapping[str, int]],
+) -> Table:
+    mine = {key: sums for key, sums in found.items() if sums[each.reserved] or sums[each.used]}
+    shares = {key: peaks.get(key, {}).get(each.key, 0) for key in mine}
+
+    def cells(sums: Sums, share: int) -> Row:
+        reserved, used = sums[each.reserved], sums[each.used]
+        hours = (each.hours(reserved), each.hours(used), each.hours(reserved - used))
+        return (*hours, each.efficiency(sums), units.quotient(share, 10, units.SHARES))
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        names = grouping.name(filters, SLUG, some)
+        for key in some:
+            yield (*names[key], *cells(mine[key], shares[key]))
+
+    hours = (Kind.DECIMAL, each.hours_unit, units.HOURS)
+    return Table(
+        key=each.key,
+        title=each.title,
+        columns=[
+            *grouping.columns,
+            Column("Reserved", *hours),
+            Column("Used", *hours),
+            Column("Not used", *hours),
+            Column("Efficiency", Kind.PERCENT),
+            Column("Peak", Kind.PERCENT),
+        ],
+        rows=Rows(_most_first(mine, each), make),
+        totals=("Total", *_blank(grouping), *cells(add(mine.values()), max(shares.values()))) if mine else None,
+    )
+
+
+def _most_first(found: Mapping[Any, Sums], each: Resource) -> list[Any]:
+    return sorted(found, key=lambda key: (-found[key][each.reserved], -found[key]["seconds"], str(key)))
+
+
+def _blank(grouping: Grouping) -> list[str]:
+    return [""] * (len(grouping.columns) - 1)
+
+
+def _chart(grouping: Grouping, each: Resource, table: Table) -> Chart:
+    """The groups with the most reserved, from the table's own rows."""
+    rows, count = table.rows[:_MOST_BARS], len(table.rows)
+    at = len(grouping.columns)
+    links = [row[0].href if isinstance(row[0], Link) else "" for row in rows]
+    which = "" if count <= _MOST_BARS else f", the {_MOST_BARS} with the most reserved of {count}"
+    return bar_chart(
+        f"chart-{each.key}",
+        f"{each.title}{which}",
+        grouping.title,
+        [(row[0].text if isinstance(row[0], Link) else str(row[0]), row[at : at + 2]) for row in rows],  # type: ignore[misc] # hours
+        [("Reserved", "soft"), ("Used", "area")],
+        Units(lambda value: f"{on_page(table.columns[at], value, '')} {each.hours_unit}"),
+        links=links if any(links) else (),
+    )

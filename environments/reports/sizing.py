@@ -1,0 +1,77 @@
+"""Which size of its template would do for an environment, by what it used at its peak."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from environments import placement, quantities
+from environments.reports.units import cores, gib
+from environments.spec import Size as SpecSize
+from environments.spec import TemplateSpec, render_quota
+
+_MIB = 2**20
+_CORE_STEP, _MIB_STEP = 100, 256  # of a figure where a template has no sizes: 0.1 cores, 0.25 GiB
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an environment needs: millicores, and MiB of memory and storage."""
+
+    cpu: int
+    memory: int
+    storage: int
+
+    @classmethod
+    def at_peak(cls, cpu: int, memory: int, storage: int, headroom: int) -> "Need":
+        """The peaks with so many percent above them, rounded up."""
+        return cls(*(-(-amount * (100 + headroom) // 100) for amount in (cpu, memory, storage)))
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a size grants: millicores and MiB; `storage` None is without a limit."""
+
+    label: str
+    cpu: int
+    memory: int
+    storage: int | None = None
+
+    def covers(self, need: Need) -> bool:
+        """Whether it is enough."""
+        storage = self.storage is None or self.storage >= need.storage
+        return self.cpu >= need.cpu and self.memory >= need.memory and storage
+
+
+def that_would_do(sizes: tuple[Size, ...], need: Need) -> Size | None:
+    """The smallest size that covers a need, by CPU and then memory; without sizes, figures; None where none does."""
+    if not sizes:
+        cpu = max(_CORE_STEP, _up(need.cpu, _CORE_STEP))
+        memory = max(_MIB_STEP, _up(need.memory, _MIB_STEP))
+        return Size(f"{_short(cores(cpu))} cores, {_short(gib(memory))} GiB", cpu, memory)
+    fitting = [size for size in sizes if size.covers(need)]
+    return min(fitting, key=lambda size: (size.cpu, size.memory), default=None)
+
+
+def sizes_of(spec: TemplateSpec, parameters: Mapping[str, str]) -> tuple[Size, ...]:
+    """A template's sizes with somebody's answers filled in; empty where it has none, or they do not fit the answers."""
+    values = {name: str(value) for name, value in parameters.items()}
+    try:
+        return tuple(_size(spec, size, values) for size in spec.sizes)
+    except ValueError:
+        return ()
+
+
+def _size(spec: TemplateSpec, size: SpecSize, parameters: dict[str, str]) -> Size:
+    hard = render_quota(spec, size.name, parameters)
+    cpu, memory = placement.reserved(hard)
+    storage = hard.get("requests.storage")
+    label = size.label or size.name
+    return Size(label, int(cpu * 1000), memory // _MIB, int(quantities.parse(storage)) // _MIB if storage else None)
+
+
+def _up(amount: int, step: int) -> int:
+    return -(-amount // step) * step
+
+
+def _short(number: Decimal) -> str:
+    return f"{number.normalize():f}"
