@@ -6,7 +6,7 @@ import yaml
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -18,10 +18,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments import cluster_actions, naming, rbac
 from environments.admin import cluster_checks, kubeconfigs
-from environments.admin.base import AnyAdmin, pill
+from environments.admin.base import pill
+from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
-from environments.models import Cluster
-from environments.phases import LIVE
+from environments.models import Cluster, Environment
 
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
 
@@ -100,7 +100,7 @@ def _sentence(check: Any, value: str) -> None:
 
 
 @admin.register(Cluster)
-class ClusterAdmin(AnyAdmin):
+class ClusterAdmin(BriefDeletion):
     """Clusters: added, checked, closed for new environments."""
 
     form = ClusterForm
@@ -151,9 +151,8 @@ class ClusterAdmin(AnyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
         """With the number of environments that are there."""
-        live = Count("environments", filter=Q(environments__phase__in=LIVE))
-        rows: QuerySet[Cluster] = super().get_queryset(request).annotate(live_count=live)
-        return rows
+        rows: QuerySet[Cluster] = super().get_queryset(request)
+        return rows.annotate(live_count=count_of(Environment.objects.live(), "cluster"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
         """Without what is only known of a cluster that is stored."""

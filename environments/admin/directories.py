@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from environments import directory, directory_actions
-from environments.admin.base import AnyAdmin
+from environments.admin.scale import BriefDeletion
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.errors import ReconcileError
 from environments.models import Directory
@@ -104,7 +104,7 @@ class DirectoryForm(SecretForm):
 
 
 @admin.register(Directory)
-class DirectoryAdmin(AnyAdmin):
+class DirectoryAdmin(BriefDeletion):
     """Directories: added, tested, made the default."""
 
     form = DirectoryForm

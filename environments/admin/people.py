@@ -11,15 +11,14 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from environments.admin.base import AnyAdmin
-from environments.models import Team, User
-from environments.phases import LIVE
+from environments.admin.scale import FEW, BriefDeletion, FewFilter, count_of
+from environments.models import Environment, Team, User
 
 _ROLES = ("is_superuser", "is_manager")
 _IDENTITY = ("username", "email", "first_name", "last_name")
@@ -46,7 +45,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     """People. Who they are and what they may do comes from the identity provider, where there is one."""
 
     list_display = ("person", "role_name", "team_names", "live_environments", "is_active", "last_login")
-    list_filter = ("is_superuser", "is_manager", "is_active", "teams")
+    list_filter = ("is_superuser", "is_manager", "is_active", ("teams", FewFilter))
     search_fields = ("email", "username", "first_name", "last_name")
     ordering = ("email",)
     filter_horizontal = ()
@@ -58,8 +57,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """With their teams and the number of their environments, in a fixed number of queries."""
-        live = Count("environments", filter=Q(environments__phase__in=LIVE), distinct=True)
-        rows: QuerySet[User] = super().get_queryset(request).annotate(live_count=live)
+        rows: QuerySet[User] = super().get_queryset(request)
+        rows = rows.annotate(live_count=count_of(Environment.objects.live(), "owner"))
         return rows.prefetch_related("teams", "managed_teams")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -150,7 +149,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Team)
-class TeamAdmin(AnyAdmin):
+class TeamAdmin(BriefDeletion):
     """Teams: two groups of the identity provider with a name. Who is in them follows the groups claim."""
 
     list_display = ("name", "group", "manager_group", "cost_centre", "member_count", "live_environments")
@@ -166,9 +165,9 @@ class TeamAdmin(AnyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         """With the numbers of members and environments."""
-        live = Count("environments", filter=Q(environments__phase__in=LIVE), distinct=True)
         rows: QuerySet[Team] = super().get_queryset(request)
-        return rows.annotate(people=Count("members", distinct=True), live_count=live)
+        people, live = Team.members.through._default_manager.all(), Environment.objects.live()
+        return rows.annotate(people=count_of(people, "team"), live_count=count_of(live, "team"))
 
     @admin.display(description="Members", ordering="people")
     def member_count(self, row: Any) -> int:
@@ -182,15 +181,19 @@ class TeamAdmin(AnyAdmin):
 
     @admin.display(description="Members")
     def member_list(self, row: Team) -> SafeString | str:
-        """Everybody in it, with a link each."""
+        """Who is in it, with a link each."""
         return _links(row.members.all()) if row.pk else ""
 
     @admin.display(description="Managers")
     def manager_list(self, row: Team) -> SafeString | str:
-        """Everybody who manages it."""
+        """Who manages it, with a link each."""
         return _links(row.managers.all()) if row.pk else ""
 
 
 def _links(people: QuerySet[User]) -> SafeString:
-    rows = ((reverse("admin:environments_user_change", args=[user.pk]), str(user)) for user in people)
-    return format_html_join(", ", '<a href="{}">{}</a>', rows)
+    """The first of these people by their address, and how many more there are."""
+    shown = people.order_by("email")[:FEW]
+    first = [(reverse("admin:environments_user_change", args=[user.pk]), str(user)) for user in shown]
+    links = format_html_join(", ", '<a href="{}">{}</a>', first)
+    more = people.count() - len(first)
+    return format_html("{} and {} more", links, more) if more else links

@@ -1,10 +1,14 @@
 """The record in the admin, to read: environments, their steps and events, and the admin's own log."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import yaml
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,8 +16,14 @@ from django.utils.safestring import SafeString
 
 from environments import actions, dashboards
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
-from environments.models import Condition, Environment, Event, Group, Member
-from environments.phases import Phase
+from environments.admin.scale import FewFilter, LeanAdmin
+from environments.models import Condition, Environment, Event, Group, Member, User
+from environments.phases import Phase, Status
+from environments.steps import BY_TYPE
+
+#: Of an environment, and of what it points to: nothing that a list shows.
+_LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state")
+_SAMPLE = 1000  # events whose verbs are offered as filters
 
 
 class ConditionInline(ReadOnlyInline):
@@ -44,14 +54,21 @@ class GroupInline(ReadOnlyInline):
 
 
 @admin.register(Environment)
-class EnvironmentAdmin(ReadOnlyAdmin):
+class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     """All environments, those that are gone included."""
 
     list_display = ("name", "namespace", "state", "owner", "team", "template", "cluster", "created_at", "ends_at")
-    list_filter = ("phase", "cluster", "version__template", "team", "wanted")
+    list_filter = (
+        "phase",
+        ("cluster", FewFilter),
+        ("version__template", FewFilter),
+        ("team", FewFilter),
+        "wanted",
+        "created_at",
+    )
+    list_defer = (*_LARGE, "version__spec", "version__template__readme", "cluster__certificate_authority")
     list_select_related = ("owner", "team", "version__template", "cluster")
     search_fields = ("name", "namespace", "owner__email", "purpose", "id")
-    date_hierarchy = "created_at"
     actions = ("look_again", "move_to_newest")
     inlines = (ConditionInline, MemberInline, GroupInline)
     fieldsets = (
@@ -106,7 +123,7 @@ class EnvironmentAdmin(ReadOnlyAdmin):
     def move_to_newest(self, request: HttpRequest, queryset: QuerySet[Environment]) -> None:
         """Move the chosen environments in place; those that would get less than they use are left to their owners."""
         moved = 0
-        for row in queryset.select_related("version__template", "cluster", "owner", "team"):
+        for row in queryset.defer(None).select_related("version__template", "cluster", "owner", "team"):
             newer = dashboards.newer(row)
             if newer is None:
                 continue
@@ -132,27 +149,93 @@ class EnvironmentAdmin(ReadOnlyAdmin):
             self.message_user(request, f"{left_out} left out: they are deleted.", messages.WARNING)
 
 
+class VerbFilter(admin.SimpleListFilter):
+    """What happened lately. The verbs of all events would take as long to find as there are events."""
+
+    title = "verb"
+    parameter_name = "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The verbs of the newest events, and the chosen one."""
+        verbs = set(Event.objects.values_list("verb", flat=True)[:_SAMPLE]) | {request.GET.get(self.parameter_name, "")}
+        return [(verb, verb) for verb in sorted(verbs - {""})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        """The events with the chosen verb."""
+        return queryset.filter(verb=self.value()) if self.value() else queryset
+
+
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(LeanAdmin, ReadOnlyAdmin):
     """Everything that happened to environments."""
 
     list_display = ("at", "environment", "verb", "message", "actor")
     list_display_links = ("at",)
-    list_filter = ("verb", ("actor", admin.EmptyFieldListFilter))
+    list_filter = (VerbFilter, "at", ("actor", admin.EmptyFieldListFilter))
     list_select_related = ("environment", "actor")
-    search_fields = ("environment__name", "environment__namespace", "message", "actor__email")
-    date_hierarchy = "at"
+    list_defer = ("data", "actor__groups_claim", *(f"environment__{name}" for name in _LARGE))
+    search_fields = ("environment__name", "environment__namespace", "actor__email")
+    search_help_text = "An environment's name or namespace, or the address of whoever did it."
     actions = None
     fields = ("at", "environment", "actor", "verb", "message", "data")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        """The events of the environments and people found: both have an index here, their names have none."""
+        for word in search_term.split():
+            environments = Environment.objects.filter(Q(name__icontains=word) | Q(namespace__icontains=word))
+            people = User.objects.filter(email__icontains=word)
+            found = Q(environment__in=environments.order_by().values("pk")) | Q(actor__in=people.values("pk"))
+            queryset = queryset.filter(found)
+        return queryset, False
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """What is not done, unless something else is asked for: nine steps in ten are done, and nobody looks for them."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Each status, and all of them."""
+        return [*((str(value), str(label)) for value, label in Status.choices), ("all", "All")]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """As usual, but for what stands first: nothing chosen is not all."""
+        first, *rest = super().choices(changelist)
+        return iter([first | {"display": "Not done"}, *rest])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Condition]) -> QuerySet[Condition]:
+        """The steps with the chosen status."""
+        if self.value() is None:
+            return queryset.exclude(status=Status.DONE)
+        return queryset if self.value() == "all" else queryset.filter(status=self.value())
+
+
+class StepFilter(admin.SimpleListFilter):
+    """One step of an environment's life."""
+
+    title = "step"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """All steps that there are."""
+        return [(name, name) for name in BY_TYPE]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Condition]) -> QuerySet[Condition]:
+        """The chosen step of all environments."""
+        return queryset.filter(type=self.value()) if self.value() else queryset
+
 
 @admin.register(Condition)
-class ConditionAdmin(ReadOnlyAdmin):
+class ConditionAdmin(LeanAdmin, ReadOnlyAdmin):
     """The steps of all environments: what waits or failed anywhere, and since when."""
 
     list_display = ("environment", "type", "state", "reason", "message", "attempts", "next_try_at")
-    list_filter = ("status", "type", "environment__cluster")
+    list_filter = (StatusFilter, StepFilter, ("environment__cluster", FewFilter))
     list_select_related = ("environment",)
+    list_defer = tuple(f"environment__{name}" for name in _LARGE)
     search_fields = ("environment__name", "environment__namespace", "reason", "message")
     ordering = ("-last_transition_at",)
     actions = None
@@ -169,10 +252,9 @@ class LogEntryAdmin(ReadOnlyAdmin):
 
     list_display = ("action_time", "user", "content_type", "object_repr", "words")
     list_display_links = ("action_time",)
-    list_filter = ("content_type", "action_flag")
+    list_filter = ("content_type", "action_flag", "action_time")
     list_select_related = ("user", "content_type")
     search_fields = ("object_repr", "change_message", "user__email")
-    date_hierarchy = "action_time"
     actions = None
     fields = ("action_time", "user", "content_type", "object_repr", "words")
     readonly_fields = ("words",)

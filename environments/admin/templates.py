@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -17,11 +17,11 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from environments import template_actions
-from environments.admin.base import AnyAdmin, actor, pill
+from environments.admin.base import actor, pill
+from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.version_pages import coloured
-from environments.models import Template, TemplateVersion
+from environments.models import Environment, Template, TemplateVersion
 from environments.models.templates import TemplateEvent
-from environments.phases import LIVE
 
 State = TemplateVersion.State
 HISTORY_PAGE = 50
@@ -29,7 +29,7 @@ CARD = ("name", "slug", "summary", "category", "icon", "readme")
 
 
 @admin.register(Template)
-class TemplateAdmin(AnyAdmin):
+class TemplateAdmin(BriefDeletion):
     """Templates: how they are called, who may have them, and their versions."""
 
     list_display = ("name", "category", "published", "draft_count", "live_environments")
@@ -42,11 +42,11 @@ class TemplateAdmin(AnyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
         """With the numbers that the list shows."""
         rows: QuerySet[Template] = super().get_queryset(request)
-        live = Count("versions__environments", filter=Q(versions__environments__phase__in=LIVE), distinct=True)
+        published = TemplateVersion.objects.filter(template=OuterRef("pk"), state=State.PUBLISHED)
         return rows.annotate(
-            published_number=Max("versions__number", filter=Q(versions__state=State.PUBLISHED)),
-            drafts=Count("versions", filter=Q(versions__state=State.DRAFT), distinct=True),
-            live_count=live,
+            published_number=Subquery(published.values("number")[:1]),
+            drafts=count_of(TemplateVersion.objects.filter(state=State.DRAFT), "template"),
+            live_count=count_of(Environment.objects.live(), "version__template"),
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Template | None = None) -> Any:
@@ -100,10 +100,11 @@ class TemplateAdmin(AnyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The card, and below it all versions."""
-        live = Count("environments", filter=Q(environments__phase__in=LIVE))
+        live = count_of(Environment.objects.live(), "version")
         template = self.get_object(request, object_id)
-        versions = template.versions if template else TemplateVersion.objects.none()
-        rows = versions.select_related("published_by", "template").annotate(live_count=live).order_by("-number")
+        versions = template.versions.all() if template else TemplateVersion.objects.none()
+        rows = versions.select_related("published_by", "template").defer("spec", "template__readme")
+        rows = rows.annotate(live_count=live).order_by("-number")
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"versions": rows})
 
     def draft_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -22,10 +22,10 @@ from django.views.decorators.http import require_POST, require_safe
 from environments import template_actions
 from environments.admin import version_pages
 from environments.admin.base import ReadOnlyAdmin, actor, pill
+from environments.admin.scale import FewFilter, LeanAdmin, count_of
 from environments.admin.templates import history_page
-from environments.models import TemplateVersion
+from environments.models import Environment, TemplateVersion
 from environments.models.templates import ImmutableVersionError
-from environments.phases import LIVE
 from environments.spec import InvalidSpecError
 from environments.spec_forms import BLANK_ROWS, SpecForms, with_more_rows
 
@@ -47,11 +47,12 @@ class ChangelogForm(forms.Form):
 
 
 @admin.register(TemplateVersion)
-class TemplateVersionAdmin(ReadOnlyAdmin):
+class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
     """Versions of all templates. They are made from a template's page, or from one another."""
 
     list_display = ("label", "state_pill", "changelog", "published_at", "published_by", "live_environments")
-    list_filter = ("state", "template")
+    list_filter = ("state", ("template", FewFilter))
+    list_defer = ("spec", "template__readme")
     list_select_related = ("template", "published_by")
     search_fields = ("template__name", "template__slug", "changelog")
     ordering = ("template__name", "-number")
@@ -64,9 +65,8 @@ class TemplateVersionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
         """With the number of environments made from each."""
-        live = Count("environments", filter=Q(environments__phase__in=LIVE))
         rows: QuerySet[TemplateVersion] = super().get_queryset(request).select_related("template", "published_by")
-        return rows.annotate(live_count=live)
+        return rows.annotate(live_count=count_of(Environment.objects.live(), "version"))
 
     def get_urls(self) -> list[URLPattern]:
         """The verbs, each by POST, and the pages that show."""

@@ -159,6 +159,7 @@ class Environment(models.Model):
             models.Index(fields=["team", "phase"]),
             models.Index(fields=["cluster", "phase"]),
             models.Index(fields=["next_reconcile_at"]),
+            models.Index(fields=["-created_at"], name="environment_newest"),
             models.Index(
                 fields=["generation"],
                 name="environment_owed",
@@ -258,6 +259,11 @@ class Condition(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["environment", "type"], name="one_condition_per_type"),)
+        indexes = (
+            models.Index(
+                fields=["-last_transition_at"], name="condition_not_done", condition=~models.Q(status=Status.DONE)
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} {self.status}"

@@ -26,6 +26,7 @@ class Event(models.Model):
         ordering = ("-at", "-id")
         indexes = (
             models.Index(fields=["environment", "-at"]),
+            models.Index(fields=["-at", "-id"], name="event_newest"),
             models.Index(fields=["id"], name="event_notice_owed", condition=models.Q(notice_owed=True)),
         )
 

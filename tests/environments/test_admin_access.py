@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments import template_actions
-from environments.models import Condition, Environment, Event, Rate, Template, TemplateVersion
+from environments.models import Condition, Environment, Event, Rate, TemplateVersion
 from environments.phases import Phase
 
 MODELS = [
@@ -114,38 +114,6 @@ def test_the_front_page_is_ordered_by_what_people_do(client, ada):
     page = soup(client.get(reverse("admin:index")))
     headings = [caption.get_text(strip=True) for caption in page.select("#content-main .module caption")]
     assert headings == ["Catalog", "Places", "People", "Record"]
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_a_list_costs_the_same_however_long_it_is(
-    model, client, ada, make_environment, theo, django_assert_max_num_queries, template_version
-):
-    client.force_login(ada)
-    url = reverse(f"admin:{model}_changelist")
-    grow(make_environment, theo, template_version, ada, 1)
-    client.get(url)  # content types are looked up once
-    with django_assert_max_num_queries(60) as few:
-        assert client.get(url).status_code == 200
-    grow(make_environment, theo, template_version, ada, 6)
-    with django_assert_max_num_queries(60) as many:
-        assert client.get(url).status_code == 200
-    assert len(many) <= len(few) + 1  # a filter that shows once there is more than one value
-
-
-def grow(make_environment, theo, template_version, ada, rows) -> None:
-    from environments.models import Cluster, Directory, Team, User
-
-    for _ in range(rows):
-        number = User.objects.count()
-        person = User.objects.create(username=f"p{number}", email=f"p{number}@example.com")
-        team = Team.objects.create(name=f"Team {number}", group=f"team-{number}")
-        team.members.add(person, theo)
-        make_environment(person, name=f"env {number}", namespace=f"env-{number}")
-        Cluster.objects.create(slug=f"c{number}", name=f"C {number}")
-        Directory.objects.create(name=f"D {number}", kind="local")
-        template = Template.objects.create(slug=f"t{number}", name=f"T {number}", summary="x")
-        template_actions.first_draft(template, ada)
-        template_actions.new_draft(template_version, ada)
 
 
 class TestTheRecord:
