@@ -110,6 +110,45 @@ def test_a_full_quota_is_said_above_everything_else(page, dana, make_environment
     assert words(one(soup, ".notice.warn:not([hidden])")).startswith("Memory requested: 90 % of the quota is in use.")
 
 
+def test_bars_change_their_colour_where_the_environment_s_alerts_go_out(page, dana, make_environment):
+    soup = read(page(make_environment(usage=USAGE, alert_warn=60, alert_bad=90), dana))
+    assert [item.svg["class"] for item in soup.select(".quota li")] == [["bar", "bad"], ["bar", "warn"]]
+
+
+def test_of_hundreds_of_resources_the_fullest_are_there_at_once(page, dana, make_environment):
+    usage = {f"count/things{number:03}.example.com": [str(number), "300"] for number in range(200)}
+    soup = read(page(make_environment(usage=usage), dana))
+    assert len(soup.select("#live .body > .quota li")) == 12
+    more = one(soup, "details#more-quota")
+    assert words(more.summary) == "188 that are less full"
+    assert len(more.select("li")) == 188  # all are open: none of them has a quota of zero
+
+
+def test_figures_of_a_cluster_that_does_not_answer_bear_their_time(page, dana, make_environment):
+    environment = make_environment(usage=USAGE, usage_at=timezone.now() - timedelta(minutes=7))
+    cluster = environment.cluster
+    cluster.check_error, cluster.checked_at = "The cluster cannot be reached.", timezone.now()
+    cluster.save()
+    quota = one(read(page(environment, dana)), "[aria-labelledby=quota-title]")
+    assert "cluster not answering." in words(one(quota, ".notice"))
+    assert "Amsterdam was last asked in vain. The cluster cannot be reached." in words(quota)
+    assert len(quota.select(".quota li")) == 2
+
+
+def test_pods_and_warnings_are_fetched_after_the_page_and_there_without_scripts(page, dana, make_environment):
+    environment = make_environment(namespace_uid="u", usage=USAGE)
+    region = one(read(page(environment, dana)), "#workloads")
+    url = f"/environments/{environment.namespace}/workloads/"
+    assert (region["hx-get"], region["hx-trigger"]) == (url, "load")
+    assert one(region, "a")["href"] == url
+
+
+@pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.FAILED, Phase.DELETED])
+def test_where_there_is_no_namespace_nothing_is_fetched(page, dana, make_environment, phase):
+    soup = read(page(make_environment(phase=phase, namespace_uid="u"), dana))
+    assert soup.select("#workloads") == []
+
+
 def test_figures_that_never_came_are_said_to_be_missing(page, dana, make_environment):
     assert "not been asked for figures yet" in words(
         one(read(page(make_environment(), dana)), "[aria-labelledby=quota-title]")

@@ -1,6 +1,9 @@
 """The list of environments: who sees what, filters that live in the address, and what is said when it is empty."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from environments.phases import Phase, Role
 from tests.pages.reading import HTMX, labelled, one, read, words
@@ -128,6 +131,39 @@ def test_the_live_search_gets_the_rows_and_a_tidy_address(listed, dana, make_env
     assert read(response).find("html") is None
     assert response["HX-Replace-Url"] == "?q=checkout"
     assert listed(dana, "q=", headers=HTMX)["HX-Replace-Url"] == URL
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["newest", "full", "early"]),
+        ("sort=fullest", ["full", "early", "newest"]),
+        ("sort=ends", ["early", "full", "newest"]),
+        ("sort=name", ["early", "full", "newest"]),
+        ("sort=nonsense", ["newest", "full", "early"]),
+    ],
+)
+def test_what_comes_first_can_be_chosen(listed, dana, make_environment, query, expected):
+    now = timezone.now()
+    days = timedelta(days=1)
+    make_environment(name="early", created_at=now - 3 * days, ends_at=now + days, usage={"pods": ["5", "10"]})
+    make_environment(name="full", created_at=now - 2 * days, ends_at=now + 9 * days, usage={"pods": ["10", "10"]})
+    make_environment(name="newest", created_at=now - days, ends_at=None)
+    soup = read(listed(dana, query))
+    assert names(soup) == expected
+
+
+def test_the_order_stays_from_page_to_page(listed, dana, make_environment):
+    for number in range(26):
+        make_environment(name=f"Load {number:02}", created_at=timezone.now().replace(microsecond=0))
+    first, second = read(listed(dana, "sort=name")), read(listed(dana, "sort=name&page=2"))
+    assert one(first, "a[rel=next]")["href"] == "?sort=name&page=2"
+    assert len({*names(first), *names(second)}) == 26
+
+
+def test_a_quota_that_allows_nothing_is_not_the_fullest(listed, dana, make_environment):
+    make_environment(usage={"pods": ["0", "0"], "configmaps": ["0", "10"]})
+    assert words(one(read(listed(dana)), ".gauge")) == "0 % ConfigMaps"
 
 
 def test_the_number_of_queries_does_not_grow_with_rows(client, dana, make_environment, django_assert_max_num_queries):

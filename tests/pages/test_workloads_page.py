@@ -1,0 +1,115 @@
+"""Pods and warnings on a page: as they are, as they last were, and never an error page."""
+
+import pytest
+from django.core.cache import cache
+
+from environments.cluster import ClusterClient
+from environments.models import Cluster
+from environments.phases import Phase
+from environments.workloads import reading
+from portal.demo.simulated import SimulatedCluster
+from tests.contract.arrange import Way, namespace, pod
+from tests.pages.reading import HTMX, one, read, words
+
+CRASHING = {"name": "main", "image": "app:1", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+
+
+@pytest.fixture(autouse=True)
+def nothing_cached():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def simulated():
+    with SimulatedCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def environment(simulated, make_environment):
+    """An environment whose namespace is on the simulated cluster, with a pod that ends again and again."""
+    admin = ClusterClient(Way(simulated.url, simulated.admin_token))
+    row = make_environment(usage={"pods": ["1", "10"]})
+    row.namespace_uid = admin.create(namespace(row.namespace))["metadata"]["uid"]
+    row.save()
+    Cluster.objects.filter(pk=row.cluster_id).update(server=simulated.url, credential="")
+    row.cluster.refresh_from_db()
+    row.cluster.credential = simulated.portal_token
+    row.cluster.save()
+    admin.create(pod(row.namespace, "api"))
+    simulated.set_status("Pod", row.namespace, "api", {"phase": "Running", "containerStatuses": [CRASHING]})
+    return row
+
+
+@pytest.fixture
+def look(client, environment):
+    def get(user, **more):
+        client.force_login(user)
+        return client.get(f"/environments/{environment.namespace}/workloads/", **more)
+
+    return get
+
+
+def test_a_pod_that_does_not_run_is_named_in_a_sentence(look, dana):
+    soup = read(look(dana))
+    assert words(soup.h1) == "Pods and warnings"
+    line = one(soup, "#workloads .timeline li.bad")
+    assert words(line).startswith("api CrashLoopBackOff")
+    assert "Its container main ended 3 times" in words(one(line, ".said"))
+
+
+def test_a_refresh_brings_only_the_part_which_asks_again(look, dana):
+    soup = read(look(dana, headers=HTMX))
+    assert [node["id"] for node in soup.find_all(recursive=False)] == ["workloads"]
+    assert one(soup, "#workloads")["hx-trigger"] == "every 20s"
+
+
+def test_one_answer_serves_everybody_for_a_while(look, dana, theo, monkeypatch):
+    read(look(dana))
+    monkeypatch.setattr(reading, "_some", lambda *_: pytest.fail("asked again"))
+    assert one(read(look(theo)), ".timeline li.bad")
+
+
+def test_a_cluster_that_falls_silent_leaves_the_last_answer_with_its_time(look, dana, simulated, environment):
+    read(look(dana))
+    cache.delete(f"workloads:{environment.pk}")
+    simulated.stop()
+    soup = read(look(dana))
+    assert "there is no newer answer. The cluster cannot be reached." in words(one(soup, ".notice.wait"))
+    assert one(soup, ".timeline li.bad")
+
+
+def test_a_cluster_that_never_answered_is_a_sentence(look, dana, simulated):
+    simulated.stop()
+    notice = words(one(read(look(dana)), ".notice.wait"))
+    assert notice == "What runs here cannot be said now. The cluster cannot be reached."
+
+
+@pytest.mark.parametrize("odd", [{"items": [7]}, {"items": [{"status": 7}]}, {"items": "no"}])
+def test_an_answer_that_makes_no_sense_is_no_error_page(look, dana, monkeypatch, odd):
+    monkeypatch.setattr(ClusterClient, "list_objects", lambda *_, **__: iter(odd["items"]))
+    read(look(dana))
+
+
+def test_a_namespace_of_somebody_else_s_is_not_shown(look, dana, environment):
+    environment.namespace_uid = "another"
+    environment.save()
+    soup = read(look(dana))
+    assert soup.select(".timeline") == []
+    assert "not this environment's" in words(one(soup, ".notice"))
+
+
+def test_while_it_is_made_there_is_nothing_to_look_into(look, dana, environment):
+    environment.phase = Phase.PROVISIONING
+    environment.save()
+    soup = read(look(dana))
+    assert "There is no namespace to look into yet." in words(one(soup, "#workloads"))
+    assert not one(soup, "#workloads").has_attr("hx-get")
+
+
+def test_it_takes_four_queries(client, dana, environment, django_assert_num_queries):
+    client.force_login(dana)
+    with django_assert_num_queries(4):
+        client.get(f"/environments/{environment.namespace}/workloads/")
