@@ -4,6 +4,7 @@ Source: meta/v1 Status, https://kubernetes.io/docs/reference/using-api/api-conce
 """
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,10 @@ _MISFITS = ("failed to create typed patch object", "failed to convert new object
 
 class NotFoundError(PermanentError):
     """404: the object, or the namespace it should be in, is not there."""
+
+
+class NamespaceGoneError(NotFoundError):
+    """404: it is the namespace that is not there."""
 
 
 class AlreadyExistsError(PermanentError):
@@ -80,7 +85,7 @@ def _checked(kind: str, item: Any) -> Object:
     if not isinstance(item, dict) or not isinstance(item.get("metadata", {}), dict):
         raise bad_answer(f"has a {kind} without metadata")
     metadata = _without_null(item.get("metadata", {}))
-    item = _without_null(item) | {"metadata": metadata}
+    found = _without_null(item) | {"metadata": metadata}
     for key, most in _LIMITS.items():
         value = metadata.get(key, "" if key == "namespace" or kind in _NAMELESS else None)
         if not isinstance(value, str) or len(value) > most:
@@ -88,12 +93,12 @@ def _checked(kind: str, item: Any) -> Object:
     if not _is_moment(metadata.get("creationTimestamp", _ANY_MOMENT)):
         raise bad_answer(f"has a {kind} whose creationTimestamp cannot be read")
     for place, names, form, inner in _PARTS:
-        holder = item.get(place, {}) if place else item
+        holder = found.get(place, {}) if place else found
         for name in names:
             value = holder.get(name)
             if value is not None and not _fits(value, form, inner):
                 raise bad_answer(f"has a {kind} whose {f'{place}.{name}'.strip('.')} cannot be read")
-    return item
+    return found
 
 
 def _without_null(found: Object) -> Object:
@@ -114,7 +119,8 @@ def _fits(value: Any, form: type, inner: frozenset[type]) -> bool:
     """Whether a part has its form, and what is in it one of theirs. A list page has thousands: no Python a value."""
     if type(value) is not form:
         return False
-    return not inner or inner.issuperset(map(type, value.values() if form is dict else value))
+    parts: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    return not inner or inner.issuperset(map(type, parts))
 
 
 def unreachable(error: Exception) -> TemporaryError:
@@ -125,6 +131,11 @@ def unreachable(error: Exception) -> TemporaryError:
     if "timed out" in text.lower():
         return TemporaryError("The cluster did not answer in time.", reason="Timeout")
     return TemporaryError("The cluster cannot be reached.", reason="Unreachable")
+
+
+def is_denial(error: PermanentError) -> bool:
+    """Whether the API server's authorizer said no, and not an admission plugin or the object's own kind."""
+    return error.reason == "Forbidden" and '" cannot ' in error.message
 
 
 def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileError:
@@ -140,6 +151,8 @@ def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileErr
             reason="Unauthorized",
             retry_after=60,
         )
+    if status == 404 and isinstance(details, dict) and details.get("kind") == "namespaces":
+        return NamespaceGoneError(f"The cluster says: {message}", reason="NotFound")
     if status == 404:
         return NotFoundError(f"The cluster says: {message}", reason="NotFound")
     if status == 409:

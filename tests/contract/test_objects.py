@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.cluster_answers import AlreadyExistsError, NotFoundError
+from environments.cluster_answers import AlreadyExistsError
 from environments.errors import PermanentError, TemporaryError
 from environments.manifests import all_manifests, differences
 from tests.contract.arrange import APPLY, config_map, desired, namespace, quota, role_binding
@@ -186,8 +186,9 @@ def test_what_is_not_there_is_none(portal, home):
 
 
 def test_an_object_cannot_be_made_in_a_namespace_that_is_not_there(portal):
-    with pytest.raises(NotFoundError, match='namespaces "nobody-has-this-name" not found'):
+    with pytest.raises(TemporaryError) as error:
         portal.apply(quota("nobody-has-this-name", {"pods": "1"}))
+    assert error.value.reason == "NamespaceGone"
 
 
 def test_a_dry_run_answers_but_changes_nothing(portal, new_name):

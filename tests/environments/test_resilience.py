@@ -9,17 +9,20 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from environments import access_tokens, actions, cluster_answers, lifecycle, manifests, memberships, naming, reconcile
+from environments.cluster import ClusterClient
 from environments.desired import desired
 from environments.directory.local import LocalClient
-from environments.errors import TemporaryError
+from environments.errors import PermanentError, TemporaryError
 from environments.lifecycle import Lease
 from environments.models import Environment, Event, Group, LocalGroup, User
 from environments.observe import passes
 from environments.phases import Phase, Role, Status
 from environments.steps import group
 from environments.steps.base import GroupState
+from tests.environments.conftest import Account
 from tests.environments.directory.fake import KEY, server, with_group
 from tests.environments.test_reconcile import settle
+from tests.faults.proxy import Answer, FaultProxy, Rule
 
 pytestmark = pytest.mark.django_db
 
@@ -272,3 +275,57 @@ def test_two_groups_of_ours_under_one_name_are_both_removed():
     state = GroupState(Role.ADMIN, KEY, "g2")
     group.remove(SimpleNamespace(groups=(state,), directory=fake.client()))
     assert fake.groups == {}
+
+
+DENIED = (
+    b'{"kind": "Status", "code": 403, "reason": "Forbidden", '
+    b'"message": "namespaces is forbidden: User \\"portal\\" cannot create resource"}'
+)
+
+
+@pytest.fixture
+def starting(simulated):
+    """An API server that refuses so many requests; whether it says that it is ready, and the way there."""
+
+    class Proxy(FaultProxy):
+        refused, ready = 1, True
+
+        def take(self, line):
+            if line == "GET /readyz":
+                return None if self.ready else Rule("500", 0)
+            self.refused -= 1
+            return Rule("denied", 0) if self.refused >= 0 else None
+
+        def trouble(self, kind):
+            denied = Answer(403, [("Content-Type", "application/json")], DENIED)
+            return denied if kind == "denied" else super().trouble(kind)
+
+    with Proxy(simulated.url) as proxy:
+        yield proxy, ClusterClient(Account(proxy.url, simulated.portal_token))
+
+
+def test_a_refusal_by_a_server_that_is_just_starting_is_no_refusal(starting):
+    proxy, client = starting
+    proxy.ready = False
+    with pytest.raises(TemporaryError) as error:
+        client.get("Namespace", "default")
+    assert error.value.reason == "Starting"
+    proxy.ready, proxy.refused = True, 1
+    assert client.get("Namespace", "default") is not None  # it became ready in between
+
+
+def test_a_refusal_that_is_repeated_by_a_ready_server_counts(starting):
+    proxy, client = starting
+    proxy.refused = 2
+    with pytest.raises(PermanentError) as error:
+        client.get("Namespace", "default")
+    assert error.value.reason == "Forbidden"
+
+
+def test_a_namespace_that_goes_while_it_is_filled_is_waited_for(ask, admin):
+    environment = settle(ask())
+    quota = manifests.resource_quota(desired(environment))
+    quota["metadata"]["namespace"] = "gone"
+    with pytest.raises(TemporaryError) as error:
+        admin.apply(quota)
+    assert error.value.reason == "NamespaceGone"

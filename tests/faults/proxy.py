@@ -94,6 +94,13 @@ class FaultProxy:
                     return rule
         return None
 
+    def trouble(self, kind: str) -> Answer | None:
+        """What is answered without asking the server behind; None where it is asked."""
+        if kind not in _FLAT:
+            return None
+        headers = [("Content-Type", "text/plain")] + ([("Retry-After", "2")] if kind == "429" else [])
+        return Answer(int(kind), headers, b"planted by the test")
+
     def connect(self) -> http.client.HTTPConnection:
         """A connection to the server behind."""
         parts = urlsplit(self.target)
@@ -141,8 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(rule.delay)
         if kind == "drop":
             self.close_connection = True
-        elif kind in _FLAT:
-            self._send(_trouble(int(kind)))
+        elif trouble := self.server.proxy.trouble(kind):
+            self._send(trouble)
         else:
             self._forward(body, kind)
 
@@ -153,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None or kind == "drop-after":
             self.close_connection = True
         elif kind == "503-after":
-            self._send(_trouble(503))
+            self._send(self.server.proxy.trouble("503") or answer)
         else:
             self._send(_tampered(answer, kind), half=kind == "half")
 
@@ -183,11 +190,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body[: len(answer.body) // 2] if half else answer.body)
         self.close_connection = self.close_connection or half
-
-
-def _trouble(status: int) -> Answer:
-    headers = [("Content-Type", "text/plain")] + ([("Retry-After", "2")] if status == 429 else [])
-    return Answer(status, headers, b"planted by the test")
 
 
 def _tampered(answer: Answer, kind: str) -> Answer:

@@ -77,7 +77,7 @@ def scim() -> Iterator[Scim2Server]:
 @pytest.fixture
 def doom(monkeypatch) -> Doom:
     found = Doom()
-    monkeypatch.setattr(ClusterClient, "_request", found.around(ClusterClient._request))
+    monkeypatch.setattr(ClusterClient, "_call", found.around(ClusterClient._call))
     monkeypatch.setattr(transport, "send", found.around(transport.send))
     monkeypatch.setattr(reconcile, "_LAST_DELAY", 0.1)
     monkeypatch.setattr(binding, "_YOUNG", timedelta(0))

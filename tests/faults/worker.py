@@ -58,7 +58,7 @@ def _wrap_calls() -> None:
     from environments import cluster
     from environments.directory import transport
 
-    request, send = cluster.ClusterClient._request, transport.send
+    request, send = cluster.ClusterClient._call, transport.send
 
     @functools.wraps(request)
     def counted_request(self: Any, method: str, path: str, **more: Any) -> Any:
@@ -69,7 +69,7 @@ def _wrap_calls() -> None:
         spot = f"directory {method} {urlsplit(url).path}"
         return _around(spot, lambda: send(client, method, url, **more))
 
-    cluster.ClusterClient._request = counted_request  # type: ignore[method-assign]
+    cluster.ClusterClient._call = counted_request  # type: ignore[method-assign]
     transport.send = counted_send
 
 
