@@ -15,8 +15,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
+from django.test import Client  # noqa: E402
 
 from environments import actions  # noqa: E402
 from environments.models import Cluster, Directory, Environment, TemplateVersion, User  # noqa: E402
@@ -67,6 +69,13 @@ def delete(pk: str) -> dict[str, Any]:
     environment = Environment.objects.get(pk=pk)
     actions.delete_environment(environment, User.objects.get(), typed_name=environment.name)
     return {}
+
+
+def sign_in() -> dict[str, Any]:
+    """A session of Dana's, as its cookie; and her id."""
+    client = Client()
+    client.force_login(User.objects.get())
+    return {"cookie": client.cookies[settings.SESSION_COOKIE_NAME].value, "user": str(User.objects.get().pk)}
 
 
 def look(pk: str) -> dict[str, Any]:

@@ -1,6 +1,12 @@
 """Probes: what takes the portal out of service, what is only told, and what is told to nobody."""
 
+import os
+import shutil
+import signal
+import subprocess
+import time
 from datetime import timedelta
+from subprocess import DEVNULL
 
 import pytest
 from django.db import DatabaseError
@@ -12,6 +18,8 @@ from environments.models import Cluster, Environment, Event
 from environments.phases import Phase
 from portal import figures, health
 from tests.ports import free_port
+
+REDIS = shutil.which("redis-server")
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +84,23 @@ def test_a_broker_that_is_away_is_told_and_takes_nothing_out_of_service(client, 
     assert (status, answer["status"], answer["broker"]) == (200, "degraded", "not answering")
     assert answer["degraded"] == ["broker: not answering"]
     assert "hunter2" not in str(answer)
+
+
+@pytest.mark.skipif(REDIS is None, reason="redis-server is not installed (Debian's package of that name)")
+def test_a_broker_that_was_stopped_in_the_middle_keeps_no_probe_waiting(client, settings):
+    port = free_port()
+    with subprocess.Popen(
+        [str(REDIS), "--port", str(port), "--save", "", "--bind", "127.0.0.1"], stdout=DEVNULL
+    ) as redis:
+        try:
+            settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{port}/0"
+            deadline = time.monotonic() + 20
+            while ready(client)[1]["broker"] != "ok":
+                assert time.monotonic() < deadline
+            os.kill(redis.pid, signal.SIGSTOP)
+            assert ready(client)[1]["broker"] == "not answering"
+        finally:
+            redis.kill()
 
 
 def test_a_cluster_that_does_not_answer_is_told_by_its_name_only(client, make_environment, cluster):
