@@ -18,16 +18,18 @@ from urllib3.exceptions import HTTPError
 
 from environments import bounds, cluster_transport, log_context, metrics
 from environments.cluster_answers import (
+    NamespaceGoneError,
     NotFoundError,
     bad_answer,
     checked_list,
     checked_object,
+    is_denial,
     too_big,
     translate,
     unreachable,
 )
 from environments.cluster_configuration import Connection, configuration
-from environments.errors import PermanentError
+from environments.errors import PermanentError, ReconcileError, TemporaryError
 
 Manifest = dict[str, Any]
 Timeout = tuple[float, float]  # seconds: to connect, to answer
@@ -39,6 +41,7 @@ MAX_BYTES = 32 * 1024 * 1024  # of one answer: 500 objects of 64 KiB
 MAX_LIST_SECONDS = 120  # for all the pages of a list
 MAX_LIST_PAGES = 1000  # half a million objects of a kind
 MAX_LIST_BYTES = 256 * 1024 * 1024
+_APPLY = "application/apply-patch+yaml"
 PAGE = 500  # objects a list call, the size that client-go's pager uses
 MIN_SECRET = 8  # characters: shorter ones are in every answer
 
@@ -162,7 +165,10 @@ class ClusterClient:
         query = {"fieldManager": self._field_manager, "force": "true"}
         if dry_run:
             query["dryRun"] = "All"
-        answer = self._request("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
+        try:
+            answer = self._request("PATCH", path, query=query, body=manifest, content_type=_APPLY)
+        except NamespaceGoneError as error:
+            raise TemporaryError("The namespace is gone. It is made again.", reason="NamespaceGone") from error
         return checked_object(manifest["kind"], answer)
 
     def overwrite(self, manifest: Manifest) -> Manifest:
@@ -275,8 +281,25 @@ class ClusterClient:
     def _request(self, method: str, path: str, **options: Any) -> Manifest:
         return self._call(method, path, **options)[0]
 
+    def _call(self, method: str, path: str, **options: Any) -> tuple[Manifest, int]:
+        """The answer, and how many bytes it had.
+
+        An API server that was just started refuses everything until it has read the roles. So a refusal counts only
+        where the server says of itself that it is ready, and repeats it.
+        """
+        try:
+            return self._ask(method, path, **options)
+        except PermanentError as error:
+            if not is_denial(error):
+                raise
+        try:
+            self._ask("GET", "/readyz", is_text=True)
+        except ReconcileError as error:
+            raise TemporaryError("The cluster is just starting.", reason="Starting") from error
+        return self._ask(method, path, **options)
+
     @metrics.called("cluster")
-    def _call(
+    def _ask(
         self,
         method: str,
         path: str,
@@ -284,8 +307,8 @@ class ClusterClient:
         query: dict[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
+        is_text: bool = False,
     ) -> tuple[Manifest, int]:
-        """The answer, and how many bytes it had."""
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body else {})
         request = self._api.param_serialize(
             method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -299,6 +322,8 @@ class ClusterClient:
         result = _decode(self._without_secrets(content))
         if response.status >= 300:
             raise translate(response.status, result, response.getheaders().get("Retry-After"))
+        if is_text:
+            return {}, len(content)
         if not isinstance(result, dict):
             raise bad_answer("is not a Kubernetes object")
         return result, len(content)
