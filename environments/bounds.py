@@ -84,10 +84,39 @@ def json_value(content: bytes) -> Any:
         value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not _is_suspect(content):
-        _refuse_depth(value)
+    if not is_suspect(content):
+        refuse_depth(value)
         return value
     return _clean(value, _DEPTH)
+
+
+def is_suspect(content: bytes) -> bool:
+    """Whether a text may hold NUL (which JSON has to escape) or a surrogate (escaped, or in UTF-8 as ED A0 to ED BF).
+
+    Hardly any answer does, and looking at each text of a long list would take longer than reading it. NUL itself is
+    in JSON that is not UTF-8.
+    """
+    marks = (b"\\u0000", b"\\ud", b"\\uD")
+    is_escaped = b"\\u" in content and any(mark in content for mark in marks)
+    return is_escaped or b"\0" in content or (not content.isascii() and b"\xed" in content)
+
+
+def refuse_depth(value: Any) -> None:
+    """Raises ValueError where it is nested too deeply; a level at a time."""
+    level = [value] if value.__class__ in _CONTAINERS else []
+    for _ in range(_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if child.__class__ in _CONTAINERS and child
+        ]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
+
+
+_CONTAINERS = (dict, list)
 
 
 def _refuse(word: str) -> Any:
@@ -97,34 +126,6 @@ def _refuse(word: str) -> Any:
 def _finite(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else _refuse(text[:20])
-
-
-def _is_suspect(content: bytes) -> bool:
-    """Whether a text may hold NUL (which JSON has to escape) or a surrogate (escaped, or in UTF-8 as ED A0 to ED BF).
-
-    Hardly any answer does, and looking at each text of a long list would take longer than reading it. NUL itself is
-    in JSON that is not UTF-8.
-    """
-    marks = (b"\\u0000", b"\\ud", b"\\uD", b"\0")
-    return any(mark in content for mark in marks) or (not content.isascii() and b"\xed" in content)
-
-
-def _refuse_depth(value: Any) -> None:
-    """Raises ValueError where it is nested too deeply; a level at a time."""
-    level = [value] if value.__class__ in _CONTAINERS else []
-    for _ in range(_DEPTH):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if child.__class__ in _CONTAINERS
-        ]
-        if not level:
-            return
-    raise ValueError("nested too deeply")
-
-
-_CONTAINERS = (dict, list)
 
 
 def _clean(value: Any, depth: int) -> Any:

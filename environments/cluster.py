@@ -7,21 +7,21 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
-from environments import bounds, cluster_transport, log_context, metrics
+from environments import bounds, cluster_pages, cluster_transport, log_context, metrics
 from environments.cluster_answers import (
     NamespaceGoneError,
     NotFoundError,
     bad_answer,
-    checked_list,
     checked_object,
     is_denial,
     too_big,
@@ -203,12 +203,20 @@ class ClusterClient:
         return True
 
     def list_objects(
-        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = PAGE
+        self,
+        kind: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        limit: int = PAGE,
+        lean: bool = False,
     ) -> Iterator[Manifest]:
         """All objects of a kind, page by page; namespaced kinds over all namespaces unless one is given.
 
-        `labels` and `fields` are selectors; `limit` is the size of a page. Raises TemporaryError (BadAnswer) where the
-        pages go in a circle or have no end: a part must not pass for the whole.
+        `labels` and `fields` are selectors; `limit` is the size of a page; `lean`: only what is compared with manifests
+        is wanted, no managedFields. Raises TemporaryError (BadAnswer) where the pages go in a circle or have no end: a
+        part must not pass for the whole.
         """
         query = {"limit": str(limit)}
         if labels:
@@ -217,8 +225,8 @@ class ClusterClient:
             query["fieldSelector"] = fields
         seen, size, end = set[str](), 0, time.monotonic() + MAX_LIST_SECONDS
         while len(seen) < MAX_LIST_PAGES and size < MAX_LIST_BYTES and time.monotonic() < end:
-            page, length = self._call("GET", _path(kind, namespace), query=query)
-            items, token = checked_list(kind, page)
+            read = partial(cluster_pages.read_page, kind, lean=lean)
+            (items, token), length = self._call("GET", _path(kind, namespace), query=query, read=read)
             yield from items
             size += length
             if not token:
@@ -279,10 +287,11 @@ class ClusterClient:
         return Answer(status.get("allowed") is True, str(status.get("reason") or "")[:400])
 
     def _request(self, method: str, path: str, **options: Any) -> Manifest:
-        return self._call(method, path, **options)[0]
+        answer: Manifest = self._call(method, path, **options)[0]
+        return answer
 
-    def _call(self, method: str, path: str, **options: Any) -> tuple[Manifest, int]:
-        """The answer, and how many bytes it had.
+    def _call(self, method: str, path: str, **options: Any) -> tuple[Any, int]:
+        """The answer, as `read` reads it, and how many bytes it had.
 
         An API server that was just started refuses everything until it has read the roles. So a refusal counts only
         where the server says of itself that it is ready, and repeats it.
@@ -293,7 +302,7 @@ class ClusterClient:
             if not is_denial(error):
                 raise
         try:
-            self._ask("GET", "/readyz", is_text=True)
+            self._ask("GET", "/readyz", read=len)  # a text
         except ReconcileError as error:
             raise TemporaryError("The cluster is just starting.", reason="Starting") from error
         return self._ask(method, path, **options)
@@ -307,8 +316,8 @@ class ClusterClient:
         query: dict[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
-        is_text: bool = False,
-    ) -> tuple[Manifest, int]:
+        read: Callable[[bytes], Any] = cluster_pages.read_object,
+    ) -> tuple[Any, int]:
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body else {})
         request = self._api.param_serialize(
             method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -319,14 +328,10 @@ class ClusterClient:
                 content = cluster_transport.read(response.response)
             except (HTTPError, OSError, client.ApiException) as error:
                 raise (too_big() if budget.is_spent else unreachable(error)) from error
-        result = _decode(self._without_secrets(content))
+        content = self._without_secrets(content)
         if response.status >= 300:
-            raise translate(response.status, result, response.getheaders().get("Retry-After"))
-        if is_text:
-            return {}, len(content)
-        if not isinstance(result, dict):
-            raise bad_answer("is not a Kubernetes object")
-        return result, len(content)
+            raise translate(response.status, cluster_pages.decode(content), response.getheaders().get("Retry-After"))
+        return read(content), len(content)
 
     def _without_secrets(self, content: bytes) -> bytes:
         """An answer without the credential: a server, or a proxy before it, may quote the request."""
@@ -359,13 +364,11 @@ class GoneCluster(ClusterClient):
         """Nothing was there."""
         return False
 
-    def list_objects(
-        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = PAGE
-    ) -> Iterator[Manifest]:
+    def list_objects(self, kind: str, namespace: str = "", **_: Any) -> Iterator[Manifest]:
         """Nothing of any kind."""
         return iter(())
 
-    def _call(self, method: str, path: str, **options: Any) -> tuple[Manifest, int]:
+    def _call(self, method: str, path: str, **options: Any) -> tuple[Any, int]:
         raise PermanentError("This cluster is gone for good, a platform admin says.", reason="ClusterGone")
 
 
@@ -403,10 +406,3 @@ def _path(kind: str, namespace: str, name: str = "") -> str:
     if name:
         parts.append(name)
     return "/".join(parts)
-
-
-def _decode(content: bytes) -> Any:
-    try:
-        return bounds.json_value(content)
-    except ValueError:
-        return None

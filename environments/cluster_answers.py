@@ -4,7 +4,6 @@ Source: meta/v1 Status, https://kubernetes.io/docs/reference/using-api/api-conce
 """
 
 import math
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -117,9 +116,9 @@ def _is_moment(text: Any) -> bool:
 
 def _fits(value: Any, form: type, inner: frozenset[type]) -> bool:
     """Whether a part has its form, and what is in it one of theirs. A list page has thousands: no Python a value."""
-    if type(value) is not form:
+    if not isinstance(value, form):
         return False
-    parts: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    parts: Any = value.values() if isinstance(value, dict) else value
     return not inner or inner.issuperset(map(type, parts))
 
 

@@ -238,6 +238,7 @@ def differences(wanted: Any, live: Any, path: str = "", *, open_lists: frozenset
         return [
             line
             for key, value in wanted.items()
+            if value is None or live.get(key) != value
             for line in differences(value, live.get(key), f"{path}.{key}" if path else str(key), open_lists=open_lists)
         ]
     if isinstance(wanted, list) and isinstance(live, list):
@@ -319,8 +320,11 @@ def _labels(desired: Desired) -> dict[str, str]:
     labels = {
         MANAGED_BY_LABEL: MANAGED_BY,
         environment_label(domain): desired.environment_id,
-        f"{domain}/template": naming.label_value(desired.template),
+        f"{domain}/template": _label_value(desired.template),
     }
     if desired.team:
-        labels[f"{domain}/team"] = naming.label_value(desired.team)
+        labels[f"{domain}/team"] = _label_value(desired.team)
     return labels
+
+
+_label_value = lru_cache(maxsize=1024)(naming.label_value)  # few templates and teams, on every object

@@ -225,8 +225,8 @@ CELERY_BEAT_SCHEDULE = {
     "stranded": {"task": "environments.end_stranded", "schedule": 60.0, "options": _FRESH},
     "departures": {"task": "environments.find_departures", "schedule": crontab(hour="3", minute="0")},
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
-    "roll_up": {"task": "environments.roll_up_usage", "schedule": 10 * 60.0},
-    "prune": {"task": "environments.prune_usage", "schedule": 3600.0},
+    "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
+    "prune": {"task": "environments.prune_usage", "schedule": crontab(minute="7")},
 }
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("EMAIL_FROM")

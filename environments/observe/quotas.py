@@ -1,6 +1,7 @@
 """What the quotas of a page say."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from uuid import UUID
 
 from environments import manifests, quantities
@@ -33,6 +34,7 @@ def seen(page: Iterable[Manifest], expected: Mapping[str, Desired], label: str) 
     return found
 
 
+@lru_cache(maxsize=65536)
 def _is_quantity(text: str) -> bool:
     try:
         quantities.parse(text)

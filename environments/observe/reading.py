@@ -17,7 +17,7 @@ def pages(client: ClusterClient, kind: str, deadline: float) -> Iterator[Page]:
 
     Raises what the client raises, and TemporaryError at the deadline.
     """
-    objects = client.list_objects(kind, labels=manifests.SELECTOR)
+    objects = client.list_objects(kind, labels=manifests.SELECTOR, lean=True)
     for page in _one_ahead(batched(objects, PAGE, strict=False)):
         if time.monotonic() > deadline:
             raise TemporaryError("Reading the cluster took too long.", reason="Timeout")

@@ -4,27 +4,51 @@ Pure. Nothing here knows of rows; `recording` does.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from environments.usage.amounts import Amounts
+from environments.usage.amounts import Amounts, Figures
 from environments.usage.clock import HOUR, hour_of
 
 Sums = dict[str, list[int]]  # resource -> [used, peak, hard], as in `models.Usage`
+Stretch = tuple[datetime, datetime, Figures]  # from, to, what held
 
 
-def is_old_news(counted_until: datetime | None, now: datetime, tolerance: timedelta) -> bool:
-    """Whether something newer is counted already: another pass was faster, or the clock was put back a little.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an environment: `figures` held from `counted_until` to `seen_at`, and are not counted yet."""
+
+    figures: Figures
+    seen_at: datetime | None
+    counted_until: datetime | None
+
+    def owed(self) -> list[Stretch]:
+        """What is still to be counted."""
+        if self.counted_until is None or self.seen_at is None:
+            return []
+        return [(self.counted_until, self.seen_at, self.figures)]
+
+
+def is_old_news(seen_at: datetime | None, now: datetime, tolerance: timedelta) -> bool:
+    """Whether something newer is known already: another pass was faster, or the clock was put back a little.
 
     A clock that was put back further than the tolerance is believed.
     """
-    return counted_until is not None and timedelta(0) < counted_until - now <= tolerance
+    return seen_at is not None and timedelta(0) < seen_at - now <= tolerance
 
 
-def since(counted_until: datetime | None, now: datetime, tolerance: timedelta) -> datetime:
-    """From when on what is seen now counts. `now`: not at all, since too long ago nobody looked."""
-    if counted_until is not None and timedelta(0) < now - counted_until <= tolerance:
-        return counted_until
-    return now
+def count(known: Known, figures: Figures, now: datetime, tolerance: timedelta) -> tuple[list[Stretch], datetime]:
+    """What there is to count now that some figures were seen, and until when everything is counted afterwards.
+
+    Figures count for the time since the sight before, unless that was longer ago than the tolerance (a gap), or lies
+    in the future (the clock went back). While they stay what they were, counting can wait.
+    """
+    if known.counted_until is None or known.seen_at is None:
+        return [], now
+    is_gap = not timedelta(0) <= now - known.seen_at <= tolerance
+    if figures == known.figures and not is_gap:
+        return [], known.counted_until
+    return known.owed() + ([] if is_gap else [(known.seen_at, now, figures)]), now
 
 
 def split(start: datetime, end: datetime) -> Iterator[tuple[datetime, int]]:

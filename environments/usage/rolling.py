@@ -19,6 +19,7 @@ from environments.models.usage import Span, Usage
 from environments.usage.clock import DAY, day_of, month_of, week_of
 from environments.usage.costs import consumption
 from environments.usage.hours import Sums, merge
+from environments.usage.recording import settle
 
 _BATCH = 250  # environments a transaction
 _SUMS = [f"{name}_{part}" for name in ("cpu", "memory", "storage", "gpu") for part in ("reserved", "used")]
@@ -38,6 +39,7 @@ def roll_up(now: datetime | None = None) -> int:
 
     Gives how many days of an environment were written.
     """
+    settle()
     today = day_of(now or timezone.now())
     newest = Usage.objects.filter(span=Span.DAY, start__lte=today).aggregate(start=Max("start"))["start"]
     oldest = Usage.objects.filter(span=Span.HOUR).order_by("start").values_list("start", flat=True).first()

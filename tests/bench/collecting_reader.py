@@ -63,16 +63,16 @@ def _pass(cluster_id: int) -> dict[str, Any]:
     from environments.cluster import ClusterClient
     from environments.models import Cluster, Environment
 
-    calls = objects = 0
-    request = ClusterClient._request
+    calls = read = objects = 0
+    call = ClusterClient._call
 
     def counted(self: ClusterClient, *arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls, objects
-        answer = request(self, *arguments, **keywords)
-        calls, objects = calls + 1, objects + len(answer.get("items") or [])
-        return answer
+        nonlocal calls, read, objects
+        answer, length = call(self, *arguments, **keywords)
+        calls, read, objects = calls + 1, read + length, objects + len(answer[0])
+        return answer, length
 
-    ClusterClient._request = counted  # type: ignore[method-assign]
+    ClusterClient._call = counted  # type: ignore[method-assign]
     start = time.monotonic()
     drifted = observe.observe(cluster_id)
     seconds = time.monotonic() - start
@@ -80,7 +80,7 @@ def _pass(cluster_id: int) -> dict[str, Any]:
     missed = Environment.objects.filter(cluster=row).exclude(usage_at=row.observed_at.replace(microsecond=0)).count()
     if drifted or missed or row.check_error:
         raise RuntimeError(f"{len(drifted)} drifted, {missed} were missed: {row.check_error}")
-    return {"seconds": seconds, "calls": calls, "megabytes": 0.0, "objects": objects}
+    return {"seconds": seconds, "calls": calls, "megabytes": round(read / 1e6, 1), "objects": objects}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ def at(seconds: float) -> datetime:
 
 
 def counted(environment) -> dict[int, tuple[int, dict[str, list[int]]]]:
-    """The hours, by how many hours after START: seconds and figures."""
+    """The hours once all is counted, by how many hours after START: seconds and figures."""
+    usage.settle()
     rows = Usage.objects.filter(environment=environment, span=Span.HOUR)
     return {int((row.start - START) / timedelta(hours=1)): (row.seconds, row.figures) for row in rows}
 
@@ -61,7 +62,7 @@ def test_the_first_sight_of_an_environment_counts_for_nothing_yet(make_environme
     [row] = record(environment, 60, pods=["3", "30"])
     assert counted(environment) == {}
     environment.refresh_from_db()
-    assert (environment.usage, environment.fullest) == ({"pods": ["3", "30"]}, 0.1)
+    assert (environment.usage, environment.fullest) == ({"pods": ["3", "30"]}, pytest.approx(0.1))
     assert environment.usage_at == environment.counted_until == row.usage_at == at(60)
 
 
@@ -75,6 +76,37 @@ def test_what_is_seen_counts_for_the_time_since_it_was_last_seen(make_environmen
         "requests.cpu": [500 * 150, 500, 1000 * 100 + 2000 * 50],
     }
     assert counted(environment) == {0: (150, figures)}
+
+
+def test_figures_that_stay_what_they_were_are_counted_when_they_change(make_environment):
+    environment = make_environment()
+    for seconds in (0, 100, 200):
+        record(environment, seconds, pods=["3", "30"])
+    environment.refresh_from_db()
+    assert (environment.counted_until, environment.usage_at) == (at(0), at(200))
+    assert not Usage.objects.exists()
+    record(environment, 300, pods=["4", "30"])
+    environment.refresh_from_db()
+    assert environment.counted_until == at(300)
+    assert Usage.objects.get().figures == {"pods": [3 * 200 + 4 * 100, 4, 30 * 300]}
+
+
+def test_settling_counts_what_is_owed_once(make_environment):
+    environment = make_environment()
+    for seconds in (0, 100):
+        record(environment, seconds, pods=["3", "30"])
+    for _ in range(2):
+        usage.settle()
+        assert Usage.objects.get().figures == {"pods": [300, 3, 3000]}
+    environment.refresh_from_db()
+    assert environment.counted_until == at(100)
+
+
+def test_what_was_seen_before_a_gap_is_counted_after_it(make_environment):
+    environment = make_environment()
+    for seconds in (0, 100, 3000):
+        record(environment, seconds, pods=["3", "30"])
+    assert counted(environment) == {0: (100, {"pods": [300, 3, 3000]})}
 
 
 def test_a_stretch_over_the_hour_is_split_there(make_environment):
@@ -124,9 +156,9 @@ def test_a_clock_that_went_far_back_is_believed_and_no_hour_has_more_than_an_hou
     assert counted(environment) == {0: (3600, whole)}
     for seconds in range(0, 3601, 300):
         record(environment, seconds, pods=["7", "30"])
+    assert counted(environment) == {0: (3600, whole)}
     environment.refresh_from_db()
     assert environment.counted_until == at(3600)
-    assert counted(environment) == {0: (3600, whole)}
 
 
 def test_a_worker_killed_between_two_writes_has_written_nothing(make_environment, monkeypatch):
@@ -176,10 +208,12 @@ def test_a_resource_that_comes_later_counts_from_then_on(make_environment):
 
 def test_the_calls_do_not_grow_with_the_environments(make_environment, django_assert_num_queries):
     environments = [make_environment(name=f"Number {number}") for number in range(20)]
-    for seen in (environments[:2], environments):
-        usage.record({each.pk: {"pods": ["1", "30"]} for each in seen}, at(0))
-        with django_assert_num_queries(7):  # two of them the transaction's
-            usage.record({each.pk: {"pods": ["2", "30"]} for each in seen}, at(100))
+    for start, seen in ((0, environments[:2]), (2000, environments)):
+        usage.record({each.pk: {"pods": ["1", "30"]} for each in seen}, at(start))
+        with django_assert_num_queries(8):  # two of them the transaction's
+            usage.record({each.pk: {"pods": ["2", "30"]} for each in seen}, at(start + 100))
+        with django_assert_num_queries(4):  # nothing new
+            usage.record({each.pk: {"pods": ["2", "30"]} for each in seen}, at(start + 110))
 
 
 def test_an_environment_that_is_gone_meanwhile_holds_up_nobody(make_environment):
