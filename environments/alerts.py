@@ -111,7 +111,7 @@ def configure(environment: Environment, actor: User, choice: Choice) -> None:
     if choice == before:
         return
     with transaction.atomic():
-        row = Environment.objects.select_for_update().filter(pk=environment.pk, wanted=True).first()
+        row = Environment.objects.select_for_update(no_key=True).filter(pk=environment.pk, wanted=True).first()
         if row is None or Choice.of(row) != before:
             raise ValidationError("It was changed meanwhile, or is being deleted. Look at it again.")
         row.alerts, row.alert_warn, row.alert_bad = choice.where, choice.warn, choice.bad
@@ -185,7 +185,7 @@ def _store(changes: tuple[_Change, ...]) -> None:
     Another pass that was faster has told it already: then the state is no longer the one that was read.
     """
     with transaction.atomic():
-        rows = Environment.objects.select_for_update().filter(
+        rows = Environment.objects.select_for_update(no_key=True).filter(
             pk__in=[change.environment.pk for change in changes], wanted=True
         )
         stored = dict(rows.order_by("pk").values_list("pk", "alert_state"))

@@ -4,7 +4,7 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from environments import alerts, notices, observe
@@ -91,9 +91,11 @@ def test_the_fullest_is_told_first_in_units_people_read():
 
 
 percents = st.lists(st.integers(0, 120), max_size=40)
-thresholds = st.tuples(st.integers(1, 100), st.integers(1, 100)).filter(lambda pair: pair[0] < pair[1])
+thresholds = st.integers(1, 99).flatmap(lambda warn: st.tuples(st.just(warn), st.integers(warn + 1, 100)))
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@unhurried
 @given(percents, thresholds)
 def test_told_is_each_rise_and_nothing_else(series, thresholds):
     warn, bad = thresholds
@@ -108,6 +110,7 @@ def test_told_is_each_rise_and_nothing_else(series, thresholds):
         before = after
 
 
+@unhurried
 @given(percents, thresholds)
 def test_the_same_figures_again_say_nothing_new(series, thresholds):
     before = ""
@@ -116,6 +119,7 @@ def test_the_same_figures_again_say_nothing_new(series, thresholds):
         assert level(percent, before, *thresholds) == (before, [])
 
 
+@unhurried
 @given(st.integers(80, 95), st.lists(st.integers(-4, 4), max_size=40))
 def test_a_figure_that_sways_around_a_threshold_is_told_once(threshold, steps):
     before, told = level(threshold, "", threshold, 100)
