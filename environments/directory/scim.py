@@ -83,12 +83,7 @@ class ScimClient:
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none. Raises PermanentError (NotOurs); see the top of this file."""
-        query = f"displayName eq {json.dumps(key.name, ensure_ascii=False)}"
-        groups = [
-            (str(attribute(group, "externalId") or ""), text(group, "id"))
-            for group in self._search("/Groups", query, excluded="members")
-            if str(attribute(group, "displayName")).casefold() == key.name.casefold()
-        ]
+        groups = self._named(key.name)
         ours = [group_id for external_id, group_id in groups if external_id == _external_id(key)]
         if ours:
             return min(ours)  # two of ours: the answer to the first creation was lost, and it was not shown yet
@@ -113,10 +108,28 @@ class ScimClient:
             answer = self._http.request("POST", "/Groups", body=body).body
         except ConflictError:
             answer = {}
-        group_id = text(answer, "id") if attribute(answer, "id") else self.find_group(key)
+        group_id = self._only_one(key, text(answer, "id")) if attribute(answer, "id") else self.find_group(key)
         if not group_id:
             raise TemporaryError(f"The directory neither made nor has the group {key.name}.", reason="Conflict")
         return group_id
+
+    def _only_one(self, key: GroupKey, made: str) -> str:
+        """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own."""
+        others = [group_id for external_id, group_id in self._named(key.name) if external_id in ("", _external_id(key))]
+        others = sorted(set(others) - {made})
+        if not others:
+            return made
+        self.delete_group(made)
+        return others[0]
+
+    def _named(self, name: str) -> list[tuple[str, str]]:
+        """The groups of a name in any case: external id, id."""
+        query = f"displayName eq {json.dumps(name, ensure_ascii=False)}"
+        return [
+            (str(attribute(group, "externalId") or ""), text(group, "id"))
+            for group in self._search("/Groups", query, excluded="members")
+            if str(attribute(group, "displayName")).casefold() == name.casefold()
+        ]
 
     def members(self, group_id: str) -> set[str]:
         """The ids of all members, nested groups included. Complete or an error. RFC 7644 §3.4.1.

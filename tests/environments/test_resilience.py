@@ -20,7 +20,7 @@ from environments.phases import Phase, Role, Status
 from environments.steps import group
 from environments.steps.base import GroupState
 from tests.environments.conftest import Account
-from tests.environments.directory.fake import KEY, server, with_group
+from tests.environments.directory.fake import DANA, KEY, server, with_group
 from tests.environments.test_reconcile import settle
 from tests.faults.proxy import Answer, FaultProxy, Rule
 
@@ -329,3 +329,31 @@ def test_a_namespace_that_goes_while_it_is_filled_is_waited_for(ask, admin):
     with pytest.raises(TemporaryError) as error:
         admin.apply(quota)
     assert error.value.reason == "NamespaceGone"
+
+
+@pytest.mark.parametrize("keeps_external_id", [True, False])
+def test_two_workers_that_make_a_group_at_the_same_moment_agree_on_one(keeps_external_id):
+    fake = server(keeps_external_id=keeps_external_id)
+
+    def beside(request, response):
+        if request.method == "POST":
+            mine = fake.groups[response.json()["id"]]
+            fake.groups["g0"] = mine | {"id": "g0"}  # another worker's, made before this one's answer
+        return response
+
+    fake.tamper = beside
+    assert fake.client().create_group(KEY, DANA) == "g0"
+    assert list(fake.groups) == ["g0"]
+
+
+def test_a_group_of_the_name_that_another_made_meanwhile_is_left_alone():
+    fake = server()
+
+    def beside(request, response):
+        if request.method == "POST":
+            fake.groups["g0"] = fake.groups["g1"] | {"id": "g0", "externalId": "another/theirs"}
+        return response
+
+    fake.tamper = beside
+    assert fake.client().create_group(KEY, DANA) == "g1"
+    assert sorted(fake.groups) == ["g0", "g1"]

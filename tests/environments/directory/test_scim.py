@@ -384,6 +384,6 @@ def test_requests_are_scim() -> None:
     fake = server()
     client = fake.client()
     client.create_group(KEY, DANA)
-    sent = fake.headers[-1]
+    sent = next(headers for call, headers in zip(fake.calls, fake.headers, strict=True) if call[0] == "POST")
     assert sent["Content-Type"] == "application/scim+json"
     assert sent["Accept"] == "application/scim+json, application/json"
