@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.template.loader import render_to_string
 
 from environments import quantities
 from environments.charts import Reading, Series, Units, bar_chart, column_chart, spark, time_chart
@@ -197,3 +198,14 @@ def test_a_spark_has_its_limit_at_the_top():
     found = spark(readings([1, 2]), begin=NOON - 4 * HOUR, end=NOON, limit=Decimal(4))
     assert found.line == "M0 18L12.5 18L37.5 12L50 12"
     assert spark([], begin=NOON - HOUR, end=NOON, limit=Decimal(4)) is None
+
+
+def test_what_a_chart_says_is_escaped_and_nothing_is_inline():
+    hostile = "<script>alert(1)</script>"
+    columns = column_chart("c", hostile, [hostile], [(hostile, "line", [Decimal(1)])], Units(lambda _: hostile))
+    bars = bar_chart("b", hostile, hostile, [(hostile, [Decimal(1)])], [(hostile, "line")], Units(lambda _: hostile))
+    for found in (chart([1, 2], units=Units(lambda _: hostile)), columns, bars):
+        page = render_to_string("components/chart.html", {"chart": found})
+        assert "<script" not in page
+        assert "style=" not in page
+        assert "&lt;script&gt;" in page
