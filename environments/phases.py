@@ -12,7 +12,7 @@ class Phase(TextChoices):
     PROVISIONING = "Provisioning"
     READY = "Ready"
     DEGRADED = "Degraded"  # was Ready; something is being repaired
-    FAILED = "Failed"  # a person has to act, then "Try again"
+    FAILED = "Failed"  # a person has to act; looked at again now and then, or at once by "Try again"
     DELETING = "Deleting"
     DELETED = "Deleted"
 
