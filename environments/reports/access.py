@@ -76,7 +76,9 @@ _ONLY = {"outside": Q(is_outside=True), "unproven": _UNPROVEN, "admin": Q(role=R
 def _members(filters: Filters) -> QuerySet[Member]:
     """Everybody's access to the environments that are reported on."""
     inside = [
-        Exists(through.objects.filter(team=OuterRef("environment__team"), user__email=Lower(OuterRef("email"))))
+        Exists(
+            through._default_manager.filter(team=OuterRef("environment__team"), user__email=Lower(OuterRef("email")))
+        )
         for through in (Team.members.through, Team.managers.through)
     ]
     outside = When(Q(environment__team__isnull=False) & ~inside[0] & ~inside[1], then=Value(True))

@@ -83,7 +83,7 @@ def _grouped(
     keys = {f"by_{name}": path for name, path in by.items()}
     named = {f"all_{name}": figure for name, figure in figures.items()}
     if keys:
-        lines = found.values(**keys).annotate(**named).values_list(*keys, *named)
+        lines: Iterable[tuple[Any, ...]] = found.values(**keys).annotate(**named).values_list(*keys, *named)
     else:
         lines = [tuple(found.aggregate(**named).values())]
     width = len(keys)

@@ -78,43 +78,52 @@ def _figures(now: Bill, before: Bill) -> list[Figure]:
 def _table(
     filters: Filters, grouping: Grouping, found: dict[Any, Bill], there: dict[Any, Existing], together: Bill
 ) -> Table:
-    lacking = together.lacks_rate
     keys = sorted(found, key=lambda key: (-found[key].total, -found[key].seconds, str(key)))
 
     def make(some: Sequence[Any]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, some)
         for key in some:
-            yield (*names[key], *_cells(found[key], there.get(key, Existing()), lacking))
+            yield (*names[key], *_cells(found[key], there.get(key, Existing())))
 
     blank = [""] * (len(grouping.columns) - 1)
     everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
     return Table(
         key="costs",
         title=f"By {grouping.title.lower()}",
-        columns=[*grouping.columns, *_columns(lacking)],
+        columns=[*grouping.columns, *_columns(together)],
         rows=Rows(keys, make),
-        totals=("Total", *blank, *_cells(together, everything, lacking)) if found else None,
+        totals=("Total", *blank, *_cells(together, everything)) if found else None,
         empty="Nothing was reserved in this period, or none of it was observed.",
     )
 
 
-def _columns(lacking: bool) -> list[Column]:
+def _columns(together: Bill) -> list[Column]:
+    """What nobody had reserved is only in the exports, whose columns are always the same."""
     return [
         Column("Environments", Kind.INTEGER),
-        *(Column(each.title, Kind.MONEY, none="no rate") for each in RESOURCES),
+        *(
+            Column(each.title, Kind.MONEY, none="no rate", is_only_exported=not _has(together, each.key))
+            for each in RESOURCES
+        ),
         Column("Total", Kind.MONEY, none="no rate"),
-        *([Column("Without a rate", Kind.DECIMAL, "core-hours", units.HOURS)] if lacking else []),
+        Column(
+            "Without a rate", Kind.DECIMAL, "core-hours", units.HOURS, is_only_exported=not together.unpriced["cpu"]
+        ),
         Column("Observed", Kind.PERCENT),
     ]
 
 
-def _cells(each: Bill, there: Existing, lacking: bool) -> Row:
+def _has(each: Bill, resource: str) -> bool:
+    return bool(each.parts[resource] or each.unpriced[resource])
+
+
+def _cells(each: Bill, there: Existing) -> Row:
     seconds = max(there.seconds, each.seconds)
     return (
         there.count,
         *(each.amount(resource.key) for resource in RESOURCES),
         each.amount(),
-        *([CPU.hours(each.unpriced["cpu"])] if lacking else []),
+        CPU.hours(each.unpriced["cpu"]),
         units.percent(each.seconds, seconds),
     )
 

@@ -246,5 +246,5 @@ _PERIOD_OF: dict[str, Callable[[Mapping[str, Any], date], Period]] = {
 
 def _in_use(model: type[Template] | type[Cluster], environments: EnvironmentQuerySet) -> list[tuple[str, str]]:
     """Only those with environments that this person may report on."""
-    rows = model.objects.filter(Exists(environments)).order_by("name")  # type: ignore[attr-defined] # both have one
+    rows = model.objects.filter(Exists(environments)).order_by("name")
     return list(rows.values_list("slug", "name"))

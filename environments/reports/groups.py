@@ -48,7 +48,8 @@ def _teams(filters: Filters, slug: str, keys: Sequence[Any]) -> dict[Any, tuple[
 
 
 def _cost_centres(filters: Filters, slug: str, keys: Sequence[Any]) -> dict[Any, tuple[Cell, ...]]:
-    return {key: (key or "Without a cost centre",) for key in keys}
+    names = {None: "Without a team", "": "Without a cost centre"}
+    return {key: (names.get(key, key),) for key in keys}
 
 
 def _templates(filters: Filters, slug: str, keys: Sequence[Any]) -> dict[Any, tuple[Cell, ...]]:

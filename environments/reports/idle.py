@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import F, Max, Q, Sum
-from django.db.models.lookups import LessThan
+from django.db.models.lookups import GreaterThanOrEqual, LessThan
 from django.urls import reverse
 
 from environments.charts import Chart, Units, bar_chart
@@ -126,7 +126,8 @@ def _rows(filters: Filters, threshold: int, days: int) -> dict[Any, dict[str, in
     below = [LessThan(F(f"all_{each}_used") * 100, F(f"all_{each}_reserved") * threshold) for each in _WATCHED]
     pieces = spans(start, filters.today, today=filters.today)
     found = record(old).filter(within(pieces)).values("environment").annotate(**named)
-    found = found.filter(Q(below[0]) | Q(below[1]), all_seconds__gte=days * _DAY // 2)
+    seen = GreaterThanOrEqual(F("all_seconds"), days * _DAY // 2)
+    found = found.filter(Q(below[0]) | Q(below[1]), seen)
     return {
         key: {name: int(figure or 0) for name, figure in zip(sums, figures, strict=True)}
         for key, *figures in found.values_list("environment", *named)
@@ -141,7 +142,8 @@ _PEAKS = ("cpu_peak", "memory_peak", "storage_peak")
 def _environments(filters: Filters, keys: list[Any]) -> Iterable[dict[str, Any]]:
     paths = ("pk", "name", "namespace", "version", "size", "parameters", "cluster", "reserved_cpu", "reserved_memory")
     more = {"team_name": F("team__name"), "owner_email": F("owner__email"), "cluster_name": F("cluster__name")}
-    return filters.environments.order_by().filter(pk__in=keys).values(*paths, **more)
+    rows: Iterable[dict[str, Any]] = filters.environments.order_by().filter(pk__in=keys).values(*paths, **more)
+    return rows
 
 
 def _specs(versions: set[Any]) -> Iterable[tuple[Any, Any]]:

@@ -36,7 +36,7 @@ EXPLANATION = (
 
 def build(filters: Filters) -> Report:
     """The report."""
-    phases = dict(_counted(filters.environments, "phase"))
+    phases = _by_phase(filters.environments)
     now, before = (_happened(filters.environments, period) for period in (filters.period, filters.period.previous()))
     waits, earlier = (_waits(filters.environments, period) for period in (filters.period, filters.period.previous()))
     columns = _chart(filters)
@@ -45,8 +45,8 @@ def build(filters: Filters) -> Report:
             Figure("Environments now", sum(phases.get(phase, 0) for phase in LIVE), COUNT),
             compared("Created", COUNT, now["created"], before["created"]),
             compared("Ended", COUNT, now["ended"], before["ended"]),
-            compared("Median time to Ready", SECONDS, percentile(waits, 50), percentile(earlier, 50), note="seconds"),
-            compared("95th percentile", SECONDS, percentile(waits, 95), percentile(earlier, 95), note="seconds"),
+            compared("Median time to Ready", SECONDS, percentile(waits, 50), percentile(earlier, 50)),
+            compared("95th percentile", SECONDS, percentile(waits, 95), percentile(earlier, 95)),
             Figure(
                 "Failed now",
                 phases.get(Phase.FAILED, 0),
@@ -69,8 +69,9 @@ def percentile(values: Sequence[int], percent: int) -> Decimal | None:
     return units.quotient(values[rank - 1], 1000, 1)
 
 
-def _counted(environments: EnvironmentQuerySet, path: str) -> Iterable[tuple[Any, int]]:
-    return environments.order_by().values(path).annotate(number=Count("pk")).values_list(path, "number")
+def _by_phase(environments: EnvironmentQuerySet) -> dict[Any, int]:
+    counted = environments.order_by().values("phase").annotate(number=Count("pk"))
+    return dict(counted.values_list("phase", "number"))
 
 
 def _happened(environments: EnvironmentQuerySet, period: Period) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
@@ -55,6 +55,7 @@ class FigureText:
 
     label: str
     text: str
+    unit: str
     change: str
     before: str
     note: str
@@ -86,6 +87,7 @@ def figure_text(figure: Figure, currency: str) -> FigureText:
     return FigureText(
         label=figure.label,
         text=on_page(figure.column, figure.value, currency),
+        unit=figure.column.unit,
         change=_change(figure, currency),
         before="" if figure.before is None else on_page(figure.column, figure.before, currency),
         note=figure.note,
@@ -110,7 +112,7 @@ def _change(figure: Figure, currency: str) -> str:
 
 def _table(table: Table, data: Mapping[str, str], currency: str, *, is_first: bool) -> TablePage:
     name = f"{table.key}-page"
-    page = Paginator(table.rows, PAGE_SIZE).get_page(data.get(name))
+    page: Page[Any] = Paginator(cast(Any, table.rows), PAGE_SIZE).get_page(data.get(name))
     columns = [column for column in table.columns if not column.is_only_exported]
     rest = {key: value for key, value in data.items() if key != name and value}
     exported = {key: value for key, value in rest.items() if not key.endswith("-page")}

@@ -54,7 +54,7 @@ class Prices:
 
 
 def _price(rate: Rate) -> Price:
-    hour = {each.key: int(getattr(rate, f"{each.key}_hour").scaleb(6)) for each in RESOURCES}
+    hour = {each.key: int(Decimal(getattr(rate, f"{each.key}_hour")).scaleb(6)) for each in RESOURCES}
     return Price(rate.starts_on, hour)
 
 

@@ -74,7 +74,7 @@ class Rows:
         return self.source.count() if isinstance(self.source, QuerySet) else len(self.source)
 
     def __getitem__(self, part: slice) -> list[Row]:
-        return list(self.make(self.source[part]))
+        return list(self.make(list(self.source[part])))
 
     def __iter__(self) -> Iterator[Row]:
         """All of them, read and made in chunks: nothing holds them all at once."""

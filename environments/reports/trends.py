@@ -137,7 +137,7 @@ def _counts(filters: Filters, starts: Sequence[date]) -> list[tuple[int, int, in
         figures[f"ended_{number}"] = Count("pk", filter=Q(deleted_at__gte=start, deleted_at__lt=until))
     found = filters.environments.aggregate(**figures)
     kinds = ("there", "created", "ended")
-    return [tuple(found[f"{kind}_{number}"] for kind in kinds) for number in range(len(starts))]  # type: ignore[misc]
+    return [tuple(found[f"{kind}_{number}"] for kind in kinds) for number in range(len(starts))]
 
 
 def _figures(found: Sequence[Bucket]) -> list[Figure]:
@@ -157,7 +157,7 @@ def _figures(found: Sequence[Bucket]) -> list[Figure]:
 
 def _figure(label: str, column: Column, value: Cell, before: Cell) -> Figure:
     difference, percent = _compared(value, before)
-    return Figure(label, value, column, before, difference, percent, note=column.unit)  # type: ignore[arg-type]
+    return Figure(label, value, column, before, difference, percent)
 
 
 def _table(shown: Sequence[Bucket]) -> Table:

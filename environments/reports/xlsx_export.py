@@ -92,7 +92,7 @@ class _Book:
         elif kind.kind is Kind.MOMENT and isinstance(cell, datetime):
             sheet.write_datetime(row, column, cell.astimezone(UTC).replace(tzinfo=None), look)
         elif kind.kind is Kind.DATE and not isinstance(cell, str):
-            sheet.write_datetime(row, column, cell, look)  # type: ignore[arg-type] # a date
+            sheet.write_datetime(row, column, cell, look)
         else:
             sheet.write_string(row, column, formats.text(cell)[:_LONGEST], look)
 

@@ -113,12 +113,14 @@ def _page(
 
 def _exported(request: UserRequest) -> dict[str, str]:
     """The query without what is about the page alone."""
-    return {name: value for name, value in request.GET.items() if value and not name.endswith("-page")}
+    return {name: value for name, value in request.GET.dict().items() if value and not name.endswith("-page")}
 
 
 def _facts(filters: Filters) -> list[tuple[str, str]]:
     """What a printed report or a spreadsheet says of itself."""
-    period = [("Period", f"{filters.period.words} (UTC)")] if filters.has_period else []
+    days, before = filters.period.words, filters.period.before_words
+    running = ", so far" if filters.period.is_running else ""
+    period = [("Period", f"{days}{running} (UTC)"), ("Compared with", before)] if filters.has_period else []
     return [*period, *filters.said, ("Made", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
 
 

@@ -1,0 +1,313 @@
+"""The pure parts: which rows make up a period, what periods mean, how figures are rounded and written."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from environments.models import Rate
+from environments.reports import formats, periods, units
+from environments.reports.figures import compared, growth
+from environments.reports.overview import percentile
+from environments.reports.rates import Prices, money
+from environments.reports.sizing import Need, Size, that_would_do
+from environments.reports.spans import Piece, next_month, spans
+from environments.reports.tables import Column, Kind, Link
+
+TODAY = date(2026, 11, 23)  # a Monday
+DAY = timedelta(days=1)
+
+
+def d(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+# Which rows make up a period
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "boundaries", "expected"),
+    [
+        ("2026-03-03", "2026-03-03", [], []),
+        ("2026-03-03", "2026-03-05", [], [("day", "2026-03-03", "2026-03-05")]),
+        # Last week, Monday to Sunday
+        ("2026-11-16", "2026-11-23", [], [("week", "2026-11-16", "2026-11-23")]),
+        ("2026-10-01", "2026-11-01", [], [("month", "2026-10-01", "2026-11-01")]),
+        # The last thirty days: two days and four weeks
+        ("2026-10-24", "2026-11-23", [], [("day", "2026-10-24", "2026-10-26"), ("week", "2026-10-26", "2026-11-23")]),
+        # The month and the week under way are whole with today
+        ("2026-11-01", "2026-11-24", [], [("month", "2026-11-01", "2026-11-24")]),
+        ("2026-11-23", "2026-11-24", [], [("week", "2026-11-23", "2026-11-24")]),
+        # … but not without today
+        ("2026-11-01", "2026-11-23", [], [("day", "2026-11-01", "2026-11-02"), ("week", "2026-11-02", "2026-11-23")]),
+        # A rate that begins on the first of a month costs nothing
+        ("2026-03-01", "2026-05-01", ["2026-04-01"], [("month", "2026-03-01", "2026-05-01")]),
+        # One that begins inside takes its month apart
+        (
+            "2026-03-01",
+            "2026-05-01",
+            ["2026-04-15"],
+            [
+                ("month", "2026-03-01", "2026-04-01"),
+                ("day", "2026-04-01", "2026-04-06"),
+                ("week", "2026-04-06", "2026-04-13"),
+                ("day", "2026-04-13", "2026-04-20"),
+                ("week", "2026-04-20", "2026-04-27"),
+                ("day", "2026-04-27", "2026-05-01"),
+            ],
+        ),
+        (
+            "2025-12-30",
+            "2026-02-02",
+            [],
+            [
+                ("day", "2025-12-30", "2026-01-01"),
+                ("month", "2026-01-01", "2026-02-01"),
+                ("day", "2026-02-01", "2026-02-02"),
+            ],
+        ),
+    ],
+)
+def test_a_period_is_made_up_of_the_fewest_rows(start, until, boundaries, expected):
+    found = spans(d(start), d(until), [d(day) for day in boundaries], today=TODAY)
+    assert found == [Piece(span, d(first), d(last)) for span, first, last in expected]
+
+
+def covered(piece: Piece) -> list[date]:
+    """The days that a piece's rows are the sum of."""
+    found, start = [], piece.first
+    while start < piece.until:
+        after = {"day": start + DAY, "week": start + 7 * DAY, "month": next_month(start)}[piece.span]
+        found += [start + number * DAY for number in range((after - start).days)]
+        start = after
+    return found
+
+
+DAYS = st.dates(date(2025, 1, 1), TODAY)
+
+
+@given(DAYS, st.integers(1, 500), st.sets(DAYS, max_size=4))
+def test_every_day_of_a_period_counts_once_and_no_row_reaches_over_a_boundary(start, length, boundaries):
+    until = min(start + length * DAY, TODAY + DAY)
+    pieces = spans(start, until, boundaries, today=TODAY)
+    days = [day for piece in pieces for day in covered(piece) if day <= TODAY]
+    assert days == [start + number * DAY for number in range((until - start).days)]
+    for piece in pieces:
+        assert piece.span != "week" or piece.first.weekday() == 0
+        assert piece.span != "month" or piece.first.day == 1
+    for boundary in boundaries:
+        assert not any(boundary in row[1:] for row in rows_of(pieces) if start < boundary < until)
+
+
+def rows_of(pieces) -> list[list[date]]:
+    """The days of every single row."""
+    found = []
+    for piece in pieces:
+        days, size = covered(piece), {"day": 1, "week": 7}
+        if piece.span == "month":
+            firsts = [at for at, day in enumerate(days) if day.day == 1] + [len(days)]
+            found += [days[a:b] for a, b in pairwise(firsts)]
+        else:
+            step = size[piece.span]
+            found += [days[at : at + step] for at in range(0, len(days), step)]
+    return found
+
+
+# Periods
+
+
+@pytest.mark.parametrize(
+    ("period", "start", "last", "before", "words", "running"),
+    [
+        (periods.rolling(7, TODAY), "2026-11-16", "2026-11-22", "2026-11-09", "16 to 22 November 2026", False),
+        (
+            periods.rolling(30, TODAY),
+            "2026-10-24",
+            "2026-11-22",
+            "2026-09-24",
+            "24 October to 22 November 2026",
+            False,
+        ),
+        (periods.month(TODAY, TODAY), "2026-11-01", "2026-11-23", "2026-10-01", "1 to 23 November 2026", True),
+        (periods.last_month(TODAY), "2026-10-01", "2026-10-31", "2026-09-01", "1 to 31 October 2026", False),
+        (periods.year(2026, TODAY), "2026-01-01", "2026-11-23", "2025-01-01", "1 January to 23 November 2026", True),
+        (
+            periods.custom(d("2025-12-31"), d("2026-01-01"), TODAY),
+            "2025-12-31",
+            "2026-01-01",
+            "2025-12-29",
+            "31 December 2025 to 1 January 2026",
+            False,
+        ),
+        (periods.custom(d("2026-11-20"), d("2027-01-31"), TODAY), "2026-11-20", "2026-11-23", "2026-11-16", None, True),
+    ],
+)
+def test_a_period_has_its_days_and_those_it_is_compared_with(period, start, last, before, words, running):
+    assert (period.start, period.last, period.before[0]) == (d(start), d(last), d(before))
+    assert period.is_running is running
+    assert words is None or period.words == words
+
+
+def test_a_month_under_way_is_compared_with_the_same_days_of_the_month_before():
+    assert periods.month(TODAY, TODAY).before == (d("2026-10-01"), d("2026-10-24"))
+    # February has fewer days than March has seen
+    assert periods.month(d("2026-03-31"), d("2026-03-30")).before == (d("2026-02-01"), d("2026-03-01"))
+    assert periods.month(d("2026-10-05"), TODAY).before == (d("2026-09-01"), d("2026-10-01"))
+
+
+# Figures
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "digits", "expected"),
+    [
+        (1, 8, 2, "0.13"),
+        (1, 3, 2, "0.33"),
+        (2, 3, 0, "1"),
+        (5, 10, 0, "1"),
+        (-5, 10, 0, "-1"),
+        (0, 7, 2, "0.00"),
+        (10**30 + 5 * 10**28, 10**30, 1, "1.1"),
+    ],
+)
+def test_figures_are_rounded_half_up_from_integers(part, whole, digits, expected):
+    assert str(units.quotient(part, whole, digits)) == expected
+
+
+@given(st.integers(0, 10**24), st.integers(1, 10**15), st.integers(0, 4))
+def test_rounding_is_never_off_by_more_than_half_a_digit(part, whole, digits):
+    shown = units.quotient(part, whole, digits)
+    assert abs(2 * int(shown.scaleb(digits)) * whole - 2 * part * 10**digits) <= whole
+
+
+def test_hours_and_amounts_come_from_the_units_of_the_record():
+    assert units.core_hours(1500 * 3600) == Decimal("1.5")
+    assert units.gib_hours(2560 * 3600) == Decimal("2.5")
+    assert units.gpu_hours(2 * 86400) == Decimal("48.0")
+    assert (units.cores(250), units.gib(1536)) == (Decimal("0.25"), Decimal("1.50"))
+    assert units.percent(1, 3) == Decimal("33.3")
+    assert units.percent(1, 0) is None
+
+
+def test_a_figure_says_how_it_changed_only_where_there_is_something_to_compare():
+    money_column = Column("", Kind.MONEY)
+    figure = compared("Cost", money_column, Decimal("110.00"), Decimal("100.00"))
+    assert (figure.change, figure.percent) == (Decimal("10.00"), Decimal("10.0"))
+    assert compared("Cost", money_column, Decimal(1), None).change is None
+    assert growth(5, 0) is None
+    assert growth(0, 4) == Decimal("-100.0")
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, "2.0"), (95, "4.0"), (25, "1.0")])
+def test_percentiles_are_figures_that_occurred(percent, expected):
+    assert percentile([1000, 2000, 3000, 4000], percent) == Decimal(expected)
+
+
+def test_without_figures_there_is_no_percentile():
+    assert percentile([], 50) is None
+
+
+# Money
+
+
+def rate(starts_on, cluster=1, **hours):
+    return Rate(cluster_id=cluster, starts_on=d(starts_on), **{k: Decimal(v) for k, v in hours.items()})
+
+
+def test_the_rate_in_force_is_the_newest_that_has_begun():
+    prices = Prices([rate("2026-04-01", cpu_hour="2"), rate("2026-01-01", cpu_hour="1")])
+    assert prices.on(1, d("2025-12-31")) is None
+    assert prices.on(2, d("2026-05-01")) is None
+    assert [prices.on(1, d(day)).hour["cpu"] for day in ("2026-01-01", "2026-03-31", "2026-04-01", "2026-12-31")] == [
+        *(1_000_000, 1_000_000, 2_000_000, 2_000_000)
+    ]
+    assert prices.boundaries(d("2026-01-01"), d("2026-04-02")) == {1: (d("2026-04-01"),)}
+    assert prices.boundaries(d("2026-04-01"), d("2026-05-01")) == {}
+
+
+def test_an_hour_of_each_resource_costs_its_rate():
+    hours = {"cpu_hour": "0.031", "memory_hour": "0.0045", "storage_hour": "0.0001", "gpu_hour": "1.25"}
+    price = Prices([rate("2026-01-01", **hours)]).on(1, TODAY)
+    assert money(price.of("cpu", 1000 * 3600) * 1000) == Decimal("31.00")
+    assert money(price.of("memory", 1024 * 3600) * 1000) == Decimal("4.50")
+    assert money(price.of("storage", 1024 * 3600) * 1000) == Decimal("0.10")
+    assert money(price.of("gpu", 3600) * 1000) == Decimal("1250.00")
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=20), st.integers(0, 10**8))
+def test_money_is_exact_however_it_is_added_up(amounts, micro):
+    price = Prices([rate("2026-01-01", cpu_hour=Decimal(micro).scaleb(-6))]).on(1, TODAY)
+    assert sum(price.of("cpu", amount) for amount in amounts) == price.of("cpu", sum(amounts))
+
+
+# Sizes
+
+SIZES = (Size("Small", 500, 1024), Size("Medium", 1000, 2048), Size("Large", 4000, 4096, storage=10240))
+
+
+@pytest.mark.parametrize(
+    ("need", "expected"),
+    [
+        (Need(0, 0, 0), "Small"),
+        (Need(500, 1024, 0), "Small"),
+        (Need(501, 10, 0), "Medium"),
+        (Need(100, 2049, 0), "Large"),
+        (Need(100, 4097, 0), None),
+    ],
+)
+def test_the_size_that_would_do_is_the_smallest_that_covers_the_need(need, expected):
+    found = that_would_do(SIZES, need)
+    assert (found.label if found else None) == expected
+
+
+def test_a_size_with_too_little_storage_does_not_do():
+    assert that_would_do((Size("Large", 4000, 4096, storage=1024),), Need(1, 1, 1025)) is None
+
+
+def test_where_there_are_no_sizes_figures_are_proposed():
+    assert that_would_do((), Need(610, 1300, 0)) == Size("0.7 cores, 1.5 GiB", 700, 1536)
+    assert that_would_do((), Need(0, 0, 0)) == Size("0.1 cores, 0.25 GiB", 100, 256)
+
+
+def test_room_above_the_peak_is_rounded_up():
+    assert Need.at_peak(1, 100, 0, 20) == Need(2, 120, 0)
+
+
+# Cells
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "page", "csv"),
+    [
+        (Column("", Kind.INTEGER), 12345, "12,345", "12345"),
+        (Column("", Kind.DECIMAL, digits=1), Decimal("924444.0"), "924,444.0", "924444.0"),
+        (Column("", Kind.DECIMAL, digits=1), Decimal("-1.5"), "−1.5", "-1.5"),
+        (Column("", Kind.PERCENT), Decimal("66.1"), "66.1 %", "66.1"),
+        (Column("", Kind.MONEY), Decimal("1209.60"), "1,209.60 EUR", "1209.60"),
+        (Column("", Kind.MONEY, none="no rate"), None, "no rate", ""),
+        (Column("", Kind.DATE), date(2026, 11, 2), "2 Nov 2026", "2026-11-02"),
+        (
+            Column("", Kind.MOMENT),
+            datetime(2026, 11, 2, 9, 5, tzinfo=UTC),
+            "2 Nov 2026, 09:05",
+            "2026-11-02T09:05:00Z",
+        ),
+        (Column("", Kind.LINK), Link("Checkout", "/x/"), "Checkout", "Checkout"),
+    ],
+)
+def test_a_cell_is_written_for_people_and_for_programs(column, cell, page, csv):
+    assert (formats.on_page(column, cell, "EUR"), formats.in_csv(column, cell)) == (page, csv)
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "  ="])
+def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(begin):
+    assert formats.harmless(f"{begin}cmd|'/c calc'!A1") == f"'{begin}cmd|'/c calc'!A1"
+    assert formats.in_csv(Column("", Kind.LINK), Link(f"{begin}1", "")) == f"'{begin}1"
+
+
+def test_other_texts_and_negative_numbers_stay_as_they_are():
+    assert formats.harmless("Checkout = refunds") == "Checkout = refunds"
+    assert formats.in_csv(Column("", Kind.INTEGER), -5) == "-5"
