@@ -214,7 +214,7 @@ _IN_PROCESS = CELERY_BROKER_URL.startswith("memory:")
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if _IN_PROCESS else 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A broker that takes connections and says nothing must hold up no page: then, too, the sweep finds what is owed.
-_WAITS = {"socket_connect_timeout": 2.0, "socket_timeout": 3.0, "health_check_interval": 10}
+_WAITS = {"socket_connect_timeout": 2.0, "socket_timeout": 3.0, "health_check_interval": 10, "max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else _WAITS | {"visibility_timeout": 600}
 # What nobody took in five minutes is out of date: sweeps that pile up while all workers are away would drown them.
 _FRESH = {"expires": 300.0}

@@ -18,6 +18,10 @@ def test_a_broker_that_takes_connections_and_says_nothing_holds_up_no_request():
         app = Celery("silent", broker=url, broker_transport_options=waits, set_as_current=False)
         with pytest.raises((OperationalError, OSError)):
             app.send_task("environments.sweep", retry=False)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # it was not tried a second time
+            silent.accept()
 
 
 def test_every_wait_for_the_broker_is_shorter_than_a_page_may_take():
