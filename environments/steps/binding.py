@@ -50,7 +50,7 @@ def withdraw(context: Context) -> Outcome:
         else:
             context.cluster.delete("RoleBinding", name, context.desired.namespace, uid=live["metadata"]["uid"])
     _prune_accounts(context, {account for each in wanted.values() for account in each.accounts})
-    facts = {member.pk: MemberFacts(bound=False, allowed=False) for member in context.members if not member.wanted}
+    facts = {member.pk: MemberFacts(bound=False) for member in context.members if not member.wanted}
     return Outcome("Those who leave are bound by name no more", facts=Facts(members=facts))
 
 
