@@ -25,6 +25,10 @@ class AlreadyExistsError(PermanentError):
     """409 on create: the name is taken."""
 
 
+class ExpiredError(TemporaryError):
+    """410: the API server forgot a list while it was read page by page. It has to be begun again."""
+
+
 Object = dict[str, Any]
 
 _MOST_SECONDS = 3600  # that anybody asks us to wait
@@ -158,6 +162,8 @@ def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileErr
         if reason == "AlreadyExists":
             return AlreadyExistsError(f"The cluster says: {message}", reason=reason)
         return TemporaryError(f"Somebody changed the object at the same time: {message}", reason="Conflict")
+    if status == 410:
+        return ExpiredError("The cluster forgot a list while it was read (410).", reason="Expired")
     if status == 403 and "being terminated" in message:
         return TemporaryError("The namespace is being deleted.", reason="NamespaceTerminating")
     if status == 429:

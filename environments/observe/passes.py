@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from environments import alerts, cluster, manifests, usage
+from environments.cluster_answers import ExpiredError
 from environments.errors import PermanentError, ReconcileError
 from environments.manifests import Desired
 from environments.models import Cluster, Environment, Event
@@ -33,7 +34,6 @@ MOST_SECONDS = 240  # of a pass; a worker's time limit for it lies above
 _TURN = timedelta(seconds=MOST_SECONDS + 60)  # after which a pass that vanished holds nobody up
 _MOST_WAITS = 5  # intervals between two tries of a cluster that keeps failing
 _BATCH = 500  # environments a transaction
-_EXPIRED = frozenset({"Expired", "Gone"})
 
 
 def due(now: datetime | None = None) -> list[int]:
@@ -103,9 +103,7 @@ class _Reading:
         """Compare a kind. A list that expires half-way (410: the cluster forgets) is begun once more."""
         try:
             found = self._compare(kind, look)
-        except ReconcileError as error:
-            if error.reason not in _EXPIRED:
-                raise
+        except ExpiredError:
             found = self._compare(kind, look)
         for owner, lines in found.items():
             self.lines.setdefault(owner, []).extend(lines)

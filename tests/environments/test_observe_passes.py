@@ -1,0 +1,235 @@
+"""The pass: page by page, one at a time, and nothing concluded from a part."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from environments import desired, manifests, observe
+from environments.cluster import ClusterClient
+from environments.models import Cluster, Environment, Event, Usage
+from environments.observe import expectations, passes, quotas
+from environments.phases import Phase, Role
+from tests.environments.test_observe import drop_policy, pod
+from tests.environments.test_reconcile import settle
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def small_pages(monkeypatch):
+    """Two objects a page, so that a handful of environments has several."""
+    monkeypatch.setitem(ClusterClient.list_objects.__kwdefaults__, "limit", 2)
+    monkeypatch.setattr("environments.observe.reading.PAGE", 2)
+
+
+def looked(environment):
+    environment.refresh_from_db()
+    return environment.usage, environment.usage_at, environment.phase
+
+
+def test_several_pages_are_one_list(ask, place, admin, small_pages):
+    found = [settle(ask(f"n{number}")) for number in range(5)]
+    for environment in found:
+        admin.create(pod(environment.namespace, "250m"))
+    drop_policy(admin, found[3])
+    assert observe.observe(place.pk) == [str(found[3].pk)]
+    for environment in found:
+        environment.refresh_from_db()
+        assert environment.usage["pods"] == ["1", "30"]
+
+
+@pytest.mark.parametrize("kind", ["namespaces", "limitranges", "networkpolicies", "rolebindings", "resourcequotas"])
+@pytest.mark.parametrize("fault", [{"status": 503}, {"truncate": True}, {"drop_connection": True}, {"status": 500}])
+def test_a_list_that_breaks_off_says_nothing(ask, place, simulated, small_pages, kind, fault):
+    found = [settle(ask(f"n{number}")) for number in range(3)]
+    simulated.faults.add(path_regex=f"/{kind}$", delay=0.0001, times=1)  # the first page is fine
+    simulated.faults.add(path_regex=f"/{kind}$", **fault, times=9)
+    assert observe.observe(place.pk) == []
+    place.refresh_from_db()
+    assert place.observed_at is None
+    assert place.check_error
+    assert not Event.objects.filter(verb="Drift").exists()
+    assert {looked(environment)[2] for environment in found} == {Phase.READY}
+
+
+def test_a_list_that_expires_half_way_is_begun_again(ask, place, simulated, small_pages):
+    found = [settle(ask(f"n{number}")) for number in range(3)]
+    for kind in ("networkpolicies", "resourcequotas"):
+        simulated.faults.add(path_regex=f"/{kind}$", delay=0.0001, times=1)
+        simulated.faults.add(path_regex=f"/{kind}$", status=410, times=1)
+    assert observe.observe(place.pk) == []
+    place.refresh_from_db()
+    assert (place.check_error, place.observed_at is not None) == ("", True)
+    assert all(looked(environment)[0] for environment in found)
+
+
+def test_a_cluster_whose_lists_always_expire_is_noted(ask, place, simulated, small_pages):
+    environment = settle(ask())
+    simulated.faults.add(path_regex="/networkpolicies$", status=410, times=9)
+    assert observe.observe(place.pk) == []
+    place.refresh_from_db()
+    assert "410" in place.check_error
+    assert looked(environment)[1] is None
+
+
+def test_observed_at_is_when_the_last_complete_pass_was(ask, place, simulated):
+    environment = settle(ask())
+    observe.observe(place.pk)
+    place.refresh_from_db()
+    complete = place.observed_at
+    assert looked(environment)[1] == complete.replace(microsecond=0)
+    simulated.faults.add(path_regex="/limitranges", status=503)
+    observe.observe(place.pk)
+    place.refresh_from_db()
+    assert place.observed_at == complete < place.checked_at
+
+
+def test_a_pass_that_takes_too_long_is_given_up(ask, place, monkeypatch):
+    environment = settle(ask())
+    monkeypatch.setattr(passes, "MOST_SECONDS", -1)
+    assert observe.observe(place.pk) == []
+    place.refresh_from_db()
+    assert "too long" in place.check_error
+    assert looked(environment)[1] is None
+
+
+def test_two_passes_never_run_over_one_cluster(ask, place, simulated):
+    settle(ask())
+    counted = simulated.faults.add(method="GET", delay=0.0001, times=10_000)
+    Cluster.objects.filter(pk=place.pk).update(observing_until=timezone.now() + timedelta(minutes=1))
+    assert observe.observe(place.pk) == []
+    assert counted.seen == 0
+    Cluster.objects.filter(pk=place.pk).update(observing_until=timezone.now() - timedelta(seconds=1))
+    observe.observe(place.pk)
+    assert counted.seen == 5
+
+
+def test_a_pass_gives_its_turn_back_whatever_happened(ask, place, monkeypatch):
+    settle(ask())
+
+    def killed(row):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "_observe", killed)
+        with pytest.raises(SystemExit):
+            observe.observe(place.pk)
+    place.refresh_from_db()
+    assert place.observing_until is None
+
+
+def test_what_is_wanted_otherwise_by_now_is_not_taken_for_drift(ask, place, admin, monkeypatch):
+    environment = settle(ask())
+    drop_policy(admin, environment)
+    read = passes._Reading.run
+
+    def changed_meanwhile(self):
+        read(self)
+        Environment.objects.filter(pk=environment.pk).update(purpose="Something else.")
+
+    monkeypatch.setattr(passes._Reading, "run", changed_meanwhile)
+    assert observe.observe(place.pk) == []
+    assert environment.events.filter(verb="Drift").count() == 0
+
+
+def test_what_somebody_is_working_on_is_left_to_them(ask, place, admin):
+    environment = settle(ask())
+    drop_policy(admin, environment)
+    Environment.objects.filter(pk=environment.pk).update(lease="00000000-0000-0000-0000-000000000001")
+    assert observe.observe(place.pk) == []
+    assert environment.events.filter(verb="Drift").count() == 0
+
+
+def test_a_quota_in_another_namespace_is_not_taken_for_the_environments(ask, place, admin):
+    environment, other = settle(ask()), settle(ask("other"))
+    copy = admin.get("ResourceQuota", manifests.QUOTA, environment.namespace)
+    copy["metadata"] = {"name": "copied", "namespace": other.namespace, "labels": copy["metadata"]["labels"]}
+    admin.create({key: copy[key] for key in ("apiVersion", "kind", "metadata", "spec")})
+    admin.delete("ResourceQuota", manifests.QUOTA, environment.namespace)
+    assert observe.observe(place.pk) == [str(environment.pk)]
+    assert "ResourceQuota environment-quota is missing" in environment.events.get(verb="Drift").message
+    assert looked(environment)[1] is None
+
+
+def test_a_quota_that_is_not_counted_yet_says_nothing():
+    assert quotas.usage({"metadata": {}}) == {}
+    assert quotas.usage({"status": {}}) == {}
+    assert quotas.usage({"status": {"hard": {"pods": "3"}}}) == {}
+    assert quotas.usage({"status": {"hard": {"pods": "3", "cpu": "1"}, "used": {"pods": "0"}}}) == {"pods": ["0", "3"]}
+    assert quotas.usage({"status": {"hard": {"pods": "many"}, "used": {"pods": "0"}}}) == {}
+
+
+def test_what_two_passes_saw_is_in_the_hours_once_it_changed(ask, place, admin):
+    environment = settle(ask())
+    observe.observe(place.pk)
+    ago = timezone.now() - timedelta(seconds=60)
+    Environment.objects.filter(pk=environment.pk).update(usage_at=ago, counted_until=ago)
+    admin.create(pod(environment.namespace, "250m"))
+    observe.observe(place.pk)
+    assert sum(row.seconds for row in Usage.objects.all()) in (59, 60, 61)
+
+
+def test_the_facts_are_the_same_as_with_model_objects(make_environment, cluster, theo):
+    plain = make_environment()
+    make_environment(name="Two roles", members={theo.email: Role.DEVELOPER}, purpose="“Trying”", size="small")
+    alone = make_environment(name="No team", team=None, parameters={})
+    alone.members.update(in_group=True, has_account=True, username="dana")
+    cluster.username_prefix, cluster.account_namespace, cluster.username_claim = "oidc:", "accounts", "username"
+    cluster.save()
+    rows = Environment.objects.select_related("cluster")
+    assert expectations.load(cluster) == {str(row.pk): desired.desired_with_bindings(row) for row in rows}
+    assert list(expectations.load(cluster, [str(plain.pk)])) == [str(plain.pk)]
+
+
+def test_kind_by_kind_it_is_everything_that_an_environment_should_have(ask):
+    settle(ask())
+    facts = desired.desired_with_bindings(Environment.objects.get())
+    wanted = expectations.Wanted()
+    by_kind = [manifest for kind in expectations._GOVERNING for manifest in wanted.of(kind, facts)]
+    everything = manifests.all_manifests(facts)
+    assert sorted(by_kind, key=manifests.key) == sorted(everything, key=manifests.key)
+
+
+NOW = timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("failing_for", "tried_ago", "is_due"),
+    [
+        (timedelta(0), timedelta(0), True),
+        (timedelta(minutes=2), timedelta(minutes=1), False),
+        (timedelta(minutes=2), timedelta(minutes=2), True),
+        (timedelta(minutes=8), timedelta(minutes=7), False),
+        (timedelta(days=8), timedelta(minutes=9), False),
+        (timedelta(days=8), timedelta(minutes=10), True),
+        (timedelta(minutes=2), timedelta(days=-1), True),  # the clock went back
+    ],
+)
+def test_a_cluster_that_keeps_failing_is_tried_ever_more_seldom(
+    make_environment, cluster, failing_for, tried_ago, is_due
+):
+    make_environment()
+    tried = NOW - tried_ago
+    Cluster.objects.filter(pk=cluster.pk).update(
+        updated_at=NOW - timedelta(days=100),
+        observed_at=tried - failing_for,
+        checked_at=tried,
+        check_error="It does not answer." if failing_for else "",
+    )
+    assert observe.due(NOW) == ([cluster.pk] if is_due else [])
+
+
+def test_a_cluster_whose_row_was_changed_is_tried_at_once(make_environment, cluster):
+    make_environment()
+    changed = NOW - timedelta(hours=1)
+    Cluster.objects.filter(pk=cluster.pk).update(
+        checked_at=NOW, check_error="Unauthorized", created_at=changed, updated_at=changed
+    )
+    assert observe.due(NOW + timedelta(seconds=1)) == []
+    Cluster.objects.get(pk=cluster.pk).save()
+    assert observe.due(NOW + timedelta(seconds=1)) == [cluster.pk]
+
+
+def test_a_cluster_without_environments_is_not_read(cluster):
+    assert observe.due() == []
