@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "environments.views.unreadable.UnreadableSpecMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.local.factors.SecondFactorMiddleware",
 ]
@@ -118,6 +119,7 @@ def _database() -> dict[str, Any]:
         }
     else:
         config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        config["OPTIONS"] = {"connect_timeout": 5} | config.get("OPTIONS", {})  # seconds; libpq's own is minutes
     return config
 
 
