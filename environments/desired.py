@@ -8,6 +8,7 @@ from django.conf import settings
 from environments import cluster, directory
 from environments import naming as naming_rules
 from environments.directory import GroupKey
+from environments.errors import PermanentError
 from environments.manifests import Desired
 from environments.models import Cluster, Environment, Group, Member
 from environments.network_policies import Neighbours
@@ -15,16 +16,27 @@ from environments.phases import Role
 from environments.steps import binding
 from environments.steps.base import Context, GroupState, MemberState, Naming
 
+UNREADABLE = (
+    "The content of its template was written for another version of the portal and cannot be read by this one. "
+    "A platform admin has to publish the template anew; then the environment can be moved to that version."
+)
+
 
 def desired(environment: Environment) -> Desired:
-    """What the environment is on its cluster, but for who is bound (the binding step knows that)."""
+    """What the environment is on its cluster, but for who is bound (the binding step knows that).
+
+    Raises PermanentError where its content cannot be read.
+    """
+    spec = environment.readable_spec
+    if spec is None:
+        raise PermanentError(UNREADABLE, reason="TemplateUnreadable")
     return Desired(
         environment_id=str(environment.pk),
         name=environment.name,
         namespace=environment.namespace,
         owner=environment.owner.email,
         template=environment.version.template.slug,
-        spec=environment.template_spec,
+        spec=spec,
         label_domain=settings.LABEL_DOMAIN,
         size=environment.size,
         team=environment.team.name if environment.team else "",

@@ -318,7 +318,8 @@ def size_figures(spec: TemplateSpec, size: Size) -> list[str]:
 
 
 def _role_choices(environment: Environment) -> list[tuple[str, str]]:
-    return [(role.value, str(role.label)) for role in environment.template_spec.collaborator_roles]
+    spec = environment.readable_spec
+    return [(role.value, str(role.label)) for role in spec.collaborator_roles] if spec else []
 
 
 def _field_name(parameter: Parameter) -> str:

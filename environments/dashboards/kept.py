@@ -18,7 +18,9 @@ class Thing:
 
 
 def things(environment: Environment) -> list[Thing]:
-    """The objects that the portal keeps in place, and what each is for."""
+    """The objects that the portal keeps in place, and what each is for; none where its content cannot be read."""
+    if environment.readable_spec is None:
+        return []
     wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
     return [Thing(item["kind"], item["metadata"]["name"], _says(item)) for item in wanted]
 

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from environments import quantities
 from environments.models import Template, TemplateVersion, User
 from environments.permissions import published_versions
-from environments.spec import Size, TemplateSpec
+from environments.spec import InvalidSpecError, Size, TemplateSpec
 
 
 @dataclass(frozen=True)
 class Card:
-    """A template in the catalog."""
+    """A template in the catalog. One whose content cannot be read is shown, without what it gives."""
 
     template: Template
     version: TemplateVersion
     tags: list[str]
+    is_readable: bool = True
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,14 @@ def catalog(user: User, search: str = "") -> list[Card]:
     versions = published_versions(user).order_by("template__category", "template__name").defer("template__readme")
     needle = search.strip().lower()
     found = [version for version in versions if needle in _haystack(version.template)]
-    return [Card(version.template, version, tags(version.parsed())) for version in found]
+    return [_card(version) for version in found]
+
+
+def _card(version: TemplateVersion) -> Card:
+    try:
+        return Card(version.template, version, tags(version.parsed()))
+    except InvalidSpecError:  # of another version of the portal: the others are offered all the same
+        return Card(version.template, version, [], is_readable=False)
 
 
 def tags(spec: TemplateSpec) -> list[str]:

@@ -12,6 +12,7 @@ from environments.dashboards.running import has_workloads
 from environments.dashboards.steps import Line, poll_seconds, timeline
 from environments.dashboards.usage_page import sparks
 from environments.dashboards.versions import Newer, newer
+from environments.desired import UNREADABLE
 from environments.models import Environment, Event, Member, User
 from environments.permissions import may_edit
 from environments.phases import Phase
@@ -123,6 +124,8 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
 
 def notice(environment: Environment, lines: list[Line]) -> Notice | None:
     """What is waiting and for whom, or what a person has to do; None where all is well."""
+    if environment.wanted and environment.readable_spec is None:
+        return Notice("bad", "Its template cannot be read.", UNREADABLE)
     failed = next((line for line in lines if line.tone == "bad"), None)
     if failed:
         return Notice("bad", f"{failed.title} failed.", failed.message, can_retry=True)

@@ -28,8 +28,18 @@ def newer(environment: Environment) -> Newer | None:
     )
     if version is None:
         return None
-    old, new = environment.template_spec, version.parsed()
-    return Newer(version, template_actions.differences(old, new), shrinks(environment, new))
+    try:
+        new = version.parsed()
+    except template_spec.InvalidSpecError:
+        return None
+    return Newer(version, _changes(environment, new), shrinks(environment, new))
+
+
+def _changes(environment: Environment, new: TemplateSpec) -> list[str]:
+    old = environment.readable_spec
+    if old is None:
+        return ["What it has now cannot be read any more, so what changes is not known."]
+    return template_actions.differences(old, new)
 
 
 def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:

@@ -15,6 +15,7 @@ from environments.models.directories import Directory
 from environments.models.people import Team, User
 from environments.models.templates import TemplateVersion
 from environments.phases import LIVE, SETTLED, TONES, Phase, Role, Status
+from environments.spec import InvalidSpecError, TemplateSpec
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -186,15 +187,24 @@ class Environment(models.Model):
         return template_spec.parse_stored(self.spec)
 
     @property
+    def readable_spec(self) -> TemplateSpec | None:
+        """The snapshot, None where this version of the portal cannot read it: a page about it still opens."""
+        try:
+            return self.template_spec
+        except InvalidSpecError:
+            return None
+
+    @property
     def size_label(self) -> str:
         """The size in words, empty where the template has none."""
-        size = self.template_spec.size(self.size)
+        spec = self.readable_spec
+        size = spec.size(self.size) if spec else None
         return (size.label or size.name) if size else ""
 
     def extended_end(self) -> datetime | None:
         """The end after one more extension, None where the template allows none."""
-        spec = self.template_spec
-        if self.ends_at is None or spec.lifetime_days is None or not self.wanted:
+        spec = self.readable_spec
+        if spec is None or self.ends_at is None or spec.lifetime_days is None or not self.wanted:
             return None
         return spec.extension.after(spec.lifetime_days, self.created_at, self.ends_at, self.extensions)
 
