@@ -58,8 +58,12 @@ format: .state/dev ## Format code and templates
 	git ls-files '*.html' | xargs $(BIN)/djade --target-version 6.0
 
 .PHONY: bench
-bench: .state/dev ## Measure, as ratios within one run
-	$(BIN)/python -m tests.bench
+bench: .state/dev ## Measure (B=provisioning,pages,collecting,peer,load chooses; docs/benchmarks.md says how long)
+	$(BIN)/python -m tests.bench "$(B)"
+
+.PHONY: bench-docs
+bench-docs: .state/dev ## Put what was measured into docs/benchmarks.md and docs/benchmarks.json
+	$(BIN)/python -m tests.bench.document
 
 .PHONY: faults
 faults: .state/dev ## Kill, freeze, flush and lie, then check that nothing is lost (SEEDS="1 2" MINUTES=2 ENVIRONMENTS=40)
@@ -74,9 +78,32 @@ schema: .state/dev ## Write docs/template.schema.json anew from the code
 settings: .state/dev ## Write docs/settings.md anew from the code
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py describe_settings > docs/settings.md
 
+##@ Supply chain
+
+.PHONY: audit
+audit: .venv-audit/.installed ## Look up known vulnerabilities of everything that is locked (needs a network)
+	@mkdir -p .state; for name in base dev; do echo "requirements/$$name.txt"; \
+	  if .venv-audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r requirements/$$name.txt \
+	    >.state/audit.log 2>&1; then cat .state/audit.log; \
+	  elif grep -qE '^Found [0-9]+ known' .state/audit.log; then cat .state/audit.log; exit 1; \
+	  else tail -n 1 .state/audit.log; echo "Nothing was audited: the vulnerability database did not answer as it" \
+	    "should. Run this where a network allows it (pip-audit reads the usual proxy variables)."; exit 2; fi; done
+
+.PHONY: sbom
+sbom: .venv-audit/.installed ## Write sbom.cdx.json, a bill of materials of what production runs (CycloneDX 1.6)
+	@PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --spec-version 1.6 \
+	  --output-reproducible --of JSON -o sbom.cdx.json requirements/base.txt
+	@echo "sbom.cdx.json: $$(grep -c '"purl"' sbom.cdx.json) components"
+
+# In an environment of its own: what looks at the dependencies must not change them.
+.venv-audit/.installed: requirements/audit.txt
+	@[ -x .venv-audit/bin/python ] || "$(PYTHON)" -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .PHONY: lock
 lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
-	for name in base demo dev; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	for name in base demo dev bench-peer audit; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	  --no-emit-index-url --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
 
 # Installed once, and again when the lock changes.

@@ -1,0 +1,44 @@
+"""What is installed is what was locked: every line with its version and its hashes, from wherever it comes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?==([^ ;\\]+)")
+
+
+def requirements(lock: Path) -> list[str]:
+    """Its requirements, each on one line."""
+    joined = lock.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in map(str.strip, joined.splitlines()) if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_line_has_one_version_and_its_hashes(lock):
+    found = requirements(lock)
+    assert len(found) > 20
+    for line in found:
+        assert NAME.match(line), line
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", line), line
+        assert "://" not in line, line
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_everything_that_was_asked_for_is_locked(lock):
+    names = {NAME.match(line)[1].lower().replace("_", "-") for line in requirements(lock)}
+    for line in lock.with_suffix(".in").read_text(encoding="utf-8").splitlines():
+        wanted = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line.strip())
+        if wanted:
+            assert wanted[0].lower().replace("_", "-") in names, line
+
+
+def test_whatever_installs_asks_for_the_hashes():
+    for path in ("Makefile", "Dockerfile"):
+        text = (ROOT / path).read_text(encoding="utf-8").replace("\\\n", " ")
+        installs = [line for line in text.splitlines() if re.search(r"\bpip3? (\S+ )*install\b", line)]
+        assert installs, path
+        for line in installs:
+            assert "--require-hashes" in line or "--no-deps" in line, (path, line)
