@@ -82,7 +82,7 @@ def _members(filters: Filters) -> QuerySet[Member]:
         for through in (Team.members.through, Team.managers.through)
     ]
     outside = When(Q(environment__team__isnull=False) & ~inside[0] & ~inside[1], then=Value(True))
-    members = Member.objects.filter(environment__in=filters.environments.live())
+    members = Member.objects.filter(environment__in=filters.environments.live()).exclude(wanted=False, in_group=False)
     return members.annotate(is_outside=Case(outside, default=Value(False)))
 
 

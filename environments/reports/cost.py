@@ -90,17 +90,17 @@ def _table(
     return Table(
         key="costs",
         title=f"By {grouping.title.lower()}",
-        columns=[*grouping.columns, *_columns(together)],
+        columns=[*grouping.columns, *_columns(grouping, together)],
         rows=Rows(keys, make),
         totals=("Total", *blank, *_cells(together, everything)) if found else None,
         empty="Nothing was reserved in this period, or none of it was observed.",
     )
 
 
-def _columns(together: Bill) -> list[Column]:
+def _columns(grouping: Grouping, together: Bill) -> list[Column]:
     """What nobody had reserved is only in the exports, whose columns are always the same."""
     return [
-        Column("Environments", Kind.INTEGER),
+        Column("Environments", Kind.INTEGER, is_only_exported=grouping.path == "pk"),
         *(
             Column(each.title, Kind.MONEY, none="no rate", is_only_exported=not _has(together, each.key))
             for each in RESOURCES

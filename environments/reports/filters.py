@@ -23,8 +23,9 @@ from environments.reports.periods import Period
 NO_TEAM = "none"
 _FIRST_YEAR = 2000
 _MOST_DAYS = 3 * 366
-_NOT_OFFERED = "There is none of that name for you to report on. Everything is shown instead."
+_NOT_OFFERED = "You can report on none of that name. All are shown."
 
+_USUAL = "30d"
 _NO_PERIOD = "There is no such period. The last 30 days are shown instead."
 
 _PERIODS = {
@@ -70,10 +71,12 @@ class FiltersForm(forms.Form):
 
     own: ClassVar[tuple[str, ...]] = ()
     has_period: ClassVar[bool] = True
-    default_period: ClassVar[str] = "30d"
 
     period = forms.ChoiceField(
-        required=False, choices=list(_PERIODS.items()), error_messages={"invalid_choice": _NO_PERIOD}
+        required=False,
+        initial=_USUAL,
+        choices=list(_PERIODS.items()),
+        error_messages={"invalid_choice": _NO_PERIOD},
     )
     month = forms.DateField(
         required=False,
@@ -103,7 +106,8 @@ class FiltersForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any], user: User, today: date) -> None:
         """`today` is the day in UTC."""
-        super().__init__({"period": self.default_period, **{name: value for name, value in data.items() if value}})
+        usual = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
+        super().__init__({**usual, **{name: value for name, value in data.items() if value}})
         self.user, self.today = user, today
         self.scope = Environment.objects.reported_to(user)
         self._offer("team", "All teams", self._teams())
@@ -185,7 +189,7 @@ class FiltersForm(forms.Form):
         kind = chosen.get("period", "")
         if not all(name in chosen for name in _NEEDED.get(kind, ())):
             kind = ""
-        return _PERIOD_OF.get(kind, _PERIOD_OF[self.default_period])(chosen, self.today)
+        return _PERIOD_OF.get(kind, _PERIOD_OF[_USUAL])(chosen, self.today)
 
     def _environments(self, chosen: Mapping[str, Any]) -> EnvironmentQuerySet:
         rows = self.scope
@@ -218,7 +222,7 @@ class FiltersForm(forms.Form):
         # A report without a period passes on what it was given.
         passed = {name: str(self.data[name]) for name in _DATES if not self.has_period and name in self.data}
         carried = {name: str(self.data[name]) for name in names if name in wanted}
-        if carried.get("period") == FiltersForm.default_period:
+        if carried.get("period") == _USUAL:
             del carried["period"]
         return passed | carried
 

@@ -196,8 +196,8 @@ def _table(found: list[Finding]) -> Table:
         columns=[
             Column("Environment", Kind.LINK),
             Column("Namespace", is_only_exported=True),
-            Column("Team", none="no team"),
-            Column("Owner"),
+            Column("Team", Kind.LINK),
+            Column("Owner", is_only_exported=True),
             Column("Cluster", is_only_exported=True),
             Column("Found"),
             Column("CPU used", Kind.PERCENT, none="none reserved"),
@@ -220,7 +220,7 @@ def _row(each: Finding) -> Row:
     return (
         Link(row["name"], reverse("environment", args=[row["namespace"]]), row["namespace"]),
         row["namespace"],
-        row["team_name"],
+        Link(row["team_name"] or "no team", "", row["owner_email"]),
         row["owner_email"],
         row["cluster_name"],
         "idle" if each.is_idle else "oversized",

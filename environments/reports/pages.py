@@ -1,7 +1,7 @@
 """A report as its page shows it: every cell as text, long tables in pages."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -120,7 +120,7 @@ def _table(table: Table, data: Mapping[str, str], currency: str, *, is_first: bo
         table=table,
         heads=[Head(column.title, column.unit, column.is_number) for column in columns],
         rows=[_cells(table, row, currency) for row in page.object_list],
-        totals=[] if table.totals is None else _cells(table, table.totals, currency),
+        totals=[] if table.totals is None else _totals(table, table.totals, currency),
         page=page,
         newer=urlencode({**rest, name: page.previous_page_number()}) if page.has_previous() else "",
         older=urlencode({**rest, name: page.next_page_number()}) if page.has_next() else "",
@@ -131,6 +131,11 @@ def _table(table: Table, data: Mapping[str, str], currency: str, *, is_first: bo
 def _cells(table: Table, row: Row, currency: str) -> list[CellText]:
     pairs: Iterable[tuple[Column, Cell]] = zip(table.columns, row, strict=True)
     return [_cell(column, cell, currency) for column, cell in pairs if not column.is_only_exported]
+
+
+def _totals(table: Table, row: Row, currency: str) -> list[CellText]:
+    """A column that has no total stays empty, whatever it says where a line has no figure."""
+    return [replace(cell, text="") if cell.is_missing else cell for cell in _cells(table, row, currency)]
 
 
 def _cell(column: Column, cell: Cell, currency: str) -> CellText:

@@ -109,7 +109,7 @@ def _summary(
         title=f"Efficiency by {grouping.title.lower()}",
         columns=[
             *grouping.columns,
-            Column("Environments", Kind.INTEGER),
+            Column("Environments", Kind.INTEGER, is_only_exported=grouping.path == "pk"),
             *(Column(f"{each.title} efficiency", Kind.PERCENT) for each in reserved),
             Column("Observed", Kind.PERCENT),
         ],

@@ -26,7 +26,6 @@ from environments.reports.tables import Cell, Column, Figure, Kind, Report, Row,
 SLUG = "trends"
 COUNT = 12
 _HOURS = Column("", Kind.DECIMAL, CPU.hours_unit, units.HOURS)
-_GIB_HOURS = Column("", Kind.DECIMAL, MEMORY.hours_unit, units.HOURS)
 COST = Column("Cost", Kind.MONEY, none="no rate")
 
 EXPLANATION = (
@@ -82,9 +81,7 @@ def build(filters: Filters) -> Report:
     shown = found[1:]
     return Report(
         figures=_figures(found),
-        charts=[use_chart(shown), cost_chart(shown), _environments_chart(shown)]
-        if any(bucket.there for bucket in shown)
-        else [],
+        charts=[use_chart(shown), cost_chart(shown)] if any(bucket.there for bucket in shown) else [],
         tables=[_table(shown), _comparison(found)],
         explanation=EXPLANATION,
     )
@@ -200,7 +197,6 @@ _COMPARED: tuple[tuple[str, Column, int], ...] = (
     ("Environments", Column("", Kind.INTEGER), 1),
     ("CPU reserved", _HOURS, 4),
     ("CPU used", _HOURS, 5),
-    ("Memory reserved", _GIB_HOURS, 7),
     ("Cost", COST, 9),
 )
 
@@ -259,16 +255,6 @@ def cost_chart(shown: Sequence[Bucket]) -> Chart:
     )
 
 
-def _environments_chart(shown: Sequence[Bucket]) -> Chart:
-    return column_chart(
-        "chart-environments",
-        "Environments",
-        [_short(bucket) for bucket in shown],
-        [("Environments", "area", [Decimal(bucket.there) for bucket in shown])],
-        Units(lambda value: f"{value:,.0f}", is_whole=True),
-    )
-
-
 def _short(bucket: Bucket) -> str:
     name = f"{bucket.start:%b %Y}" if bucket.name.startswith(f"{bucket.start:%B}") else f"{bucket.start:%-d %b}"
-    return f"{name} …" if bucket.is_running else name
+    return f"{bucket.start:%b} …" if bucket.is_running else name

