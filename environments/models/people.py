@@ -35,6 +35,9 @@ class User(AbstractUser):
     summary_sent_for = models.DateField(
         null=True, blank=True, editable=False, help_text="The first day of the month last summed up for them."
     )
+    summary_tried_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a worker last set about sending it."
+    )
     groups_claim = models.JSONField(
         "groups claim",
         default=list,
