@@ -15,7 +15,7 @@ class MemberFacts:
     bound: bool | None = None
     allowed: bool | None = None
     message: str | None = None
-    gone: bool = False  # removed from the group: the row's work is done
+    gone: bool = False  # not wanted, and in no group when it was read
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from environments.facts import Facts, MemberFacts
 from environments.models import Condition, Environment, Event, Group, Member, clock
 from environments.phases import Phase, Status
 from environments.runner import Attempt
+
+_REMEMBERED = timedelta(minutes=9)  # the look after somebody left comes ten minutes later
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,11 @@ def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
     )
 
 
+def have_checked(environment_id: uuid.UUID | str) -> None:
+    """Owe one more run, after that of whoever took over: what was carried out too late is found then."""
+    Environment.objects.filter(pk=environment_id).update(generation=F("generation") + 1)
+
+
 def _renew(lease: Lease) -> None:
     """Hold on to the lease, and to the row until the transaction ends."""
     mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
@@ -120,11 +128,22 @@ def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
 
 def _record_member(pk: int, found: MemberFacts) -> None:
     if found.gone:
-        if not Member.objects.filter(pk=pk, wanted=False).delete()[0]:  # wanted again meanwhile
-            Member.objects.filter(pk=pk).update(in_group=None, bound=None, allowed=None)
+        _record_absence(Member.objects.filter(pk=pk))
         return
     names = ("directory_id", "username", "in_group", "bound", "allowed", "message")
     changes = {name: getattr(found, name) for name in names if getattr(found, name) is not None}
     if "message" in changes:
         changes["message"] = changes["message"][:300]
     Member.objects.filter(pk=pk).update(checked_at=timezone.now(), **changes)
+
+
+def _record_absence(member: QuerySet[Member]) -> None:
+    """Forget who left, but not at once: a worker that was thought dead may still put them back into the group.
+
+    Without the row nobody would know that it was the portal who had added them, and they would stay.
+    """
+    member.filter(wanted=True).update(in_group=None, bound=None, allowed=None)  # wanted again meanwhile
+    left = Q(in_group=False, checked_at__lt=timezone.now() - _REMEMBERED) | Q(directory_id="")
+    if not member.filter(left, wanted=False).delete()[0]:
+        still = Q(in_group=None) | Q(in_group=True)
+        member.filter(still, wanted=False).update(in_group=False, bound=False, checked_at=timezone.now())

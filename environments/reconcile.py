@@ -42,6 +42,7 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
         except LeaseLostError:
             logger.warning("environment %s: another worker took over", environment_id)
             outcomes.append("LeaseLost")
+            lifecycle.have_checked(environment_id)
             return None
         except SupersededError:
             lifecycle.release(lease, next_reconcile_at=timezone.now())

@@ -34,7 +34,8 @@ def ensure(context: Context) -> Outcome:
 
 def is_leaving(context: Context) -> bool:
     """Whether somebody may stand in a RoleBinding who should not any more, or not in that one."""
-    return any(member.directory_id and not (member.wanted and member.in_group) for member in context.members)
+    members = [member for member in context.members if member.directory_id]
+    return any(not member.in_group if member.wanted else member.in_group is not False for member in members)
 
 
 def withdraw(context: Context) -> Outcome:

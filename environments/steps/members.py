@@ -6,19 +6,21 @@ from environments.steps.base import Context, GroupState, MemberState, Outcome, S
 
 _UNKNOWN = "The directory knows no {email}. Check the address, or ask for an account there."
 _INACTIVE = "The account {email} is deactivated in the directory."
-_LOOK_AGAIN = 600.0  # seconds until the directory is asked again for somebody it does not know
+#: Seconds until the directory is asked again for somebody it does not know, and whether who left has stayed out.
+_LOOK_AGAIN = 600.0
 
 
 def ensure(context: Context) -> Outcome:
     """Make each group hold its wanted members. A person whom the directory does not know stops nobody else."""
     facts: dict[int, MemberFacts] = {}
     notes: list[str] = []
+    removed: set[str] = set()
     for group in context.groups:
         people = _people(context, group, facts)
         if group.directory_id:
-            notes += _sync(context, group, people, facts)
-    gone = [member for member in context.members if not member.wanted]
-    facts.update({member.pk: MemberFacts(in_group=False, gone=True) for member in gone})
+            notes += _sync(context, group, people, facts, removed)
+    leaving = [member for member in context.members if not member.wanted]
+    facts |= {member.pk: MemberFacts(in_group=False, gone=member.directory_id not in removed) for member in leaving}
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
     message = f"{count - left_out} of {count} in" if left_out else f"{count} {'person' if count == 1 else 'people'} in"
@@ -26,7 +28,7 @@ def ensure(context: Context) -> Outcome:
         message,
         "SomeUnknown" if left_out else "Done",
         facts=Facts(members=facts, notes=tuple(notes)),
-        look_again=_LOOK_AGAIN if left_out else None,
+        look_again=_LOOK_AGAIN if left_out or leaving else None,
     )
 
 
@@ -49,8 +51,10 @@ def _person(context: Context, member: MemberState) -> Person | None:
     return context.directory.find_person(member.email)
 
 
-def _sync(context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts]) -> list[str]:
-    """Make the group hold these people; what had to be repaired, a sentence each."""
+def _sync(
+    context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts], removed: set[str]
+) -> list[str]:
+    """Make the group hold these people; what had to be repaired, a sentence each. `removed` gets who was taken out."""
     present = context.directory.members(group.directory_id)  # complete, or an error and nothing happens
     missing = [person for person in people.values() if person.id not in present]
     if missing:
@@ -60,6 +64,7 @@ def _sync(context: Context, group: GroupState, people: dict[int, Person], facts:
     leaving = [member_id for member_id in _elsewhere(context, group) if member_id in present]
     if leaving:
         context.directory.remove_members(group.directory_id, leaving)
+        removed.update(leaving)
     lost = {person.id for person in missing} & _known(context, group)
     return [
         f"{person.email} was no longer in {group.key.name} and was put back." for person in missing if person.id in lost

@@ -46,7 +46,8 @@ def test_a_removed_member_is_out_of_everything(ask, admin, people, world):
     assert not may_create_pods(admin, environment, "theo@example.com")
     assert in_groups() == {"admin": {"dana@example.com"}}  # nobody has the other role: its group is gone
     assert names(world(environment))["RoleBinding"] == ["environment-admin"]
-    assert not environment.members.filter(email="theo@example.com").exists()
+    theo = environment.members.get(email="theo@example.com")
+    assert (theo.wanted, theo.in_group) == (False, False)  # remembered for ten minutes
 
 
 def test_a_changed_role_is_one_role_not_two(ask, admin, people):

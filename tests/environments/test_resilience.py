@@ -356,3 +356,52 @@ def test_a_group_of_the_name_that_another_made_meanwhile_is_left_alone():
     fake.tamper = beside
     assert fake.client().create_group(KEY, DANA) == "g1"
     assert sorted(fake.groups) == ["g0", "g1"]
+
+
+def test_who_lost_the_lease_while_working_has_it_all_checked_once_more(ask, monkeypatch):
+    environment, write = settle(ask()), lifecycle.record_attempt
+    other = uuid.uuid4()
+
+    def frozen(lease, attempt, **more):
+        until = timezone.now() + timedelta(seconds=100)
+        Environment.objects.filter(pk=environment.pk).update(lease=other, lease_until=until)
+        return write(lease, attempt, **more)
+
+    monkeypatch.setattr(lifecycle, "record_attempt", frozen)
+    Environment.objects.update(next_reconcile_at=timezone.now())
+    assert reconcile.reconcile(environment.pk) is None
+    taken = Lease(environment.pk, other, generation=environment.generation, wanted=True)
+    lifecycle.settle(taken, phase=Phase.READY, next_reconcile_at=None)
+    assert Environment.objects.owed().filter(pk=environment.pk).exists()
+
+
+def test_who_is_put_back_into_the_group_by_a_worker_thought_dead_is_taken_out_again(ask, people):
+    environment = settle(ask(collaborators={"theo@example.com": Role.VIEWER, "max@example.com": Role.VIEWER}))
+    User.objects.create(username="max", email="max@example.com")
+    due(environment)
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    settle(environment)
+    viewers = LocalGroup.objects.get(name__endswith="-viewer")
+    viewers.members.add(people[1])  # by a call that was under way all the time
+    assert environment.next_reconcile_at - timezone.now() < timedelta(minutes=11)
+    due(environment)
+    assert {user.email for user in viewers.members.all()} == {"max@example.com"}
+
+
+def test_who_left_is_forgotten_once_they_stayed_out(ask, people):
+    environment = settle(ask(collaborators={"theo@example.com": Role.VIEWER}))
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    settle(environment)
+    theo = environment.members.filter(email="theo@example.com")
+    due(environment)
+    assert theo.exists()
+    theo.update(checked_at=timezone.now() - timedelta(minutes=10))
+    due(environment)
+    assert not theo.exists()
+
+
+def test_who_never_got_in_is_forgotten_at_once(ask, people):
+    environment = settle(ask(collaborators={"nils@example.com": Role.VIEWER}))
+    memberships.remove_member(environment, people[0], "nils@example.com")
+    settle(environment)
+    assert not environment.members.filter(email="nils@example.com").exists()

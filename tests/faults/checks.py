@@ -74,7 +74,7 @@ def _kept(accepted: Accepted, row: Environment) -> Iterator[str]:
     yield from (f"{name} is {is_}, not {must}" for name, is_, must in pairs if is_ != must)
     if members != accepted.members:
         yield f"members are {members}, not {accepted.members}"
-    leaving = [one.email for one in row.members.all() if not one.wanted]
+    leaving = [one.email for one in row.members.all() if not one.wanted and one.in_group is not False]
     if leaving and accepted.wanted and not accepted.refused_by:
         yield f"still on their way out: {leaving}"
 

@@ -6,7 +6,6 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -89,7 +88,6 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    threading.current_thread().name = "run"
     start = time.monotonic()
     result = main(json.loads(sys.argv[1]))
     result.seconds = round(time.monotonic() - start, 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -61,7 +62,7 @@ class Session:
 
     def run(self) -> Result:
         self._prepare()
-        workers = services.Workers(self._folder, self._worker_environment(), WORKERS)
+        workers = services.Workers(self._folder, dict(os.environ), WORKERS)
         self._stack.callback(workers.close)
         workers.start()
         injector = self._injector(workers)
@@ -109,11 +110,6 @@ class Session:
             is_default=True,
         )
         self._foreign.plant_common()
-
-    def _worker_environment(self) -> dict[str, str]:
-        import os
-
-        return dict(os.environ)
 
     def _injector(self, workers: services.Workers) -> Injector:
         process = self._server.idp._process if isinstance(self._server, Canaille) else self._server._process

@@ -41,7 +41,7 @@ def hurry() -> None:
     """Seconds where production has minutes. Nothing else than waiting times."""
     from django.conf import settings
 
-    from environments import cluster, reconcile
+    from environments import cluster, lifecycle, reconcile
     from environments.directory import transport
     from environments.steps import binding, members
 
@@ -49,7 +49,7 @@ def hurry() -> None:
     transport.TIMEOUT = transport.httpx.Timeout(3, connect=1)
     settings.RESYNC_SECONDS = 15.0
     reconcile._LAST_DELAY = 8.0
-    members._LOOK_AGAIN = 8.0
+    members._LOOK_AGAIN, lifecycle._REMEMBERED = 2 * LEASE, timedelta(seconds=1.8 * LEASE)
     binding._YOUNG = timedelta(seconds=LEASE)
     reconcile._FAILED_LOOK = reconcile._SECOND_LOOK = 8.0
 
