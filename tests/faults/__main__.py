@@ -28,6 +28,8 @@ def _run(seed: int, options: argparse.Namespace) -> dict[str, object]:
     """One run. A run that breaks off is a violation too."""
     names = ("minutes", "environments", "simulated", "directory", "verbose")
     arguments = {name: getattr(options, name) for name in names} | {"seed": seed}
+    if options.directory == "both":
+        arguments["directory"] = ("canaille", "scim2-server")[seed % 2]
     arguments["keep"] = str(options.keep / str(seed)) if options.keep else ""
     sys.stderr.write(f"seed {seed}: {options.minutes} min, {options.environments} environments\n")
     with tempfile.TemporaryDirectory(prefix="faults-result-") as folder:
@@ -44,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, action="append", help="may be given several times (default: a random one)")
     parser.add_argument("--minutes", type=float, default=2.0, help="of faults, in each run (default: %(default)s)")
     parser.add_argument("--environments", type=int, default=40, help="requested in each run (default: %(default)s)")
-    parser.add_argument("--directory", choices=("scim2-server", "canaille"), default="scim2-server")
+    parser.add_argument(
+        "--directory", choices=("scim2-server", "canaille", "both"), default="both", help="both: odd seeds, even seeds"
+    )
     parser.add_argument("--simulated", action="store_true", help="the simulated cluster, whatever there is")
     parser.add_argument("--keep", type=Path, help="folder for logs and data")
     parser.add_argument("--verbose", action="store_true", help="say each fault")
