@@ -59,7 +59,7 @@ def admin(real_endpoint):
 
 def test_every_object_is_taken_without_a_warning(deployed):
     assert "Warning" not in deployed.stderr
-    assert deployed.stdout.count("created") == 14
+    assert deployed.stdout.count("created") == 15
 
 
 def test_the_restricted_pod_security_standard_lets_every_pod_in(deployed, admin, new_name):
