@@ -15,14 +15,17 @@ from environments.roles import MANIFESTS
 ACCOUNT, ACCOUNT_NAMESPACE = "portal", "allotment"
 
 _RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
+_APPLIED = ("list", "create", "patch")  # server-side apply of a new object needs both of the latter
+_REMOVED = (*_APPLIED, "delete")
+_READ = ("get", *_REMOVED)
 _MANAGED = (
-    ("namespaces", ""),
-    ("resourcequotas", ""),
-    ("limitranges", ""),
-    ("serviceaccounts", ""),
-    ("networkpolicies", _NET),
-    ("rolebindings", _RBAC),
-    ("roles", _RBAC),
+    ("namespaces", "", _READ),
+    ("resourcequotas", "", _APPLIED),  # goes with its namespace
+    ("limitranges", "", _REMOVED),
+    ("serviceaccounts", "", _READ),
+    ("networkpolicies", _NET, _REMOVED),
+    ("rolebindings", _RBAC, _READ),
+    ("roles", _RBAC, _READ),
 )
 #: What the drift pass reads of a template's extra objects. Not ConfigMaps: other people keep credentials there.
 _LISTED = (
@@ -39,15 +42,11 @@ _LISTED = (
 
 #: Everything the portal asks a cluster for.
 REQUIRED: tuple[Question, ...] = (
-    *(
-        Question(verb, resource, group)
-        for resource, group in _MANAGED
-        for verb in ("get", "list", "create", "patch", "delete")
-    ),
-    *(Question(verb, "clusterroles", _RBAC, name=name) for name in CLUSTER_ROLES.values() for verb in ("get", "bind")),
+    *(Question(verb, resource, group) for resource, group, verbs in _MANAGED for verb in verbs),
+    *(Question("bind", "clusterroles", _RBAC, name=name) for name in CLUSTER_ROLES.values()),
     Question("create", "serviceaccounts/token"),
     Question("create", "subjectaccessreviews", "authorization.k8s.io"),
-    *(Question(verb, resource) for resource in ("pods", "events") for verb in ("get", "list")),
+    *(Question("list", resource) for resource in ("pods", "events")),
     *(Question("list", resource, group) for resource, group in _LISTED),
 )
 

@@ -42,11 +42,11 @@ def test_the_server_adds_what_identifies_an_object(portal, new_name):
     assert made["spec"] == {"finalizers": ["kubernetes"]}
 
 
-def test_applying_the_same_again_changes_nothing(portal, new_name):
+def test_applying_the_same_again_changes_nothing(portal, admin, new_name):
     for manifest in all_manifests(desired(new_name)):
         portal.apply(manifest)
         # A controller may write the status between the two, so what matters is that the second writes nothing.
-        before = _live(portal, manifest)
+        before = _live(admin, manifest)
         again = portal.apply(manifest)
         if before["metadata"]["resourceVersion"] != again["metadata"]["resourceVersion"]:
             before = portal.apply(manifest)
@@ -93,7 +93,7 @@ def test_a_field_that_somebody_else_applies_too_is_not_removed(portal, admin, ho
     assert portal.apply(quota(home, {"pods": "3"}))["spec"]["hard"] == {"pods": "3", "services": "2"}
 
 
-def test_without_force_a_field_of_another_manager_is_a_conflict(portal, raw, home):
+def test_without_force_a_field_of_another_manager_is_a_conflict(portal, admin, raw, home):
     portal.apply(quota(home, {"pods": "3", "services": "2"}))
     path = f"/api/v1/namespaces/{home}/resourcequotas/quota?fieldManager=somebody"
     status, answer = raw("PATCH", path, quota(home, {"pods": "9", "services": "9", "secrets": "1"}), APPLY)
@@ -103,7 +103,7 @@ def test_without_force_a_field_of_another_manager_is_a_conflict(portal, raw, hom
     )
     causes = [(cause["reason"], cause["field"]) for cause in answer["details"]["causes"]]
     assert causes == [("FieldManagerConflict", ".spec.hard.pods"), ("FieldManagerConflict", ".spec.hard.services")]
-    assert portal.get("ResourceQuota", "quota", home)["spec"]["hard"] == {"pods": "3", "services": "2"}
+    assert admin.get("ResourceQuota", "quota", home)["spec"]["hard"] == {"pods": "3", "services": "2"}
 
 
 def test_a_merge_patch_takes_the_field_from_who_applied_it(portal, raw, home):
@@ -181,8 +181,8 @@ def test_a_foreign_namespace_stays_as_it_was_when_creating_it_is_refused(portal,
 
 def test_what_is_not_there_is_none(portal, home):
     assert portal.get("Namespace", "nobody-has-this-name") is None
-    assert portal.get("ResourceQuota", "quota", home) is None
-    assert portal.delete("ResourceQuota", "quota", home) is False
+    assert portal.get("RoleBinding", "none", home) is None
+    assert portal.delete("RoleBinding", "none", home) is False
 
 
 def test_an_object_cannot_be_made_in_a_namespace_that_is_not_there(portal):
@@ -199,18 +199,18 @@ def test_a_dry_run_answers_but_changes_nothing(portal, new_name):
     assert portal.get("Namespace", new_name) is None
 
 
-def test_a_dry_run_of_a_change_shows_it_and_leaves_the_object(portal, home):
+def test_a_dry_run_of_a_change_shows_it_and_leaves_the_object(portal, admin, home):
     portal.apply(quota(home, {"pods": "3"}))
     answer = portal.apply(quota(home, {"pods": "9"}), dry_run=True)
     assert answer["spec"]["hard"] == {"pods": "9"}
-    assert portal.get("ResourceQuota", "quota", home)["spec"]["hard"] == {"pods": "3"}
+    assert admin.get("ResourceQuota", "quota", home)["spec"]["hard"] == {"pods": "3"}
 
 
 def test_a_dry_run_shows_what_a_hand_edit_changed(portal, admin, home):
     wanted = quota(home, {"pods": "3"})
     portal.apply(wanted)
     admin.apply(quota(home, {"pods": "9"}))
-    live, repaired = portal.get("ResourceQuota", "quota", home), portal.apply(wanted, dry_run=True)
+    live, repaired = admin.get("ResourceQuota", "quota", home), portal.apply(wanted, dry_run=True)
     assert (live["spec"], repaired["spec"]) == ({"hard": {"pods": "9"}}, {"hard": {"pods": "3"}})
 
 

@@ -27,19 +27,19 @@ def governed(portal, admin, home) -> str:
     return home
 
 
-def test_a_new_quota_is_unused(portal, governed):
-    status = portal.get("ResourceQuota", "quota", governed)["status"]
+def test_a_new_quota_is_unused(admin, governed):
+    status = admin.get("ResourceQuota", "quota", governed)["status"]
     assert status == {"hard": HARD, "used": {"requests.cpu": "0", "limits.memory": "0", "pods": "0"}}
 
 
 def test_usage_moves_with_a_pod(portal, admin, governed):
     start(admin, pod(governed, "api", {"cpu": "250m"}, memory="256Mi"))
-    eventually(lambda: used(portal, governed, "pods") == "1", "the pod is counted")
-    status = portal.get("ResourceQuota", "quota", governed)["status"]
+    eventually(lambda: used(admin, governed, "pods") == "1", "the pod is counted")
+    status = admin.get("ResourceQuota", "quota", governed)["status"]
     assert status["used"] == {"requests.cpu": "250m", "limits.memory": "256Mi", "pods": "1"}
     admin.delete("Pod", "api", governed)
-    eventually(lambda: used(portal, governed, "pods") == "0", "the pod is no longer counted")
-    assert used(portal, governed, "requests.cpu") == "0"
+    eventually(lambda: used(admin, governed, "pods") == "0", "the pod is no longer counted")
+    assert used(admin, governed, "requests.cpu") == "0"
 
 
 def test_a_quota_that_is_made_smaller_than_its_usage_stays_exceeded(portal, admin, governed):
@@ -66,7 +66,7 @@ def test_objects_are_counted_too(portal, admin, home):
     wait_until_furnished(admin, home)
     portal.apply(quota(home, {"configmaps": "2", "count/services": "1"}))
     wait_until_enforced(admin, home)
-    assert used(portal, home, "configmaps") == "1"  # kube-root-ca.crt
+    assert used(admin, home, "configmaps") == "1"  # kube-root-ca.crt
     start(admin, config_map(home, "mine"))
     with pytest.raises(PermanentError, match="exceeded quota: quota, requested: configmaps=1, used: configmaps=2"):
         admin.create(config_map(home, "one-too-many"))
@@ -76,7 +76,7 @@ def test_storage_is_counted_by_what_claims_ask_for(portal, admin, home):
     portal.apply(quota(home, {"requests.storage": "5Gi", "persistentvolumeclaims": "3"}))
     wait_until_enforced(admin, home)
     start(admin, _claim(home, "small", "2Gi"))
-    eventually(lambda: used(portal, home, "requests.storage") == "2Gi", "the claim is counted")
+    eventually(lambda: used(admin, home, "requests.storage") == "2Gi", "the claim is counted")
     with pytest.raises(PermanentError, match=r"requested: requests\.storage=4Gi, used: requests\.storage=2Gi"):
         admin.create(_claim(home, "large", "4Gi"))
 
@@ -104,7 +104,7 @@ def test_a_pod_without_resources_starts_thanks_to_the_limit_range(portal, admin,
         "requests": {"cpu": "100m", "memory": "128Mi"},
     }
     assert made["metadata"]["annotations"]["kubernetes.io/limit-ranger"].startswith("LimitRanger plugin set: cpu")
-    eventually(lambda: used(portal, governed, "requests.cpu") == "100m", "the defaults are counted")
+    eventually(lambda: used(admin, governed, "requests.cpu") == "100m", "the defaults are counted")
 
 
 def test_a_limit_range_fills_in_its_own_gaps(portal, home):

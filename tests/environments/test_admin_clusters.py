@@ -207,7 +207,7 @@ class TestTheCheck:
             admin.apply(again | {"rules": role["rules"]})
         lines = [line.get_text(" ", strip=True) for line in page.select(".findings li")]
         assert "create networkpolicies.networking.k8s.io needed for network isolation" in lines
-        assert len(lines) == 5
+        assert len(lines) == 4
 
     def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, stored):
         Cluster.objects.filter(pk=stored.pk).update(server="http://127.0.0.1:1")
