@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import departures, lifetimes, notices, observe, usage
+from environments import departures, lifetimes, notices, observe, summaries, usage
 from environments.models import Environment, Event
 from environments.reconcile import reconcile as reconcile_now
 
@@ -94,6 +94,21 @@ def roll_up_usage() -> None:
 def prune_usage() -> None:
     """Delete usage that is older than the settings keep."""
     usage.prune()
+
+
+@shared_task(name="environments.send_summaries")
+def send_summaries() -> None:
+    """Have the monthly summary sent to everybody to whom it is owed, each on its own: one that fails stops no other."""
+    for user_id in summaries.due(timezone.now()).values_list("pk", flat=True)[:_BATCH]:
+        _send(send_summary, user_id)
+
+
+@shared_task(name="environments.send_summary")
+def send_summary(user_id: int) -> None:
+    """Send one person the latest summary, if it is still owed."""
+    now = timezone.now()
+    for user in summaries.due(now).filter(pk=user_id):
+        summaries.send(user, summaries.latest(now))
 
 
 @shared_task(name="environments.deliver_notice")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments.views import alerts, catalog, environments, kubeconfig, members, reports, usage
+from environments.views import alerts, catalog, environments, kubeconfig, members, reports, summary, usage
 
 urlpatterns = [
     path("", catalog.catalog, name="catalog"),
@@ -29,6 +29,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
     path("reports/", reports.landing, name="reports"),
+    path("reports/summary/", summary.switch, name="summary"),
     path("reports/<slug:report>/", reports.report, name="report"),
     path("reports/<slug:report>.csv", reports.report_csv, name="report_csv"),
     path("reports/<slug:report>.xlsx", reports.report_xlsx, name="report_xlsx"),

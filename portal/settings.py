@@ -229,6 +229,7 @@ CELERY_BEAT_SCHEDULE = {
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
     "prune": {"task": "environments.prune_usage", "schedule": crontab(minute="7")},
+    "summaries": {"task": "environments.send_summaries", "schedule": crontab(minute="20")},
 }
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("EMAIL_FROM")

@@ -14,9 +14,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from environments import summaries
 from environments.admin.scale import FEW, BriefDeletion, FewFilter, count_of
 from environments.models import Environment, Team, User
 
@@ -73,6 +75,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return (
             (None, {"fields": identity}),
             ("Role and teams", {"fields": roles, "description": note}),
+            ("E-mail", {"fields": ("wants_summary",)}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
 
@@ -90,9 +93,11 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Platform admins are what Django calls staff, too."""
+        """Platform admins are what Django calls staff, too. A summary begins with the month that is summed up next."""
         if not obj.follows_claim:
             obj.is_staff = obj.is_superuser
+        if change and obj.wants_summary and "wants_summary" in form.changed_data:
+            obj.summary_sent_for = summaries.latest(timezone.now())
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

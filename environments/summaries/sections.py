@@ -1,0 +1,164 @@
+"""What the summary says: a handful of sections, each with the address of the report that its figures are from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from textwrap import shorten
+
+from django.conf import settings
+
+from environments import reports
+from environments.models import User
+from environments.reports import access, attention, cost, idle, overview, reservation, units
+from environments.reports.bills import all_prices, bill
+from environments.reports.consumption import Sums, totals, within
+from environments.reports.figures import compared
+from environments.reports.filters import Filters
+from environments.reports.formats import on_page
+from environments.reports.pages import figure_text
+from environments.reports.periods import Period
+from environments.reports.resources import RESOURCES, Resource
+from environments.reports.spans import spans
+from environments.reports.tables import Column, Figure, Kind, Link, Table
+
+MOST = 5  # lines of what is listed
+AHEAD = 30  # days in which something ends
+_LONGEST = 140  # characters of what is quoted
+_SHARE = Column("", Kind.PERCENT)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One environment, in a line, with its address."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, its figures a line each, and some environments; addresses are without the portal's own."""
+
+    title: str
+    lines: Sequence[str]
+    address: str
+    items: Sequence[Item] = ()
+    more: int = 0  # environments that are only in the report
+
+
+def sections(user: User, month: date) -> list[Section]:
+    """What the reports say to somebody of a month, by its first day, and of now."""
+
+    def filters(slug: str, **options: object) -> Filters:
+        asked = {"period": "month", "month": f"{month:%Y-%m}"} | {name: str(value) for name, value in options.items()}
+        return reports.form_for(reports.REPORTS[slug], asked, user).filters()
+
+    found = [
+        _environments(filters(overview.SLUG)),
+        _use(filters(reservation.SLUG)),
+        _cost(filters(cost.SLUG)),
+        *_concerns(filters(attention.SLUG, days=AHEAD)),
+        _idle(filters(idle.SLUG)),
+        _access(filters(access.SLUG)),
+    ]
+    return [section for section in found if section is not None]
+
+
+def _environments(filters: Filters) -> Section:
+    return Section(
+        "Environments", [_line(each) for each in overview.build(filters).figures[:4]], filters.link(overview.SLUG)
+    )
+
+
+def _use(filters: Filters) -> Section:
+    """Reserved and used, with the efficiency; every resource that anybody had reserved."""
+    now, before = (_sums(filters, period) for period in (filters.period, filters.period.previous()))
+    lines = [_line(figure) for each in RESOURCES if now[each.reserved] for figure in _of(each, now, before)]
+    nothing = "Nothing was reserved, or none of it was observed."
+    return Section("Reserved and used", lines or [nothing], filters.link(reservation.SLUG))
+
+
+def _sums(filters: Filters, period: Period) -> Sums:
+    return totals(filters.environments, within(spans(period.start, period.until, today=filters.today)), {})[()]
+
+
+def _of(each: Resource, now: Sums, before: Sums) -> list[Figure]:
+    hours = Column("", Kind.DECIMAL, each.hours_unit, units.HOURS)
+    return [
+        compared(f"{each.title} reserved", hours, each.reserved_hours(now), each.reserved_hours(before)),
+        compared(f"{each.title} used", hours, each.used_hours(now), each.used_hours(before)),
+        compared(f"{each.title} efficiency", _SHARE, each.efficiency(now), each.efficiency(before)),
+    ]
+
+
+def _cost(filters: Filters) -> Section | None:
+    """None where nothing has a rate."""
+    prices = all_prices()
+    now, before = (
+        bill(filters.environments, period, prices, filters.today)
+        for period in (filters.period, filters.period.previous())
+    )
+    if not now.priced_seconds and not before.priced_seconds:
+        return None
+    lines = [_line(compared("Cost", cost.AMOUNT, now.amount(), before.amount()))]
+    if now.lacks_rate:
+        lines.append("For some of the month there is no rate: what was reserved then is not in it.")
+    return Section("Cost", lines, filters.link(cost.SLUG))
+
+
+def _concerns(filters: Filters) -> list[Section]:
+    """What somebody has to look after, a section for each kind that there is; or one that says that there is none."""
+    address = filters.link(attention.SLUG, days=AHEAD)
+    tables = {table.key: table for table in attention.build(filters).tables}
+    found = [_listed(tables[key], [], sentence.format_map, f"{address}#{key}") for key, sentence in _SENTENCES.items()]
+    nothing = f"Nothing failed, everything has its owner, and nothing ends in the next {AHEAD} days."
+    return [each for each in found if each] or [Section("Needs somebody", [nothing], address)]
+
+
+_SENTENCES = {  # of each table, from its columns
+    "failed": "{Environment} ({Speak to}): {What it says}",
+    "orphaned": "{Environment}: {Why}",
+    "ending": "{Environment} ({Speak to}): {Ends} UTC",
+}
+
+
+def _idle(filters: Filters) -> Section | None:
+    """The idle and the oversized ones, as its report sorts them; None where there are none."""
+    report = idle.build(filters)
+
+    def say(cells: Mapping[str, str]) -> str:
+        return f"{cells['Environment']}: {cells['Found']}, CPU used {cells['CPU used']}, memory {cells['Memory used']}"
+
+    return _listed(report.tables[0], [_line(each) for each in report.figures], say, filters.link(idle.SLUG))
+
+
+def _access(filters: Filters) -> Section:
+    return Section("Access", [_line(each) for each in access.build(filters).figures], filters.link(access.SLUG))
+
+
+def _listed(
+    table: Table, lines: Sequence[str], say: Callable[[Mapping[str, str]], str], address: str
+) -> Section | None:
+    """The first rows of a table whose first column leads to an environment; None where it is empty."""
+    count = len(table.rows)
+    if not count:
+        return None
+    items = []
+    for row in table.rows[:MOST]:
+        cells = {
+            column.title: on_page(column, cell, settings.CURRENCY)
+            for column, cell in zip(table.columns, row, strict=True)
+        }
+        items.append(Item(_one_line(say(cells)), row[0].href if isinstance(row[0], Link) else ""))
+    return Section(f"{table.title}: {count:,}", lines, address, items, count - len(items))
+
+
+def _line(figure: Figure) -> str:
+    """Such as `Cost: 1,209.60 EUR (+12.30 EUR, +1.0 %)`, in the words of the report's page."""
+    said = figure_text(figure, settings.CURRENCY)
+    change = f" ({said.change})" if said.change else ""
+    return f"{said.label}: {said.text} {said.unit}".rstrip() + change
+
+
+def _one_line(text: str) -> str:
+    return shorten(text, _LONGEST, placeholder=" …").removesuffix(":")
