@@ -5,6 +5,7 @@ Facts are small and their templates shared; objects are made when there is somet
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import batched, chain
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,12 @@ from environments.cluster import Manifest
 from environments.manifests import Desired
 from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
+from environments.network_policies import Neighbours
 from environments.phases import Phase
 from environments.spec import TemplateSpec, extras
 from environments.spec.base import PLACEHOLDER
 from environments.steps import binding
+from environments.steps.base import Naming
 
 _BATCH = 500  # environments a query
 
@@ -45,6 +48,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     """
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
     columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
+    common = _Common(facts.naming(row), facts.neighbours(row), row.account_namespace, settings.LABEL_DOMAIN)
     found: dict[str, Desired] = {}
     stream = columns.values_list(*_ENVIRONMENT, "parameters", "spec_text", named=True).iterator(_BATCH)
     for batch in batched(stream, _BATCH, strict=False):
@@ -52,7 +56,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
         members = _by_environment(Member.objects.filter(environment__in=keys).values_list(*_MEMBER, named=True))
         for each in batch:
-            found[str(each.pk)] = _facts(row, each, groups[each.pk], members[each.pk])
+            found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
     return found
 
 
@@ -63,7 +67,17 @@ def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
     return found
 
 
-def _facts(row: Cluster, each: Any, groups: list[Any], members: list[Any]) -> Desired:
+@dataclass(frozen=True)
+class _Common:
+    """What all environments of a cluster share."""
+
+    naming: Naming
+    neighbours: Neighbours
+    account_namespace: str
+    label_domain: str
+
+
+def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
     key = str(each.pk)
     states = facts.group_states(groups, key, each.namespace), facts.member_states(members, key)
     return Desired(
@@ -73,14 +87,14 @@ def _facts(row: Cluster, each: Any, groups: list[Any], members: list[Any]) -> De
         owner=each.owner__email,
         template=each.version__template__slug,
         spec=template_spec.parse_text(each.spec_text),
-        label_domain=settings.LABEL_DOMAIN,
+        label_domain=common.label_domain,
         size=each.size,
         team=each.team__name or "",
         purpose=each.purpose,
         parameters=tuple(each.parameters.items()),
-        bindings=binding.bindings(*states, facts.naming(row)),
-        account_namespace=row.account_namespace,
-        neighbours=facts.neighbours(row),
+        bindings=binding.bindings(*states, common.naming),
+        account_namespace=common.account_namespace,
+        neighbours=common.neighbours,
     )
 
 

@@ -41,7 +41,7 @@ def _bare(connection: dict[str, str]) -> dict[str, Any]:
     pool = urllib3.PoolManager(ca_cert_data=connection["ca"] or None, retries=False)
     headers = {"Authorization": f"Bearer {connection['token']}", "Accept": "application/json"}
     calls = read = objects = 0
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
     for path in _LISTS:
         query = {"limit": _PAGE, "labelSelector": _SELECTOR}
         while True:
@@ -51,7 +51,17 @@ def _bare(connection: dict[str, str]) -> dict[str, Any]:
             if not (token := page["metadata"].get("continue")):
                 break
             query["continue"] = token
-    return {"seconds": time.monotonic() - start, "calls": calls, "megabytes": round(read / 1e6, 1), "objects": objects}
+    return _result(start, cpu, calls, read, objects)
+
+
+def _result(start: float, cpu: float, calls: int, read: int, objects: int) -> dict[str, Any]:
+    return {
+        "seconds": time.monotonic() - start,
+        "cpu": time.process_time() - cpu,
+        "calls": calls,
+        "megabytes": round(read / 1e6, 1),
+        "objects": objects,
+    }
 
 
 def _pass(cluster_id: int) -> dict[str, Any]:
@@ -73,14 +83,14 @@ def _pass(cluster_id: int) -> dict[str, Any]:
         return answer, length
 
     ClusterClient._call = counted  # type: ignore[method-assign]
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
     drifted = observe.observe(cluster_id)
-    seconds = time.monotonic() - start
+    result = _result(start, cpu, calls, read, objects)
     row = Cluster.objects.get(pk=cluster_id)
     missed = Environment.objects.filter(cluster=row).exclude(usage_at=row.observed_at.replace(microsecond=0)).count()
     if drifted or missed or row.check_error:
         raise RuntimeError(f"{len(drifted)} drifted, {missed} were missed: {row.check_error}")
-    return {"seconds": seconds, "calls": calls, "megabytes": round(read / 1e6, 1), "objects": objects}
+    return result
 
 
 if __name__ == "__main__":
