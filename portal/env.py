@@ -174,7 +174,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "int",
             9,
             "How many days an environment's usage by the hour is kept: what the charts of a day and a week show. "
-            "With 10,000 environments a day takes some 160 MB of PostgreSQL.",
+            "With 10,000 environments a day takes some 280 MB of PostgreSQL.",
             least=8,
             most=60,
         ),
