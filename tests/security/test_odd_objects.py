@@ -6,17 +6,18 @@ cluster answers properly again the environment is in order.
 """
 
 import copy
+import json
 import random
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from environments import actions, cluster, observe
+from environments import actions, cluster_transport, observe
 from environments.models import Cluster, Environment
 from environments.phases import Phase
-from portal.demo.simulated import SimulatedCluster
 from tests.environments.test_reconcile import settle
+from tests.security.servers import always, http, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -57,13 +58,15 @@ def damaged(value: Any, choose: random.Random) -> Any:
 def harm(monkeypatch):
     """Damages the answers of one cluster: `harm(seed)` begins, `harm(None)` ends it."""
     state: dict[str, random.Random | None] = {"choose": None}
-    decode = cluster._decode
+    read = cluster_transport.read
 
-    def _decode(content: bytes) -> Any:
-        value = decode(content)
-        return damaged(value, state["choose"]) if state["choose"] and isinstance(value, dict) else value
+    def _read(response) -> bytes:
+        content = read(response)
+        if state["choose"] is None or not content.startswith(b"{"):
+            return content
+        return json.dumps(damaged(json.loads(content), state["choose"])).encode()
 
-    monkeypatch.setattr(cluster, "_decode", _decode)
+    monkeypatch.setattr(cluster_transport, "read", _read)
     return lambda seed: state.update(choose=None if seed is None else random.Random(seed))
 
 
@@ -110,20 +113,17 @@ def test_odd_objects_are_told_in_a_sentence_and_do_no_harm(ask, place, harm, cap
     assert "Traceback" not in caplog.text
 
 
-def test_one_clusters_nonsense_is_not_anothers_trouble(ask, place, simulated, harm, monkeypatch):
+def test_one_clusters_nonsense_is_not_anothers_trouble(ask, place):
     """The same pass over two clusters: what one answers is noted on its own row alone."""
     environment = settle(ask())
-    with SimulatedCluster() as other:
-        row = Cluster.objects.create(slug="odd", name="Odd", server=other.url, credential=other.portal_token)
-        client = cluster.connect(row)
-        monkeypatch.setattr(client, "_call", lambda *_, **__: ({"kind": "Nonsense"}, 10))
+    with serving(always(http(b'{"kind": "Nonsense"}', "Connection: close"))) as other:
+        row = Cluster.objects.create(slug="odd", name="Odd", server=other.url, credential="token")
         Environment.objects.filter(pk=environment.pk).update(usage={})
         observe.observe(row.pk)
         observe.observe(place.pk)
-        row.refresh_from_db()
-        place.refresh_from_db()
-        assert "The cluster's answer is no list of" in row.check_error
-        assert place.check_error == ""
-        environment.refresh_from_db()
-        assert environment.usage["pods"][1] == "30"
-        client._api.rest_client.close()
+    row.refresh_from_db()
+    place.refresh_from_db()
+    assert "The cluster's answer is no list of" in row.check_error
+    assert place.check_error == ""
+    environment.refresh_from_db()
+    assert environment.usage["pods"][1] == "30"
