@@ -50,7 +50,7 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         """Raises TimeoutError, TooBigError."""
         self._sock.settimeout(bounds.patience(self._sock.gettimeout()))
-        count: int | None = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        count: int | None = self._raw.readinto(buffer)
         bounds.took(count or 0)
         return count
 
@@ -88,7 +88,7 @@ class _Guarded(HTTPConnection):
     def connect(self) -> None:
         """As usual; what comes back is counted from the first byte of an answer on."""
         super().connect()
-        self.sock = _Socket(self.sock)  # type: ignore[assignment,arg-type]
+        self.sock = _Socket(self.sock)
 
 
 class _Connection(_Guarded):
