@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.utils import timezone
 
 from environments.facts import Facts, MemberFacts
@@ -58,14 +58,7 @@ def record_attempt(lease: Lease, attempt: Attempt, *, next_try_at: datetime | No
     """Write one step's attempt and what it found. Raises LeaseLostError, SupersededError."""
     with transaction.atomic():
         _renew(lease)
-        condition = Condition.objects.get(environment_id=lease.environment_id, type=attempt.step.type)
-        if condition.status != attempt.status:
-            condition.last_transition_at = timezone.now()
-        condition.status, condition.reason = attempt.status, attempt.reason[:60]
-        condition.message, condition.duration_ms = attempt.message[:500], attempt.duration_ms
-        condition.attempts = 0 if attempt.status == Status.DONE else condition.attempts + 1
-        condition.next_try_at = lease.told(next_try_at)
-        condition.save()
+        _record_condition(lease.environment_id, attempt, lease.told(next_try_at))
         _record_facts(lease.environment_id, attempt.facts)
 
 
@@ -102,14 +95,26 @@ def have_checked(environment_id: uuid.UUID | str) -> None:
 def _renew(lease: Lease) -> None:
     """Hold on to the lease, and to the row until the transaction ends."""
     mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
-    if not mine.update(lease_until=_until()):
-        raise LeaseLostError
-    if not mine.filter(wanted=lease.wanted).exists():
-        raise SupersededError
+    if not mine.filter(wanted=lease.wanted).update(lease_until=_until()):
+        raise SupersededError if mine.exists() else LeaseLostError
 
 
 def _until() -> Any:
     return clock.database_now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def _record_condition(environment_id: uuid.UUID, attempt: Attempt, next_try_at: datetime | None) -> None:
+    """One UPDATE for a step's row, without reading it: there are ten of these for every environment."""
+    unchanged = When(status=attempt.status, then=F("last_transition_at"))
+    Condition.objects.filter(environment_id=environment_id, type=attempt.step.type).update(
+        last_transition_at=Case(unchanged, default=timezone.now()),
+        status=attempt.status,
+        reason=attempt.reason[:60],
+        message=attempt.message[:500],
+        duration_ms=attempt.duration_ms,
+        attempts=0 if attempt.status == Status.DONE else F("attempts") + 1,
+        next_try_at=next_try_at,
+    )
 
 
 def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
@@ -121,9 +126,11 @@ def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
         Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
     for pk, found in facts.members.items():
         _record_member(pk, found)
-    Event.objects.bulk_create(
+    notes = [
         Event(environment_id=environment_id, verb="Repaired", message=note[:500], tone="warn") for note in facts.notes
-    )
+    ]
+    if notes:
+        Event.objects.bulk_create(notes)
 
 
 def _record_member(pk: int, found: MemberFacts) -> None:
