@@ -29,7 +29,10 @@ from environments.cluster_answers import (
     unreachable,
 )
 from environments.cluster_configuration import Connection, configuration
+from environments.cluster_kinds import RESOURCES, path_of
 from environments.errors import PermanentError, ReconcileError, TemporaryError
+
+__all__ = ["FIELD_MANAGER", "PAGE", "RESOURCES", "Answer", "ClusterClient", "Manifest", "Question", "connect"]
 
 Manifest = dict[str, Any]
 Timeout = tuple[float, float]  # seconds: to connect, to answer
@@ -44,48 +47,6 @@ MAX_LIST_BYTES = 256 * 1024 * 1024
 _APPLY = "application/apply-patch+yaml"
 PAGE = 500  # objects a list call, the size that client-go's pager uses
 MIN_SECRET = 8  # characters: shorter ones are in every answer
-
-
-@dataclass(frozen=True)
-class Resource:
-    """Where a kind is served. `prefix` is `/api/v1` or `/apis/<group>/<version>`."""
-
-    prefix: str
-    plural: str
-    namespaced: bool = True
-
-    @property
-    def group(self) -> str:
-        """The API group, empty for the core group."""
-        return self.prefix.split("/")[2] if self.prefix.startswith("/apis/") else ""
-
-
-_CORE, _RBAC, _NET = "/api/v1", "/apis/rbac.authorization.k8s.io/v1", "/apis/networking.k8s.io/v1"
-
-RESOURCES = {
-    "Namespace": Resource(_CORE, "namespaces", namespaced=False),
-    "ResourceQuota": Resource(_CORE, "resourcequotas"),
-    "LimitRange": Resource(_CORE, "limitranges"),
-    "NetworkPolicy": Resource(_NET, "networkpolicies"),
-    "RoleBinding": Resource(_RBAC, "rolebindings"),
-    "ClusterRole": Resource(_RBAC, "clusterroles", namespaced=False),
-    "ClusterRoleBinding": Resource(_RBAC, "clusterrolebindings", namespaced=False),
-    "ServiceAccount": Resource(_CORE, "serviceaccounts"),
-    "Pod": Resource(_CORE, "pods"),
-    "Event": Resource(_CORE, "events"),
-    "Service": Resource(_CORE, "services"),
-    "ConfigMap": Resource(_CORE, "configmaps"),
-    "Secret": Resource(_CORE, "secrets"),
-    "PersistentVolumeClaim": Resource(_CORE, "persistentvolumeclaims"),
-    "Role": Resource(_RBAC, "roles"),
-    "Deployment": Resource("/apis/apps/v1", "deployments"),
-    "StatefulSet": Resource("/apis/apps/v1", "statefulsets"),
-    "Job": Resource("/apis/batch/v1", "jobs"),
-    "CronJob": Resource("/apis/batch/v1", "cronjobs"),
-    "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
-    "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
-    "Ingress": Resource(_NET, "ingresses"),
-}
 
 
 @dataclass(frozen=True)
@@ -151,7 +112,7 @@ class ClusterClient:
     def get(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
         """An object, None where there is none."""
         try:
-            return checked_object(kind, self._request("GET", _path(kind, namespace, name)))
+            return checked_object(kind, self._request("GET", path_of(kind, namespace, name)))
         except NotFoundError:
             return None
 
@@ -161,7 +122,7 @@ class ClusterClient:
         Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
         """
         metadata = manifest["metadata"]
-        path = _path(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        path = path_of(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": self._field_manager, "force": "true"}
         if dry_run:
             query["dryRun"] = "All"
@@ -177,7 +138,7 @@ class ClusterClient:
         Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
         """
         metadata = manifest["metadata"]
-        path = _path(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        path = path_of(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": self._field_manager}
         answer = self._request("PATCH", path, query=query, body=manifest, content_type="application/merge-patch+json")
         return checked_object(manifest["kind"], answer)
@@ -185,7 +146,7 @@ class ClusterClient:
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object that must not exist yet. Raises AlreadyExistsError where it does."""
         query = {"fieldManager": self._field_manager} | ({"dryRun": "All"} if dry_run else {})
-        path = _path(manifest["kind"], manifest["metadata"].get("namespace", ""))
+        path = path_of(manifest["kind"], manifest["metadata"].get("namespace", ""))
         return checked_object(manifest["kind"], self._request("POST", path, query=query, body=manifest))
 
     def delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
@@ -197,7 +158,7 @@ class ClusterClient:
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
-            self._request("DELETE", _path(kind, namespace, name), body=options)
+            self._request("DELETE", path_of(kind, namespace, name), body=options)
         except NotFoundError:
             return False
         return True
@@ -226,7 +187,7 @@ class ClusterClient:
         seen, size, end = set[str](), 0, time.monotonic() + MAX_LIST_SECONDS
         while len(seen) < MAX_LIST_PAGES and size < MAX_LIST_BYTES and time.monotonic() < end:
             read = partial(cluster_pages.read_page, kind, lean=lean)
-            (items, token), length = self._call("GET", _path(kind, namespace), query=query, read=read)
+            (items, token), length = self._call("GET", path_of(kind, namespace), query=query, read=read)
             yield from items
             size += length
             if not token:
@@ -244,7 +205,7 @@ class ClusterClient:
             "kind": "TokenRequest",
             "spec": {"expirationSeconds": seconds},
         }
-        path = f"{_path('ServiceAccount', namespace, service_account)}/token"
+        path = f"{path_of('ServiceAccount', namespace, service_account)}/token"
         token = checked_object("TokenRequest", self._request("POST", path, body=body)).get("status", {}).get("token")
         if not isinstance(token, str) or not token:
             raise bad_answer("holds no token")
@@ -395,14 +356,3 @@ def connect(cluster: ClusterRow, *, timeout: Timeout = (CONNECT_TIMEOUT, READ_TI
             cached = (cluster.updated_at, ClusterClient(cluster, timeout=timeout))
             _clients[key] = cached
         return cached[1]
-
-
-def _path(kind: str, namespace: str, name: str = "") -> str:
-    resource = RESOURCES[kind]
-    parts = [resource.prefix]
-    if resource.namespaced and namespace:
-        parts.append(f"namespaces/{namespace}")
-    parts.append(resource.plural)
-    if name:
-        parts.append(name)
-    return "/".join(parts)
