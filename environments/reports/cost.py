@@ -48,10 +48,10 @@ class CostForm(FiltersForm):
 def build(filters: Filters) -> Report:
     """The report."""
     grouping, prices, now = GROUPINGS[filters.options["by"]], all_prices(), timezone.now()
-    found = {key: each for (key,), each in _bills(filters, prices, grouping).items()}
+    found = [(key[0], each) for key, each in _bills(filters, prices, grouping).items()]
     there = existing(filters.environments, filters.period, now, grouping.path)
     before = bill(filters.environments, filters.period.previous(), prices, filters.today)
-    together = total(found.values())
+    together = total(each for _, each in found)
     table = _table(filters, grouping, found, there, together)
     return Report(
         figures=_figures(together, before),
@@ -76,14 +76,14 @@ def _figures(now: Bill, before: Bill) -> list[Figure]:
 
 
 def _table(
-    filters: Filters, grouping: Grouping, found: dict[Any, Bill], there: dict[Any, Existing], together: Bill
+    filters: Filters, grouping: Grouping, found: Sequence[tuple[Any, Bill]], there: dict[Any, Existing], together: Bill
 ) -> Table:
-    keys = sorted(found, key=lambda key: (-found[key].total, -found[key].seconds, str(key)))
+    lines = sorted(found, key=lambda line: (-line[1].total, -line[1].seconds, str(line[0])))
 
-    def make(some: Sequence[Any]) -> Iterable[Row]:
-        names = grouping.name(filters, SLUG, some)
-        for key in some:
-            yield (*names[key], *_cells(found[key], there.get(key, Existing())))
+    def make(some: Sequence[tuple[Any, Bill]]) -> Iterable[Row]:
+        names = grouping.name(filters, SLUG, [key for key, _ in some])
+        for key, each in some:
+            yield (*names[key], *_cells(each, there.get(key, Existing())))
 
     blank = [""] * (len(grouping.columns) - 1)
     everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
@@ -91,7 +91,7 @@ def _table(
         key="costs",
         title=f"By {grouping.title.lower()}",
         columns=[*grouping.columns, *_columns(grouping, together)],
-        rows=Rows(keys, make),
+        rows=Rows(lines, make),
         totals=("Total", *blank, *_cells(together, everything)) if found else None,
         empty="Nothing was reserved in this period, or none of it was observed.",
     )

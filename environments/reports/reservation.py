@@ -22,6 +22,9 @@ from environments.reports.tables import Column, Figure, Kind, Link, Report, Row,
 SLUG = "use"
 _MOST_BARS = 10
 
+#: A group and its figures.
+Line = tuple[Any, Sums]
+
 EXPLANATION = (
     "Reserved hours are what the quotas held, used hours what was in use under them, both averaged over time that was "
     "observed: a gap counts neither way.",
@@ -47,18 +50,17 @@ class ReservationForm(FiltersForm):
 def build(filters: Filters) -> Report:
     """The report."""
     grouping = GROUPINGS[filters.options["by"]]
-    found = _sums(filters, filters.period, {"key": F(grouping.of_record)})
-    peaks = _peaks(filters, grouping)
-    together = add(found.values())
+    lines = _lines(filters, grouping)
+    together = add(sums for _, sums in lines)
     before = add(_sums(filters, filters.period.previous(), {}).values())
     there = existing(filters.environments, filters.period, timezone.now(), grouping.path)
-    tables = [_summary(filters, grouping, found, there, together)]
     reserved = [each for each in RESOURCES if together[each.reserved]]
-    tables += [_table(filters, grouping, each, found, peaks) for each in reserved]
+    tables = [_summary(filters, grouping, lines, there, together)]
+    tables += [_table(filters, grouping, each, lines) for each in reserved]
     return Report(
         figures=[figure for each in reserved for figure in _figures(each, together, before)],
         charts=[_chart(grouping, each, table) for each, table in zip(reserved, tables[1:], strict=True)][:2]
-        if len(found) > 1
+        if len(lines) > 1
         else [],
         tables=tables,
         explanation=EXPLANATION,
@@ -71,11 +73,13 @@ def _sums(filters: Filters, period: Period, by: Mapping[str, Any]) -> dict[Any, 
     return {key[0] if key else None: sums for key, sums in found.items()}
 
 
-def _peaks(filters: Filters, grouping: Grouping) -> dict[Any, dict[str, int]]:
-    """Per thousand, by group."""
+def _lines(filters: Filters, grouping: Grouping) -> list[Line]:
+    """Each group with its sums and, by the resource's key, its highest share of a quota per thousand."""
+    by = {"key": F(grouping.of_record)}
     pieces = spans(filters.period.start, filters.period.until, today=filters.today)
-    found = peak_shares(filters.environments, within(pieces), {"key": F(grouping.of_record)})
-    return {key: shares for (key,), shares in found.items()}
+    shares = peak_shares(filters.environments, within(pieces), by)
+    found = totals(filters.environments, within(pieces), by)
+    return sorted(((key[0], sums | shares[key]) for key, sums in found.items()), key=lambda line: str(line[0]))
 
 
 def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
@@ -88,7 +92,7 @@ def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
 def _summary(
     filters: Filters,
     grouping: Grouping,
-    found: Mapping[Any, Sums],
+    lines: Sequence[Line],
     there: Mapping[Any, Existing],
     together: Sums,
 ) -> Table:
@@ -98,10 +102,10 @@ def _summary(
         seconds = max(exist.seconds, sums["seconds"])
         return (exist.count, *(each.efficiency(sums) for each in reserved), units.percent(sums["seconds"], seconds))
 
-    def make(some: Sequence[Any]) -> Iterable[Row]:
-        names = grouping.name(filters, SLUG, some)
-        for key in some:
-            yield (*names[key], *cells(found[key], there.get(key, Existing())))
+    def make(some: Sequence[Line]) -> Iterable[Row]:
+        names = grouping.name(filters, SLUG, [key for key, _ in some])
+        for key, sums in some:
+            yield (*names[key], *cells(sums, there.get(key, Existing())))
 
     everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
     return Table(
@@ -113,8 +117,8 @@ def _summary(
             *(Column(f"{each.title} efficiency", Kind.PERCENT) for each in reserved),
             Column("Observed", Kind.PERCENT),
         ],
-        rows=Rows(_most_first(found, RESOURCES[0]), make),
-        totals=("Total", *_blank(grouping), *cells(together, everything)) if found else None,
+        rows=Rows(_most_first(lines, RESOURCES[0]), make),
+        totals=("Total", *_blank(grouping), *cells(together, everything)) if lines else None,
         empty="Nothing was reserved in this period, or none of it was observed.",
     )
 
@@ -123,21 +127,21 @@ def _table(
     filters: Filters,
     grouping: Grouping,
     each: Resource,
-    found: Mapping[Any, Sums],
-    peaks: Mapping[Any, Mapping[str, int]],
+    lines: Sequence[Line],
 ) -> Table:
-    mine = {key: sums for key, sums in found.items() if sums[each.reserved] or sums[each.used]}
-    shares = {key: peaks.get(key, {}).get(each.key, 0) for key in mine}
+    mine = [line for line in lines if line[1][each.reserved] or line[1][each.used]]
 
     def cells(sums: Sums, share: int) -> Row:
         reserved, used = sums[each.reserved], sums[each.used]
         hours = (each.hours(reserved), each.hours(used), each.hours(reserved - used))
         return (*hours, each.efficiency(sums), units.quotient(share, 10, units.SHARES))
 
-    def make(some: Sequence[Any]) -> Iterable[Row]:
-        names = grouping.name(filters, SLUG, some)
-        for key in some:
-            yield (*names[key], *cells(mine[key], shares[key]))
+    def make(some: Sequence[Line]) -> Iterable[Row]:
+        names = grouping.name(filters, SLUG, [key for key, _ in some])
+        for key, sums in some:
+            yield (*names[key], *cells(sums, sums[each.key]))
+
+    sums, share = add(sums for _, sums in mine), max((sums[each.key] for _, sums in mine), default=0)
 
     hours = (Kind.DECIMAL, each.hours_unit, units.HOURS)
     return Table(
@@ -152,12 +156,13 @@ def _table(
             Column("Peak", Kind.PERCENT),
         ],
         rows=Rows(_most_first(mine, each), make),
-        totals=("Total", *_blank(grouping), *cells(add(mine.values()), max(shares.values()))) if mine else None,
+        totals=("Total", *_blank(grouping), *cells(sums, share)) if mine else None,
     )
 
 
-def _most_first(found: Mapping[Any, Sums], each: Resource) -> list[Any]:
-    return sorted(found, key=lambda key: (-found[key][each.reserved], -found[key]["seconds"], str(key)))
+def _most_first(lines: Sequence[Line], each: Resource) -> list[Line]:
+    """Those with the most reserved; the rest of the order stays."""
+    return sorted(lines, key=lambda line: (-line[1][each.reserved], -line[1]["seconds"]))
 
 
 def _blank(grouping: Grouping) -> list[str]:
