@@ -50,7 +50,7 @@ ROLES = {"developer": "owner", "manager": "manager", "admin": "admin"}
 FEWER, MORE = 2, 30  # beyond a page of every list
 MOST = 25  # queries
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]  # thousands of requests
 
 Costs = dict[str, dict[str, int]]  # page -> role -> queries
 
@@ -167,6 +167,7 @@ def cost(client: Client, url: str) -> int | None:
         with CaptureQueriesContext(connection) as queries:
             response = client.get(url)
             response.getvalue()  # a streamed answer asks while it is read
+            response.close()
     assert response.status_code < 500 or url in UNREACHABLE, (url, response.status_code)
     return None if response.status_code == 405 else len(queries)
 
