@@ -3,6 +3,6 @@
 Its figures are those of the reports that it links to, made by the same functions.
 """
 
-from environments.summaries.sending import DAY_BEGINS, choose, due, latest, next_day, send
+from environments.summaries.sending import choose, due, latest, next_day, send
 
-__all__ = ["DAY_BEGINS", "choose", "due", "latest", "next_day", "send"]
+__all__ = ["choose", "due", "latest", "next_day", "send"]

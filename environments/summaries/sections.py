@@ -1,6 +1,6 @@
 """What the summary says: a handful of sections, each with the address of the report that its figures are from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from textwrap import shorten
@@ -19,7 +19,7 @@ from environments.reports.pages import figure_text
 from environments.reports.periods import Period
 from environments.reports.resources import RESOURCES, Resource
 from environments.reports.spans import spans
-from environments.reports.tables import Column, Figure, Kind, Link, Table
+from environments.reports.tables import Column, Figure, Kind, Link, Row, Table
 
 MOST = 5  # lines of what is listed
 AHEAD = 30  # days in which something ends
@@ -106,51 +106,44 @@ def _cost(filters: Filters) -> Section | None:
     return Section("Cost", lines, filters.link(cost.SLUG))
 
 
+_SENTENCES = {  # about an environment, from the columns of the table that lists it
+    "failed": "{Environment} ({Speak to}): {What it says}",
+    "orphaned": "{Environment}: {Why}",
+    "ending": "{Environment} ({Speak to}): {Ends} UTC",
+    "idle": "{Environment} ({Owner}): {Found}, CPU used {CPU used}, memory {Memory used}",
+}
+
+
 def _concerns(filters: Filters) -> list[Section]:
     """What somebody has to look after, a section for each kind that there is; or one that says that there is none."""
     address = filters.link(attention.SLUG, days=AHEAD)
-    tables = {table.key: table for table in attention.build(filters).tables}
-    found = [_listed(tables[key], [], sentence.format_map, f"{address}#{key}") for key, sentence in _SENTENCES.items()]
+    found = [_listed(table, [], f"{address}#{table.key}") for table in attention.build(filters).tables]
     nothing = f"Nothing failed, everything has its owner, and nothing ends in the next {AHEAD} days."
     return [each for each in found if each] or [Section("Needs somebody", [nothing], address)]
 
 
-_SENTENCES = {  # of each table, from its columns
-    "failed": "{Environment} ({Speak to}): {What it says}",
-    "orphaned": "{Environment}: {Why}",
-    "ending": "{Environment} ({Speak to}): {Ends} UTC",
-}
-
-
 def _idle(filters: Filters) -> Section | None:
-    """The idle and the oversized ones, as its report sorts them; None where there are none."""
+    """The idle and the oversized ones, as their report sorts them; None where there are none."""
     report = idle.build(filters)
-
-    def say(cells: Mapping[str, str]) -> str:
-        return f"{cells['Environment']}: {cells['Found']}, CPU used {cells['CPU used']}, memory {cells['Memory used']}"
-
-    return _listed(report.tables[0], [_line(each) for each in report.figures], say, filters.link(idle.SLUG))
+    return _listed(report.tables[0], [_line(each) for each in report.figures], filters.link(idle.SLUG))
 
 
 def _access(filters: Filters) -> Section:
     return Section("Access", [_line(each) for each in access.build(filters).figures], filters.link(access.SLUG))
 
 
-def _listed(
-    table: Table, lines: Sequence[str], say: Callable[[Mapping[str, str]], str], address: str
-) -> Section | None:
+def _listed(table: Table, lines: Sequence[str], address: str) -> Section | None:
     """The first rows of a table whose first column leads to an environment; None where it is empty."""
     count = len(table.rows)
-    if not count:
-        return None
-    items = []
-    for row in table.rows[:MOST]:
-        cells = {
-            column.title: on_page(column, cell, settings.CURRENCY)
-            for column, cell in zip(table.columns, row, strict=True)
-        }
-        items.append(Item(_one_line(say(cells)), row[0].href if isinstance(row[0], Link) else ""))
-    return Section(f"{table.title}: {count:,}", lines, address, items, count - len(items))
+    items = [_item(table, row) for row in table.rows[:MOST]]
+    return Section(f"{table.title}: {count:,}", lines, address, items, count - len(items)) if items else None
+
+
+def _item(table: Table, row: Row) -> Item:
+    pairs = zip(table.columns, row, strict=True)
+    cells = {column.title: on_page(column, cell, settings.CURRENCY) for column, cell in pairs}
+    sentence = shorten(_SENTENCES[table.key].format_map(cells), _LONGEST, placeholder=" …")
+    return Item(sentence.removesuffix(":"), row[0].href if isinstance(row[0], Link) else "")
 
 
 def _line(figure: Figure) -> str:
@@ -158,7 +151,3 @@ def _line(figure: Figure) -> str:
     said = figure_text(figure, settings.CURRENCY)
     change = f" ({said.change})" if said.change else ""
     return f"{said.label}: {said.text} {said.unit}".rstrip() + change
-
-
-def _one_line(text: str) -> str:
-    return shorten(text, _LONGEST, placeholder=" …").removesuffix(":")

@@ -15,13 +15,13 @@ from environments.reports import periods
 from environments.reports.spans import next_month
 from environments.summaries.sections import sections
 
-DAY_BEGINS = timedelta(hours=6)  # on the first, UTC: by then the last day of the month is rolled up
+_SETTLED = timedelta(hours=6)  # on the first, UTC: by then the last day of the month is rolled up
 _TRY_AGAIN = timedelta(hours=3)  # after a try that failed, or whose worker died
 
 
 def latest(now: datetime) -> date:
     """The first day of the month whose summary fell due last."""
-    return periods.last_month((now - DAY_BEGINS).astimezone(UTC).date()).start
+    return periods.last_month((now - _SETTLED).astimezone(UTC).date()).start
 
 
 def next_day(now: datetime) -> date:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SUITES = ("tests/environments/test_reports.py", "tests/pages/test_reports.py")
+SUITES = ("tests/environments/test_reports.py", "tests/environments/test_summaries.py", "tests/pages/test_reports.py")
 PATIENCE = 900  # seconds
 
 
