@@ -92,11 +92,18 @@ def gone() -> PermanentError:
     return PermanentError("The group is gone from the directory.", reason="GroupGone")
 
 
-def not_ours(name: str) -> PermanentError:
-    """A group has our name and is not ours."""
-    return PermanentError(
-        f"The directory has a group {name} that another made. The portal does not take it over.", reason="NotOurs"
-    )
+class NotOursError(PermanentError):
+    """A group has our name and is not ours. `ours`: the ids of those beside it that are."""
+
+    def __init__(self, name: str, ours: tuple[str, ...] = ()) -> None:
+        sentence = f"The directory has a group {name} that another made. The portal does not take it over."
+        super().__init__(sentence, reason="NotOurs")
+        self.ours = ours
+
+
+def not_ours(name: str, ours: tuple[str, ...] = ()) -> PermanentError:
+    """A group has our name and is not ours; with the ids of those beside it that are."""
+    return NotOursError(name, ours)
 
 
 def partial_answer(sentence: str) -> TemporaryError:

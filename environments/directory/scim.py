@@ -85,13 +85,11 @@ class ScimClient:
         """The group's id, None where there is none. Raises PermanentError (NotOurs); see the top of this file."""
         groups = self._named(key.name)
         ours = [group_id for external_id, group_id in groups if external_id == _external_id(key)]
-        if ours:
-            return min(ours)  # two of ours: the answer to the first creation was lost, and it was not shown yet
-        if not groups:
-            return None
-        if len(groups) == 1 and not groups[0][0]:
-            return groups[0][1]
-        raise not_ours(key.name)
+        nameless = [group_id for external_id, group_id in groups if not external_id]
+        # Clusters know groups by their names alone: ours beside another's would let the other's members in.
+        if len(groups) > len(ours) + len(nameless) or len(nameless) > 1 or (ours and nameless):
+            raise not_ours(key.name, tuple(ours))
+        return min([*ours, *nameless], default=None)  # two of ours: the first one's creation was not shown at once
 
     def create_group(self, key: GroupKey, first_member: Person) -> str:
         """Create the group with its first member; its id. RFC 7644 §3.3.
@@ -114,13 +112,17 @@ class ScimClient:
         return group_id
 
     def _only_one(self, key: GroupKey, made: str) -> str:
-        """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own."""
-        others = [group_id for external_id, group_id in self._named(key.name) if external_id in ("", _external_id(key))]
-        others = sorted(set(others) - {made})
+        """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own.
+
+        Raises PermanentError (NotOurs) where it shows only now that somebody else has the name.
+        """
+        others = [(external_id, group_id) for external_id, group_id in self._named(key.name) if group_id != made]
         if not others:
             return made
         self.delete_group(made)
-        return others[0]
+        if any(external_id not in ("", _external_id(key)) for external_id, _ in others):
+            raise not_ours(key.name)
+        return min(group_id for _, group_id in others)
 
     def _named(self, name: str) -> list[tuple[str, str]]:
         """The groups of a name in any case: external id, id."""

@@ -1,6 +1,7 @@
 """The directory's groups, one for each role in use."""
 
 from environments.directory import Person
+from environments.directory.answers import NotOursError
 from environments.errors import PermanentError
 from environments.facts import Facts, MemberFacts
 from environments.steps.base import Context, GroupState, Outcome, Step
@@ -54,23 +55,29 @@ def _delete(context: Context, group: GroupState) -> None:
         except PermanentError as error:
             if error.reason != "NotOurs":
                 raise
-            return  # somebody else has the name: nothing there is ours
+            for ours in error.ours if isinstance(error, NotOursError) else ():
+                context.directory.delete_group(ours)
+            return  # the rest is somebody else's
         if not found:
             return
         context.directory.delete_group(found)
 
 
 def _find(context: Context, group: GroupState) -> str | None:
-    """The group's id, None where it has to be made (again)."""
-    if group.directory_id:
-        try:
-            context.directory.members(group.directory_id)
-        except PermanentError as error:
-            if error.reason != "GroupGone":
-                raise
-        else:
-            return group.directory_id
-    return context.directory.find_group(group.key)
+    """The group's id, None where it has to be made (again).
+
+    Looked for by its name each time: a cluster knows groups by nothing else. Raises PermanentError (NotOurs).
+    """
+    found = context.directory.find_group(group.key)
+    if not group.directory_id or found == group.directory_id:
+        return found
+    try:
+        context.directory.members(group.directory_id)
+    except PermanentError as error:
+        if error.reason != "GroupGone":
+            raise
+        return found
+    return group.directory_id  # renamed, or not shown
 
 
 def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | None:

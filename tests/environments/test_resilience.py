@@ -354,8 +354,21 @@ def test_a_group_of_the_name_that_another_made_meanwhile_is_left_alone():
         return response
 
     fake.tamper = beside
-    assert fake.client().create_group(KEY, DANA) == "g1"
-    assert sorted(fake.groups) == ["g0", "g1"]
+    with pytest.raises(PermanentError) as error:
+        fake.client().create_group(KEY, DANA)
+    assert error.value.reason == "NotOurs"
+    assert list(fake.groups) == ["g0"]
+
+
+def test_a_group_of_our_name_that_another_makes_later_is_said():
+    fake = with_group(server())
+    fake.groups["g2"] = fake.groups["g1"] | {"id": "g2", "externalId": "another/theirs"}
+    state = GroupState(Role.ADMIN, KEY, "g1")
+    member = SimpleNamespace(role=Role.ADMIN, wanted=True)
+    context = SimpleNamespace(groups=(state,), directory=fake.client(), wanted_members=lambda role: [member])
+    with pytest.raises(PermanentError) as error:
+        group.ensure(context)
+    assert error.value.reason == "NotOurs"
 
 
 def test_who_lost_the_lease_while_working_has_it_all_checked_once_more(ask, monkeypatch):
@@ -405,3 +418,10 @@ def test_who_never_got_in_is_forgotten_at_once(ask, people):
     memberships.remove_member(environment, people[0], "nils@example.com")
     settle(environment)
     assert not environment.members.filter(email="nils@example.com").exists()
+
+
+def test_ours_beside_anothers_goes_with_the_environment_though_its_id_was_lost():
+    fake = with_group(server())
+    fake.groups["g2"] = fake.groups["g1"] | {"id": "g2", "externalId": "another/theirs"}
+    group.remove(SimpleNamespace(groups=(GroupState(Role.ADMIN, KEY, ""),), directory=fake.client()))
+    assert list(fake.groups) == ["g2"]

@@ -22,7 +22,7 @@ from environments.reconcile import reconcile as reconcile_now
 from environments.steps import binding
 from portal.demo.controlplane import Endpoint
 from portal.demo.simulated import SimulatedCluster
-from tests.faults import checks
+from tests.faults import checks, schedule
 from tests.faults.asks import NAMES, TEMPLATES, People
 from tests.faults.places import DirectorySeen, Foreign
 from tests.faults.proxy import KINDS, FaultProxy
@@ -126,6 +126,38 @@ def test_whatever_dies_and_whatever_answers_wrongly_the_end_is_as_asked(seed, se
         notices.deliver(pk)
     assert checks.violations(people.ledger, foreign.admin, foreign.directory, foreign) == []
     assert sum(sum(proxy.hits.values()) for proxy in proxies) > 10
+    _require_that_checks_find(people, foreign)
+
+
+def _require_that_checks_find(people: People, foreign: Foreign) -> None:
+    """What would be a violation is called one: a check that finds nothing proves nothing."""
+    ready = Environment.objects.filter(phase="Ready").first()
+    theirs = Environment.objects.get(pk=next(one.pk for one in people.ledger.environments.values() if one.refused_by))
+    foreign.admin.delete("ResourceQuota", "environment-quota", ready.namespace)
+    foreign.admin.delete("ConfigMap", "theirs", theirs.namespace)
+    foreign.directory.add_group("nobodys", f"{ready.pk}/nobodys")
+    people.ledger.environments[str(ready.pk)].extensions += 1
+    ready.members.filter(email=ready.owner.email).update(wanted=False)
+    found = "; ".join(checks.violations(people.ledger, foreign.admin, foreign.directory, foreign))
+    for words in (
+        "Ready without ('ResourceQuota', 'environment-quota')",
+        f"somebody else's ConfigMap {theirs.namespace}/theirs was changed",
+        "group nobodys belongs to no environment",
+        "extensions is",
+        "events Extended",
+        "members are",
+        f"{ready.owner.email} still has access",
+    ):
+        assert words in found
+
+
+def test_the_schedule_follows_from_the_seed_and_has_every_kind():
+    one, again, other = (schedule.plan(seed, 600) for seed in (1, 1, 2))
+    assert one == again != other
+    kinds = {fault.kind for fault in one}
+    assert {*schedule._PLAIN, "worker killed at a call", "directory answers empty", "cluster answers half"} <= kinds
+    killed = {(fault.more["spot"], fault.more["when"]) for fault in one if fault.kind == "worker killed at a call"}
+    assert killed == {(spot, when) for spot in schedule.SPOTS for when in ("before", "after")}
 
 
 def _disturb(chance: random.Random, proxies: tuple[FaultProxy, FaultProxy]) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from environments.directory import Person
+from environments.directory.answers import NotOursError
 from tests.environments.directory.fake import DANA, KEY, THEO, FakeServer, error, reason, server, user, with_group
 
 
@@ -238,8 +239,8 @@ class TestGroups:
     def test_a_group_of_another_environment_is_not_ours(self) -> None:
         fake = with_group(server())
         fake.groups["g1"]["externalId"] = "somebody-elses"
-        assert reason(lambda: fake.client().find_group(KEY)) == "PermanentError NotOurs"
-        assert reason(lambda: fake.client().create_group(KEY, DANA)) == "PermanentError NotOurs"
+        assert reason(lambda: fake.client().find_group(KEY)) == "NotOursError NotOurs"
+        assert reason(lambda: fake.client().create_group(KEY, DANA)) == "NotOursError NotOurs"
         assert member_ids(fake) == []
 
     def test_a_group_of_a_server_without_external_ids_is_ours_by_its_name(self) -> None:
@@ -247,10 +248,13 @@ class TestGroups:
         group = fake.client().create_group(KEY, DANA)
         assert fake.client().find_group(KEY) == group
 
-    def test_of_two_groups_of_the_name_ours_is_the_one_with_our_id(self) -> None:
+    def test_of_two_groups_of_the_name_neither_is_used_and_ours_is_known(self) -> None:
+        """A cluster knows groups by their names: ours beside another's would let the other's members in."""
         fake = with_group(server())
         fake.groups["g2"] = {"id": "g2", "displayName": KEY.name, "externalId": "somebody-elses"}
-        assert fake.client().find_group(KEY) == "g1"
+        with pytest.raises(NotOursError) as error:
+            fake.client().find_group(KEY)
+        assert (error.value.reason, error.value.ours) == ("NotOurs", ("g1",))
 
     def test_what_is_sent_at_creation_suits_strict_servers(self) -> None:
         fake = server()
