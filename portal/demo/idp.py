@@ -29,7 +29,7 @@ STOP_SECONDS = 5
 PEOPLE = (
     ("dana", "Dana", "Developer", "developer in team checkout"),
     ("theo", "Theo", "Teammate", "developer in team checkout"),
-    ("max", "Max", "Manager", "manager of team checkout"),
+    ("max", "Max", "Manager", "manager of teams checkout and search"),
     ("ada", "Ada", "Admin", "platform admin"),
     ("sam", "Sam", "Stranger", "developer in team search"),
 )
@@ -39,6 +39,7 @@ GROUPS = {
     "team-search": ["sam"],
     "managers": ["max"],
     "team-checkout-managers": ["max"],
+    "team-search-managers": ["max"],
     "platform-admins": ["ada"],
 }
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from datetime import timedelta
+from decimal import Decimal
 
 from allauth.socialaccount.models import SocialAccount
 from django.core.management import call_command
@@ -12,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from environments import actions, tasks
-from environments.models import Cluster, Directory, Environment, Event, Team, Template, TemplateVersion, User
+from environments.models import Cluster, Directory, Environment, Event, Rate, Team, Template, TemplateVersion, User
 from environments.phases import SETTLED, Role
 from portal import sso
 from portal.demo import past
@@ -32,6 +33,7 @@ ENVIRONMENTS: tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], .
     ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
 )
 _LIVED = timedelta(days=12)
+_PRICED = timedelta(days=200)
 _WARMING = 8.0  # seconds for the simulated teams to start something, so that the past leads up to it
 _PATIENCE = 60.0  # seconds for the environments to settle before their age is written
 
@@ -65,8 +67,26 @@ def history() -> None:
     if Environment.objects.exists():
         return
     clusters = list(Cluster.objects.filter(accepts_new=True).order_by("slug"))
+    _rates(clusters)
     made = [(_environment(row, clusters), row[-1]) for row in ENVIRONMENTS]
     threading.Thread(target=_age_all, args=(made,), name="history", daemon=True).start()
+
+
+def _rates(clusters: list[Cluster]) -> None:
+    """What each cluster costs: from before the first environment, and a little more since the middle of last month."""
+    today = timezone.now().date()
+    raised = (today.replace(day=1) - timedelta(days=1)).replace(day=15)
+    for number, cluster in enumerate(clusters):
+        cpu, memory = Decimal("0.024") + number * Decimal("0.004"), Decimal("0.0032")
+        for starts_on, factor in ((today - _PRICED, 1), (raised, Decimal("1.05"))):
+            Rate.objects.create(
+                cluster=cluster,
+                starts_on=starts_on,
+                cpu_hour=cpu * factor,
+                memory_hour=memory * factor,
+                storage_hour=Decimal("0.00012") * factor,
+                gpu_hour=Decimal("0.95") * factor,
+            )
 
 
 def _cluster(place: Place) -> None:
