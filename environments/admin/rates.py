@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
@@ -17,7 +18,7 @@ _PRICES = ("cpu_hour", "memory_hour", "storage_hour", "gpu_hour")
 _CHARGED = (
     "Charged is what the quota of an environment reserves, hour by hour, whether it is used or not, and only while the "
     "portal saw it. The rate that was in force on a day counts for that day: a new price is a new rate, from its first "
-    "day on. Prices have no currency here; they are in the one your company counts in."
+    "day on."
 )
 
 
@@ -61,10 +62,11 @@ class RateAdmin(AnyAdmin):
     ordering = ("cluster__name", "-starts_on")
     list_per_page = 50
     actions = None
-    fieldsets = (
-        (None, {"fields": ("cluster", "starts_on")}),
-        ("Prices", {"fields": _PRICES, "description": _CHARGED}),
-    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Rate | None = None) -> Any:
+        """With the currency that this portal counts in."""
+        prices = f"Prices in {settings.CURRENCY}"
+        return ((None, {"fields": ("cluster", "starts_on")}), (prices, {"fields": _PRICES, "description": _CHARGED}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
         """With whether another one has followed by today."""

@@ -120,10 +120,12 @@ def test_the_list_says_which_one_is_in_force(client, cluster, rate):
     assert [pill.get_text() for pill in page.select("#result_list .pill")] == ["to come", "in force", "over"]
 
 
-def test_the_form_says_what_is_charged(client):
+def test_the_form_says_what_is_charged_and_in_which_currency(client, settings):
+    settings.CURRENCY = "NOK"
     text = words(client.get(reverse("admin:environments_rate_add")))
     assert "Charged is what the quota of an environment reserves, hour by hour, whether it is used or not" in text
     assert "For each core of the quota's requests.cpu." in text
+    assert "Prices in NOK" in text
 
 
 def test_a_clusters_page_leads_to_its_rates(client, cluster):
