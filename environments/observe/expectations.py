@@ -5,6 +5,7 @@ Facts are small and their templates shared; objects are made when there is somet
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import batched, chain
 from typing import Any
@@ -24,7 +25,7 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.network_policies import Neighbours
 from environments.phases import Phase
 from environments.spec import TemplateSpec, extras
-from environments.spec.base import PLACEHOLDER
+from environments.spec.base import PLACEHOLDER, InvalidSpecError
 from environments.steps import binding
 from environments.steps.base import Naming
 
@@ -56,7 +57,8 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
         members = _by_environment(Member.objects.filter(environment__in=keys).values_list(*_MEMBER, named=True))
         for each in batch:
-            found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
+            with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
+                found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
     return found
 
 

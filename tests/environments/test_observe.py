@@ -37,6 +37,15 @@ def test_usage_is_what_the_quotas_status_says(ask, admin, place):
     assert environment.usage_at is not None
 
 
+def test_one_whose_template_cannot_be_read_keeps_the_pass_from_no_other(ask, admin, place):
+    broken, sound = settle(ask("broken")), settle(ask("sound"))
+    Environment.objects.filter(pk=broken.pk).update(spec={"sizes": "none"})
+    admin.delete("NetworkPolicy", "deny-all", sound.namespace)
+    assert observe.observe(place.pk) == [str(sound.pk)]
+    place.refresh_from_db()
+    assert (place.check_error, place.observed_at is None) == ("", False)
+
+
 def test_an_environment_in_order_is_not_reconciled(ask, place):
     environment = settle(ask())
     assert observe.observe(place.pk) == []
