@@ -31,15 +31,30 @@ def migrations():
     ]
 
 
-def unsafe(operation, new_models=()):
-    """Why the version before could not go on working, or nothing. It knows nothing of new models."""
+def fills_itself(field):
+    """Whether a row can be written without naming the column."""
+    return field.null or field.has_db_default() or field.primary_key or field.many_to_many
+
+
+def narrows(operation, before):
+    """Whether a column takes less than it did, or has to be named since."""
+    old, new = before.models["environments", operation.model_name_lower].fields[operation.name], operation.field
+    lengths = [getattr(field, "max_length", None) or 0 for field in (old, new)]
+    is_another = old.get_internal_type() != new.get_internal_type()
+    return is_another or lengths[1] < lengths[0] or (fills_itself(old) and not fills_itself(new))
+
+
+def unsafe(operation, new_models=(), before=None):
+    """Why the version before could not go on working, or nothing. It knows nothing of new models.
+
+    `before`: the state that the operation changes.
+    """
     if isinstance(operation, _TAKES_AWAY):
         return f"{operation.describe()}: the version before still uses it"
-    if isinstance(operation, operations.AddField | operations.AlterField):
-        field = operation.field
-        fills_itself = field.null or field.has_db_default() or field.primary_key or field.many_to_many
-        if not fills_itself:
-            return f"{operation.describe()}: the version before writes rows without it (null=True, or a db_default)"
+    if isinstance(operation, operations.AddField) and not fills_itself(operation.field):
+        return f"{operation.describe()}: the version before writes rows without it (null=True, or a db_default)"
+    if isinstance(operation, operations.AlterField) and narrows(operation, before):
+        return f"{operation.describe()}: the version before may write what no longer fits"
     if isinstance(operation, operations.AddConstraint) and operation.model_name not in new_models:
         return f"{operation.describe()}: rows that the version before writes may break it"
     return ""
@@ -49,7 +64,8 @@ def unsafe(operation, new_models=()):
 def test_the_version_before_can_go_on_writing(migration):
     key = (migration.app_label, migration.name)
     new_models = {made.name_lower for made in migration.operations if isinstance(made, operations.CreateModel)}
-    found = [reason for operation in migration.operations if (reason := unsafe(operation, new_models))]
+    before = MigrationLoader(None).project_state(key, at_end=False)
+    found = [reason for operation in migration.operations if (reason := unsafe(operation, new_models, before))]
     assert not found or key in CONTRACTIONS, "\n".join(found)
 
 
@@ -60,13 +76,19 @@ def test_the_version_before_can_go_on_writing(migration):
         (operations.AddField("environment", "x", models.TextField(default="")), False),
         (operations.AddField("environment", "x", models.TextField(default="", db_default="")), True),
         (operations.AddField("environment", "x", models.TextField(null=True)), True),
+        (operations.AlterField("environment", "name", models.CharField(max_length=80)), True),
+        (operations.AlterField("environment", "name", models.CharField(max_length=59)), False),
+        (operations.AlterField("environment", "name", models.IntegerField()), False),
+        (operations.AlterField("environment", "ends_at", models.DateTimeField()), False),
+        (operations.AlterField("environment", "ends_at", models.DateTimeField(null=True, db_index=True)), True),
         (operations.RemoveField("environment", "name"), False),
         (operations.RenameField("environment", "name", "title"), False),
         (operations.AddIndex("environment", models.Index(fields=["name"], name="x")), True),
     ],
 )
 def test_the_check_knows_what_is_safe(operation, safe):
-    assert (unsafe(operation) == "") is safe
+    before = MigrationLoader(None).project_state(("environments", "0001_initial"))
+    assert (unsafe(operation, before=before) == "") is safe
 
 
 @pytest.mark.django_db
