@@ -150,7 +150,6 @@ def _record_absence(member: QuerySet[Member]) -> None:
     Without the row nobody would know that it was the portal who had added them, and they would stay.
     """
     member.filter(wanted=True).update(in_group=None, bound=None, allowed=None)  # wanted again meanwhile
-    left = Q(in_group=False, checked_at__lt=timezone.now() - _REMEMBERED) | Q(directory_id="")
-    if not member.filter(left, wanted=False).delete()[0]:
+    if not member.filter(wanted=False, in_group=False, checked_at__lt=timezone.now() - _REMEMBERED).delete()[0]:
         still = Q(in_group=None) | Q(in_group=True)
         member.filter(still, wanted=False).update(in_group=False, bound=False, checked_at=timezone.now())

@@ -1,6 +1,10 @@
 """Who is in the groups: everybody wanted gets in, nobody but those the portal added is taken out."""
 
+from contextlib import suppress
+from dataclasses import replace
+
 from environments.directory import Person
+from environments.errors import PermanentError
 from environments.facts import Facts, MemberFacts
 from environments.steps.base import Context, GroupState, MemberState, Outcome, Step
 
@@ -15,12 +19,13 @@ def ensure(context: Context) -> Outcome:
     facts: dict[int, MemberFacts] = {}
     notes: list[str] = []
     removed: set[str] = set()
+    people = {group.role: _people(context, group, facts) for group in context.groups}
+    context = _identified(context, {pk: person.id for some in people.values() for pk, person in some.items()})
     for group in context.groups:
-        people = _people(context, group, facts)
         if group.directory_id:
-            notes += _sync(context, group, people, facts, removed)
+            notes += _sync(context, group, people[group.role], facts, removed)
     leaving = [member for member in context.members if not member.wanted]
-    facts |= {member.pk: MemberFacts(in_group=False, gone=member.directory_id not in removed) for member in leaving}
+    facts |= {member.pk: _left(member, removed) for member in leaving}
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
     message = f"{count - left_out} of {count} in" if left_out else f"{count} {'person' if count == 1 else 'people'} in"
@@ -43,6 +48,29 @@ def _people(context: Context, group: GroupState, facts: dict[int, MemberFacts]) 
             text = (_INACTIVE if person else _UNKNOWN).format(email=member.email)
             facts[member.pk] = MemberFacts(in_group=False, message=text)
     return people
+
+
+def _identified(context: Context, found: dict[int, str]) -> Context:
+    """The context with the id of everybody whom the portal may have added, even if the worker died who did it."""
+    members = tuple(
+        replace(member, directory_id=found.get(member.pk) or member.directory_id or _id_of_leaver(context, member))
+        for member in context.members
+    )
+    return replace(context, members=members)
+
+
+def _id_of_leaver(context: Context, member: MemberState) -> str:
+    if member.wanted:
+        return ""
+    with suppress(PermanentError):  # an address of two people is none that anybody was added by
+        person = context.directory.find_person(member.email)
+        return person.id if person else ""
+    return ""
+
+
+def _left(member: MemberState, removed: set[str]) -> MemberFacts:
+    """Of somebody who is not wanted: taken out just now, or not there any more."""
+    return MemberFacts(directory_id=member.directory_id, in_group=False, gone=member.directory_id not in removed)
 
 
 def _person(context: Context, member: MemberState) -> Person | None:

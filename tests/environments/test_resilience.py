@@ -413,11 +413,18 @@ def test_who_left_is_forgotten_once_they_stayed_out(ask, people):
     assert not theo.exists()
 
 
-def test_who_never_got_in_is_forgotten_at_once(ask, people):
-    environment = settle(ask(collaborators={"nils@example.com": Role.VIEWER}))
-    memberships.remove_member(environment, people[0], "nils@example.com")
+@pytest.mark.parametrize("keep", [Role.VIEWER, None])
+def test_who_was_added_by_a_worker_that_died_then_is_taken_out_all_the_same(ask, people, keep):
+    User.objects.create(username="max", email="max@example.com")
+    environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER, "max@example.com": Role.DEVELOPER}))
+    environment.members.filter(email="theo@example.com").update(directory_id="", in_group=None)  # not written down
+    if keep:
+        memberships.add_members(environment, people[0], ["theo@example.com"], keep)
+    else:
+        memberships.remove_member(environment, people[0], "theo@example.com")
     settle(environment)
-    assert not environment.members.filter(email="nils@example.com").exists()
+    developers = LocalGroup.objects.get(name__endswith="-developer")
+    assert {user.email for user in developers.members.all()} == {"max@example.com"}
 
 
 def test_ours_beside_anothers_goes_with_the_environment_though_its_id_was_lost():
