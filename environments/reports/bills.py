@@ -1,7 +1,7 @@
 """What environments cost in a period: reserved hours at the rate that was in force, exact until shown."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from environments.models import Rate
 from environments.models.environments import EnvironmentQuerySet
-from environments.reports.consumption import segment, totals, within
+from environments.reports.consumption import SUMS, Sums, segment, totals, within
 from environments.reports.periods import Period
 from environments.reports.rates import Price, Prices, money
 from environments.reports.resources import RESOURCES
@@ -79,15 +79,45 @@ def bills(
     cuts: Collection[date] = (),
 ) -> dict[tuple[Any, ...], Bill]:
     """What each group cost, by what `by` names; one query. No row that is read reaches over one of the `cuts`."""
+    found: dict[tuple[Any, ...], Bill] = defaultdict(Bill)
+    for key, sums, price in _priced(environments, period, prices, today, by, cuts, _NAMES):
+        found[key].charge(sums, price)
+    return dict(found)
+
+
+def by_stretch(
+    environments: EnvironmentQuerySet, starts: Sequence[date], until: date, prices: Prices, today: date
+) -> list[tuple[Sums, Bill]]:
+    """What was reserved and used and what it cost from each of some days to the next, and then until `until`."""
+    cuts = starts[1:]
+    found = [(dict.fromkeys(SUMS, 0), Bill()) for _ in starts]
+    period = Period(starts[0], until, (starts[0], starts[0]))
+    by = {"stretch": segment(cuts)}
+    for (number,), sums, price in _priced(environments, period, prices, today, by, cuts, SUMS):
+        together, bill = found[number]
+        bill.charge(sums, price)
+        for name in SUMS:
+            together[name] += sums[name]
+    return found
+
+
+def _priced(
+    environments: EnvironmentQuerySet,
+    period: Period,
+    prices: Prices,
+    today: date,
+    by: Mapping[str, Any],
+    cuts: Collection[date],
+    names: Sequence[str],
+) -> Iterator[tuple[tuple[Any, ...], Sums, Price | None]]:
+    """Sums by what `by` names, cluster by cluster and rate by rate, with the rate."""
     boundaries = prices.boundaries(period.start, period.until)
     days = sorted({day for each in boundaries.values() for day in each})
-    found: dict[tuple[Any, ...], Bill] = defaultdict(Bill)
     keys = {"cluster": F("environment__cluster"), "segment": segment(days), **by}
     wanted = _wanted(period, boundaries, cuts, today)
-    for (cluster, number, *key), sums in totals(environments, wanted, keys, _NAMES).items():
+    for (cluster, number, *key), sums in totals(environments, wanted, keys, names).items():
         day = days[number - 1] if number else period.start
-        found[tuple(key)].charge(sums, prices.on(cluster, day))
-    return dict(found)
+        yield tuple(key), sums, prices.on(cluster, day)
 
 
 def bill(environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date) -> Bill:

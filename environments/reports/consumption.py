@@ -66,8 +66,8 @@ def _peak_share(each: Resource) -> Any:
 
 
 def segment(boundaries: Iterable[date]) -> Any:
-    """How many of the boundaries a row's start has reached: rows with the same number have the same rate."""
-    days = sorted(set(boundaries))
+    """How many of the boundaries, which are in their order, a row's start has reached."""
+    days = list(boundaries)
     whens = [When(start__gte=day, then=Value(number)) for number, day in reversed(list(enumerate(days, 1)))]
     return Case(*whens, default=Value(0), output_field=IntegerField())
 

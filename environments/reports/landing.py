@@ -7,21 +7,19 @@ from django.utils import timezone
 
 from environments.charts import Chart
 from environments.reports import attention, cost, idle, trends
-from environments.reports.bills import all_prices, bill
-from environments.reports.consumption import Sums, totals, within
+from environments.reports.bills import Bill, all_prices, by_stretch
+from environments.reports.consumption import Sums
 from environments.reports.figures import compared
 from environments.reports.filters import Filters
 from environments.reports.groups import existing
-from environments.reports.periods import Period
 from environments.reports.resources import CPU, MEMORY
-from environments.reports.spans import spans
-from environments.reports.tables import Column, Figure, Kind
+from environments.reports.tables import Cell, Column, Figure, Kind
 from environments.reports.units import HOURS, cores
 
 _COUNT = Column("", Kind.INTEGER)
 _SHARE = Column("", Kind.PERCENT)
 _CORE_HOURS = Column("", Kind.DECIMAL, CPU.hours_unit, HOURS)
-_BUCKETS = 7  # months in the charts
+_BUCKETS = 6  # months in the charts
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,10 @@ class Landing:
 
 def build(filters: Filters) -> Landing:
     """The first page for somebody's filters."""
-    now, before = (_sums(filters, period) for period in (filters.period, filters.period.previous()))
-    shown = trends.buckets(filters, "month", _BUCKETS)[1:]
+    (before, bill_before), _, (now, bill) = _stretches(filters)
+    shown = trends.buckets(filters, "month", _BUCKETS)
     return Landing(
-        figures=_figures(filters, now, before),
+        figures=_figures(filters, now, before, bill.amount(), bill_before.amount()),
         concerns=[concern for concern in _concerns(filters) if concern.count],
         charts=[trends.use_chart(shown), trends.cost_chart(shown)]
         if any(each.sums["seconds"] for each in shown)
@@ -58,14 +56,16 @@ def build(filters: Filters) -> Landing:
     )
 
 
-def _figures(filters: Filters, now: Sums, before: Sums) -> list[Figure]:
-    moment, prices = timezone.now(), all_prices()
+def _stretches(filters: Filters) -> list[tuple[Sums, Bill]]:
+    """The period before, what lies between (nothing, or the rest of a month), and the period: one query."""
+    (first, end), period = filters.period.before, filters.period
+    return by_stretch(filters.environments, [first, end, period.start], period.until, all_prices(), filters.today)
+
+
+def _figures(filters: Filters, now: Sums, before: Sums, price: Cell, price_before: Cell) -> list[Figure]:
+    moment = timezone.now()
     there, earlier = (
         existing(filters.environments, period, moment)[None].count
-        for period in (filters.period, filters.period.previous())
-    )
-    price, price_before = (
-        bill(filters.environments, period, prices, filters.today).amount()
         for period in (filters.period, filters.period.previous())
     )
     use = filters.link("use")
@@ -76,10 +76,6 @@ def _figures(filters: Filters, now: Sums, before: Sums) -> list[Figure]:
         compared("Memory efficiency", _SHARE, MEMORY.efficiency(now), MEMORY.efficiency(before), href=use),
         compared("Cost", cost.AMOUNT, price, price_before, href=filters.link("cost")),
     ]
-
-
-def _sums(filters: Filters, period: Period) -> Sums:
-    return totals(filters.environments, within(spans(period.start, period.until, today=filters.today)), {})[()]
 
 
 def _concerns(filters: Filters) -> list[Concern]:

@@ -13,14 +13,13 @@ from django.db.models import Count, Q
 
 from environments.charts import Chart, Units, column_chart
 from environments.reports import units
-from environments.reports.bills import Bill, all_prices, bills
-from environments.reports.consumption import SUMS, Sums, segment, totals, within
+from environments.reports.bills import Bill, all_prices, by_stretch
+from environments.reports.consumption import Sums
 from environments.reports.figures import growth
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.periods import Period
 from environments.reports.resources import CPU, MEMORY
-from environments.reports.spans import monday, next_month, next_week, spans
+from environments.reports.spans import monday, next_month, next_week
 from environments.reports.tables import Cell, Column, Figure, Kind, Report, Row, Rows, Table
 
 SLUG = "trends"
@@ -90,12 +89,9 @@ def build(filters: Filters) -> Report:
 def buckets(filters: Filters, by: str, count: int) -> list[Bucket]:
     """The last weeks or months, the one under way included, oldest first; in a fixed number of queries."""
     starts = _starts(filters.today, by, count)
-    period = Period(starts[0], filters.today + timedelta(days=1), (starts[0], starts[0]))
     counts = _counts(filters, starts)
-    cuts = starts[1:]
-    pieces = spans(period.start, period.until, cuts, today=filters.today)
-    sums = totals(filters.environments, within(pieces), {"bucket": segment(cuts)})
-    costs = bills(filters.environments, period, all_prices(), filters.today, {"bucket": segment(cuts)}, cuts)
+    tomorrow = filters.today + timedelta(days=1)
+    stretches = by_stretch(filters.environments, starts, tomorrow, all_prices(), filters.today)
     return [
         Bucket(
             start,
@@ -103,8 +99,7 @@ def buckets(filters: Filters, by: str, count: int) -> list[Bucket]:
             f"{start:%B %Y}" if by == "month" else f"Week of {start:%-d %B %Y}",
             until > filters.today,
             *counts[number],
-            sums.get((number,), dict.fromkeys(SUMS, 0)),
-            costs.get((number,), Bill()),
+            *stretches[number],
         )
         for number, (start, until) in enumerate(pairwise([*starts, _after(by)(starts[-1])]))
     ]
