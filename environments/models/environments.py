@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments import spec as template_spec
@@ -33,12 +34,13 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             return self.none()
         if user.is_platform_admin:
             return self
-        member = Member.objects.filter(environment=models.OuterRef("pk"), email__iexact=user.email, wanted=True)
+        # By the index on the address in lower case, once: not by a look at every environment's members.
+        member = Member.objects.alias(address=Lower("email")).filter(address=user.email.lower(), wanted=True)
         return self.filter(
             models.Q(owner=user)
             | models.Q(team__in=user.teams.all())
             | models.Q(team__in=user.managed_teams.all())
-            | models.Exists(member)
+            | models.Q(pk__in=member.order_by().values("environment"))
         )
 
     def editable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
@@ -249,6 +251,7 @@ class Member(models.Model):
     class Meta:
         ordering = ("added_at", "id")
         constraints = (models.UniqueConstraint(fields=["environment", "email"], name="one_member_per_email"),)
+        indexes = (models.Index(Lower("email"), name="member_address"),)
 
     def __str__(self) -> str:
         return self.email

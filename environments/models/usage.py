@@ -25,7 +25,9 @@ class Usage(models.Model):
     for the rest. What was not observed is in no sum: a gap stays a gap.
     """
 
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="usage_spans")
+    environment = models.ForeignKey(
+        Environment, on_delete=models.CASCADE, related_name="usage_spans", db_index=False
+    )  # the constraint's index begins with it
     span = models.CharField(max_length=4, choices=Span)
     start = models.DateTimeField()
     seconds = models.PositiveIntegerField(help_text="How much of the span was observed.")
@@ -51,7 +53,9 @@ class Consumption(models.Model):
         WEEK = "week", "Week"
         MONTH = "month", "Month"
 
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="consumption")
+    environment = models.ForeignKey(
+        Environment, on_delete=models.CASCADE, related_name="consumption", db_index=False
+    )  # the constraint's index begins with it
     span = models.CharField(max_length=5, choices=Span)
     start = models.DateField()
     seconds = models.BigIntegerField(help_text="How much of the span was observed.")
