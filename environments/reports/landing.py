@@ -49,9 +49,7 @@ def build(filters: Filters) -> Landing:
     return Landing(
         figures=_figures(filters, now, before, bill.amount(), bill_before.amount()),
         concerns=[concern for concern in _concerns(filters) if concern.count],
-        charts=[trends.use_chart(shown), trends.cost_chart(shown)]
-        if any(each.sums["seconds"] for each in shown)
-        else [],
+        charts=trends.charts(shown) if any(each.sums["seconds"] for each in shown) else [],
         has_figures=bool(now["seconds"]),
     )
 

@@ -80,10 +80,15 @@ def build(filters: Filters) -> Report:
     shown = found[1:]
     return Report(
         figures=_figures(found),
-        charts=[use_chart(shown), cost_chart(shown)] if any(bucket.there for bucket in shown) else [],
+        charts=charts(shown) if any(bucket.there for bucket in shown) else [],
         tables=[_table(shown), _comparison(found)],
         explanation=EXPLANATION,
     )
+
+
+def charts(shown: Sequence[Bucket]) -> list[Chart]:
+    """What was reserved and used, and what it cost, where anything had a price."""
+    return [use_chart(shown), *([cost_chart(shown)] if any(bucket.cost for bucket in shown) else [])]
 
 
 def buckets(filters: Filters, by: str, count: int) -> list[Bucket]:
