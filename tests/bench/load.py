@@ -42,22 +42,24 @@ def measure(folder: Path, environments: int = ENVIRONMENTS) -> dict[str, Any]:
         company = load_company.found(cluster, PEOPLE)
         shape = stack.enter_context(load_stack.Stack(folder))
         shape.processes["redis"] = redis.process
+        postgres = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        pids = shape.pids({"postgres": postgres} | cluster.pids)
         report = {"environments": environments, "cluster": cluster.name}
-        report |= _requested_at_once(company, shape, cluster, environments)
+        report |= _requested_at_once(company, shape.url, pids, environments)
         report["bare client"] = _bare(load_cluster, cluster, company, report)
         report["repair"] = load_repair.measure(company.cluster_row, cluster.admin)
     return report
 
 
-def _requested_at_once(company: Any, shape: Any, cluster: Any, environments: int) -> dict[str, Any]:
+def _requested_at_once(company: Any, url: str, pids: dict[str, int], environments: int) -> dict[str, Any]:
     from tests.bench import load_company, load_stack
 
-    start = time.monotonic()
-    with load_stack.Readers(shape.url, company.cookies) as readers:
-        submitted = load_company.submit(company, shape.url, environments, _CONNECTIONS)
+    start, before = time.monotonic(), load_stack.cpu(pids)
+    with load_stack.Readers(url, company.cookies) as readers:
+        submitted = load_company.submit(company, url, environments, _CONNECTIONS)
         _wait(environments, start)
         took = time.monotonic() - start
-        memory = shape.memory()
+        memory, after = load_stack.memory(pids), load_stack.cpu(pids)
     times = sorted(load_company.ready_after())
     return {
         "all submitted after s": round(submitted, 1),
@@ -67,6 +69,9 @@ def _requested_at_once(company: Any, shape: Any, cluster: Any, environments: int
         "submit to Ready p95 s": round(times[int(len(times) * 0.95)], 2),
         "readers meanwhile": readers.figures(),
         "memory MB": memory,
+        "CPU ms an environment": {
+            name: round((after[name] - before[name]) / environments * 1000, 1) for name in pids if after[name]
+        },
     }
 
 

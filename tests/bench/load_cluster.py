@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ class Place:
     portal_token: str
     admin_token: str
     admin: ClusterClient
+    pids: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,17 @@ def running() -> Iterator[Place]:
     """The real control plane, or a simulated cluster where its binaries are missing."""
     if controlplane.available():
         with SimulatedCluster() as cluster:
-            yield _place("simulated", cluster.url, "", cluster.portal_token, cluster.admin_token)
+            yield _place("simulated", cluster.url, "", cluster.portal_token, cluster.admin_token, [])
     else:
         with controlplane.ControlPlane() as plane:
             plane.apply_rbac()
             token = plane.portal_token(24 * 3600)
-            yield _place("real control plane", plane.url, plane.ca_pem, token, plane.admin_token)
+            yield _place("real control plane", plane.url, plane.ca_pem, token, plane.admin_token, plane.pids)
 
 
-def _place(name: str, server: str, authority: str, portal: str, admin: str) -> Place:
-    return Place(name, server, authority, portal, admin, ClusterClient(_Way(server, admin, authority)))
+def _place(name: str, server: str, authority: str, portal: str, admin: str, pids: list[int]) -> Place:
+    named = {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in pids}
+    return Place(name, server, authority, portal, admin, ClusterClient(_Way(server, admin, authority)), named)
 
 
 def apply_bare(place: Place, row: Cluster, count: int, connections: int) -> float:

@@ -49,9 +49,19 @@ class Stack:
             if name != "redis":
                 process.stop()
 
-    def memory(self) -> dict[str, int]:
-        """MB of each service with its children: proportional set sizes, so that shared pages count once."""
-        return {name: round(sum(map(_pss, _family(process.pid))) / 1024) for name, process in self.processes.items()}
+    def pids(self, others: dict[str, int]) -> dict[str, int]:
+        """The first process of each service, with those that were started elsewhere."""
+        return {name: process.pid for name, process in self.processes.items()} | others
+
+
+def memory(pids: dict[str, int]) -> dict[str, int]:
+    """MB of each service with its children: proportional set sizes, so that shared pages count once."""
+    return {name: round(sum(map(_pss, _family(pid))) / 1024) for name, pid in pids.items()}
+
+
+def cpu(pids: dict[str, int]) -> dict[str, float]:
+    """Seconds of processor time that each service has had, its living and ended children included."""
+    return {name: sum(map(_seconds, _family(pid))) for name, pid in pids.items()}
 
 
 class Readers:
@@ -104,6 +114,15 @@ def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     found = [int(each) for each in children.read_text().split()] if children.exists() else []
     return [pid, *(each for child in found for each in _family(child))]
+
+
+def _seconds(pid: int) -> float:
+    """Own time, and that of children that have ended (proc_pid_stat(5), fields 14 to 17)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _pss(pid: int) -> int:
