@@ -23,6 +23,7 @@ class Facts:
     """What is to be recorded besides the condition."""
 
     namespace_uid: str | None = None
+    is_new: bool = False  # the namespace was made by this run, for the first time: nothing of ours can be left over
     group_ids: dict[Role, str] = field(default_factory=dict)
     members: dict[int, MemberFacts] = field(default_factory=dict)
     applied: tuple[str, ...] | None = None  # the template's own objects, `Kind/name`

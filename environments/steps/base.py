@@ -66,6 +66,7 @@ class Context:
     directory: DirectoryClient
     naming: Naming
     namespace_uid: str = ""
+    is_new: bool = False  # made a moment ago, for the first time
     groups: tuple[GroupState, ...] = ()
     members: tuple[MemberState, ...] = ()
     applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
@@ -114,8 +115,10 @@ def prune(
 ) -> None:
     """Delete this environment's objects of a kind, in its own or the given namespace.
 
-    Those named in `keep` stay, and those of which `spare` says so.
+    Those named in `keep` stay, and those of which `spare` says so. Where the namespace is new there is nothing to find.
     """
+    if context.is_new:
+        return
     namespace, domain = namespace or context.desired.namespace, context.desired.label_domain
     selector = f"{manifests.environment_label(domain)}={context.desired.environment_id}"
     for live in context.cluster.list_objects(kind, namespace, labels=selector):
@@ -131,7 +134,8 @@ def merge(context: Context, facts: Facts) -> Context:
     members = tuple(_merged(member, facts.members.get(member.pk)) for member in context.members)
     uid = context.namespace_uid if facts.namespace_uid is None else facts.namespace_uid
     applied = context.applied if facts.applied is None else facts.applied
-    return replace(context, namespace_uid=uid, groups=groups, members=members, applied=applied)
+    is_new = context.is_new or facts.is_new
+    return replace(context, namespace_uid=uid, is_new=is_new, groups=groups, members=members, applied=applied)
 
 
 def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:

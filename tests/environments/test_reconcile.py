@@ -103,10 +103,15 @@ CALLS = [
     ("PATCH", "/limitranges/"),
     ("PATCH", "/networkpolicies/deny-all"),
     ("PATCH", "/networkpolicies/allow-dns"),
-    ("GET", "/networkpolicies$"),
     ("PATCH", "/rolebindings/"),
-    ("GET", "/rolebindings$"),
     ("POST", "/subjectaccessreviews$"),
+]
+#: What is asked only of a namespace that is not new: whether anything is left over.
+LATER_CALLS = [
+    ("GET", "/namespaces/[^/]+$"),
+    ("GET", "/networkpolicies$"),
+    ("GET", "/rolebindings$"),
+    ("GET", "/serviceaccounts$"),
 ]
 FAULTS = [
     {"status": 503},
@@ -127,6 +132,39 @@ def test_a_call_that_fails_before_or_after_its_work_leads_to_the_same_world(ask,
     assert environment.phase == Phase.READY
     assert names(world(environment)) == COMPLETE
     assert environment.conditions.exclude(status=Status.DONE).count() == 0
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.items())))
+@pytest.mark.parametrize(("method", "path"), LATER_CALLS)
+def test_a_later_look_survives_the_same(ask, world, simulated, method, path, fault):
+    environment = settle(ask())
+    planted = simulated.faults.add(method=method, path_regex=path, **fault)
+    actions.try_again(environment, environment.owner)
+    assert settle(environment).phase == Phase.READY
+    assert planted.seen == 1
+    assert names(world(environment)) == COMPLETE
+
+
+def test_a_new_namespace_is_not_searched_for_what_cannot_be_there(ask, admin, simulated):
+    lists = simulated.faults.add(
+        method="GET", path_regex="/(networkpolicies|rolebindings|serviceaccounts)$", status=500
+    )
+    assert settle(ask()).phase == Phase.READY
+    assert lists.seen == 0
+
+
+def test_a_namespace_that_a_dead_run_left_behind_is_searched(ask, admin):
+    """Its uid is not on record, so this looks like a first run; what that one made in it must not stay."""
+    environment = settle(ask())
+    left = {"name": "left-over", "namespace": environment.namespace}
+    labels = admin.get("Namespace", environment.namespace)["metadata"]["labels"]
+    kept = {name: value for name, value in labels.items() if "allotment" in name or "managed-by" in name}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": left | {"labels": kept}}
+    admin.create(policy | {"spec": {"podSelector": {}}})
+    Environment.objects.filter(pk=environment.pk).update(namespace_uid="")
+    actions.try_again(environment, environment.owner)
+    assert settle(environment).phase == Phase.READY
+    assert admin.get("NetworkPolicy", "left-over", environment.namespace) is None
 
 
 def test_what_failed_is_said_and_when_it_is_tried_again(ask, simulated):
