@@ -17,7 +17,7 @@ from tests.ports import answers, free_port
 
 WORKERS, CONCURRENCY = 1, 4
 _LINK = re.compile(r'href="(/environments/[a-z0-9-]+/)"')
-_PAUSE = 0.2  # seconds between two pages of the readers
+_PAUSE = 1.0  # seconds between two pages of a reader
 
 
 class Stack:
@@ -96,7 +96,7 @@ class Readers:
 
     def _read(self, number: int) -> None:
         with httpx.Client(base_url=self._url, timeout=60, cookies=self._cookies[number]) as client:
-            while not self._over.wait(_PAUSE):
+            while not self._over.is_set():
                 self._open(client, "catalog", "/")
                 page = self._open(client, "my environments", "/environments/")
                 if found := _LINK.search(page):
@@ -106,6 +106,7 @@ class Readers:
         start = time.monotonic()
         answer = client.get(path)
         self._times[name].append(time.monotonic() - start)
+        self._over.wait(_PAUSE)
         answer.raise_for_status()
         return answer.text
 
