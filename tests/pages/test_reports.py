@@ -26,7 +26,8 @@ ADDRESSES = [
     *(f"use/?by={by}" for by in ("team", "cost_centre", "template", "cluster", "owner", "environment")),
     *(f"cost/?by={by}" for by in ("team", "cost_centre", "template", "cluster", "owner", "environment")),
     *("overview/", "idle/?threshold=60", "attention/", "access/?by=person", "access/?by=environment"),
-    *("trends/?by=month", "trends/?by=week", "cost/?period=year&year=2026", "use/?period=7d", "cost/?period=custom&first=2026-10-30&last=2026-11-09"),
+    *("trends/?by=month", "trends/?by=week", "cost/?period=year&year=2026", "use/?period=7d"),
+    "cost/?period=custom&first=2026-10-30&last=2026-11-09",
 ]
 
 
