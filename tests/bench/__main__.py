@@ -1,50 +1,57 @@
-"""`make bench`: from submit to Ready, next to the same objects applied by kubectl in the same run.
+"""`make bench B=pages,peer`: measure, print tables, and write bench.json. Nothing fails for being slow.
 
-Figures depend on the machine; the ratios are what counts. Prints a table and writes bench.json.
+Sections that were not asked for keep their figures in bench.json. `python -m tests.bench.document` puts it into docs.
 """
 
 import json
 import os
-import statistics
+import subprocess
 import sys
 import tempfile
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-RUNS = 20
+from tests.bench import machine, tables
+
+SECTIONS = ("provisioning", "pages", "collecting", "peer", "load")
+REPORT = Path("bench.json")
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        os.environ["DATABASE_URL"] = f"sqlite:///{folder}/bench.sqlite3"
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-        os.environ["LOG_LEVEL"] = "ERROR"
-        import django
+    names = sys.argv[1].split(",") if len(sys.argv) > 1 and sys.argv[1] else list(SECTIONS)
+    unknown = sorted(set(names) - set(SECTIONS))
+    if unknown:
+        sys.exit(f"There is no section {', '.join(unknown)}. There are {', '.join(SECTIONS)}.")
+    report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
+    report = {"sections": report.get("sections", {})} | {"machine": machine.facts()}
+    failed = []
+    for name in names:
+        section = _section(name)
+        if section is None:
+            failed.append(name)
+            continue
+        report["sections"][name] = section
+        REPORT.write_text(json.dumps(report, indent=1) + "\n")
+        sys.stdout.write("\n".join(["", f"## {name}", "", *tables.section(name, report), ""]) + "\n")
+    if failed:
+        sys.exit(f"Could not be measured: {', '.join(failed)}.")
 
-        django.setup()
-        from tests.bench import provisioning
 
-        rows = provisioning.measure(Path(folder), RUNS)
-    report = {name: _figures(times) for name, times in rows.items()}
-    _table(report)
-    Path("bench.json").write_text(json.dumps(report, indent=1) + "\n")
-
-
-def _figures(times: list[float]) -> dict[str, float]:
-    """Milliseconds: the median, the fastest and the slowest."""
+def _section(name: str) -> dict[str, object] | None:
+    """A section's result with its circumstances; None where it failed (it has said why)."""
+    load, start = os.getloadavg()[0], time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.json"
+        if subprocess.run([sys.executable, "-m", "tests.bench.section", name, str(out)], check=False).returncode:
+            return None
+        result = json.loads(out.read_text())
     return {
-        "median_ms": round(statistics.median(times) * 1000, 1),
-        "min_ms": round(min(times) * 1000, 1),
-        "max_ms": round(max(times) * 1000, 1),
-        "runs": len(times),
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "load_before": round(load, 1),
+        "took_s": round(time.monotonic() - start),
+        "result": result,
     }
-
-
-def _table(report: dict[str, dict[str, float]]) -> None:
-    baseline = next(iter(report.values()))["median_ms"]
-    sys.stdout.write(f"{'':44}{'median':>10}{'min':>10}{'max':>10}{'ratio':>8}\n")
-    for name, row in report.items():
-        cells = "".join(f"{row[key]:>8.1f}ms" for key in ("median_ms", "min_ms", "max_ms"))
-        sys.stdout.write(f"{name:44}{cells}{row['median_ms'] / baseline:>8.2f}\n")
 
 
 if __name__ == "__main__":

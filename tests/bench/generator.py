@@ -19,20 +19,27 @@ def generate(environments: int = 10_000, days: int = 365, seed: int = 1, now: da
 
     A quarter more were deleted within that time. Raises ValueError where there are environments already.
     """
-    from django.utils import timezone
-
     from environments.models import Environment
-    from tests.bench import bulk, company, grants, population, year
+    from tests.bench import bulk
 
     if Environment.objects.exists():
         raise ValueError("There are environments in this database already.")
-    random, moment = Random(seed), now or timezone.now()
     with bulk.transaction_of_its_own():
-        firm = company.found(random, days, developers=environments // _EACH + 2 * company.TEAMS)
-        rhythm = grants.Rhythm(random)
-        accounts = population.populate(random, firm, rhythm, environments, days, moment)
-        year.Writer(rhythm, accounts, moment).write(days)
+        fill(environments, days, seed, now)
     bulk.settle()
+
+
+def fill(environments: int, days: int, seed: int = 1, now: datetime | None = None) -> None:
+    """The same in the caller's transaction."""
+    from django.utils import timezone
+
+    from tests.bench import company, grants, population, year
+
+    random, moment = Random(seed), now or timezone.now()
+    firm = company.found(random, days, developers=environments // _EACH + 2 * company.TEAMS)
+    rhythm = grants.Rhythm(random)
+    accounts = population.populate(random, firm, rhythm, environments, days, moment)
+    year.Writer(rhythm, accounts, moment).write(days)
 
 
 def main() -> None:
