@@ -15,12 +15,12 @@ APPLIED = "?fieldManager=allotment&force=true"
 ANSWERS = [
     (("GET", "/api/v1/namespaces/none", None, ""), (404, "NotFound", 'namespaces "none" not found')),
     (
-        ("GET", "/api/v1/namespaces/default/resourcequotas/none", None, ""),
-        (404, "NotFound", 'resourcequotas "none" not found'),
+        ("GET", "/api/v1/namespaces/default/serviceaccounts/none", None, ""),
+        (404, "NotFound", 'serviceaccounts "none" not found'),
     ),
     (
-        ("GET", "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies/none", None, ""),
-        (404, "NotFound", 'networkpolicies.networking.k8s.io "none" not found'),
+        ("GET", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings/none", None, ""),
+        (404, "NotFound", 'rolebindings.rbac.authorization.k8s.io "none" not found'),
     ),
     (
         ("GET", "/api/v1/colours", None, ""),

@@ -129,7 +129,7 @@ def test_the_list_follows_typing_and_going_back_restores_it(site, make_environme
         make_environment(name=name)
     site.keep("/environments/")
     # The form sends all its fields; the address bar gets those that are in use.
-    site.answer("/environments/?q=cana&phase=&template=&cluster=", site.keep("/environments/?q=cana", part=True))
+    site.answer("/environments/?q=cana&phase=&template=&cluster=&sort=", site.keep("/environments/?q=cana", part=True))
     site.keep("/environments/?q=cana")
     site.answer("/elsewhere/", HttpResponse("<h1>Elsewhere</h1>"), part=False)
     page = site.open("/environments/")
@@ -171,7 +171,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
     site.keep(path)
     page = site.open(path)
     reached = []
-    for _ in range(12):
+    while reached[-1:] != ["steps-summary"] and len(reached) < 40:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
     assert reached[0] == "Skip to the content"
