@@ -10,7 +10,7 @@ from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from environments import destinations
 from environments.errors import PermanentError
-from environments.models.fields import readable
+from environments.stored_secrets import readable
 
 POOL = 16  # connections kept to one API server
 MAX_KUBECONFIG = 256 * 1024  # characters

@@ -13,7 +13,7 @@ from environments.directory.scim import ScimClient
 from environments.directory.transport import Connection
 from environments.errors import PermanentError
 from environments.models.directories import Kind
-from environments.models.fields import readable
+from environments.stored_secrets import readable
 
 __all__ = ["DirectoryClient", "DirectoryRow", "GroupKey", "Person", "check_realm", "connect"]
 

@@ -1,10 +1,10 @@
-"""A model field for secrets, and what becomes of them when the keys that encrypt them change."""
+"""A model field for secrets."""
 
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken
 
-from environments.errors import PermanentError
+from environments.stored_secrets import UnreadableSecret
 
 if TYPE_CHECKING:
     from django.db.models import TextField
@@ -12,12 +12,6 @@ if TYPE_CHECKING:
     EncryptedTextField = TextField[str, str]  # the library has no types of its own
 else:
     from encrypted_fields.fields import EncryptedTextField
-
-
-class UnreadableSecret(str):
-    """What is stored where none of the keys decrypts it. It is kept as it is: the right key may come back."""
-
-    __slots__ = ()
 
 
 class SecretField(EncryptedTextField):
@@ -37,14 +31,3 @@ class SecretField(EncryptedTextField):
         if isinstance(value, UnreadableSecret):
             return str(value)
         return super().get_prep_value(value) or ""
-
-
-def readable(secret: str) -> str:
-    """A secret that may be sent. Raises PermanentError where none of the keys decrypts it."""
-    if isinstance(secret, UnreadableSecret):
-        raise PermanentError(
-            "The stored credential cannot be decrypted: SECRET_KEY or SALT_KEY is not the one it was stored with. "
-            "A platform admin has to bring the former key back (SECRET_KEY_FALLBACKS), or enter the credential again.",
-            reason="UnreadableSecret",
-        )
-    return secret

@@ -9,7 +9,8 @@ from django.db import connection
 from environments import cluster, directory
 from environments.errors import PermanentError
 from environments.models import Cluster, Directory
-from environments.models.fields import SecretField, UnreadableSecret
+from environments.models.fields import SecretField
+from environments.stored_secrets import UnreadableSecret
 from tests.portal.local_people import SECRET, with_app
 
 OLD, NEW = "o" * 60, "n" * 60
