@@ -32,6 +32,8 @@ def queue() -> Iterator[None]:
         yield
     finally:
         beat.stop()
+        # What has not begun is asked for again by the next run's sweep: nobody waits for it now.
+        worker.pool.executor.shutdown(wait=False, cancel_futures=True)
         worker.stop(in_sighandler=False)
 
 

