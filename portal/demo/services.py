@@ -20,7 +20,7 @@ _WEB_THREADS = 8
 def queue() -> Iterator[None]:
     """A Celery worker and its beat for as long as the block lasts."""
     app.autodiscover_tasks(force=True)
-    worker = WorkController(
+    worker: Any = WorkController(
         app=app, pool_cls="threads", concurrency=_WORKER_THREADS, without_gossip=True, without_mingle=True,
         without_heartbeat=True, loglevel="WARNING",
     )  # fmt: skip
