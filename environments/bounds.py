@@ -64,9 +64,10 @@ def patience(timeout: float | None) -> float | None:
     budget = _budget.get()
     if budget is None:
         return timeout
-    if budget.seconds_left <= 0:
+    left = budget.seconds_left  # read once: it runs on
+    if left <= 0:
         raise TimeoutError("timed out")
-    return budget.seconds_left if timeout is None else min(timeout, budget.seconds_left)
+    return left if timeout is None else min(timeout, left)
 
 
 def took(count: int) -> None:

@@ -63,7 +63,7 @@ def test_quota_figures_move_while_workloads_run(visit):
     page = visit("dana")
     page.goto("/environments/?q=checkout+refunds")
     page.get_by_role("link", name="checkout refunds").click()
-    expect(page.get_by_text("CPU requested")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("CPU requested", exact=True)).to_be_visible(timeout=20_000)
     used = page.locator("li, tr").filter(has_text="CPU requested").first.inner_text()
     assert re.search(r"[\d.]+ (core|cores)? ?of [\d.]+ core", used), used
 

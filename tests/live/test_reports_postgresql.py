@@ -15,7 +15,7 @@ PATIENCE = 900  # seconds
 @pytest.mark.timeout(PATIENCE)
 def test_reports_say_the_same_on_postgresql(postgres):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", *SUITES],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", "--reuse-db", *SUITES],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": postgres},
         capture_output=True,
