@@ -3,10 +3,13 @@
 import argparse
 import os
 import sys
+import threading
 from pathlib import Path
 
 from portal.demo.options import Options
 from portal.demo.stack import Stack
+
+_PATIENCE = 15.0  # seconds to end everything in order
 
 
 def main() -> int:
@@ -29,9 +32,16 @@ def main() -> int:
         sys.stderr.write(f"The demo could not start: {error}\n")
         return 1
     finally:
+        last = threading.Timer(_PATIENCE, os._exit, (0,))
+        last.daemon = True
+        last.start()
         stack.stop()
+        last.cancel()
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # Python would wait for the threads of tasks that were cut off

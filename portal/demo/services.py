@@ -14,6 +14,7 @@ from portal.wsgi import application
 
 _WORKER_THREADS = 4
 _WEB_THREADS = 8
+_GRACE = 8.0  # seconds for tasks under way to end; what is cut off is done again by the next run
 
 
 @contextmanager
@@ -34,7 +35,9 @@ def queue() -> Iterator[None]:
         beat.stop()
         # What has not begun is asked for again by the next run's sweep: nobody waits for it now.
         worker.pool.executor.shutdown(wait=False, cancel_futures=True)
-        worker.stop(in_sighandler=False)
+        ending = threading.Thread(target=worker.stop, kwargs={"in_sighandler": False}, name="ending", daemon=True)
+        ending.start()
+        ending.join(_GRACE)
 
 
 @contextmanager
