@@ -24,18 +24,11 @@ class Account:
     certificate_authority: str = ""
 
 
-@pytest.fixture(scope="session")
-def running_cluster():
+@pytest.fixture
+def simulated():
+    """A simulated cluster of the test's own: what others left behind would be in its lists."""
     with SimulatedCluster(termination_delay=0.05) as cluster:
         yield cluster
-
-
-@pytest.fixture
-def simulated(running_cluster):
-    """The simulated cluster, without faults before and after the test."""
-    running_cluster.faults.clear()
-    yield running_cluster
-    running_cluster.faults.clear()
 
 
 @pytest.fixture

@@ -39,7 +39,6 @@ from tests.environments.conftest import (  # noqa: F401 (fixtures)
     namespace_template,
     people,
     place,
-    running_cluster,
     simulated,
 )
 from tests.environments.test_access_matrix import address, cast, routes  # noqa: F401 (a fixture)

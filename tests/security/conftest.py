@@ -7,7 +7,6 @@ from tests.environments.conftest import (  # noqa: F401 (fixtures)
     namespace_template,
     people,
     place,
-    running_cluster,
     simulated,
     world,
 )
