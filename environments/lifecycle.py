@@ -87,8 +87,8 @@ def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
     )
 
 
-def have_checked(environment_id: uuid.UUID | str) -> None:
-    """Owe one more run, after that of whoever took over: what was carried out too late is found then."""
+def owe(environment_id: uuid.UUID | str) -> None:
+    """Owe an environment one more run, after that of whoever may be at work on it now."""
     Environment.objects.filter(pk=environment_id).update(generation=F("generation") + 1)
 
 

@@ -42,7 +42,7 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
         except LeaseLostError:
             logger.warning("environment %s: another worker took over", environment_id)
             outcomes.append("LeaseLost")
-            lifecycle.have_checked(environment_id)
+            lifecycle.owe(environment_id)  # what this run carried out too late is found then
             return None
         except SupersededError:
             lifecycle.release(lease, next_reconcile_at=timezone.now())

@@ -10,11 +10,10 @@ from datetime import timedelta
 
 from celery import Task, shared_task
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import departures, lifetimes, notices, observe, summaries, usage
+from environments import departures, lifecycle, lifetimes, notices, observe, summaries, usage
 from environments.models import Environment, Event
 from environments.reconcile import reconcile as reconcile_now
 
@@ -129,7 +128,7 @@ def enqueue_after_commit(environment_id: uuid.UUID) -> None:
 
 def ask_for_work(environment_id: uuid.UUID) -> None:
     """Owe an environment a reconcile, and hurry it up after the commit. For inside a transaction."""
-    Environment.objects.filter(pk=environment_id).update(generation=F("generation") + 1)
+    lifecycle.owe(environment_id)
     enqueue_after_commit(environment_id)
 
 

@@ -17,10 +17,9 @@ def ensure(context: Context) -> Outcome:
     wanted = manifests.namespace(context.desired)
     # The first try creates before it looks: server-side apply would adopt a namespace that somebody else made.
     live = _live(context) if context.namespace_uid else None
-    created = None
+    is_new = False
     if live is None:
-        live = created = _create(context, wanted)
-        live = live or _live(context) or context.cluster.create(wanted)
+        live, is_new = _create(context, wanted)
     if not _is_ours(context, live):
         raise PermanentError(
             f"A namespace named {context.desired.namespace} exists and is not this environment's. Nothing in it "
@@ -30,7 +29,6 @@ def ensure(context: Context) -> Outcome:
     if live["metadata"].get("deletionTimestamp"):
         return Outcome("Somebody is deleting the namespace; it is made again once it is gone.", "Terminating", wait=5)
     live = context.cluster.apply(wanted)
-    is_new = created is not None and not context.namespace_uid
     return Outcome(context.desired.namespace, facts=Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new))
 
 
@@ -51,12 +49,12 @@ def _live(context: Context) -> Manifest | None:
     return context.cluster.get("Namespace", context.desired.namespace)
 
 
-def _create(context: Context, wanted: Manifest) -> Manifest | None:
-    """The new namespace, None where the name is taken."""
+def _create(context: Context, wanted: Manifest) -> tuple[Manifest, bool]:
+    """The namespace, or whoever's has the name, and whether it is new: made now, and for the first time."""
     try:
-        return context.cluster.create(wanted)
+        return context.cluster.create(wanted), not context.namespace_uid
     except AlreadyExistsError:
-        return None
+        return _live(context) or context.cluster.create(wanted), False
 
 
 def _is_ours(context: Context, live: Manifest) -> bool:
