@@ -21,7 +21,20 @@ def main() -> int:
     parser.add_argument("--control-plane", action="store_true", help="start a real control plane on loopback")
     arguments = parser.parse_args()
     options = Options(arguments.port, arguments.data.resolve(), arguments.kubeconfig, arguments.control_plane)
-    stack = Stack(options)
+    stack, code = Stack(options), 1
+    try:
+        code = _run(stack)
+    finally:
+        last = threading.Timer(_PATIENCE, os._exit, (code,))
+        last.daemon = True
+        last.start()
+        stack.stop()
+        last.cancel()
+    return code
+
+
+def _run(stack: Stack) -> int:
+    """Start the demo and wait for its end. Returns the exit code."""
     try:
         stack.start()
         stack.say_hello()
@@ -31,12 +44,6 @@ def main() -> int:
     except (RuntimeError, OSError) as error:
         sys.stderr.write(f"The demo could not start: {error}\n")
         return 1
-    finally:
-        last = threading.Timer(_PATIENCE, os._exit, (0,))
-        last.daemon = True
-        last.start()
-        stack.stop()
-        last.cancel()
     return 0
 
 
