@@ -133,7 +133,7 @@ def _orphaned_rows(now: datetime) -> Any:
 def _ending_rows(now: datetime) -> Any:
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for row in some:
-            yield (*_which(row), row.ends_at, max(0, (row.ends_at - now).days), row.owner.email)
+            yield (*_which(row), row.ends_at, max(0, round((row.ends_at - now) / timedelta(days=1))), row.owner.email)
 
     return make
 

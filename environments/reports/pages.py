@@ -140,4 +140,5 @@ def _totals(table: Table, row: Row, currency: str) -> list[CellText]:
 
 def _cell(column: Column, cell: Cell, currency: str) -> CellText:
     link = cell if isinstance(cell, Link) else Link("", "")
-    return CellText(on_page(column, cell, currency), column.title, column.is_number, cell is None, link.href, link.sub)
+    label = f"{column.title}, {column.unit}" if column.unit else column.title  # on a phone there is no heading
+    return CellText(on_page(column, cell, currency), label, column.is_number, cell is None, link.href, link.sub)
