@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
-from environments.charts.parts import HEIGHT, Tick, Units
+from environments.charts.parts import HEIGHT, KEPT, Tick, Units
 
 WIDE = 1000  # a path's width
 _STEPS = 4  # at most so many lines above zero
@@ -22,14 +23,22 @@ class Scale:
     width: int = WIDE
     height: int = HEIGHT
 
-    def x(self, moment: datetime) -> float:
-        """How far from the left; what is outside of the period is at its edge."""
-        share = (moment - self.begin) / (self.end - self.begin)
-        return self.width * min(1.0, max(0.0, share))
+    def across(self, begin: datetime, end: datetime) -> tuple[float, float, float]:
+        """Where a span begins, has its middle and ends, from the left; what is outside of the period is at an edge."""
+        left, middle, right = _shares(begin, end, self.begin, self.end)
+        return self.width * left, self.width * middle, self.width * right
 
     def y(self, value: Decimal) -> float:
         """How far from the top, in pixels."""
         return down(value, self.most, self.height)
+
+
+@lru_cache(maxsize=KEPT)
+def _shares(begin: datetime, end: datetime, first: datetime, last: datetime) -> tuple[float, float, float]:
+    """Where a span's begin, middle and end are between two moments, from 0 to 1."""
+    moments = (begin, begin + (end - begin) / 2, end)
+    left, middle, right = (min(1.0, max(0.0, (moment - first) / (last - first))) for moment in moments)
+    return left, middle, right
 
 
 def down(value: Decimal, most: Decimal, height: int = HEIGHT) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 #: `area`: a line with its area; `line`; `peak`: a thin line; `limit`: a dashed line; `soft`: a pale column or bar.
 Look = Literal["area", "line", "peak", "limit", "soft"]
@@ -13,6 +13,8 @@ HEIGHT = 160  # pixels of the drawing; above it is room for half a word, below i
 ROOM_ABOVE, ROOM_BELOW = 8, 22
 
 NO_FIGURES = "no figures"
+
+KEPT = 2048  # spans whose words and places are remembered: every line of every chart on a page has the same ones
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,7 @@ class Units:
     is_whole: bool = False  # things: no line between one and two
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A figure for a span of time, its end excluded."""
 
     begin: datetime
@@ -47,8 +48,7 @@ class Series:
         return max((reading.value for reading in self.readings), default=Decimal(0))
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(NamedTuple):
     """A line across the drawing with its label: `at` is pixels from the top, or percent from the left."""
 
     at: str
@@ -63,8 +63,7 @@ class Path:
     d: str
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column, or the strip of a span that tells its figures: percent across, pixels down."""
 
     x: str

@@ -1,6 +1,6 @@
 """Quota figures as integers: thousandths of a core for CPU, whole units (bytes, objects) for the rest."""
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING
 from functools import lru_cache
 
 from environments import quantities
@@ -9,6 +9,7 @@ Figures = dict[str, list[str]]  # resource -> [used, hard], as quantities
 Amounts = dict[str, tuple[int, int]]  # resource -> used, hard, in stored units
 
 
+@lru_cache(maxsize=4096)
 def scale(resource: str) -> int:
     """How many of the stored units make one of the resource's own: a core, a byte, an object."""
     return 1000 if quantities.is_cpu(resource) else 1
@@ -26,13 +27,3 @@ def amount(resource: str, quantity: str) -> int:
 def amounts(figures: Figures) -> Amounts:
     """Newest figures in stored units."""
     return {resource: (amount(resource, used), amount(resource, hard)) for resource, (used, hard) in figures.items()}
-
-
-def average(resource: str, total: int, seconds: int) -> Decimal:
-    """The mean in the resource's own unit, of a sum of amount × seconds over so many seconds."""
-    return Decimal(total) / (seconds * scale(resource))
-
-
-def own_unit(resource: str, stored: int) -> Decimal:
-    """A stored amount in the resource's own unit."""
-    return Decimal(stored) / scale(resource)

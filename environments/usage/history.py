@@ -1,9 +1,9 @@
 """One environment's usage over a while, for a chart and the table behind it."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.utils import timezone
 
@@ -16,8 +16,7 @@ from environments.usage.clock import day_of, hour_of
 MOST_HOURS = 7 * 24
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One hour or day of one resource, in its own unit: cores, bytes, a number of objects.
 
     `average` and `hard` are means over the `seconds` that were observed; a span not observed at all has no point.
@@ -42,8 +41,8 @@ def history(
     rows = Usage.objects.filter(environment=environment, span=span, start__gte=since, seconds__gt=0).order_by("start")
     found: dict[str, list[Point]] = defaultdict(list)
     for start, seconds, figures in rows.values_list("start", "seconds", "figures"):
-        for resource, row in figures.items():
-            found[resource].append(_point(resource, start, seconds, *row))
+        for resource, (used, peak, hard) in figures.items():
+            found[resource].append(_point(amounts.scale(resource), start, seconds, used, peak, hard))
     return dict(found)
 
 
@@ -55,11 +54,7 @@ def window(*, hours: int = 0, days: int = 0, now: datetime | None = None) -> tup
     return Span.DAY, day_of(moment) - timedelta(days=-(-count // 24) - 1)
 
 
-def _point(resource: str, start: datetime, seconds: int, used: int, peak: int, hard: int) -> Point:
-    return Point(
-        start,
-        seconds,
-        amounts.average(resource, used, seconds),
-        amounts.own_unit(resource, peak),
-        amounts.average(resource, hard, seconds),
-    )
+def _point(scale: int, start: datetime, seconds: int, used: int, peak: int, hard: int) -> Point:
+    """From sums over the seconds, and a peak, in stored units, of which `scale` make one of the resource's own."""
+    whole = seconds * scale
+    return Point(start, seconds, Decimal(used) / whole, Decimal(peak) / scale, Decimal(hard) / whole)
