@@ -13,13 +13,17 @@ from environments.manifests import Desired
 from environments.models import Cluster, Environment, Group, Member
 from environments.network_policies import Neighbours
 from environments.phases import Role
+from environments.spec import TemplateSpec
 from environments.steps import binding
 from environments.steps.base import Context, GroupState, MemberState, Naming
 
 UNREADABLE = (
     "The content of its template was written for another version of the portal and cannot be read by this one. "
-    "A platform admin has to publish the template anew; then the environment can be moved to that version."
+    "A platform admin has to publish the template anew; then the environment can be moved to that version. "
+    "It can also be deleted as it is."
 )
+#: Of what is removed: its name and whose it is are on its row, and nobody asks what is in it.
+_NOTHING = TemplateSpec.model_construct()
 
 
 def desired(environment: Environment) -> Desired:
@@ -30,6 +34,10 @@ def desired(environment: Environment) -> Desired:
     spec = environment.readable_spec
     if spec is None:
         raise PermanentError(UNREADABLE, reason="TemplateUnreadable")
+    return _facts(environment, spec)
+
+
+def _facts(environment: Environment, spec: TemplateSpec) -> Desired:
     return Desired(
         environment_id=str(environment.pk),
         name=environment.name,
@@ -64,9 +72,12 @@ def naming(row: Cluster) -> Naming:
 
 
 def context(environment: Environment) -> Context:
-    """Everything that the steps may know. Raises PermanentError where a connection cannot be set up."""
+    """Everything that the steps may know. For a removal the template's content is not needed, nor read.
+
+    Raises PermanentError where a connection cannot be set up, or a content that is needed cannot be read.
+    """
     return Context(
-        desired=desired(environment),
+        desired=desired(environment) if environment.wanted else _facts(environment, _NOTHING),
         cluster=cluster.connect(environment.cluster),
         directory=directory.connect(environment.directory),
         naming=naming(environment.cluster),

@@ -25,4 +25,6 @@ class UnreadableSpecMiddleware:
         unreadable = isinstance(error, PermanentError) and error.message == UNREADABLE
         if not unreadable and not isinstance(error, InvalidSpecError):
             return None
-        return render(request, "environments/unreadable.html", status=409)
+        match = request.resolver_match
+        context = {"namespace": match.kwargs.get("namespace") if match else None}
+        return render(request, "environments/unreadable.html", context, status=409)

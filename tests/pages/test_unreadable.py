@@ -81,6 +81,8 @@ def test_the_page_of_its_objects_is_a_sentence(client, dana, stranded):
     client.force_login(dana)
     soup = read(client.get(f"/environments/{stranded.namespace}/objects/"), status=409)
     assert "cannot be read" in words(soup.h1)
+    assert "can delete the environment all the same" in words(soup.main)
+    assert one(soup, "main a.primary")["href"] == f"/environments/{stranded.namespace}/"
 
 
 def test_a_version_that_can_be_read_is_the_way_out(client, dana, stranded):
