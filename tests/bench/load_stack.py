@@ -12,8 +12,8 @@ from typing import Self
 
 import httpx
 
-from tests.faults.services import ROOT, Process, wait_until
 from tests.ports import answers, free_port
+from tests.services import ROOT, Process, wait_until
 
 WORKERS, CONCURRENCY = 1, 4
 _LINK = re.compile(r'href="(/environments/[a-z0-9-]+/)"')

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.faults import report
-from tests.faults.services import REDIS
+from tests.services import REDIS
 
 
 def main() -> None:

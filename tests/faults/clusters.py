@@ -11,7 +11,7 @@ from environments.cluster import ClusterClient
 from portal.demo import controlplane
 from portal.demo.controlplane import ControlPlane, Endpoint
 from portal.demo.simulated import SimulatedCluster
-from tests.faults.services import wait_until
+from tests.services import wait_until
 
 
 class RealCluster:

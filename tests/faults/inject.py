@@ -25,7 +25,8 @@ from tests.faults.asks import insist
 from tests.faults.clusters import RealCluster, SimulatedPlace
 from tests.faults.proxy import FaultProxy
 from tests.faults.schedule import Fault
-from tests.faults.services import Database, Process, Redis, Workers
+from tests.faults.supervisor import Workers
+from tests.services import PostgreSQL, Process, Redis
 
 
 class Injector:
@@ -36,7 +37,7 @@ class Injector:
         *,
         folder: Path,
         broker: Redis,
-        database: Database,
+        database: PostgreSQL,
         cluster: RealCluster | SimulatedPlace,
         workers: Workers,
         directory: Process | None,

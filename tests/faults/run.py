@@ -36,15 +36,15 @@ class Result:
 
 def main(arguments: dict[str, Any]) -> Result:
     """Carry out one run. `arguments`: seed, minutes, environments, simulated, directory, keep."""
-    from tests.faults import services
+    from tests.services import PostgreSQL, Redis
 
     with contextlib.ExitStack() as stack:
         folder = Path(arguments["keep"] or stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # PostgreSQL runs as another user
-        database = services.Database(folder / "postgres")
+        database = PostgreSQL(folder / "postgres")
         stack.callback(database.close)
-        broker = services.Redis(folder)
+        broker = Redis(folder)
         broker.start()
         stack.callback(broker.process.stop, 9)
         _environment(folder, database.url, broker.url)

