@@ -1,13 +1,16 @@
 """What the queue may and may not do to the rest: a broker that says nothing, a beat that never lives for a day."""
 
 import socket
+import time
 
 import pytest
 from celery import Celery
 from celery.schedules import crontab
 from django.conf import settings
+from django.db import connection
 from kombu.exceptions import OperationalError
 
+from portal import celery_app
 from portal import settings as portal_settings
 
 
@@ -37,3 +40,15 @@ def test_what_comes_seldom_comes_by_the_clock_however_often_beat_is_restarted(na
 @pytest.mark.parametrize("name", ["sweep", "observe", "stranded"])
 def test_what_comes_often_does_not_pile_up_while_the_workers_are_away(name):
     assert settings.CELERY_BEAT_SCHEDULE[name]["options"]["expires"] <= 300
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("age", "kept"), [(60, True), (-1, False)])
+def test_a_worker_keeps_its_connection_to_the_database_from_task_to_task_as_the_web_does(monkeypatch, age, kept):
+    closed: list[str] = []
+    connection.ensure_connection()
+    monkeypatch.setattr(connection, "close_at", time.monotonic() + age, raising=False)
+    monkeypatch.setattr(connection, "close", lambda: closed.append("closed"))
+    (fixup,) = celery_app._fixups
+    fixup.worker_fixup.on_task_postrun(celery_app.tasks["environments.sweep"])
+    assert (closed == []) is kept
