@@ -11,7 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import DateTimeField, F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from environments.facts import Facts, MemberFacts
@@ -54,30 +55,31 @@ def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
     return Lease(environment.pk, token, environment.generation, environment.wanted, clock.ahead())
 
 
-def record_attempt(lease: Lease, attempt: Attempt, *, next_try_at: datetime | None) -> None:
-    """Write one step's attempt and what it found. Raises LeaseLostError, SupersededError."""
+def record(lease: Lease, attempts: list[Attempt], conditions: list[Condition]) -> None:
+    """Write down what was tried and what was found, all at once, with the steps' conditions as they are now.
+
+    Raises LeaseLostError, SupersededError: then nothing is written.
+    """
     with transaction.atomic():
-        _renew(lease)
-        _record_condition(lease.environment_id, attempt, lease.told(next_try_at))
-        _record_facts(lease.environment_id, attempt.facts)
+        _renew(lease, **_found_out([attempt.facts for attempt in attempts]))
+        _record_conditions(conditions)
+        for attempt in attempts:
+            _record_facts(lease.environment_id, attempt.facts)
 
 
-def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> None:
+def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> bool:
     """Set the phase, say what is still owed, give the lease back; with the event of a change.
 
-    Raises LeaseLostError, SupersededError.
+    Returns whether more was asked for since the lease was taken. Raises LeaseLostError, SupersededError.
     """
-    now = timezone.now()
-    changes: dict[str, object] = {"phase": phase, "next_reconcile_at": lease.told(next_reconcile_at)}
-    first = {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase)
+    changes: dict[str, Any] = {"phase": phase, "next_reconcile_at": lease.told(next_reconcile_at)}
+    if first := {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase):
+        changes[first] = Coalesce(first, timezone.now(), output_field=DateTimeField())
     with transaction.atomic():
-        _renew(lease)
-        rows = Environment.objects.filter(pk=lease.environment_id)
-        rows.update(lease=None, lease_until=None, observed_generation=lease.generation, **changes)
-        if first:
-            rows.filter(**{first: None}).update(**{first: now})
+        _renew(lease, lease=None, lease_until=None, observed_generation=lease.generation, **changes)
         if event is not None:
             event.save()
+        return Environment.objects.filter(pk=lease.environment_id, generation__gt=lease.generation).exists()
 
 
 def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
@@ -92,10 +94,10 @@ def owe(environment_id: uuid.UUID | str) -> None:
     Environment.objects.filter(pk=environment_id).update(generation=F("generation") + 1)
 
 
-def _renew(lease: Lease) -> None:
-    """Hold on to the lease, and to the row until the transaction ends."""
+def _renew(lease: Lease, /, **changes: Any) -> None:
+    """Hold on to the lease (or change it), and to the row until the transaction ends."""
     mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
-    if not mine.filter(wanted=lease.wanted).update(lease_until=_until()):
+    if not mine.filter(wanted=lease.wanted).update(**{"lease_until": _until()} | changes):
         raise SupersededError if mine.exists() else LeaseLostError
 
 
@@ -103,25 +105,41 @@ def _until() -> Any:
     return clock.database_now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def _record_condition(environment_id: uuid.UUID, attempt: Attempt, next_try_at: datetime | None) -> None:
-    """One UPDATE for a step's row, without reading it: there are ten of these for every environment."""
-    unchanged = When(status=attempt.status, then=F("last_transition_at"))
-    Condition.objects.filter(environment_id=environment_id, type=attempt.step.type).update(
-        last_transition_at=Case(unchanged, default=timezone.now()),
+def condition_after(condition: Condition, attempt: Attempt, next_try_at: datetime | None) -> Condition:
+    """A step's condition as an attempt leaves it. `next_try_at` by the database's clock."""
+    is_same = condition.status == attempt.status
+    return Condition(
+        pk=condition.pk,
+        environment_id=condition.environment_id,
+        type=condition.type,
         status=attempt.status,
         reason=attempt.reason[:60],
         message=attempt.message[:500],
+        attempts=0 if attempt.status == Status.DONE else condition.attempts + 1,
         duration_ms=attempt.duration_ms,
-        attempts=0 if attempt.status == Status.DONE else F("attempts") + 1,
         next_try_at=next_try_at,
+        last_transition_at=condition.last_transition_at if is_same else timezone.now(),
     )
 
 
+_CHANGING = ("status", "reason", "message", "attempts", "duration_ms", "next_try_at", "last_transition_at")
+
+
+def _record_conditions(conditions: list[Condition]) -> None:
+    """One statement for all of them, which changes the rows that are there: Django's bulk_update takes ten times it."""
+    Condition.objects.bulk_create(conditions, update_conflicts=True, unique_fields=["id"], update_fields=_CHANGING)
+
+
+def _found_out(found: list[Facts]) -> dict[str, Any]:
+    """What the steps found out about the environment itself."""
+    changes: dict[str, Any] = {}
+    for facts in found:
+        changes |= {"namespace_uid": facts.namespace_uid} if facts.namespace_uid is not None else {}
+        changes |= {"applied_objects": list(facts.applied)} if facts.applied is not None else {}
+    return changes
+
+
 def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
-    if facts.namespace_uid is not None:
-        Environment.objects.filter(pk=environment_id).update(namespace_uid=facts.namespace_uid)
-    if facts.applied is not None:
-        Environment.objects.filter(pk=environment_id).update(applied_objects=list(facts.applied))
     for role, directory_id in facts.group_ids.items():
         Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
     for pk, found in facts.members.items():

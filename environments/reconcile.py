@@ -16,7 +16,7 @@ from django.utils import timezone
 from environments import desired, lifecycle, log_context, metrics, runner
 from environments.errors import ReconcileError
 from environments.lifecycle import Lease, LeaseLostError, SupersededError
-from environments.models import Environment, Event
+from environments.models import Condition, Environment, Event
 from environments.phases import Phase, Status
 from environments.runner import Attempt, Task
 from environments.steps import REMOVALS, STEPS, binding
@@ -43,7 +43,7 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
             logger.warning("environment %s: another worker took over", environment_id)
             outcomes.append("LeaseLost")
             lifecycle.owe(environment_id)  # what this run carried out too late is found then
-            return None
+            return 0.0
         except SupersededError:
             lifecycle.release(lease, next_reconcile_at=timezone.now())
             outcomes.append("Superseded")
@@ -87,14 +87,15 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
     )
     log_context.add(namespace=environment.namespace)
     steps = STEPS if environment.wanted else REMOVALS
-    tries = {condition.type: condition.attempts for condition in environment.conditions.all()}
-    recorder = _Recorder(lease, tries)
+    recorder = _Recorder(lease, list(environment.conditions.all()))
     attempts = _attempts(environment, steps, recorder)
     phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
     event = _event(environment, phase, attempts)
     next_at = recorder.next_at or _look_again_at(environment, phase)
-    lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
+    is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
     outcomes.append(phase.value)
+    if is_owed:
+        return 0.0
     return max(0.0, (next_at - timezone.now()).total_seconds()) if next_at else None
 
 
@@ -120,25 +121,34 @@ def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:
 class _Recorder:
     """Writes attempts down as they happen, and remembers the earliest next try."""
 
-    def __init__(self, lease: Lease, tries: dict[str, int]) -> None:
+    def __init__(self, lease: Lease, conditions: list[Condition]) -> None:
         self.next_at: datetime | None = None
-        self._lease, self._tries = lease, tries
+        self._lease = lease
+        self._conditions = {condition.type: condition for condition in conditions}
+        self._tries = {condition.type: condition.attempts for condition in conditions}
 
-    def __call__(self, attempt: Attempt) -> None:
-        metrics.tried(attempt.step.type, attempt.status.value, attempt.duration_ms)
-        next_at = self._next_try(attempt)
-        if next_at and (self.next_at is None or next_at < self.next_at):
-            self.next_at = next_at
-        if attempt.status != Status.DONE:
-            words = (self._lease.environment_id, attempt.step.type, attempt.status, attempt.reason, next_at)
-            said = {"step": attempt.step.type}
-            logger.info("environment %s, step %s: %s (%s), next try at %s", *words, extra={"fields": said})
-        lifecycle.record_attempt(self._lease, attempt, next_try_at=next_at)
+    def __call__(self, attempts: list[Attempt]) -> None:
+        next_tries = [self._next_try(attempt) for attempt in attempts]
+        for attempt, next_at in zip(attempts, next_tries, strict=True):
+            metrics.tried(attempt.step.type, attempt.status.value, attempt.duration_ms)
+            if attempt.status != Status.DONE:
+                words = (self._lease.environment_id, attempt.step.type, attempt.status, attempt.reason, next_at)
+                said = {"step": attempt.step.type}
+                logger.info("environment %s, step %s: %s (%s), next try at %s", *words, extra={"fields": said})
+        self.next_at = min((at for at in (self.next_at, *next_tries) if at), default=None)
+        self._write(attempts, next_tries)
 
     def withdrawn(self, attempt: Attempt) -> None:
         """Write down that somebody was taken out first. Where that failed, the step itself says so in its turn."""
         if attempt.status == Status.DONE:
-            lifecycle.record_attempt(self._lease, attempt, next_try_at=None)
+            self._write([attempt], [None])
+
+    def _write(self, attempts: list[Attempt], next_tries: list[datetime | None]) -> None:
+        for attempt, next_at in zip(attempts, next_tries, strict=True):
+            name = attempt.step.type
+            before = self._conditions.get(name) or Condition(environment_id=self._lease.environment_id, type=name)
+            self._conditions[name] = lifecycle.condition_after(before, attempt, self._lease.told(next_at))
+        lifecycle.record(self._lease, attempts, [self._conditions[attempt.step.type] for attempt in attempts])
 
     def _next_try(self, attempt: Attempt) -> datetime | None:
         if attempt.status == Status.WAITING:
@@ -154,7 +164,7 @@ def _attempts(environment: Environment, steps: tuple[Step, ...], record: _Record
         context = desired.context(environment)
     except ReconcileError as error:  # a credential that cannot be read holds up the first step
         attempt = Attempt(steps[0], Status.FAILED, error.reason, error.message, 0)
-        record(attempt)
+        record([attempt])
         return [attempt]
     if environment.wanted and binding.is_leaving(context):
         record.withdrawn(runner.attempt(Task(binding.STEP, binding.withdraw, frozenset()), context))

@@ -1,12 +1,13 @@
 """Runs steps in the order that their needs allow; those that need nothing of each other run at the same time.
 
-Nothing here knows the database: what happened is handed to `record`, in the calling thread, as it happens.
+Nothing here knows the database: what happened is handed to `record`, in the calling thread, as it happens. What happens
+within a blink is handed over together, so that it is written down together.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from environments import log_context
@@ -17,6 +18,7 @@ from environments.steps.base import Context, Outcome, Step, merge
 
 logger = logging.getLogger(__name__)
 
+_BLINK = 0.1  # seconds that what has ended waits for others of its wave
 _UNEXPECTED = "Something unexpected happened in the portal. It was logged, and is tried again."
 
 
@@ -56,10 +58,10 @@ def removing(steps: tuple[Step, ...]) -> list[Task]:
     return [Task(step, step.remove, frozenset(step.removed_after)) for step in steps if step.remove]
 
 
-def run(tasks: list[Task], context: Context, record: Callable[[Attempt], None], *, workers: int) -> list[Attempt]:
+def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], None], *, workers: int) -> list[Attempt]:
     """Try every task whose needs are done, until none is left; what failed holds up only what needs it.
 
-    `record` is called in this thread, once for each attempt; an exception of its own ends the run.
+    `record` is called in this thread, with each attempt once; an exception of its own ends the run.
     """
     attempts: list[Attempt] = []
     left, done = list(tasks), set[str]()
@@ -68,22 +70,25 @@ def run(tasks: list[Task], context: Context, record: Callable[[Attempt], None], 
             left = [task for task in left if task not in wave]
             for tried in _wave(pool, wave, context):
                 record(tried)
-                attempts.append(tried)
-                context = merge(context, tried.facts)
-                if tried.status == Status.DONE:
-                    done.add(tried.step.type)
+                attempts += tried
+                for each in tried:
+                    context = merge(context, each.facts)
+                done |= {each.step.type for each in tried if each.status == Status.DONE}
     return attempts
 
 
-def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[Attempt]:
-    futures: list[Future[Attempt]] = [
-        pool.submit(log_context.carried(attempt), task, context) for task in wave if not task.step.inline
-    ]
-    for task in wave:
-        if task.step.inline:
-            yield attempt(task, context)
-    for future in as_completed(futures):
-        yield future.result()
+def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[list[Attempt]]:
+    """What has ended, again and again until all has."""
+    running = [pool.submit(log_context.carried(attempt), task, context) for task in wave if not task.step.inline]
+    tried = [attempt(task, context) for task in wave if task.step.inline]
+    while tried or running:
+        if not tried:
+            wait(running, return_when=FIRST_COMPLETED)
+        ended, _ = wait(running, _BLINK)
+        tried += [future.result() for future in running if future in ended]
+        running = [future for future in running if future not in ended]
+        yield tried
+        tried = []
 
 
 def attempt(task: Task, context: Context) -> Attempt:

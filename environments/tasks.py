@@ -29,8 +29,6 @@ def reconcile(environment_id: str) -> None:
     delay = reconcile_now(environment_id)
     if delay is not None and delay < _SOON:
         enqueue(environment_id, delay=delay)
-    elif Environment.objects.owed().filter(pk=environment_id).exists():
-        enqueue(environment_id)  # something more was asked for meanwhile
 
 
 @shared_task(name="environments.sweep")

@@ -309,8 +309,9 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(ask):
     environment = ask()
     lease = lifecycle.take_lease(environment.pk)
     Environment.objects.filter(pk=environment.pk).update(lease=uuid.uuid4())
+    late = Attempt(NAMESPACE, Status.DONE, "Done", "late", 1)
     with pytest.raises(LeaseLostError):
-        lifecycle.record_attempt(lease, Attempt(NAMESPACE, Status.DONE, "Done", "late", 1), next_try_at=None)
+        lifecycle.record(lease, [late], [lifecycle.condition_after(environment.conditions.first(), late, None)])
     with pytest.raises(LeaseLostError):
         lifecycle.settle(lease, phase=Phase.READY, next_reconcile_at=None)
     environment.refresh_from_db()
@@ -321,14 +322,14 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(ask):
 @pytest.mark.parametrize("step", [step.type for step in STEPS])
 def test_a_worker_killed_after_any_step_is_completed_by_the_next(ask, world, monkeypatch, step):
     environment = ask()
-    record = lifecycle.record_attempt
+    record = lifecycle.record
 
-    def dying(lease, attempt, *, next_try_at):
-        if attempt.step.type == step:
+    def dying(lease, attempts, conditions):
+        if step in [attempt.step.type for attempt in attempts]:
             raise SystemExit  # the work is done, nothing of it is written down
-        record(lease, attempt, next_try_at=next_try_at)
+        record(lease, attempts, conditions)
 
-    monkeypatch.setattr(lifecycle, "record_attempt", dying)
+    monkeypatch.setattr(lifecycle, "record", dying)
     with pytest.raises(SystemExit):
         reconcile.reconcile(environment.pk)
     monkeypatch.undo()
@@ -341,15 +342,15 @@ def test_a_worker_killed_after_any_step_is_completed_by_the_next(ask, world, mon
 
 def test_what_is_asked_for_during_a_run_stays_owed(ask, monkeypatch):
     environment = ask()
-    record = lifecycle.record_attempt
+    record = lifecycle.record
 
-    def meddling(lease, attempt, *, next_try_at):
-        record(lease, attempt, next_try_at=next_try_at)
-        if attempt.step.type == "Access":
+    def meddling(lease, attempts, conditions):
+        record(lease, attempts, conditions)
+        if attempts[-1].step.type == "Access":
             actions.try_again(environment, environment.owner)
 
-    monkeypatch.setattr(lifecycle, "record_attempt", meddling)
-    reconcile.reconcile(environment.pk)
+    monkeypatch.setattr(lifecycle, "record", meddling)
+    assert reconcile.reconcile(environment.pk) == 0.0  # at once: what was asked for found the lease taken
     assert Environment.objects.owed().filter(pk=environment.pk).exists()
 
 

@@ -369,15 +369,15 @@ def test_what_a_killed_worker_made_is_known_to_the_version_that_removes_it(
             done.append(manifests.key(manifest))
         return apply(self, manifest, **options)
 
-    record = lifecycle.record_attempt
+    record = lifecycle.record
 
-    def forgetting(lease, attempt, *, next_try_at):
-        if attempt.step.type == "Objects" and attempt.status == Status.DONE:
+    def forgetting(lease, attempts, conditions):
+        if ("Objects", Status.DONE) in [(attempt.step.type, attempt.status) for attempt in attempts]:
             raise SystemExit
-        record(lease, attempt, next_try_at=next_try_at)
+        record(lease, attempts, conditions)
 
     monkeypatch.setattr(ClusterClient, "apply", dying)
-    monkeypatch.setattr(lifecycle, "record_attempt", forgetting)
+    monkeypatch.setattr(lifecycle, "record", forgetting)
     with pytest.raises(SystemExit):
         settle(environment)
     monkeypatch.undo()
