@@ -21,6 +21,7 @@ class Resource:
 
 
 _CORE, _RBAC, _NET = "/api/v1", "/apis/rbac.authorization.k8s.io/v1", "/apis/networking.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 RESOURCES = {
     "Namespace": Resource(_CORE, "namespaces", namespaced=False),
@@ -45,6 +46,8 @@ RESOURCES = {
     "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
     "Ingress": Resource(_NET, "ingresses"),
+    "ValidatingAdmissionPolicy": Resource(_ADMISSION, "validatingadmissionpolicies", namespaced=False),
+    "ValidatingAdmissionPolicyBinding": Resource(_ADMISSION, "validatingadmissionpolicybindings", namespaced=False),
 }
 
 

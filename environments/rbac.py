@@ -14,7 +14,7 @@ from environments.roles import MANIFESTS
 
 ACCOUNT, ACCOUNT_NAMESPACE = "portal", "allotment"
 
-_RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
+_RBAC, _NET, _ADMISSION = "rbac.authorization.k8s.io", "networking.k8s.io", "admissionregistration.k8s.io"
 _APPLIED = ("list", "create", "patch")  # server-side apply of a new object needs both of the latter
 _REMOVED = (*_APPLIED, "delete")
 _READ = ("get", *_REMOVED)
@@ -40,7 +40,8 @@ _LISTED = (
     ("ingresses", _NET),
 )
 
-#: Everything the portal asks a cluster for.
+#: Everything the portal asks a cluster for. Without reading the admission policies it works: environments.admission
+#: says so by itself where an older account may not.
 REQUIRED: tuple[Question, ...] = (
     *(Question(verb, resource, group) for resource, group, verbs in _MANAGED for verb in verbs),
     *(Question("bind", "clusterroles", _RBAC, name=name) for name in CLUSTER_ROLES.values()),
@@ -66,6 +67,11 @@ FORBIDDEN: tuple[Question, ...] = (
     *(Question(verb, "roles", _RBAC) for verb in ("update", "escalate")),
     *(Question(verb, "clusterroles", _RBAC) for verb in ("create", "update", "patch", "escalate")),
     *(Question(verb, "clusterrolebindings", _RBAC) for verb in ("create", "update", "patch", "delete")),
+    *(
+        Question(verb, f"validatingadmission{what}", _ADMISSION)
+        for what in ("policies", "policybindings")
+        for verb in ("list", "create", "update", "patch", "delete")
+    ),
     Question("update", "namespaces/finalize"),
     *(Question(verb, "nodes") for verb in ("get", "list", "patch")),
     Question("get", "nodes/proxy"),

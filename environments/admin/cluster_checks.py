@@ -1,11 +1,12 @@
-"""Whether a cluster answers, and whether the portal's account may do what it must and no more."""
+"""Whether a cluster answers, whether the portal's account may do what it must and no more, and what else guards it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 
-from environments import cluster, rbac
+from environments import admission, cluster, rbac
 from environments.cluster import Question
 from environments.errors import ReconcileError
 from environments.models import Cluster
@@ -47,21 +48,21 @@ class Report:
     version: str = ""
     missing: tuple[Finding, ...] = ()
     excess: tuple[Finding, ...] = ()
+    policies: admission.Standing | None = None
     error: str = ""
 
     @property
     def summary(self) -> str:
         """One line, for the log."""
-        if self.error:
+        if self.error or self.policies is None:
             return self.error
-        return f"Kubernetes {self.version}: {len(self.missing)} permissions missing, {len(self.excess)} too many."
+        permissions = f"{len(self.missing)} permissions missing, {len(self.excess)} too many"
+        return f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.value}."
 
     @property
-    def tone(self) -> str:
-        """The colour class of the outcome."""
-        if self.error or self.missing:
-            return "bad"
-        return "warn" if self.excess else "ok"
+    def is_guarded(self) -> bool:
+        """Whether the admission policies are as they should be."""
+        return self.policies is not None and self.policies.state is admission.State.INSTALLED
 
     @property
     def is_all_powerful(self) -> bool:
@@ -84,9 +85,10 @@ def _check(row: Cluster) -> Report:
         client = cluster.connect(row)
         version = client.version()
         missing, excess = rbac.missing_permissions(client), rbac.excess_permissions(client)
+        policies = admission.standing(client, settings.LABEL_DOMAIN)
     except ReconcileError as error:
         return Report(row, error=error.message)
-    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)))
+    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)), policies)
 
 
 def _missing(question: Question) -> Finding:
@@ -105,6 +107,8 @@ def _excess(question: Question) -> Finding:
             meaning = "gives itself any permission"
         case "roles" | "clusterroles" | "clusterrolebindings", _:
             meaning = "changes who may do what"
+        case "validatingadmissionpolicies" | "validatingadmissionpolicybindings", _:
+            meaning = "takes away what guards the environments"
         case "nodes" | "namespaces", _:
             meaning = "reaches beyond the portal's environments"
         case _, "create" | "patch":

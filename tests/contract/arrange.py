@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
 import urllib3
 
 from environments import spec
@@ -12,6 +14,8 @@ from environments.cluster import ClusterClient, Manifest
 from environments.errors import PermanentError
 from environments.manifests import Binding, Desired
 from environments.phases import Role
+from portal.demo import controlplane
+from portal.demo.simulated import SimulatedCluster
 
 PATIENCE = 30  # seconds; a real namespace takes more than five to go
 APPLY = "application/apply-patch+yaml"
@@ -57,6 +61,25 @@ class ClusterEndpoint:
 
     def admin_client(self, **options) -> ClusterClient:
         return ClusterClient(self.admin, **({"field_manager": "kubectl-edit"} | options))
+
+
+@contextmanager
+def simulated() -> Iterator[ClusterEndpoint]:
+    """A simulated cluster of one's own."""
+    with SimulatedCluster(termination_delay=0.2) as cluster:
+        portal, admin = (Way(cluster.url, token) for token in (cluster.portal_token, cluster.admin_token))
+        yield ClusterEndpoint("simulated", portal, admin)
+
+
+@contextmanager
+def real() -> Iterator[ClusterEndpoint]:
+    """A real control plane of one's own; the test is skipped where its binaries are not installed."""
+    if reason := controlplane.available():
+        pytest.skip(f"no real control plane: {reason}")
+    with controlplane.ControlPlane() as plane:
+        plane.apply_rbac()
+        portal, admin = (Way(plane.url, token, plane.ca_pem) for token in (plane.portal_token(), plane.admin_token))
+        yield ClusterEndpoint("real", portal, admin)
 
 
 class Raw:

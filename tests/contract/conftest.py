@@ -4,27 +4,19 @@ import secrets
 
 import pytest
 
-from portal.demo import controlplane
-from portal.demo.simulated import SimulatedCluster
-from tests.contract.arrange import ClusterEndpoint, Raw, Way, namespace
+from tests.contract.arrange import ClusterEndpoint, Raw, namespace, real, simulated
 
 
 @pytest.fixture(scope="session")
 def simulated_endpoint():
-    with SimulatedCluster(termination_delay=0.2) as cluster:
-        yield ClusterEndpoint(
-            "simulated", Way(cluster.url, cluster.portal_token), Way(cluster.url, cluster.admin_token)
-        )
+    with simulated() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")
 def real_endpoint():
-    if reason := controlplane.available():
-        pytest.skip(f"no real control plane: {reason}")
-    with controlplane.ControlPlane() as plane:
-        plane.apply_rbac()
-        portal, admin = (Way(plane.url, token, plane.ca_pem) for token in (plane.portal_token(), plane.admin_token))
-        yield ClusterEndpoint("real", portal, admin)
+    with real() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session", params=["simulated", pytest.param("real", marks=pytest.mark.real_cluster)])

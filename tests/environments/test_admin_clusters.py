@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from environments import rbac
+from environments import admission, rbac
 from environments.admin.clusters import ClusterForm
 from environments.models import Cluster
 
@@ -27,6 +27,9 @@ KUBECONFIG = {
 }
 
 
+NAMED = {"name": "allotment-portal"}
+
+
 def soup(response) -> BeautifulSoup:
     return BeautifulSoup(response.content, "html.parser")
 
@@ -39,6 +42,13 @@ def signed_in(client, ada):
 @pytest.fixture
 def stored(db) -> Cluster:
     return Cluster.objects.create(slug="oslo", name="Oslo", server="https://api.example.com:6443", credential=SECRET)
+
+
+@pytest.fixture
+def policies(admin) -> None:
+    """The admission policies, installed."""
+    for document in admission.documents():
+        admin.apply(document)
 
 
 def filled(**typed: str) -> dict[str, str]:
@@ -173,11 +183,13 @@ class TestTheCheck:
     def check(self, client, row: Cluster) -> BeautifulSoup:
         return soup(client.post(reverse("admin:environments_cluster_check", args=[row.pk])))
 
-    def test_the_shipped_account_is_as_it_should_be(self, client, place):
+    def test_the_shipped_account_is_as_it_should_be(self, client, place, policies):
         page = self.check(client, place)
         assert page.select_one(".panel .pill").get_text() == "as it should be"
         assert "v1." in page.select_one(".panel").get_text()
         assert not page.select(".findings li")
+        assert "Admission policies: installed" in [heading.get_text() for heading in page.select(".panel h3")]
+        assert not page.select(".panel pre")
         place.refresh_from_db()
         assert place.checked_at is not None
         assert place.check_error == ""
@@ -186,7 +198,7 @@ class TestTheCheck:
         self.check(client, place)
         entry = LogEntry.objects.get(object_id=str(place.pk))
         assert entry.user == ada
-        assert "0 permissions missing, 0 too many" in entry.get_change_message()
+        assert "0 permissions missing, 0 too many; admission policies: missing." in entry.get_change_message()
 
     def test_an_account_that_may_do_everything_is_named_for_what_it_is(self, client, simulated):
         row = Cluster.objects.create(slug="x", name="X", server=simulated.url, credential=simulated.admin_token)
@@ -208,6 +220,33 @@ class TestTheCheck:
         lines = [line.get_text(" ", strip=True) for line in page.select(".findings li")]
         assert "create networkpolicies.networking.k8s.io needed for network isolation" in lines
         assert len(lines) == 4
+
+    def test_policies_that_are_not_installed_are_said_with_the_command(self, client, place):
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "admission policies: missing"
+        assert "A cluster admin installs the policies" in page.select_one(".says.warn").get_text()
+        assert page.select_one(".panel pre").get_text() == "manage.py print_admission | kubectl apply -f -"
+        assert "policy allotment-namespaces, binding allotment-namespaces" in page.select_one(".panel").get_text()
+
+    def test_policies_of_another_portal_are_said_and_whom_they_exempt(self, client, place, admin, policies):
+        for document in admission.documents(label_domain="other.example", break_glass=["<b>night</b> shift"]):
+            admin.apply(document)
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "admission policies: older than this portal's"
+        assert "--break-glass-group=<b>night</b> shift" in page.select_one(".panel pre").get_text()
+        assert "Exempt from them: members of <b>night</b> shift." in page.select_one(".panel").get_text()
+
+    def test_an_account_that_may_not_see_them_cannot_tell_and_nothing_fails(self, client, place, admin, policies):
+        role = admin.get("ClusterRole", "allotment-portal")
+        older = [rule for rule in role["rules"] if "admissionregistration.k8s.io" not in rule["apiGroups"]]
+        admin.apply({key: role[key] for key in ("apiVersion", "kind")} | {"metadata": NAMED, "rules": older})
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "admission policies: cannot tell"
+        assert "deploy/rbac again" in page.select_one(".says.warn").get_text()
+        assert page.select_one(".panel pre").get_text() == "manage.py print_rbac | kubectl apply -f -"
+        assert not page.select(".findings li")
+        place.refresh_from_db()
+        assert place.check_error == ""
 
     def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, stored):
         Cluster.objects.filter(pk=stored.pk).update(server="http://127.0.0.1:1")

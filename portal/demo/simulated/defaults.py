@@ -199,6 +199,25 @@ def _autoscaler(found: Object) -> None:
     found.setdefault("spec", {}).setdefault("minReplicas", 1)
 
 
+def _admission_policy(found: Object) -> None:
+    """Source: SetDefaults_ValidatingAdmissionPolicySpec and the following in the API server's defaults."""
+    spec = found.setdefault("spec", {})
+    spec.setdefault("failurePolicy", "Fail")
+    _matched(spec.setdefault("matchConstraints", {}))
+
+
+def _admission_binding(found: Object) -> None:
+    if "matchResources" in found.setdefault("spec", {}):
+        _matched(found["spec"]["matchResources"])
+
+
+def _matched(resources: Object) -> None:
+    for key, default in (("matchPolicy", "Equivalent"), ("namespaceSelector", {}), ("objectSelector", {})):
+        resources.setdefault(key, default)
+    for rule in [*resources.get("resourceRules", []), *resources.get("excludeResourceRules", [])]:
+        rule.setdefault("scope", "*")
+
+
 def _event(found: Object) -> None:
     found.setdefault("source", {})
     for key in ("firstTimestamp", "lastTimestamp", "eventTime"):
@@ -223,5 +242,7 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "ReplicaSet": _deployment,
     "CronJob": _cron_job,
     "HorizontalPodAutoscaler": _autoscaler,
+    "ValidatingAdmissionPolicy": _admission_policy,
+    "ValidatingAdmissionPolicyBinding": _admission_binding,
     "Event": _event,
 }

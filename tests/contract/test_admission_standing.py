@@ -1,0 +1,148 @@
+"""Whether the admission policies are installed, as both clusters tell it to the portal's account.
+
+Clusters of their own: the policies have one name each, and those of the other tests are to stay in force.
+"""
+
+import pytest
+
+from environments import admission, rbac
+from environments.admission import State
+from environments.cluster import ClusterClient
+from tests.contract.arrange import ClusterEndpoint, Way, eventually, real, simulated
+
+DOMAIN = "told.example"
+CLUSTERS = {"simulated": simulated, "real": real}
+EVERYTHING = tuple(
+    f"{what} allotment-{name}" for name in ("namespaces", "objects", "isolation") for what in ("policy", "binding")
+)
+
+
+@pytest.fixture(scope="module", params=["simulated", pytest.param("real", marks=pytest.mark.real_cluster)])
+def cluster_endpoint(request) -> ClusterEndpoint:
+    with CLUSTERS[request.param]() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def install(admin):
+    """Puts the policies there, as these arguments say, or with changes of one's own; nothing of them stays."""
+
+    def put(*changed: dict, **options) -> None:
+        for document in [*admission.documents(**({"label_domain": DOMAIN} | options)), *changed]:
+            admin.apply(document)
+
+    yield put
+    for document in admission.documents():
+        admin.delete(document["kind"], document["metadata"]["name"])
+
+
+def named(name: str, kind: str = "ValidatingAdmissionPolicy") -> dict:
+    """One of the documents, to change."""
+    found = [each for each in admission.documents(label_domain=DOMAIN) if each["kind"] == kind]
+    return next(each for each in found if each["metadata"]["name"] == name)
+
+
+def test_where_none_is_installed_that_is_said(portal):
+    standing = admission.standing(portal, DOMAIN)
+    assert (standing.state, standing.names) == (State.MISSING, EVERYTHING)
+    assert standing.command == "manage.py print_admission | kubectl apply -f -"
+
+
+def test_where_they_are_installed_that_is_said_whatever_the_api_server_adds_to_them(portal, install):
+    install()
+    assert admission.standing(portal, DOMAIN) == admission.Standing(State.INSTALLED)
+    install()
+    assert admission.standing(portal, DOMAIN).state is State.INSTALLED
+
+
+def test_who_is_exempt_besides_is_said_and_kept(portal, install, admin):
+    groups = ("platform-emergency", "oidc:night shift")
+    install(break_glass=groups)
+    assert admission.standing(portal, DOMAIN) == admission.Standing(State.INSTALLED, exempt=groups)
+    admin.delete("ValidatingAdmissionPolicyBinding", "allotment-objects")
+    standing = admission.standing(portal, DOMAIN)
+    assert (standing.state, standing.names) == (State.MISSING, ("binding allotment-objects",))
+    assert standing.command == (
+        "manage.py print_admission --break-glass-group=platform-emergency "
+        "'--break-glass-group=oidc:night shift' | kubectl apply -f -"
+    )
+
+
+def test_those_of_an_older_portal_are_told_from_this_ones(portal, install):
+    older = named("allotment-namespaces")
+    del older["spec"]["validations"][-1]
+    install(older)
+    standing = admission.standing(portal, DOMAIN)
+    assert (standing.state, standing.names) == (State.OLDER, ("policy allotment-namespaces",))
+
+
+def test_those_that_do_no_more_than_warn_are_not_the_portals(portal, install):
+    weak = named("allotment-isolation", "ValidatingAdmissionPolicyBinding")
+    weak["spec"]["validationActions"] = ["Warn"]
+    install(weak)
+    assert admission.standing(portal, DOMAIN).names == ("binding allotment-isolation",)
+
+
+def test_those_of_another_label_domain_are_not_this_portals(portal, install):
+    install(label_domain="other.example")
+    standing = admission.standing(portal, DOMAIN)
+    assert (standing.state, set(standing.names)) == (
+        State.OLDER,
+        {title for title in EVERYTHING if title.startswith("policy")},
+    )
+
+
+def test_an_account_of_an_older_portal_cannot_tell_and_is_told_what_to_do(portal, admin, install, cluster_endpoint):
+    install()
+    old = _older_account(cluster_endpoint, admin)
+    assert old.get("Namespace", "older") is not None
+    standing = admission.standing(old, DOMAIN)
+    assert standing.state is State.UNKNOWN
+    assert standing.command == "manage.py print_rbac --account-namespace=older | kubectl apply -f -"
+    assert "applies deploy/rbac again" in standing.says
+    assert admission.standing(portal, DOMAIN).state is State.INSTALLED
+
+
+def _older_account(endpoint: ClusterEndpoint, admin: ClusterClient) -> ClusterClient:
+    """An account with the rights from before the portal looked at the policies."""
+    for document in rbac.documents("older"):
+        if document["kind"] == "ClusterRole" and document["metadata"]["name"] != "allotment-portal":
+            continue
+        if document["kind"].startswith("ClusterRole"):
+            document = document | {"metadata": {"name": "older-portal"}}
+        if document["kind"] == "ClusterRole":
+            rules = [each for each in document["rules"] if "admissionregistration.k8s.io" not in each["apiGroups"]]
+            assert len(rules) == len(document["rules"]) - 1
+            document["rules"] = rules
+        if "roleRef" in document:
+            document["roleRef"] = document["roleRef"] | {"name": "older-portal"}
+        admin.apply(document)
+    token = admin.create_token("portal", "older", seconds=3600)
+    client = ClusterClient(Way(endpoint.admin.server, token, endpoint.admin.certificate_authority))
+    question = next(each for each in rbac.REQUIRED if (each.verb, each.resource) == ("get", "namespaces"))
+    eventually(lambda: client.may_i(question).allowed, "the account's rights are known")
+    return client
+
+
+def test_the_portal_may_look_at_these_and_touch_none(raw, install):
+    install()
+    base = "/apis/admissionregistration.k8s.io/v1"
+    for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
+        assert raw("GET", f"{base}/{plural}/allotment-objects")[0] == 200
+        assert raw("GET", f"{base}/{plural}/somebody-elses")[0] == 403
+        assert raw("GET", f"{base}/{plural}")[0] == 403
+        for method in ("DELETE", "PATCH"):
+            status, _ = raw(method, f"{base}/{plural}/allotment-objects", {}, "application/merge-patch+json")
+            assert status == 403, (method, plural)
+
+
+def test_both_clusters_keep_a_policy_in_the_same_form(admin, install):
+    install()
+    found = admin.get("ValidatingAdmissionPolicy", "allotment-objects")
+    assert found["metadata"]["generation"] == 1
+    spec = named("allotment-objects")["spec"]
+    rules = [rule | {"scope": "*"} for rule in spec["matchConstraints"]["resourceRules"]]
+    added = {"matchPolicy": "Equivalent", "objectSelector": {}, "resourceRules": rules}
+    assert found["spec"] == spec | {"matchConstraints": spec["matchConstraints"] | added}
+    binding = named("allotment-objects", "ValidatingAdmissionPolicyBinding")
+    assert admin.get(binding["kind"], "allotment-objects")["spec"] == binding["spec"]
