@@ -27,7 +27,7 @@ class State(Enum):
 
 
 _SAYS = {
-    State.INSTALLED: "Isolation, quota and access cannot be undone by hand.",
+    State.INSTALLED: "Nobody but the portal changes what it put into its namespaces, or opens their isolation.",
     State.MISSING: (
         "Whoever is given more than the environment roles may undo isolation, quota and access. A cluster admin "
         "installs the policies (Kubernetes 1.30 or newer):"
