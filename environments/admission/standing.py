@@ -34,7 +34,7 @@ _SAYS = {
     ),
     State.OLDER: (
         "They are not what this portal would install: from another version, for another label domain or account, or "
-        "changed by hand. A cluster admin applies them again:"
+        "changed by hand. A cluster admin puts these in their place:"
     ),
     State.UNKNOWN: (
         "The portal's account may not read them: its rights are those of an older portal. A cluster admin applies "
@@ -76,7 +76,7 @@ def standing(client: ClusterClient, label_domain: str) -> Standing:
     other = tuple(title for title, found in live.items() if found and not _holds(wanted[title]["spec"], found["spec"]))
     if missing or other:
         state = State.MISSING if missing else State.OLDER
-        return Standing(state, missing or other, exempt, _command(account, exempt))
+        return Standing(state, missing or other, exempt, _command(state, account, exempt))
     return Standing(State.INSTALLED, exempt=exempt)
 
 
@@ -136,10 +136,12 @@ def _holds(wanted: Any, live: Any) -> bool:
     return all(each in live for each in wanted)
 
 
-def _command(account: str, groups: Sequence[str]) -> str:
+def _command(state: State, account: str, groups: Sequence[str]) -> str:
+    """To `apply` leaves what somebody added; to `replace` does not, but makes nothing."""
+    verb = "apply" if state is State.MISSING else "replace"
     words = [] if account == PORTAL else [f"--account={account}"]
     words += [f"--break-glass-group={group}" for group in groups]
-    return shlex.join(["manage.py", "print_admission", *words]) + " | kubectl apply -f -"
+    return shlex.join(["manage.py", "print_admission", *words]) + f" | kubectl {verb} -f -"
 
 
 def _rbac_command(account: str) -> str:

@@ -3,24 +3,45 @@
 Clusters of their own: the policies have one name each, and those of the other tests are to stay in force.
 """
 
+import io
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+
 import pytest
+import yaml
+from django.core.management import call_command
 
 from environments import admission, rbac
 from environments.admission import State
 from environments.cluster import ClusterClient
+from environments.cluster_kinds import path_of
+from portal.demo import controlplane
 from tests.contract.arrange import ClusterEndpoint, Way, eventually, real, simulated
 
 DOMAIN = "told.example"
-CLUSTERS = {"simulated": simulated, "real": real}
 EVERYTHING = tuple(
     f"{what} allotment-{name}" for name in ("namespaces", "objects", "isolation") for what in ("policy", "binding")
 )
+REAL = pytest.param("real", marks=pytest.mark.real_cluster)
 
 
-@pytest.fixture(scope="module", params=["simulated", pytest.param("real", marks=pytest.mark.real_cluster)])
-def cluster_endpoint(request) -> ClusterEndpoint:
-    with CLUSTERS[request.param]() as endpoint:
+@pytest.fixture(scope="module")
+def own_simulated():
+    with simulated() as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="module")
+def own_real():
+    with real() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module", params=["simulated", REAL])
+def cluster_endpoint(request) -> ClusterEndpoint:
+    return request.getfixturevalue(f"own_{request.param}")
 
 
 @pytest.fixture
@@ -90,6 +111,59 @@ def test_those_of_another_label_domain_are_not_this_portals(portal, install):
         State.OLDER,
         {title for title in EVERYTHING if title.startswith("policy")},
     )
+
+
+@pytest.fixture
+def type_in(cluster_endpoint, admin, tmp_path, settings) -> Callable[[str], None]:
+    """Carries out what the portal says that a cluster admin types."""
+    program = controlplane.assets() / "kubectl"
+    kubectl = str(program) if program.exists() else shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl, neither beside the control plane nor on the PATH")
+    way, settings.LABEL_DOMAIN = cluster_endpoint.admin, DOMAIN
+    (tmp_path / "ca.pem").write_text(way.certificate_authority)
+    options = [f"--server={way.server}", f"--token={way.credential}", f"--certificate-authority={tmp_path / 'ca.pem'}"]
+
+    def run(command: str) -> None:
+        (_, name, *arguments), (_, verb, *words) = (shlex.split(part) for part in command.split(" | "))
+        printed = io.StringIO()
+        call_command(name, *arguments, stdout=printed)
+        if verb == "replace":
+            replace(admin, printed.getvalue())
+            return
+        line = [kubectl, *options, verb, *words]
+        subprocess.run(line, input=printed.getvalue().encode(), env={"HOME": str(tmp_path)}, check=True)
+
+    return run
+
+
+def replace(admin: ClusterClient, text: str) -> None:
+    """As `kubectl replace`, which not every build of kubectl has: a PUT over the version that is there."""
+    for document in yaml.safe_load_all(text):
+        metadata = document["metadata"]
+        metadata["resourceVersion"] = admin.get(document["kind"], metadata["name"])["metadata"]["resourceVersion"]
+        admin._request("PUT", path_of(document["kind"], "", metadata["name"]), body=document)
+
+
+@pytest.mark.parametrize("cluster_endpoint", [REAL], indirect=True)
+def test_what_is_to_be_typed_puts_them_right_whatever_was_done_to_them(portal, admin, install, type_in):
+    install_them = admission.standing(portal, DOMAIN).command
+    type_in(install_them)
+    assert admission.standing(portal, DOMAIN).state is State.INSTALLED
+    loose = named("allotment-objects")
+    loose["spec"]["matchConditions"].append({"name": "not-today", "expression": "false"})
+    weak = named("allotment-isolation", "ValidatingAdmissionPolicyBinding")
+    weak["spec"]["validationActions"] = ["Warn"]
+    weak["spec"]["matchResources"] = {"namespaceSelector": {"matchLabels": {"a": "b"}}}
+    for document in loose, weak:
+        admin.overwrite(document)
+    standing = admission.standing(portal, DOMAIN)
+    assert standing.state is State.OLDER
+    assert standing.names == ("policy allotment-objects", "binding allotment-isolation")
+    type_in(install_them)
+    assert admission.standing(portal, DOMAIN).state is State.OLDER, "to apply leaves what was added"
+    type_in(standing.command)
+    assert admission.standing(portal, DOMAIN).state is State.INSTALLED
 
 
 def test_an_account_of_an_older_portal_cannot_tell_and_is_told_what_to_do(portal, admin, install, cluster_endpoint):

@@ -118,7 +118,7 @@ def test_what_does_more_is_as_good(title, change):
 def test_what_does_less_is_named(title, change):
     found = standing(Answers(changed(title, change)))
     assert (found.state, found.names) == (State.OLDER, (title,))
-    assert found.command == "manage.py print_admission | kubectl apply -f -"
+    assert found.command == "manage.py print_admission | kubectl replace -f -"
 
 
 @pytest.mark.parametrize("field", ["spec", "status"])
@@ -143,7 +143,7 @@ def test_a_portal_of_another_name_is_exempt_by_that_name_or_they_are_not_its_own
     assert standing(Answers(installed(account=account), account)).state is State.INSTALLED
     others = standing(Answers(installed(), account))
     assert (others.state, len(others.names)) == (State.OLDER, 3)
-    assert others.command == f"manage.py print_admission --account={account} | kubectl apply -f -"
+    assert others.command == f"manage.py print_admission --account={account} | kubectl replace -f -"
 
 
 def test_a_group_that_all_of_them_exempt_is_kept_and_one_that_some_do_is_not():
