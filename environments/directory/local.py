@@ -43,19 +43,21 @@ class LocalClient:
             )
             if str(group.environment_id) != key.environment_id:
                 raise PermanentError(f"The group {key.name} belongs to another environment.", reason="NotOurs")
-            group.members.add(*User.objects.filter(pk=_pk(first_member.id)))
+            group.members.add(*_known([first_member.id]))
         return str(group.pk)
 
     def members(self, group_id: str) -> set[str]:
         """The ids of all members. Raises PermanentError (GroupGone)."""
         with _translated():
-            return {str(pk) for pk in self._group(group_id).members.values_list("pk", flat=True)}
+            found = list(self._groups.filter(pk=_pk(group_id)).values_list("members", flat=True))
+        if not found:  # one without members has a row too, with nobody in it
+            raise _gone()
+        return {str(pk) for pk in found if pk is not None}
 
     def add_members(self, group_id: str, people: list[Person]) -> None:
         """Add people; those who are in already stay."""
         with _translated():
-            known = User.objects.filter(pk__in=[_pk(person.id) for person in people])
-            self._group(group_id).members.add(*known)
+            self._group(group_id).members.add(*_known([person.id for person in people]))
 
     def remove_members(self, group_id: str, person_ids: list[str]) -> None:
         """Remove people; those who are not in are passed over."""
@@ -76,8 +78,17 @@ class LocalClient:
     def _group(self, group_id: str) -> LocalGroup:
         group = self._groups.filter(pk=_pk(group_id)).first()
         if group is None:
-            raise PermanentError("The group is gone from the portal.", reason="GroupGone")
+            raise _gone()
         return group
+
+
+def _gone() -> PermanentError:
+    return PermanentError("The group is gone from the portal.", reason="GroupGone")
+
+
+def _known(person_ids: list[str]) -> list[int]:
+    """The keys of those whom the portal has."""
+    return list(User.objects.filter(pk__in=map(_pk, person_ids)).values_list("pk", flat=True))
 
 
 def _pk(text: str) -> int:
