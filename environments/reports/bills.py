@@ -1,20 +1,21 @@
 """What environments cost in a period: reserved hours at the rate that was in force, exact until shown."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 
 from environments.models import Rate
 from environments.models.environments import EnvironmentQuerySet
-from environments.reports.consumption import SUMS, Sums, segment, totals, within
+from environments.reports.consumption import SUMS, Sums, totals
 from environments.reports.periods import Period
 from environments.reports.rates import Price, Prices, money
+from environments.reports.reading import Reading, Share
 from environments.reports.resources import RESOURCES
-from environments.reports.spans import Piece, spans
+from environments.reports.spans import Row
 from environments.reports.tables import Cell
 
 _NAMES = ("seconds", *(each.reserved for each in RESOURCES))
@@ -39,12 +40,17 @@ class Bill:
         """Whether some of it has no price."""
         return any(self.unpriced.values())
 
-    def charge(self, sums: Mapping[str, int], price: Price | None) -> None:
-        """Add what was reserved, at a price or without one."""
-        self.seconds += sums["seconds"]
-        self.priced_seconds += sums["seconds"] if price else 0
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is about nothing."""
+        return not (self.seconds or self.total or self.lacks_rate)
+
+    def charge(self, sums: Mapping[str, int], price: Price | None, sign: int = 1) -> None:
+        """Add what was reserved, at a price or without one; take it away where the sign is -1."""
+        self.seconds += sign * sums["seconds"]
+        self.priced_seconds += sign * sums["seconds"] if price else 0
         for each in RESOURCES:
-            amount = sums[each.reserved]
+            amount = sign * sums[each.reserved]
             if price is None:
                 self.unpriced[each.key] += amount
             else:
@@ -71,53 +77,46 @@ def all_prices() -> Prices:
 
 
 def bills(
-    environments: EnvironmentQuerySet,
-    period: Period,
-    prices: Prices,
-    today: date,
-    by: Mapping[str, Any],
-    cuts: Collection[date] = (),
+    environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date, by: Mapping[str, Any]
 ) -> dict[tuple[Any, ...], Bill]:
-    """What each group cost, by what `by` names; one query. No row that is read reaches over one of the `cuts`."""
+    """What each group cost, by what `by` names; one query."""
     found: dict[tuple[Any, ...], Bill] = defaultdict(Bill)
-    for key, sums, price in _priced(environments, period, prices, today, by, cuts, _NAMES):
-        found[key].charge(sums, price)
-    return dict(found)
+    for key, share, sums, price in _priced(environments, [period.start, period.until], prices, today, by, _NAMES):
+        found[key].charge(sums, price, share.sign)
+    # What there was only on days that were taken away again is none of the period's.
+    return {key: each for key, each in found.items() if not each.is_empty}
 
 
 def by_stretch(
     environments: EnvironmentQuerySet, starts: Sequence[date], until: date, prices: Prices, today: date
 ) -> list[tuple[Sums, Bill]]:
     """What was reserved and used and what it cost from each of some days to the next, and then until `until`."""
-    cuts = starts[1:]
     found = [(dict.fromkeys(SUMS, 0), Bill()) for _ in starts]
-    period = Period(starts[0], until, (starts[0], starts[0]))
-    by = {"stretch": segment(cuts)}
-    for (number,), sums, price in _priced(environments, period, prices, today, by, cuts, SUMS):
-        together, bill = found[number]
-        bill.charge(sums, price)
+    for _, share, sums, price in _priced(environments, [*starts, until], prices, today, {}, SUMS):
+        together, bill = found[share.stretch]
+        bill.charge(sums, price, share.sign)
         for name in SUMS:
-            together[name] += sums[name]
+            together[name] += share.sign * sums[name]
     return found
 
 
 def _priced(
     environments: EnvironmentQuerySet,
-    period: Period,
+    edges: Sequence[date],
     prices: Prices,
     today: date,
     by: Mapping[str, Any],
-    cuts: Collection[date],
     names: Sequence[str],
-) -> Iterator[tuple[tuple[Any, ...], Sums, Price | None]]:
-    """Sums by what `by` names, cluster by cluster and rate by rate, with the rate."""
-    boundaries = prices.boundaries(period.start, period.until)
-    days = sorted({day for each in boundaries.values() for day in each})
-    keys = {"cluster": F("environment__cluster"), "segment": segment(days), **by}
-    wanted = _wanted(period, boundaries, cuts, today)
-    for (cluster, number, *key), sums in totals(environments, wanted, keys, names).items():
-        day = days[number - 1] if number else period.start
-        yield tuple(key), sums, prices.on(cluster, day)
+) -> Iterator[tuple[tuple[Any, ...], Share, Sums, Price | None]]:
+    """Sums by what `by` names, with what they count for and the rate that was in force."""
+    reading = Reading(edges, prices.boundaries(edges[0], edges[-1]), today)
+    # Few groups: a line for each row of the record costs the database less than telling what it counts for.
+    place = {"part": reading.part()} if by else {"span": F("span"), "start": F("start")}
+    groups = totals(environments, reading.wanted(), {**place, "cluster": F("environment__cluster"), **by}, names)
+    for group, sums in groups.items():
+        at, (cluster, *key) = group[: len(place)], group[len(place) :]
+        for share in reading.shares(cluster, *at) if by else reading.shares_of_row(cluster, Row(*at)):
+            yield tuple(key), share, sums, prices.on(cluster, share.day)
 
 
 def bill(environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date) -> Bill:
@@ -131,24 +130,3 @@ def total(found: Iterable[Bill]) -> Bill:
     for each in found:
         together.add(each)
     return together
-
-
-def _wanted(period: Period, boundaries: Mapping[int, tuple[date, ...]], cuts: Collection[date], today: date) -> Q:
-    """The rows of a period: a cluster's weeks and months are taken whole unless one of its own rates begins inside."""
-    others = ~Q(environment__cluster__in=list(boundaries)) if boundaries else None
-    rows = within(_pieces(period, cuts, today), others)
-    for days, clusters in _alike(boundaries):
-        rows |= within(_pieces(period, {*days, *cuts}, today), Q(environment__cluster__in=clusters))
-    return rows
-
-
-def _alike(boundaries: Mapping[int, tuple[date, ...]]) -> Iterator[tuple[tuple[date, ...], list[int]]]:
-    """Clusters whose rates begin on the same days."""
-    found: dict[tuple[date, ...], list[int]] = defaultdict(list)
-    for cluster, days in boundaries.items():
-        found[days].append(cluster)
-    yield from found.items()
-
-
-def _pieces(period: Period, boundaries: Collection[date], today: date) -> list[Piece]:
-    return spans(period.start, period.until, boundaries, today=today)

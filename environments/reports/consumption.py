@@ -1,12 +1,11 @@
 """Sums over the record, made by the database in one query however many environments there are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, IntegerField, Max, Q, QuerySet, Sum, Value, When
+from django.db.models import BigIntegerField, F, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import NullIf
 
 from environments.models import Consumption
@@ -46,30 +45,21 @@ def totals(
     return _grouped(environments, wanted, by, {name: Sum(name) for name in names})
 
 
-def peak_shares(environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any]) -> dict[tuple[Any, ...], Sums]:
-    """The highest share of its quota that any one environment reached, per thousand, by resource: one query.
+def totals_and_shares(
+    environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any]
+) -> dict[tuple[Any, ...], Sums]:
+    """Sums, and by resource the highest share of its quota that any one environment reached, per thousand: one query.
 
-    Reached on a day, or in a week or month where rows of such are read; against what was reserved then, on the average.
+    Reached on a day, or in a week or month where rows of such are read; against what was reserved then, on average.
     """
-    return _grouped(environments, wanted, by, {each.key: Max(_peak_share(each)) for each in RESOURCES})
-
-
-def peaks(environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any]) -> dict[tuple[Any, ...], Sums]:
-    """The greatest use by what `by` names, in the units of the record: one query."""
-    return _grouped(environments, wanted, by, {each.peak: Max(each.peak) for each in RESOURCES})
+    shares = {each.key: Max(_peak_share(each)) for each in RESOURCES}
+    return _grouped(environments, wanted, by, {name: Sum(name) for name in SUMS} | shares)
 
 
 def _peak_share(each: Resource) -> Any:
     """Half up, in integers, so that both databases agree: peak / (reserved / seconds)."""
     reserved = NullIf(F(each.reserved), Value(0, output_field=BigIntegerField()))
     return (F(each.peak) * F("seconds") * 2000 + F(each.reserved)) / (reserved * 2)
-
-
-def segment(boundaries: Iterable[date]) -> Any:
-    """How many of the boundaries, which are in their order, a row's start has reached."""
-    days = list(boundaries)
-    whens = [When(start__gte=day, then=Value(number)) for number, day in reversed(list(enumerate(days, 1)))]
-    return Case(*whens, default=Value(0), output_field=IntegerField())
 
 
 def add(sums: Iterable[Mapping[str, int]], names: Sequence[str] = SUMS) -> Sums:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from environments.charts import Chart, Units, bar_chart
 from environments.reports import units
-from environments.reports.consumption import Sums, add, peak_shares, totals, within
+from environments.reports.consumption import Sums, add, totals, totals_and_shares, within
 from environments.reports.figures import compared
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
@@ -77,9 +77,8 @@ def _lines(filters: Filters, grouping: Grouping) -> list[Line]:
     """Each group with its sums and, by the resource's key, its highest share of a quota per thousand."""
     by = {"key": F(grouping.of_record)}
     pieces = spans(filters.period.start, filters.period.until, today=filters.today)
-    shares = peak_shares(filters.environments, within(pieces), by)
-    found = totals(filters.environments, within(pieces), by)
-    return sorted(((key[0], sums | shares[key]) for key, sums in found.items()), key=lambda line: str(line[0]))
+    found = totals_and_shares(filters.environments, within(pieces), by)
+    return sorted(((key[0], sums) for key, sums in found.items()), key=lambda line: str(line[0]))
 
 
 def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:

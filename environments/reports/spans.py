@@ -4,42 +4,124 @@ A month's row is the sum of its days' rows, and so is a week's: a year is twelve
 sixty-five, thirty days are at most a dozen.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _DAY = timedelta(days=1)
+
+Span = Literal["day", "week", "month"]
+
+
+class Row(NamedTuple):
+    """The rows of one span that begin on one day: one of each environment."""
+
+    span: Span
+    start: date
+
+    @property
+    def end(self) -> date:
+        """The first day after it."""
+        return {"day": self.start + _DAY, "week": self.start + 7 * _DAY, "month": next_month(self.start)}[self.span]
 
 
 @dataclass(frozen=True)
 class Piece:
     """Rows of one span whose start is from `first` on and before `until`."""
 
-    span: Literal["day", "week", "month"]
+    span: Span
     first: date
     until: date
 
 
-def spans(start: date, until: date, boundaries: Collection[date] = (), *, today: date) -> list[Piece]:
+def spans(start: date, until: date, *, today: date) -> list[Piece]:
     """Pieces that together count every day from `start` on and before `until` exactly once, in their order.
 
-    No row is used that reaches over a boundary (the first day of a new rate). After `today` there are no rows, so the
-    week and the month under way are whole with today.
+    After `today` there are no rows, so the week and the month under way are whole with today.
     """
-    if start >= until:
-        return []
-    inside = sorted({day for day in boundaries if start < day < until})
-    pieces: list[Piece] = []
-    for first, end in pairwise([start, *inside, until]):
-        for piece in _stretch(first, end, date.max if end > today else end):
-            last = pieces[-1] if pieces else None
-            if last and last.span == piece.span:
-                pieces[-1] = replace(last, until=piece.until)
-            else:
-                pieces.append(piece)
-    return pieces
+    found: list[Piece] = []
+    for piece in _stretch(start, until, date.max if until > today else until) if start < until else ():
+        last = found[-1] if found else None
+        if last and last.span == piece.span:
+            found[-1] = replace(last, until=piece.until)
+        else:
+            found.append(piece)
+    return found
+
+
+def fewest(start: date, until: date, free: Collection[Row] = (), *, kept: date, today: date) -> dict[Row, int]:
+    """Rows that make up a stretch of days when they are added (1) or taken away (-1): hardly any, if not the fewest.
+
+    The days from the 25th on are a month without its first three weeks. Rows in `free` count for nothing: they are read
+    anyway. What begins before `kept` may be deleted already, and is never taken away. After `today` there are no rows.
+    """
+    until = min(until, today + _DAY)
+    first, last = _whole(start, until, until, next_month)
+    if first == last:
+        return _shortest(start, until, free, kept, today)
+    found = _shortest(start, first, free, kept, today) | _shortest(last, until, free, kept, today)
+    while first < last:
+        found[Row("month", first)] = 1
+        first = next_month(first)
+    return found
+
+
+def _shortest(start: date, until: date, free: Collection[Row], kept: date, today: date) -> dict[Row, int]:
+    """The shortest way from day to day along rows, forwards and backwards (a breadth-first search)."""
+    found: dict[date, tuple[date, Row, int]] = {}  # how each day was first reached
+    known, ahead = set[date](), deque([start])
+    while start < until and ahead[0] != until:
+        day = ahead.popleft()
+        if day in known:
+            continue
+        known.add(day)
+        for row, sign, there in _steps(day, kept, today):
+            is_free = row in free
+            if there not in known and (is_free or there not in found):
+                found[there] = (day, row, sign)
+                (ahead.appendleft if is_free else ahead.append)(there)
+    return dict(_way(found, start, until))
+
+
+def _steps(day: date, kept: date, today: date) -> Iterator[tuple[Row, int, date]]:
+    """Every row that begins with a day, and so leads to its end, and every one that ends before it, and leads back."""
+    tomorrow = today + _DAY
+    if day < tomorrow:
+        for row in _beginning(day):
+            yield row, 1, min(row.end, tomorrow)
+    for before in {day - _DAY, day - 7 * _DAY, monday(day - _DAY), (day - _DAY).replace(day=1)}:
+        for row in _beginning(before):
+            if before >= kept and min(row.end, tomorrow) == day:
+                yield row, -1, before
+
+
+def _beginning(day: date) -> Iterator[Row]:
+    yield Row("day", day)
+    if day.weekday() == 0:
+        yield Row("week", day)
+    if day.day == 1:
+        yield Row("month", day)
+
+
+def _way(found: dict[date, tuple[date, Row, int]], start: date, day: date) -> Iterator[tuple[Row, int]]:
+    """The rows by which a day was reached, last first."""
+    while day in found and day != start:
+        day, row, sign = found[day]
+        yield row, sign
+
+
+def pieces(rows: Iterable[Row]) -> list[Piece]:
+    """Rows as pieces, as few as there can be."""
+    found: list[Piece] = []
+    for row in sorted(rows):
+        last = found[-1] if found else None
+        if last and last.span == row.span and last.until == row.start:
+            found[-1] = replace(last, until=row.end)
+        else:
+            found.append(Piece(row.span, row.start, row.end))
+    return found
 
 
 def next_month(day: date) -> date:
@@ -58,7 +140,7 @@ def monday(day: date) -> date:
 
 
 def _stretch(start: date, end: date, reach: date) -> Iterator[Piece]:
-    """Days between boundaries; rows may reach as far as `reach`, which is not before `end`."""
+    """Days; rows may reach as far as `reach`, which is not before `end`."""
     first, last = _whole(start, end, reach, next_month)
     if first < last:
         yield from _weeks(start, first, first)

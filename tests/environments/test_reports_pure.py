@@ -1,8 +1,9 @@
 """The pure parts: which rows make up a period, what periods mean, how figures are rounded and written."""
 
+import re
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,9 @@ from environments.reports import formats, periods, units
 from environments.reports.figures import compared, growth
 from environments.reports.overview import percentile
 from environments.reports.rates import Prices, money
+from environments.reports.reading import Reading, Share
 from environments.reports.sizing import Need, Size, that_would_do
-from environments.reports.spans import Piece, next_month, spans
+from environments.reports.spans import Piece, Row, fewest, next_month, spans
 from environments.reports.tables import Column, Kind, Link
 
 TODAY = date(2026, 11, 23)  # a Monday
@@ -29,40 +31,23 @@ def d(text: str) -> date:
 
 
 @pytest.mark.parametrize(
-    ("start", "until", "boundaries", "expected"),
+    ("start", "until", "expected"),
     [
-        ("2026-03-03", "2026-03-03", [], []),
-        ("2026-03-03", "2026-03-05", [], [("day", "2026-03-03", "2026-03-05")]),
+        ("2026-03-03", "2026-03-03", []),
+        ("2026-03-03", "2026-03-05", [("day", "2026-03-03", "2026-03-05")]),
         # Last week, Monday to Sunday
-        ("2026-11-16", "2026-11-23", [], [("week", "2026-11-16", "2026-11-23")]),
-        ("2026-10-01", "2026-11-01", [], [("month", "2026-10-01", "2026-11-01")]),
+        ("2026-11-16", "2026-11-23", [("week", "2026-11-16", "2026-11-23")]),
+        ("2026-10-01", "2026-11-01", [("month", "2026-10-01", "2026-11-01")]),
         # The last thirty days: two days and four weeks
-        ("2026-10-24", "2026-11-23", [], [("day", "2026-10-24", "2026-10-26"), ("week", "2026-10-26", "2026-11-23")]),
+        ("2026-10-24", "2026-11-23", [("day", "2026-10-24", "2026-10-26"), ("week", "2026-10-26", "2026-11-23")]),
         # The month and the week under way are whole with today
-        ("2026-11-01", "2026-11-24", [], [("month", "2026-11-01", "2026-11-24")]),
-        ("2026-11-23", "2026-11-24", [], [("week", "2026-11-23", "2026-11-24")]),
+        ("2026-11-01", "2026-11-24", [("month", "2026-11-01", "2026-11-24")]),
+        ("2026-11-23", "2026-11-24", [("week", "2026-11-23", "2026-11-24")]),
         # … but not without today
-        ("2026-11-01", "2026-11-23", [], [("day", "2026-11-01", "2026-11-02"), ("week", "2026-11-02", "2026-11-23")]),
-        # A rate that begins on the first of a month costs nothing
-        ("2026-03-01", "2026-05-01", ["2026-04-01"], [("month", "2026-03-01", "2026-05-01")]),
-        # One that begins inside takes its month apart
-        (
-            "2026-03-01",
-            "2026-05-01",
-            ["2026-04-15"],
-            [
-                ("month", "2026-03-01", "2026-04-01"),
-                ("day", "2026-04-01", "2026-04-06"),
-                ("week", "2026-04-06", "2026-04-13"),
-                ("day", "2026-04-13", "2026-04-20"),
-                ("week", "2026-04-20", "2026-04-27"),
-                ("day", "2026-04-27", "2026-05-01"),
-            ],
-        ),
+        ("2026-11-01", "2026-11-23", [("day", "2026-11-01", "2026-11-02"), ("week", "2026-11-02", "2026-11-23")]),
         (
             "2025-12-30",
             "2026-02-02",
-            [],
             [
                 ("day", "2025-12-30", "2026-01-01"),
                 ("month", "2026-01-01", "2026-02-01"),
@@ -71,8 +56,8 @@ def d(text: str) -> date:
         ),
     ],
 )
-def test_a_period_is_made_up_of_the_fewest_rows(start, until, boundaries, expected):
-    found = spans(d(start), d(until), [d(day) for day in boundaries], today=TODAY)
+def test_a_period_is_made_up_of_few_rows(start, until, expected):
+    found = spans(d(start), d(until), today=TODAY)
     assert found == [Piece(span, d(first), d(last)) for span, first, last in expected]
 
 
@@ -89,31 +74,75 @@ def covered(piece: Piece) -> list[date]:
 DAYS = st.dates(date(2025, 1, 1), TODAY)
 
 
-@given(DAYS, st.integers(1, 500), st.sets(DAYS, max_size=4))
-def test_every_day_of_a_period_counts_once_and_no_row_reaches_over_a_boundary(start, length, boundaries):
+@given(DAYS, st.integers(1, 500))
+def test_every_day_of_a_period_counts_once(start, length):
     until = min(start + length * DAY, TODAY + DAY)
-    pieces = spans(start, until, boundaries, today=TODAY)
+    pieces = spans(start, until, today=TODAY)
     days = [day for piece in pieces for day in covered(piece) if day <= TODAY]
     assert days == [start + number * DAY for number in range((until - start).days)]
     for piece in pieces:
         assert piece.span != "week" or piece.first.weekday() == 0
         assert piece.span != "month" or piece.first.day == 1
-    for boundary in boundaries:
-        assert not any(boundary in row[1:] for row in rows_of(pieces) if start < boundary < until)
 
 
-def rows_of(pieces) -> list[list[date]]:
-    """The days of every single row."""
-    found = []
-    for piece in pieces:
-        days, size = covered(piece), {"day": 1, "week": 7}
-        if piece.span == "month":
-            firsts = [at for at, day in enumerate(days) if day.day == 1] + [len(days)]
-            found += [days[a:b] for a, b in pairwise(firsts)]
-        else:
-            step = size[piece.span]
-            found += [days[at : at + step] for at in range(0, len(days), step)]
-    return found
+def signed(rows) -> dict[date, int]:
+    """How often each day counts, after all."""
+    found = Counter()
+    for row, sign in rows.items():
+        for day in covered(Piece(row.span, row.start, row.end)):
+            found[day] += sign if day <= TODAY else 0
+    return {day: times for day, times in found.items() if times}
+
+
+FREE = st.sets(st.builds(Row, st.just("month"), DAYS.map(lambda day: day.replace(day=1))), max_size=3)
+
+
+@given(DAYS, st.integers(1, 500), FREE, DAYS)
+def test_every_day_of_a_stretch_counts_once_whatever_is_taken_away(start, length, free, kept):
+    until = min(start + length * DAY, TODAY + DAY)
+    rows = fewest(start, until, free, kept=kept, today=TODAY)
+    assert signed(rows) == {start + number * DAY: 1 for number in range((until - start).days)}
+    assert all(row.start >= kept for row, sign in rows.items() if sign < 0)
+    assert all(row.start.weekday() == 0 for row in rows if row.span == "week")
+    assert all(row.start.day == 1 for row in rows if row.span == "month")
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "kept", "expected"),
+    [
+        ("2026-10-01", "2026-11-01", "2026-01-01", "+month 2026-10-01"),
+        ("2026-11-01", "2026-11-24", "2026-01-01", "+month 2026-11-01"),
+        ("2026-11-01", "2026-11-23", "2026-01-01", "+month 2026-11-01 -day 2026-11-23"),
+        ("2026-09-03", "2026-10-01", "2026-01-01", "+month 2026-09-01 -day 2026-09-01 -day 2026-09-02"),
+        # Where days may be deleted, none is taken away.
+        ("2026-11-16", "2026-11-22", "2026-11-23", " ".join(f"+day 2026-11-{day}" for day in range(16, 22))),
+        ("2026-11-16", "2026-11-22", "2026-01-01", "+week 2026-11-16 -day 2026-11-22"),
+        ("2026-11-23", "2026-11-23", "2026-01-01", ""),
+    ],
+)
+def test_a_stretch_takes_few_rows(start, until, kept, expected):
+    rows = fewest(d(start), d(until), kept=d(kept), today=TODAY)
+    assert {f"{'+' if sign > 0 else '-'}{row.span} {row.start}" for row, sign in rows.items()} == set(
+        re.findall(r"\S+ \S+", expected)
+    )
+
+
+@pytest.mark.parametrize(
+    ("boundary", "more"),
+    [
+        ("2026-04-01", set()),  # on the first of a month: nothing more
+        ("2026-04-03", {"day 2026-04-01", "day 2026-04-02"}),
+        ("2026-04-29", {"day 2026-04-29", "day 2026-04-30"}),
+        ("2026-04-13", {"week 2026-03-30", "week 2026-04-06", "day 2026-03-30", "day 2026-03-31"}),
+    ],
+)
+def test_a_rate_that_begins_inside_of_a_month_costs_rows_of_its_clusters_alone(boundary, more):
+    reading = Reading([d("2026-03-01"), d("2026-04-01"), d("2026-05-01")], {7: (d(boundary),)}, TODAY)
+    months = {Row("month", d("2026-03-01")), Row("month", d("2026-04-01"))}
+    assert reading.usual.keys() == months
+    assert {f"{row.span} {row.start}" for row in reading.of_cluster[7].keys() - months} == more
+    april = reading.shares_of_row(8, Row("month", d("2026-04-01")))
+    assert april == [Share(1, d("2026-04-01"), 1)]
 
 
 # Periods
