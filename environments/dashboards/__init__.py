@@ -3,7 +3,7 @@
 from environments.dashboards.freshness import Stale, stale
 from environments.dashboards.fullness import Bar, bars, fullest
 from environments.dashboards.kept import Thing, things
-from environments.dashboards.listing import Row, rows
+from environments.dashboards.listing import Row, list_page, rows
 from environments.dashboards.offers import Card, QuotaTable, catalog, quota_table, tags
 from environments.dashboards.page import EnvironmentPage, Notice, environment_page, notice
 from environments.dashboards.running import Running, has_workloads, running
@@ -39,6 +39,7 @@ __all__ = [
     "environment_page",
     "fullest",
     "has_workloads",
+    "list_page",
     "newer",
     "notice",
     "period_of",

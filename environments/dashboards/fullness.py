@@ -25,17 +25,22 @@ class Bar:
 
 def bars(environment: Environment) -> list[Bar]:
     """The quota's resources, fullest first. They change their colour where the environment's alerts would go out."""
-    rows = [
-        (resource, quantities.parse(used), quantities.parse(hard))
-        for resource, (used, hard) in environment.usage.items()
-    ]
-    rows.sort(key=lambda row: (-quantities.ratio(row[1], row[2]), not row[2], quantities.rank(row[0])))
-    return [_bar(*row, tone=_tone(environment, row[1], row[2])) for row in rows]
+    return [_bar(environment, *row) for row in _in_order(environment)]
 
 
 def fullest(environment: Environment) -> Bar | None:
     """The resource that will be short first; None where there is no figure, or nothing is allowed at all."""
-    return next((bar for bar in bars(environment) if not bar.is_closed), None)
+    rows = (row for row in _in_order(environment) if any(row[1:]))
+    return next((_bar(environment, *row) for row in rows), None)
+
+
+def _in_order(environment: Environment) -> list[tuple[str, Decimal, Decimal]]:
+    """Each resource with what is used of it and what is allowed, fullest first."""
+    rows = [
+        (resource, quantities.parse(used), quantities.parse(hard))
+        for resource, (used, hard) in environment.usage.items()
+    ]
+    return sorted(rows, key=lambda row: (-quantities.ratio(row[1], row[2]), not row[2], quantities.rank(row[0])))
 
 
 def with_sparks(found: list[Bar], sparks: Mapping[str, Spark]) -> list[Bar]:
@@ -50,8 +55,9 @@ def _tone(environment: Environment, used: Decimal, hard: Decimal) -> str:
     return "warn" if percent >= environment.alert_warn else ""
 
 
-def _bar(resource: str, used: Decimal, hard: Decimal, *, tone: str) -> Bar:
+def _bar(environment: Environment, resource: str, used: Decimal, hard: Decimal) -> Bar:
     percent = int(quantities.ratio(used, hard) * 100)
+    tone = _tone(environment, used, hard)
     name, closed = quantities.name(resource), not used and not hard
     said = quantities.human(resource, used)
     if quantities.is_cpu(resource):

@@ -18,7 +18,7 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.permissions import editable_environment, visible_environment
 from environments.views.http import UserRequest, render_part, sent
 
-PAGE_SIZE = 25
+_EVENTS = 50  # on a page of the history
 
 #: What comes first in the list; the id makes every order a certain one, so that no line is on two pages.
 _ORDERS = {
@@ -34,8 +34,7 @@ def environments(request: UserRequest) -> HttpResponse:
     """The environments that somebody may see, newest first unless another order is asked for."""
     form = FilterForm(request.user, request.GET)
     rows = _filtered(Environment.objects.visible_to(request.user), form, request)
-    related = ("owner", "team", "version__template", "cluster")
-    page = Paginator(rows.select_related(*related), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = dashboards.list_page(rows, request.GET.get("page"))
     query = urlencode({name: value for name, value in request.GET.items() if value and name != "page"})
     context = {"form": form, "page": page, "rows": dashboards.rows(page), "query": query}
     response = render_part(request, "environments/list.html", "rows", context)
@@ -56,7 +55,7 @@ def environment(request: UserRequest, namespace: str) -> HttpResponse:
 def history(request: UserRequest, namespace: str) -> HttpResponse:
     """Everything that happened to an environment."""
     row = visible_environment(request.user, namespace)
-    page = Paginator(row.events.select_related("actor"), PAGE_SIZE * 2).get_page(request.GET.get("page"))
+    page = Paginator(row.events.select_related("actor"), _EVENTS).get_page(request.GET.get("page"))
     return render(request, "environments/history.html", {"environment": row, "page": page})
 
 
