@@ -1,7 +1,9 @@
 """The access review: who has access to what, since when, granted by whom, and whether the cluster confirmed it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
@@ -92,20 +94,59 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
     rows = members.order_by(*(who + where if by_person else where + who))
     columns = [*_PERSON, *_PLACE] if by_person else [*_PLACE, *_PERSON]
 
+    @cache
+    def address(namespace: str) -> str:
+        return reverse("environment", args=[namespace])
+
     def make(some: Sequence[Any]) -> Iterable[Row]:
-        for member in some:
-            person, place = _person(member), _place(member)
-            yield (*person, *place, *_rest(member)) if by_person else (*place, *person, *_rest(member))
+        for values in some:
+            access = _Access(*values)
+            person, place = (access.email, access.username), _place(access, address(access.namespace))
+            yield (*person, *place, *_rest(access)) if by_person else (*place, *person, *_rest(access))
 
     return Table(
         key="access",
         title="By person" if by_person else "By environment",
         columns=[*columns, *_REST],
-        rows=Rows(rows.select_related("environment__team", "environment__cluster", "added_by"), make),
+        # Only what is shown: an environment as a whole has its template's content with it.
+        rows=Rows(rows.values_list(*_PATHS), make),
         empty="Nobody has such access.",
     )
 
 
+class _Access(NamedTuple):
+    """One person's access to one environment, in the order of `_PATHS`."""
+
+    email: str
+    username: str
+    name: str
+    namespace: str
+    cluster: str
+    team: str | None
+    role: str
+    wanted: bool
+    is_outside: bool
+    added_at: datetime
+    added_by: str | None
+    allowed: bool | None
+    checked_at: datetime | None
+
+
+_PATHS = (
+    "email",
+    "username",
+    "environment__name",
+    "environment__namespace",
+    "environment__cluster__name",
+    "environment__team__name",
+    "role",
+    "wanted",
+    "is_outside",
+    "added_at",
+    "added_by__email",
+    "allowed",
+    "checked_at",
+)
 _PERSON = (Column("Person"), Column("User name", is_only_exported=True, none=""))
 _PLACE = (
     Column("Environment", Kind.LINK),
@@ -123,19 +164,13 @@ _REST = (
 )
 
 
-def _person(member: Member) -> tuple[Cell, ...]:
-    return member.email, member.username
+def _place(access: _Access, address: str) -> tuple[Cell, ...]:
+    return Link(access.name, address, access.namespace), access.namespace, access.cluster, access.team
 
 
-def _place(member: Member) -> tuple[Cell, ...]:
-    row = member.environment
-    link = Link(row.name, reverse("environment", args=[row.namespace]), row.namespace)
-    return link, row.namespace, row.cluster.name, row.team.name if row.team else None
-
-
-def _rest(member: Any) -> tuple[Cell, ...]:
-    role = member.get_role_display() if member.wanted else f"{member.get_role_display()}, being taken away"
-    proven = {True: "yes", False: "no", None: "not yet"}[member.allowed]
-    granted = member.added_by.email if member.added_by else None
-    outside = "outside" if member.is_outside else ""
-    return role, outside, member.added_at.date(), granted, proven, member.checked_at
+def _rest(access: _Access) -> tuple[Cell, ...]:
+    role = str(Role(access.role).label)
+    role = role if access.wanted else f"{role}, being taken away"
+    proven = {True: "yes", False: "no", None: "not yet"}[access.allowed]
+    outside = "outside" if access.is_outside else ""
+    return role, outside, access.added_at.date(), access.added_by, proven, access.checked_at

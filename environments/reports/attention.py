@@ -21,6 +21,18 @@ SLUG = "attention"
 DAYS = 14  # ahead, unless somebody asks for more
 _COUNT = Column("", Kind.INTEGER)
 _RELATED = ("owner", "team", "version__template", "cluster")
+#: Only what is shown: an environment as a whole has its template's content with it.
+_SHOWN = (
+    "name",
+    "namespace",
+    "ends_at",
+    "orphaned_at",
+    "orphaned_why",
+    "owner__email",
+    "team__name",
+    "version__template__name",
+    "cluster__name",
+)
 
 EXPLANATION = (
     "It tells how things stand now, so it has no period.",
@@ -78,7 +90,7 @@ def ending(environments: EnvironmentQuerySet, now: datetime, days: int) -> Envir
 
 def _table(key: str, title: str, found: EnvironmentQuerySet, make: Any, columns: Sequence[Column]) -> Table:
     empty = {"failed": "None has failed.", "orphaned": "Every one has its owner.", "ending": "None ends that soon."}
-    return Table(key, title, columns, Rows(found.select_related(*_RELATED), make), empty=empty[key])
+    return Table(key, title, columns, Rows(found.select_related(*_RELATED).only(*_SHOWN), make), empty=empty[key])
 
 
 def _columns(since: str, why: str) -> list[Column]:
