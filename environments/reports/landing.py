@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -83,7 +84,6 @@ def _concerns(filters: Filters) -> list[Concern]:
     ending = attention.ending(filters.environments, now, attention.DAYS).order_by().count()
     found = idle.findings(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
     unused = [each for each in found if each.is_idle]
-    back = cores(sum(each.cpu for each in found))
     return [
         Concern(
             "bad", failed, f"{_environments(failed)} failed and will not be tried again by itself.", f"{look}#failed"
@@ -93,11 +93,16 @@ def _concerns(filters: Filters) -> list[Concern]:
         Concern(
             "",
             len(unused),
-            f"{_environments(len(unused))} used less than {idle.THRESHOLD} % over {idle.DAYS} days; with the oversized "
-            f"ones {back:,.2f} cores could be given back.",
+            unused(len(unused), cores(sum(each.cpu for each in found))),
             filters.link("idle"),
         ),
     ]
+
+
+def unused(count: int, back: Decimal) -> str:
+    """What is said of idle environments; `back` are the cores that they and the oversized ones could give back."""
+    said = f"{_environments(count)} used less than {idle.THRESHOLD} % over {idle.DAYS} days"
+    return f"{said}; with the oversized ones {back:,.2f} cores could be given back." if back else f"{said}."
 
 
 def _environments(count: int) -> str:

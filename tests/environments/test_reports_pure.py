@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.models import Rate
-from environments.reports import formats, periods, units
+from environments.reports import formats, landing, periods, units
 from environments.reports.figures import compared, growth
 from environments.reports.overview import percentile
 from environments.reports.rates import Prices, money
@@ -340,3 +340,21 @@ def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(begin):
 def test_other_texts_and_negative_numbers_stay_as_they_are():
     assert formats.harmless("Checkout = refunds") == "Checkout = refunds"
     assert formats.in_csv(Column("", Kind.INTEGER), -5) == "-5"
+
+
+# What is said
+
+
+@pytest.mark.parametrize(
+    ("count", "back", "said"),
+    [
+        (1, "0.00", "One environment used less than 10 % over 14 days."),
+        (
+            12,
+            "1204.50",
+            "12 environments used less than 10 % over 14 days; with the oversized ones 1,204.50 cores could be given back.",
+        ),
+    ],
+)
+def test_what_can_be_given_back_is_said_where_there_is_something(count, back, said):
+    assert landing.unused(count, Decimal(back)) == said
