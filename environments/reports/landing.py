@@ -93,13 +93,13 @@ def _concerns(filters: Filters) -> list[Concern]:
         Concern(
             "",
             len(unused),
-            unused(len(unused), cores(sum(each.cpu for each in found))),
+            say_unused(len(unused), cores(sum(each.cpu for each in found))),
             filters.link("idle"),
         ),
     ]
 
 
-def unused(count: int, back: Decimal) -> str:
+def say_unused(count: int, back: Decimal) -> str:
     """What is said of idle environments; `back` are the cores that they and the oversized ones could give back."""
     said = f"{_environments(count)} used less than {idle.THRESHOLD} % over {idle.DAYS} days"
     return f"{said}; with the oversized ones {back:,.2f} cores could be given back." if back else f"{said}."

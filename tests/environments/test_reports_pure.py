@@ -352,9 +352,10 @@ def test_other_texts_and_negative_numbers_stay_as_they_are():
         (
             12,
             "1204.50",
-            "12 environments used less than 10 % over 14 days; with the oversized ones 1,204.50 cores could be given back.",
+            "12 environments used less than 10 % over 14 days; "
+            "with the oversized ones 1,204.50 cores could be given back.",
         ),
     ],
 )
 def test_what_can_be_given_back_is_said_where_there_is_something(count, back, said):
-    assert landing.unused(count, Decimal(back)) == said
+    assert landing.say_unused(count, Decimal(back)) == said
