@@ -35,6 +35,8 @@ def check_known(addresses: list[str], asked_by: User, row: Directory | None = No
 
     A directory that does not answer is not waited for: it is said later, on the member's line.
     """
+    if not addresses:
+        return
     unknown = _unknown(addresses, row or Directory.objects.filter(is_default=True).first())
     if unknown:
         raise ValidationError([_sentence(address, asked_by) for address in unknown])
@@ -48,7 +50,7 @@ def _check(address: str) -> None:
 
 
 def _unknown(addresses: list[str], row: Directory | None) -> list[str]:
-    if row is None or not addresses:
+    if row is None:
         return []
     try:
         client = directory.connect(row)

@@ -296,8 +296,10 @@ class DeleteForm(forms.Form):
 
 def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
     """The sizes that are for everybody or for one of somebody's teams; all of them for platform admins."""
+    if user.is_platform_admin or not any(size.teams for size in spec.sizes):
+        return list(spec.sizes)
     teams = {team.name for team in user.teams.all()}
-    return [size for size in spec.sizes if not size.teams or user.is_platform_admin or teams & set(size.teams)]
+    return [size for size in spec.sizes if not size.teams or teams & set(size.teams)]
 
 
 def size_label(size: Size) -> str:
