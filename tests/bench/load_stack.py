@@ -42,7 +42,14 @@ class Stack:
         for process in self.processes.values():
             process.start()
         wait_until(lambda: answers(self.port), "gunicorn")
+        wait_until(self._workers_answer, "workers")
         return self
+
+    def _workers_answer(self) -> bool:
+        """Whether all are there: to start is not what is measured."""
+        from portal import celery_app
+
+        return len(celery_app.control.ping(timeout=1.0)) == WORKERS
 
     def __exit__(self, *details: object) -> None:
         for name, process in self.processes.items():
