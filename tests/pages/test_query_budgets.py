@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -109,7 +110,12 @@ class Growth:
                 ("week", day - timedelta(days=day.weekday())),
                 ("month", day.replace(day=1)),
             ):
-                Consumption.objects.get_or_create(environment=row, span=span, start=start, defaults=some)
+                spent, is_new = Consumption.objects.get_or_create(
+                    environment=row, span=span, start=start, defaults=some
+                )
+                if not is_new:  # a week and a month are the sums of their days
+                    sums = {name: F(name) + some[name] for name in ("seconds", "cpu_reserved", "cpu_used")}
+                    Consumption.objects.filter(pk=spent.pk).update(**sums)
 
 
 @pytest.fixture
