@@ -36,6 +36,9 @@ class Demo:
         self.url = f"http://localhost:{self.port}"
 
     def start(self) -> None:
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # tests run in the background pass on that it is ignored
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         command = [sys.executable, "-m", "portal.demo", "--port", str(self.port), "--data", str(self.folder / "data")]
         with (self.folder / "demo.log").open("ab") as log:

@@ -147,5 +147,5 @@ def _look_at_the_worker(web: Web) -> None:
     assert web.sample("portal_call_seconds_count", target="cluster", **worker) >= 5
     assert web.sample("portal_task_seconds_count", task="environments.reconcile", outcome="success", **worker) >= 1
     assert web.sample("portal_environments", phase="Ready", **worker) == 0
-    assert web.sample("portal_environments", phase="Ready") >= 1
+    assert wait_for(lambda: web.sample("portal_environments", phase="Ready")) >= 1  # read anew every few seconds
     assert web.sample("portal_task_seconds_count", task="environments.reconcile") == 0

@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 import tracemalloc
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -68,6 +69,21 @@ def refused(ask, url: str) -> ReconcileError:
     return caught.value
 
 
+def most_memory(act: Callable[[], None]) -> int:
+    """The most bytes that something takes while it lasts, begun anew three times: what other threads of this process
+    take at the same moment is in one figure and not in the next.
+    """
+    peaks = []
+    for _ in range(3):
+        tracemalloc.start()
+        try:
+            act()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    return min(peaks)
+
+
 FLOODS = {
     "a body": (OK + b"Content-Length: 99999999999\r\n\r\n", b" " * 65536),
     "a body without a length": (OK + b"\r\n", b" " * 65536),
@@ -95,16 +111,14 @@ def test_what_floods_the_portal_is_cut_off(ask, part):
             connection.sendall(piece)
             sent.append(len(piece))
 
-    tracemalloc.start()
-    try:
+    def once() -> None:
+        sent.clear()
         with serving(answer) as server:
             error = refused(ask, server.url)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert error.reason in ("TooBig", "Unreachable", "BadAnswer", "Timeout")
-    assert sum(sent) < 12 * MEGABYTE, "what the kernel's buffers hold beyond the limit"
-    assert peak < 12 * MEGABYTE
+        assert error.reason in ("TooBig", "Unreachable", "BadAnswer", "Timeout")
+        assert sum(sent) < 12 * MEGABYTE, "what the kernel's buffers hold beyond the limit"
+
+    assert most_memory(once) < 12 * MEGABYTE
 
 
 @ASK
@@ -133,16 +147,13 @@ def test_what_trickles_in_has_an_end(ask, head, piece):
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "GZIP", "gzip, gzip"])
 def test_a_packed_answer_is_not_unpacked(ask, encoding):
     bomb = gzip.compress(b" " * (64 * MEGABYTE))
-    tracemalloc.start()
-    try:
+
+    def once() -> None:
         with serving(always(http(bomb, f"Content-Encoding: {encoding}"))) as server:
-            error = refused(ask, server.url)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert error.reason == "BadAnswer"
-    assert peak < 8 * MEGABYTE
-    assert b"accept-encoding: identity" in server.requests[0].lower()
+            assert refused(ask, server.url).reason == "BadAnswer"
+        assert b"accept-encoding: identity" in server.requests[0].lower()
+
+    assert most_memory(once) < 8 * MEGABYTE
 
 
 BODIES = {
