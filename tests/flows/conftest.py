@@ -36,9 +36,8 @@ class Demo:
         self.url = f"http://localhost:{self.port}"
 
     def start(self) -> None:
-        signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        )  # tests run in the background pass on that it is ignored
+        # Tests that were started in the background ignore Ctrl-C, and would pass that on.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         command = [sys.executable, "-m", "portal.demo", "--port", str(self.port), "--data", str(self.folder / "data")]
         with (self.folder / "demo.log").open("ab") as log:
