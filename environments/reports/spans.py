@@ -1,7 +1,8 @@
 """Which rows of the record make up a stretch of days: months and weeks from their own rows, the rest by day. Pure.
 
 A month's row is the sum of its days' rows, and so is a week's: a year is twelve rows instead of three hundred and
-sixty-five, thirty days are at most a dozen.
+sixty-five, thirty days are at most a dozen. `spans` only adds rows, so that it also serves what does not add up, such as
+peaks; `fewest` takes some away, and so needs less of them for sums.
 """
 
 from collections import deque
@@ -52,7 +53,7 @@ def spans(start: date, until: date, *, today: date) -> list[Piece]:
 
 
 def fewest(start: date, until: date, free: Collection[Row] = (), *, kept: date, today: date) -> dict[Row, int]:
-    """Rows that make up a stretch of days when they are added (1) or taken away (-1): hardly any, if not the fewest.
+    """Few rows, mostly the fewest, that make up a stretch of days when they are added (1) or taken away (-1).
 
     The days from the 25th on are a month without its first three weeks. Rows in `free` count for nothing: they are read
     anyway. What begins before `kept` may be deleted already, and is never taken away. After `today` there are no rows.
@@ -91,7 +92,7 @@ def _steps(day: date, kept: date, today: date) -> Iterator[tuple[Row, int, date]
     if day < tomorrow:
         for row in _beginning(day):
             yield row, 1, min(row.end, tomorrow)
-    for before in {day - _DAY, day - 7 * _DAY, monday(day - _DAY), (day - _DAY).replace(day=1)}:
+    for before in sorted({day - _DAY, day - 7 * _DAY, monday(day - _DAY), (day - _DAY).replace(day=1)}):
         for row in _beginning(before):
             if before >= kept and min(row.end, tomorrow) == day:
                 yield row, -1, before
