@@ -1,8 +1,8 @@
 """Which rows of the record make up a stretch of days: months and weeks from their own rows, the rest by day. Pure.
 
 A month's row is the sum of its days' rows, and so is a week's: a year is twelve rows instead of three hundred and
-sixty-five, thirty days are at most a dozen. `spans` only adds rows, so that it also serves what does not add up, such as
-peaks; `fewest` takes some away, and so needs less of them for sums.
+sixty-five, thirty days are at most a dozen. `spans` only adds rows, so it also serves what does not add up, such as
+peaks; `fewest` takes some away, and so needs fewer of them for sums.
 """
 
 from collections import deque
