@@ -6,7 +6,7 @@ Whether the actor may is the caller's question, answered by permissions.py, exce
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -29,7 +29,7 @@ from environments.models import (
     TemplateVersion,
     User,
 )
-from environments.phases import Phase, Role
+from environments.phases import NEVER_GRANTED, Phase, Role
 from environments.steps import STEPS
 
 _NAME_TRIES = 5  # random suffixes after the form's own
@@ -73,11 +73,20 @@ def request_environment(user: User, request: Request) -> Environment:
 
 
 def delete_environment(environment: Environment, actor: User, *, typed_name: str) -> None:
-    """Have an environment removed. Raises ValidationError unless its name was typed correctly."""
+    """Have an environment removed. Raises ValidationError unless its name was typed correctly.
+
+    For a request that waits for approval: `withdraw_request`.
+    """
     if typed_name.strip() != environment.name:
         raise ValidationError(f"Type {environment.name} to confirm.", code="name")
     if removals.ask(environment, actor, "Delete", f"Deletion asked for by {actor}."):
         tasks.enqueue_after_commit(environment.pk)
+
+
+def withdraw_request(environment: Environment, actor: User) -> None:
+    """Take a request back. Raises ValidationError where it was decided on meanwhile."""
+    if not removals.withdraw(environment, actor, "Withdrawn."):
+        raise ValidationError("It was decided on meanwhile. Look at it again.")
 
 
 def extend_environment(environment: Environment, actor: User) -> None:
@@ -87,7 +96,7 @@ def extend_environment(environment: Environment, actor: User) -> None:
         raise ValidationError("It cannot be extended any further.")
     with transaction.atomic():
         # The count is part of the condition: two clicks at once are one extension.
-        same = Environment.objects.filter(pk=environment.pk, wanted=True, extensions=environment.extensions)
+        same = Environment.objects.filter(pk=environment.pk, wanted=True, extensions=environment.extensions).granted()
         if same.update(ends_at=later, extensions=F("extensions") + 1, noticed_days=None, noticed_at=None):
             Event.record(environment, actor, "Extended", f"Extended by {actor} to {later:%-d %B %Y}.")
 
@@ -95,15 +104,18 @@ def extend_environment(environment: Environment, actor: User) -> None:
 def move_environment(environment: Environment, version: TemplateVersion, actor: User) -> None:
     """Move an environment to another published version of its template, in place.
 
-    Raises ValidationError where it cannot be moved there: a size or parameter that the version does not have.
+    Raises ValidationError where it cannot be moved there: a size or parameter that the version does not have, or
+    approval that it asks for and nobody gave; moved by a platform admin, it has it.
     """
     spec = version.parsed()
+    if spec.needs_approval(environment.size) and not environment.requested_at and not actor.is_platform_admin:
+        raise ValidationError("What this version grants needs approval. Request a new environment from it.")
     parameters = _carried_over(environment, spec)
     hard = template_spec.render_quota(spec, environment.size, parameters)
     cpu, memory = placement.reserved(hard)
     objects = list(dict.fromkeys([*environment.applied_objects, *_own_objects(spec, parameters)]))
     with transaction.atomic():
-        rows = Environment.objects.filter(pk=environment.pk, wanted=True, version=environment.version_id)
+        rows = Environment.objects.filter(pk=environment.pk, wanted=True, version=environment.version_id).granted()
         changes: dict[str, Any] = {"version": version, "spec": version.spec, "parameters": parameters}
         changes["applied_objects"] = objects
         if not rows.update(**changes, reserved_cpu=cpu, reserved_memory=memory, generation=F("generation") + 1):
@@ -113,7 +125,12 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
 
 
 def try_again(environment: Environment, actor: User) -> None:
-    """Have everything looked at now, whatever the back-off says; the way on from a failure that was mended."""
+    """Have everything looked at now, whatever the back-off says; the way on from a failure that was mended.
+
+    Of a request that was not approved there is nothing to look at.
+    """
+    if environment.phase in NEVER_GRANTED:
+        return
     phase = Phase.PROVISIONING if environment.ready_at is None else Phase.DEGRADED
     phase = phase if environment.wanted else Phase.DELETING
     with transaction.atomic():
@@ -159,6 +176,7 @@ def _check_template(user: User, request: Request) -> None:
 def _create(user: User, request: Request, cluster: Cluster, home: Directory, suffix: str) -> Environment:
     now = timezone.now()
     spec = request.version.parsed()
+    waits = spec.needs_approval(request.size)
     cpu, memory = placement.reserved(template_spec.render_quota(spec, request.size, request.parameters))
     parts = naming.parts(
         owner_email=user.email,
@@ -184,13 +202,26 @@ def _create(user: User, request: Request, cluster: Cluster, home: Directory, suf
         cluster=cluster,
         directory=home,
         created_at=now,
-        ends_at=now + timedelta(days=spec.lifetime_days) if spec.lifetime_days else None,
+        ends_at=now + timedelta(days=spec.lifetime_days) if spec.lifetime_days and not waits else None,
+        **(_waiting(now) if waits else {}),
     )
     _add_members(environment, user, request.collaborators, parts)
     Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in STEPS)
-    Event.record(environment, user, "Requested", f"Requested by {user} from {request.version}.")
-    tasks.enqueue_after_commit(environment.pk)
+    message = f"Requested by {user} from {request.version}." + (" It waits for approval." if waits else "")
+    Event.record(environment, user, "Requested", message, notice_owed=waits)
+    if not waits:
+        tasks.enqueue_after_commit(environment.pk)
     return environment
+
+
+def _waiting(now: datetime) -> dict[str, Any]:
+    """What sets a request apart that needs approval: nothing is owed yet, also for a worker that knows no approvals."""
+    return {
+        "phase": Phase.AWAITING_APPROVAL,
+        "observed_generation": 1,
+        "requested_at": now,
+        "deciders_told_at": now,
+    }
 
 
 def _own_objects(spec: template_spec.TemplateSpec, parameters: dict[str, str]) -> list[str]:

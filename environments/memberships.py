@@ -45,7 +45,8 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
 def hand_over(environment: Environment, actor: User, address: str, *, keep: Role | None) -> None:
     """Make somebody else the owner; the former one keeps the given role, or no access.
 
-    Raises ValidationError where they have no account in the portal, or the role is not the template's.
+    Raises ValidationError where they have no account in the portal, the role is not the template's, or it still
+    waits for approval.
     """
     heir = User.objects.filter(email__iexact=address, is_active=True).first()
     if heir is None:
@@ -54,9 +55,12 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         raise ValidationError(f"{heir} is the owner already.")
     if keep is not None:
         _check_role(environment, keep)
+    if environment.awaits_approval:
+        # Nobody decides on what they asked for, and whoever owns it now is who asked.
+        raise ValidationError("It waits for approval. Hand it over once that is decided.")
     former = environment.owner
     with transaction.atomic():
-        same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former)
+        same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former).granted()
         if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
             raise ValidationError("It was handed over meanwhile. Look at it again.")
         _set_role(environment, actor, heir.email, environment.template_spec.owner_role)

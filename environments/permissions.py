@@ -26,6 +26,20 @@ def editable_environment(user: "User | AnonymousUser", namespace: str) -> Enviro
     return environment
 
 
+def decidable_environment(user: "User | AnonymousUser", namespace: str) -> Environment:
+    """The request, if this person may decide on it, or might have. Raises Http404, PermissionDenied."""
+    environment = visible_environment(user, namespace)
+    if not Environment.objects.decidable_by(user).filter(pk=environment.pk).exists():
+        raise PermissionDenied("This is not yours to decide.")
+    return environment
+
+
+def may_decide(user: "User | AnonymousUser", environment: Environment) -> bool:
+    """Whether somebody may decide on an environment now. No query where there is nothing to decide."""
+    mine = Environment.objects.decidable_by(user)
+    return environment.awaits_approval and mine.filter(pk=environment.pk).exists()
+
+
 def published_versions(user: User) -> QuerySet[TemplateVersion]:
     """The published version of every template that this person may request."""
     usable = Template.objects.usable_by(user).values("pk")

@@ -7,21 +7,30 @@ from django.db.models import TextChoices
 
 
 class Phase(TextChoices):
-    """Where an environment stands."""
+    """Where an environment stands. Before it is approved it is a request: nothing of it is made anywhere."""
 
+    AWAITING_APPROVAL = "Waiting for approval", "Waiting for approval"
     PROVISIONING = "Provisioning"
     READY = "Ready"
     DEGRADED = "Degraded"  # was Ready; something is being repaired
     FAILED = "Failed"  # a person has to act; looked at again now and then, or at once by "Try again"
     DELETING = "Deleting"
     DELETED = "Deleted"
+    REJECTED = "Rejected"  # never made: somebody decided against it
+    WITHDRAWN = "Withdrawn"  # never made: whoever asked no longer wants it
 
 
-#: Nothing is under way, so live regions stop polling.
-SETTLED = frozenset({Phase.READY, Phase.FAILED, Phase.DELETED})
+#: What was asked for and is not, or never was, an environment. Reports count none of these.
+NEVER_GRANTED = frozenset({Phase.AWAITING_APPROVAL, Phase.REJECTED, Phase.WITHDRAWN})
 
-#: Counts against limits and appears in lists by default.
-LIVE = frozenset(Phase) - {Phase.DELETED}
+#: It has ended, and stays as a record.
+OVER = frozenset({Phase.DELETED, Phase.REJECTED, Phase.WITHDRAWN})
+
+#: Nothing is under way.
+SETTLED = frozenset({Phase.READY, Phase.FAILED, Phase.AWAITING_APPROVAL}) | OVER
+
+#: Counts against limits and appears in lists by default: what waits for approval, too.
+LIVE = frozenset(Phase) - OVER
 
 
 class Status(TextChoices):
@@ -45,12 +54,15 @@ class Role(TextChoices):
 CLUSTER_ROLES = {role: f"environment-{role.value}" for role in Role}
 
 TONES = {
+    Phase.AWAITING_APPROVAL: "wait",
     Phase.PROVISIONING: "wait",
     Phase.READY: "ok",
     Phase.DEGRADED: "warn",
     Phase.FAILED: "bad",
     Phase.DELETING: "wait",
     Phase.DELETED: "",
+    Phase.REJECTED: "bad",
+    Phase.WITHDRAWN: "",
     Status.DONE: "ok",
     Status.WAITING: "wait",
     Status.FAILED: "bad",

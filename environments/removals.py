@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from environments.models import Condition, Environment, Event, User
 from environments.phases import Phase
@@ -11,13 +12,29 @@ from environments.steps import REMOVALS
 def ask(environment: Environment, actor: User | None, verb: str, message: str) -> bool:
     """Mark an environment as to be removed, with the event; False where that was asked for already.
 
-    Whoever calls enqueues the reconcile after the commit.
+    Whoever calls enqueues the reconcile after the commit. What still waits for approval is withdrawn instead.
     """
     with transaction.atomic():
+        if withdraw(environment, actor, message):
+            return True
         asked = Environment.objects.filter(pk=environment.pk, wanted=True)
         if not asked.update(wanted=False, phase=Phase.DELETING, generation=F("generation") + 1, next_reconcile_at=None):
             return False
         environment.conditions.all().delete()
         Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
         Event.record(environment, actor, verb, message)
+    return True
+
+
+def withdraw(environment: Environment, actor: User | None, why: str) -> bool:
+    """End a request that waits for approval; False where it does not. Nothing was made, so nothing is removed."""
+    with transaction.atomic():
+        waiting = Environment.objects.awaiting_approval().filter(pk=environment.pk)
+        if not waiting.update(
+            wanted=False, phase=Phase.WITHDRAWN, observed_generation=F("generation"), deleted_at=timezone.now()
+        ):
+            return False
+        environment.conditions.all().delete()
+        message = f"Withdrawn by {actor}." if actor else why
+        Event.record(environment, actor, "Withdrawn", message, notice_owed=actor is None)
     return True

@@ -264,7 +264,7 @@ def _size_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 
 
 def _one_size(old: Size, new: Size) -> list[str]:
-    words = {"label": "the label", "teams": "the teams that may have it"}
+    words = {"label": "the label", "teams": "the teams that may have it", "approval": "approval needed"}
     changed = [field for field in words if getattr(old, field) != getattr(new, field)]
     found = [
         f"Size {new.name}: {words[field]} is {_show(getattr(new, field))}, was {_show(getattr(old, field))}."
@@ -312,6 +312,9 @@ def _access_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
     if old.lifetime_days != new.lifetime_days:
         before, after = (f"{days} days" if days else "no end" for days in (old.lifetime_days, new.lifetime_days))
         found.append(f"Lifetime: {after}, was {before}.")
+    if old.approval != new.approval:
+        before, after = (_show(spec.approval) for spec in (old, new))
+        found.append(f"Every request needs approval: {after}, was {before}.")
     return found
 
 

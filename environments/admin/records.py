@@ -18,7 +18,7 @@ from environments import actions, dashboards
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
 from environments.models import Condition, Environment, Event, Group, Member, User
-from environments.phases import Phase, Status
+from environments.phases import NEVER_GRANTED, Phase, Status
 from environments.steps import BY_TYPE
 
 #: Of an environment, and of what it points to: nothing that a list shows.
@@ -74,7 +74,7 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("name", "namespace", "state", "purpose", "owner", "team")}),
         ("Where and from what", {"fields": ("version", "size", "answers", "cluster", "directory")}),
-        ("Dates", {"fields": ("created_at", "ready_at", "ends_at", "deleted_at")}),
+        ("Dates", {"fields": ("requested_at", "created_at", "ready_at", "ends_at", "deleted_at")}),
         (
             "For whoever looks into a problem",
             {
@@ -140,13 +140,13 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     @admin.action(description="Look at it again", permissions=["view"])
     def look_again(self, request: HttpRequest, queryset: QuerySet[Environment]) -> None:
         """Have the chosen environments reconciled now, whatever the back-off says; those that are gone stay gone."""
-        rows = list(queryset.exclude(phase=Phase.DELETED))
+        rows = list(queryset.exclude(phase__in=(Phase.DELETED, *NEVER_GRANTED)))
         for row in rows:
             actions.try_again(row, actor(request))
         left_out = queryset.count() - len(rows)
         self.message_user(request, f"Looking at {len(rows)} again.", messages.SUCCESS)
         if left_out:
-            self.message_user(request, f"{left_out} left out: they are deleted.", messages.WARNING)
+            self.message_user(request, f"{left_out} left out: they are gone, or not approved yet.", messages.WARNING)
 
 
 class VerbFilter(admin.SimpleListFilter):

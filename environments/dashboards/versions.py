@@ -18,8 +18,11 @@ class Newer:
 
 
 def newer(environment: Environment) -> Newer | None:
-    """The published version, where it is not the environment's own; None for what is on its way out."""
-    if not environment.wanted:
+    """The published version, where it is not the environment's own; None for what is on its way out.
+
+    Nor is there one before the approval: what is approved is what was asked for.
+    """
+    if not environment.wanted or environment.awaits_approval:
         return None
     version = (
         TemplateVersion.objects.filter(template=environment.version.template, state=TemplateVersion.State.PUBLISHED)

@@ -15,7 +15,7 @@ from environments.models.clusters import Cluster
 from environments.models.directories import Directory
 from environments.models.people import Team, User
 from environments.models.templates import TemplateVersion
-from environments.phases import LIVE, SETTLED, TONES, Phase, Role, Status
+from environments.phases import LIVE, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
 from environments.spec import InvalidSpecError, TemplateSpec
 
 if TYPE_CHECKING:
@@ -58,12 +58,35 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             return self.none()
         return self if user.is_platform_admin else self.filter(team__in=user.managed_teams.all())
 
+    def decidable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
+        """The requests that a person may decide on, or might have: their managed teams', all for platform admins.
+
+        Never their own, but for a platform admin where there is neither another one nor a manager of the team.
+        """
+        if not isinstance(user, User) or not (user.is_manager or user.is_platform_admin):
+            return self.none()
+        asked = self.filter(requested_at__isnull=False)
+        if not user.is_platform_admin:
+            return asked.filter(team__in=user.managed_teams.all()).exclude(owner=user)
+        others = User.objects.filter(is_active=True).exclude(pk=user.pk)
+        managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
+        alone = ~models.Exists(others.filter(is_superuser=True)) & ~models.Exists(managers)
+        return asked.filter(~models.Q(owner=user) | alone)
+
+    def awaiting_approval(self) -> "EnvironmentQuerySet":
+        """The requests on which somebody has to decide."""
+        return self.filter(phase=Phase.AWAITING_APPROVAL)
+
+    def granted(self) -> "EnvironmentQuerySet":
+        """All but requests: those that wait for a decision, and those of which nothing came."""
+        return self.exclude(phase__in=NEVER_GRANTED)
+
     def live(self) -> "EnvironmentQuerySet":
         """All that are not yet gone."""
         return self.filter(phase__in=LIVE)
 
     def owed(self) -> "EnvironmentQuerySet":
-        """Those that need a reconcile now and that no worker holds.
+        """Those that need a reconcile now and that no worker holds; never what nobody approved.
 
         A time further ahead than anybody sets one was written by a clock that was wrong, and counts as come.
         """
@@ -72,7 +95,7 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         due = models.Q(next_reconcile_at__lte=now) | models.Q(next_reconcile_at__gt=now + _FAR + 2 * resync)
         due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
         free = models.Q(lease_until=None) | models.Q(lease_until__lt=now) | models.Q(lease_until__gt=now + 2 * lease)
-        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free)
+        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free).granted()
 
 
 class Alerts(models.TextChoices):
@@ -109,7 +132,7 @@ class Environment(models.Model):
     )
     reserved_memory = models.BigIntegerField(default=0, help_text="Bytes that the quota grants.")
 
-    phase = models.CharField(max_length=16, choices=Phase, default=Phase.PROVISIONING)
+    phase = models.CharField(max_length=24, choices=Phase, default=Phase.PROVISIONING)
     wanted = models.BooleanField(default=True, help_text="False: to be removed.")
     generation = models.PositiveIntegerField(default=1)
     observed_generation = models.PositiveIntegerField(default=0)
@@ -141,7 +164,20 @@ class Environment(models.Model):
         help_text="Resource -> the level last told: warn or bad.",
     )
 
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(
+        default=timezone.now, help_text="When it was requested or, where it needed approval, approved: its life begins."
+    )
+    requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was requested, where that needed approval."
+    )
+    deciders_told_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When those who decide were last told that it waits."
+    )
+    decided_at = models.DateTimeField(null=True, blank=True, help_text="When it was approved or rejected.")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    decision_note = models.CharField(max_length=500, blank=True, default="", db_default="")
     ready_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
     extensions = models.PositiveIntegerField(default=0, help_text="How often the end was put off.")
@@ -168,6 +204,14 @@ class Environment(models.Model):
                 name="environment_owed",
                 condition=models.Q(observed_generation__lt=models.F("generation")),
             ),
+            models.Index(
+                fields=["requested_at"],
+                name="environment_awaiting",
+                condition=models.Q(phase=Phase.AWAITING_APPROVAL),
+            ),
+            models.Index(
+                fields=["-decided_at"], name="environment_decided", condition=models.Q(decided_at__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:
@@ -177,6 +221,16 @@ class Environment(models.Model):
     def is_settled(self) -> bool:
         """Whether nothing is under way."""
         return self.phase in SETTLED and self.observed_generation >= self.generation
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether somebody has to decide before anything is made."""
+        return self.phase == Phase.AWAITING_APPROVAL
+
+    @property
+    def asked_at(self) -> datetime:
+        """When it was requested."""
+        return self.requested_at or self.created_at
 
     @property
     def tone(self) -> str:

@@ -35,9 +35,15 @@ class Event(models.Model):
 
     @classmethod
     def record(
-        cls, environment: Environment, actor: User | None, verb: str, message: str, data: dict[str, Any] | None = None
+        cls,
+        environment: Environment,
+        actor: User | None,
+        verb: str,
+        message: str,
+        data: dict[str, Any] | None = None,
+        **more: Any,
     ) -> "Event":
         """Add a line. What people read may be cut to its column; `data` has everything that it concerns."""
         return cls.objects.create(
-            environment=environment, actor=actor, verb=verb, message=message[:500], data=data or {}
+            environment=environment, actor=actor, verb=verb, message=message[:500], data=data or {}, **more
         )

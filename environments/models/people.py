@@ -27,7 +27,9 @@ class User(AbstractUser):
 
     email = models.EmailField("e-mail address", unique=True)
     is_manager = models.BooleanField(
-        "manager", default=False, help_text="May read the environments and reports of the teams they manage."
+        "manager",
+        default=False,
+        help_text="May read the environments and reports of the teams they manage, and approve requests for them.",
     )
     wants_summary = models.BooleanField(
         "monthly summary", default=False, db_default=False, help_text="An e-mail a month about the teams they manage."

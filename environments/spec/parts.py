@@ -21,6 +21,8 @@ class Size(Strict):
     """Figures by resource. They go over the template's own quota."""
     teams: tuple[str, ...] = ()
     """Names of the teams that may have this size. Empty: everybody."""
+    approval: bool = False
+    """Whether a manager of the team has to approve a request for this size."""
 
 
 class Limits(Strict):

@@ -53,6 +53,8 @@ class TemplateSpec(Strict):
     """Days from the request to the end. Empty: no end."""
     extension: Extension = Extension()
     """How far the owner may put the end off."""
+    approval: bool = False
+    """Whether a manager of the team has to approve every request. A size can ask for that by itself."""
     naming: Naming = Naming()
     """How namespace and groups are called."""
     labels: Annotations = Field(default_factory=dict)
@@ -180,6 +182,15 @@ class TemplateSpec(Strict):
     def size(self, name: str) -> Size | None:
         """The size of that name, None where the template has no such size."""
         return next((size for size in self.sizes if size.name == name), None)
+
+    def needs_approval(self, size_name: str = "") -> bool:
+        """Whether somebody has to approve a request for a size (empty: for the template without one)."""
+        size = self.size(size_name)
+        return self.approval or bool(size and size.approval)
+
+    def approval_sizes(self) -> tuple[Size, ...]:
+        """The sizes that need approval by themselves; none where every request does."""
+        return () if self.approval else tuple(size for size in self.sizes if size.approval)
 
 
 def parse(data: Any) -> TemplateSpec:

@@ -18,7 +18,7 @@ GROUPS = {
     "extension": ("maximum_days", "times"),
     "naming": ("namespace", "group"),
 }
-TOP = ("owner_role", "collaborator_roles", "lifetime_days", "automount_token", "manifests")
+TOP = ("owner_role", "collaborator_roles", "lifetime_days", "approval", "automount_token", "manifests")
 
 
 class GeneralForm(forms.Form):
@@ -53,6 +53,11 @@ class GeneralForm(forms.Form):
     )
     times = forms.IntegerField(
         label="Extensions", required=False, min_value=0, max_value=1000, help_text="Empty: as often as they like."
+    )
+    approval = forms.BooleanField(
+        label="Every request needs approval",
+        required=False,
+        help_text="By a manager of the requester’s team, else a platform admin. Single sizes can ask for it above.",
     )
     namespace = forms.CharField(
         label="Namespace",

@@ -102,15 +102,17 @@ class SizeRow(Row):
     name = _line(spellcheck="false", **{"class": "code"})
     label = _line()
     teams = _lines()
+    approval = forms.BooleanField(required=False)
 
     @staticmethod
     def initial_of(size: Size) -> Data:
         """A size as a row."""
-        return {"name": size.name, "label": size.label, "teams": "\n".join(size.teams)}
+        return {"name": size.name, "label": size.label, "teams": "\n".join(size.teams), "approval": size.approval}
 
     def data_of(self, quota: dict[str, str]) -> Data:
         """The row, with its column of the quota, as a size's data."""
-        return {"name": self.text("name"), "label": self.text("label"), "teams": self.lines("teams"), "quota": quota}
+        data: Data = {"name": self.text("name"), "label": self.text("label"), "teams": self.lines("teams")}
+        return data | {"approval": bool(self["approval"].value()), "quota": quota}
 
 
 class QuotaRow(Row):

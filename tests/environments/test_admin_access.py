@@ -157,7 +157,7 @@ class TestTheRecord:
             follow=True,
         )
         said = [item.get_text(strip=True) for item in soup(response).select(".messagelist li")]
-        assert said == ["Looking at 1 again.", "1 left out: they are deleted."]
+        assert said == ["Looking at 1 again.", "1 left out: they are gone, or not approved yet."]
         assert Environment.objects.get(pk=ready.pk).generation == before[ready.pk] + 1
         assert Environment.objects.get(pk=gone.pk).generation == before[gone.pk]
         assert ready.events.filter(verb="Retry", actor__username="ada").count() == 1

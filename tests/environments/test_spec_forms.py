@@ -135,7 +135,13 @@ def specs(draw) -> TemplateSpec:
         for name in draw(st.lists(names.filter(lambda name: name != "figure"), unique=True, max_size=4))
     ]
     sizes = [
-        {"name": name, "label": draw(texts), "quota": draw(quotas), "teams": draw(st.lists(words, max_size=2))}
+        {
+            "name": name,
+            "label": draw(texts),
+            "quota": draw(quotas),
+            "teams": draw(st.lists(words, max_size=2)),
+            "approval": draw(st.booleans()),
+        }
         for name in draw(st.lists(names, unique=True, max_size=4))
     ]
     data = {
@@ -149,6 +155,7 @@ def specs(draw) -> TemplateSpec:
         "collaborator_roles": draw(st.permutations(["admin", "developer", "viewer"]))[: draw(st.integers(0, 3))],
         "lifetime_days": draw(st.none() | st.integers(1, 3650)),
         "extension": {"maximum_days": draw(st.none() | st.just(3650)), "times": draw(st.none() | st.integers(0, 9))},
+        "approval": draw(st.booleans()),
         "automount_token": draw(st.booleans()),
         "labels": draw(st.dictionaries(names, words, max_size=2)),
         "annotations": draw(st.dictionaries(names, words, max_size=2)),

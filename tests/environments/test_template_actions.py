@@ -279,6 +279,7 @@ class TestTheImport:
         ({"pod_security": {"enforce": "restricted"}}, ["Pod Security, enforce: restricted, was baseline."]),
         ({"owner_role": "developer"}, ["Owners are developer in the namespace, were admin."]),
         ({"lifetime_days": 7}, ["Lifetime: 7 days, was no end."]),
+        ({"approval": True}, ["Every request needs approval: yes, was no."]),
         ({"collaborator_roles": []}, ["Collaborators may be nothing, before developer, viewer."]),
         ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size s is new."]),
         ({"parameters": [{"name": "p"}]}, ["The parameter p is new."]),
