@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db.models import Q
 
-from environments import actions, alerts, naming, placement, quantities
+from environments import actions, alerts, approvals, naming, placement, quantities
 from environments.addresses import MAX_ADDRESSES, AddressesField, check_known
 from environments.models import Cluster, Environment, Template, TemplateVersion, User
 from environments.models.environments import Alerts
@@ -91,6 +91,7 @@ class RequestForm(forms.Form):
                 "name": size.name,
                 "label": size_label(size),
                 "figures": size_figures(self.spec, size),
+                "approval": size in self.spec.approval_sizes(),
                 "checked": size.name == chosen,
             }
             for size in self.sizes
@@ -286,6 +287,21 @@ class AlertsForm(forms.Form):
     def choice(self) -> alerts.Choice:
         """The checked form as the action's input."""
         return alerts.Choice(**self.cleaned_data)
+
+
+class DecisionForm(forms.Form):
+    """What whoever asked is to know about the decision; rejecting needs it (approvals.py says so)."""
+
+    note = forms.CharField(
+        required=False,
+        max_length=approvals.MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Goes to whoever asked. To reject, say why.",
+    )
+
+    def __init__(self, environment: Environment, data: Any = None) -> None:
+        super().__init__(data, auto_id=f"id_{environment.namespace}_%s")  # there may be many on a page
+        self.environment = environment
 
 
 class DeleteForm(forms.Form):

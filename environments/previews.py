@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from environments import desired, manifests, naming, placement, quantities
+from environments import deciders, desired, manifests, naming, placement, quantities
 from environments import spec as template_spec
 from environments.forms import RequestForm
 from environments.manifests import Binding, Desired, Manifest
@@ -38,7 +38,7 @@ def plan(form: RequestForm) -> Plan:
 def _desired(form: RequestForm) -> Desired:
     cleaned = getattr(form, "cleaned_data", {})
     cluster: Cluster | None = cleaned.get("cluster") or _expected_cluster(form)
-    team: Team | None = cleaned.get("team") or (form.fields["team"].initial if "team" in form.fields else None)
+    team = _team(form)
     size = cleaned.get("size") or (form.sizes[0].name if form.sizes else "")
     namespace = form.namespace()
     return Desired(
@@ -86,18 +86,27 @@ def _bindings(
     )
 
 
+def _team(form: RequestForm) -> Team | None:
+    """The team that is chosen, or would be."""
+    chosen: Team | None = getattr(form, "cleaned_data", {}).get("team")
+    return chosen or (form.fields["team"].initial if "team" in form.fields else None)
+
+
 def _lines(form: RequestForm, wanted: Desired) -> list[tuple[str, str]]:
     spec = form.spec
+    waits = spec.needs_approval(wanted.size)
+    who = deciders.among(_team(form), form.user) if waits else ""
     people = sum(len(binding.users) or 1 for binding in wanted.bindings)
     where = [("Cluster", str(_expected_cluster(form)))] if "cluster" not in form.fields else []
     return [
+        *([("Approval first", f"Waits for {who}. Nothing is made before that.")] if waits else []),
         *where,
         ("Namespace", f"{wanted.namespace}, Pod Security {spec.pod_security.enforce}"),
         ("Quota", _quota_words(wanted)),
         ("Default limits", _limit_words(spec)),
         ("Isolated network", _network_words(spec)),
         ("Group in the directory", "you" if people == 1 else f"you and {people - 1} more"),
-        ("Access", f"namespace {spec.owner_role.value}; {_lifetime_words(spec)}"),
+        ("Access", f"namespace {spec.owner_role.value}; {_lifetime_words(spec, waits=waits)}"),
     ]
 
 
@@ -124,8 +133,10 @@ def _network_words(spec: TemplateSpec) -> str:
     return " ".join(["Nothing in or out.", *spec.network.sentences()])
 
 
-def _lifetime_words(spec: TemplateSpec) -> str:
+def _lifetime_words(spec: TemplateSpec, *, waits: bool) -> str:
     if not spec.lifetime_days:
         return "no end date"
+    if waits:
+        return f"ends {spec.lifetime_days} days after the approval"
     end = timezone.localdate() + timedelta(days=spec.lifetime_days)
     return f"ends in {spec.lifetime_days} days, on {end:%-d %B %Y}"

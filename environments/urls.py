@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments.views import alerts, catalog, environments, kubeconfig, members, reports, summary, usage
+from environments.views import alerts, approvals, catalog, environments, kubeconfig, members, reports, summary, usage
 
 urlpatterns = [
     path("", catalog.catalog, name="catalog"),
@@ -25,9 +25,11 @@ urlpatterns = [
     path("environments/<slug:namespace>/kubeconfig/oidc/", kubeconfig.download_oidc, name="kubeconfig_oidc"),
     path("environments/<slug:namespace>/kubeconfig/token/", kubeconfig.download_token, name="kubeconfig_token"),
     path("environments/<slug:namespace>/kubeconfig/revoke/", kubeconfig.revoke, name="revoke_tokens"),
+    path("environments/<slug:namespace>/decide/", approvals.decide, name="decide"),
     path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
+    path("approvals/", approvals.listing, name="approvals"),
     path("reports/", reports.landing, name="reports"),
     path("reports/summary/", summary.switch, name="summary"),
     path("reports/<slug:report>/", reports.report, name="report"),

@@ -5,13 +5,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from environments.models import Cluster
+from environments.models import Cluster, Environment
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """The product's name, and whether a simulated cluster is in use."""
+    """The product's name, whether a simulated cluster is in use, and how many requests wait for the reader."""
     return {
         "portal_name": settings.PORTAL_NAME,
         "simulated": Cluster.objects.filter(is_simulated=True).exists(),
         "has_outbox": bool(settings.MAIL_FOLDER),
+        # Asked where it is shown: parts of pages and those who decide nothing cost no query.
+        "to_decide_count": lambda: Environment.objects.decidable_by(request.user).awaiting_approval().count(),
     }

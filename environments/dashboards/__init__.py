@@ -1,10 +1,11 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
+from environments.dashboards.approvals import Ask, asks, decided, waiting
 from environments.dashboards.freshness import Stale, stale
 from environments.dashboards.fullness import Bar, bars, fullest
 from environments.dashboards.kept import Thing, things
 from environments.dashboards.listing import Row, list_page, rows
-from environments.dashboards.offers import Card, QuotaTable, catalog, quota_table, tags
+from environments.dashboards.offers import Card, QuotaTable, approval_words, catalog, quota_table, tags
 from environments.dashboards.page import EnvironmentPage, Notice, environment_page, notice
 from environments.dashboards.running import Running, has_workloads, running
 from environments.dashboards.steps import Line, poll_seconds, timeline
@@ -21,6 +22,7 @@ from environments.dashboards.versions import Newer, newer, shrinks
 __all__ = [
     "CSV_HEADINGS",
     "PERIODS",
+    "Ask",
     "Bar",
     "Card",
     "EnvironmentPage",
@@ -33,9 +35,12 @@ __all__ = [
     "Stale",
     "Thing",
     "UsagePage",
+    "approval_words",
+    "asks",
     "bars",
     "catalog",
     "csv_rows",
+    "decided",
     "environment_page",
     "fullest",
     "has_workloads",
@@ -53,4 +58,5 @@ __all__ = [
     "things",
     "timeline",
     "usage_page",
+    "waiting",
 ]

@@ -46,7 +46,9 @@ def tags(spec: TemplateSpec) -> list[str]:
     sizes = len(spec.sizes)
     network = "isolated network" + (" + DNS" if spec.network.dns else ", no DNS")
     lifetime = f"{spec.lifetime_days} days" if spec.lifetime_days else "no end date"
-    return [*([f"{sizes} sizes"] if sizes > 1 else []), network, f"{spec.owner_role.value} role", lifetime]
+    approval = "needs approval" if spec.approval else "some sizes need approval" if spec.approval_sizes() else ""
+    first = [f"{sizes} sizes"] if sizes > 1 else []
+    return [*first, *filter(None, [approval]), network, f"{spec.owner_role.value} role", lifetime]
 
 
 def quota_table(spec: TemplateSpec) -> QuotaTable:
@@ -60,6 +62,18 @@ def quota_table(spec: TemplateSpec) -> QuotaTable:
         for resource in resources
     ]
     return QuotaTable([_size_label(size) for size in spec.sizes] or ["Quota"], lines)
+
+
+def approval_words(spec: TemplateSpec) -> str:
+    """Which requests need approval and by whom, as a sentence; empty where none does."""
+    by = "by a manager of your team, or a platform admin"
+    if spec.approval:
+        return f"Every request needs approval {by}."
+    labels = [_size_label(size) for size in spec.approval_sizes()]
+    if not labels:
+        return ""
+    names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+    return f"{names} need{'s' if len(labels) == 1 else ''} approval {by}."
 
 
 def _size_label(size: Size) -> str:

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from environments import deciders
+from environments.dashboards.approvals import Ask, asks
 from environments.dashboards.freshness import Stale, stale
 from environments.dashboards.fullness import Bar, bars, fullest, with_sparks
 from environments.dashboards.kept import Thing, things
@@ -14,8 +16,8 @@ from environments.dashboards.usage_page import sparks
 from environments.dashboards.versions import Newer, newer
 from environments.desired import UNREADABLE
 from environments.models import Environment, Event, Member, User
-from environments.permissions import may_edit
-from environments.phases import Phase
+from environments.permissions import may_decide, may_edit
+from environments.phases import NEVER_GRANTED, Phase
 
 _RECENT = 8  # events on the environment's page
 _MOST_BARS = 12  # that are there at once; the rest is a click away
@@ -53,11 +55,17 @@ class EnvironmentPage:
     poll_seconds: int | None
     newer: Newer | None
     can_extend_to: datetime | None
+    to_decide: Ask | None  # where the reader may decide on it
 
     @property
     def is_ready(self) -> bool:
         """Whether the dashboard comes before the timeline."""
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether it is, or was, more than a request."""
+        return self.environment.phase not in NEVER_GRANTED
 
     @property
     def ends_soon(self) -> bool:
@@ -101,13 +109,14 @@ class EnvironmentPage:
 
 def environment_page(environment: Environment, user: User) -> EnvironmentPage:
     """Everything on an environment's page. The environment comes from permissions.py."""
-    lines = timeline(environment, list(environment.conditions.all()))
+    who = str(deciders.of(environment)) if environment.awaits_approval else ""
+    lines = timeline(environment, list(environment.conditions.all()), who)
     members = list(environment.members.filter(wanted=True))
     return EnvironmentPage(
         environment=environment,
         may_edit=may_edit(user, environment),
         is_member=user.email.lower() in {member.email.lower() for member in members},
-        notice=notice(environment, lines),
+        notice=notice(environment, lines) if environment.phase not in NEVER_GRANTED else _on_request(environment, who),
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
@@ -119,7 +128,20 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         poll_seconds=poll_seconds(environment, lines),
         newer=newer(environment),
         can_extend_to=environment.extended_end(),
+        to_decide=next(iter(asks([environment])), None) if may_decide(user, environment) else None,
     )
+
+
+def _on_request(environment: Environment, who: str) -> Notice:
+    """Whom a request waits for, or why nothing came of it."""
+    owner = environment.owner
+    if environment.awaits_approval:
+        text = f"Nothing is made before the decision; {owner} is told by e-mail."
+        return Notice("wait", f"Waiting for approval: {who}.", text)
+    if environment.phase == Phase.REJECTED:
+        by = f" by {environment.decided_by}" if environment.decided_by else ""
+        return Notice("bad", f"This request was rejected{by}.", f"{environment.decision_note} (Nothing was made.)")
+    return Notice("", "This request was withdrawn.", "Nothing was made.")
 
 
 def notice(environment: Environment, lines: list[Line]) -> Notice | None:

@@ -33,6 +33,7 @@ _SECTIONS = {
         "usage",
         "workloads",
     ),
+    "approvals": ("approvals", "decide"),
     "reports": ("reports", "report", "report_csv", "report_xlsx"),
     "outbox": ("outbox",),
 }

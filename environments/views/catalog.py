@@ -26,6 +26,7 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
     version = published_version(request.user, slug)
     spec = version.parsed()
     context = {"version": version, "spec": spec, "quota": dashboards.quota_table(spec)}
+    context["approval"] = dashboards.approval_words(spec)
     return render(request, "environments/template.html", context)
 
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from environments import actions, dashboards, desired, manifests
-from environments.forms import DeleteForm, FilterForm
+from environments.forms import DecisionForm, DeleteForm, FilterForm
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.permissions import editable_environment, visible_environment
@@ -47,7 +47,7 @@ def environments(request: UserRequest) -> HttpResponse:
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while something is under way."""
     row = visible_environment(request.user, namespace)
-    context = {"page": dashboards.environment_page(row, request.user), "environment": row}
+    context = {"page": dashboards.environment_page(row, request.user), "environment": row, "form": DecisionForm(row)}
     return render_part(request, "environments/environment.html", "live", context)
 
 
@@ -70,8 +70,10 @@ def objects(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def delete(request: UserRequest, namespace: str) -> HttpResponse:
-    """Ask for the name, then have the environment removed."""
+    """Ask for the name, then have the environment removed; what was not approved yet is withdrawn without ado."""
     row = editable_environment(request.user, namespace)
+    if row.awaits_approval and request.method == "POST":
+        return _withdraw(request, row)
     form = DeleteForm(sent(request))
     if request.method == "POST" and form.is_valid():
         try:
@@ -82,6 +84,14 @@ def delete(request: UserRequest, namespace: str) -> HttpResponse:
             return redirect("environment", namespace=namespace)
     status = 422 if form.errors else 200
     return render(request, "environments/delete.html", {"environment": row, "form": form}, status=status)
+
+
+def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
+    try:
+        actions.withdraw_request(row, request.user)
+    except ValidationError as error:
+        messages.warning(request, error.message)
+    return redirect("environment", namespace=row.namespace)
 
 
 @require_POST

@@ -5,13 +5,15 @@ import re
 from playwright.sync_api import Page, expect
 
 
-def request_environment(page: Page, name: str, collaborators: str = "") -> None:
+def request_environment(page: Page, name: str, collaborators: str = "", size: str = "") -> None:
     """Fill in the form of the template with sizes and send it."""
     page.goto("/")
     page.get_by_role("link", name=re.compile("Namespace with GPU sizes")).click()
     page.get_by_role("link", name=re.compile("Request")).first.click()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label(re.compile("What is it for")).fill("Trying it out")
+    if size:
+        page.get_by_label(size).check()
     if collaborators:
         page.get_by_label(re.compile("Collaborators")).fill(collaborators)
     page.get_by_role("button", name="Request environment").click()
@@ -111,6 +113,27 @@ def test_a_manager_reads_what_their_team_has_and_changes_nothing(visit):
     answer = page.goto(f"{address}delete/")
     assert answer is not None
     assert answer.status == 403
+
+
+def test_what_needs_approval_is_made_once_a_manager_approved_it(visit):
+    page = visit("dana")
+    request_environment(page, "Sixteen GPUs", size="Large with GPU")
+    expect(page.locator("#live .pill").first).to_have_text("Waiting for approval")
+    expect(page.locator("#live .notice")).to_contain_text("Waiting for approval: Max Manager (manager of Checkout).")
+    manager = visit("max")
+    manager.get_by_role("link", name=re.compile("Approvals")).click()
+    card = manager.get_by_role("article").filter(has_text="Sixteen GPUs")
+    card.get_by_role("button", name=re.compile("Reject")).click()
+    expect(manager.get_by_text("Say why, for whoever asked.").first).to_be_visible()
+    card = manager.get_by_role("article").filter(has_text="Sixteen GPUs")
+    card.get_by_label(re.compile("Note")).fill("For the sale.")
+    card.get_by_role("button", name=re.compile("Approve")).click()
+    expect(manager.locator(".notice.success")).to_contain_text("Approved: Sixteen GPUs.")
+    # The page of whoever asked goes on by itself.
+    expect(page.locator("#live .pill").first).to_have_text("Ready", timeout=40_000)
+    expect(page.locator("#live")).to_contain_text("by Max Manager")
+    page.get_by_role("link", name="Whole history").click()
+    expect(page.get_by_text("Approved by Max Manager: For the sale.")).to_be_visible()
 
 
 def test_a_stranger_meets_404(visit):

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from environments.models import Event
 from environments.phases import Phase, Role, Status
@@ -15,8 +16,32 @@ HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 FAILED = {"Namespace": {"status": Status.FAILED, "message": HOSTILE, "attempts": 2}}
 
 PUBLIC = {"sign-in": "account_login", "signed-out": "signed_out"}
-PAGES = ("catalog", "nothing-found", "template", "request", "list", "environment", "failed", "deleting", "deleted")
-ALL = (*PAGES, "history", "objects", "delete", "request-errors", "delete-errors", "missing", "outbox")
+PAGES = (
+    "catalog",
+    "nothing-found",
+    "template",
+    "request",
+    "list",
+    "environment",
+    "failed",
+    "deleting",
+    "deleted",
+    "waiting",
+    "rejected",
+)
+ALL = (
+    *PAGES,
+    "approvals",
+    "approvals-errors",
+    "withdraw",
+    "history",
+    "objects",
+    "delete",
+    "request-errors",
+    "delete-errors",
+    "missing",
+    "outbox",
+)
 
 
 @pytest.fixture
@@ -31,11 +56,14 @@ def hostile(dana, team, cluster, template_version, make_environment, settings, t
         row.save()
     texts = {"name": HOSTILE[:60], "purpose": HOSTILE, "members": {"x@example.com": Role.VIEWER}}
     usage = {"pods": ["49", "50"]}
+    decision = {"decided_at": timezone.now(), "decided_by": dana, "decision_note": HOSTILE, "wanted": False}
     environments = {
         "environment": make_environment(usage=usage, **texts),
         "failed": make_environment(phase=Phase.FAILED, conditions=FAILED, **texts),
         "deleting": make_environment(phase=Phase.DELETING, **texts),
         "deleted": make_environment(phase=Phase.DELETED, **texts),
+        "waiting": make_environment(phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now(), **texts),
+        "rejected": make_environment(phase=Phase.REJECTED, requested_at=timezone.now(), **decision, **texts),
     }
     environments["environment"].members.update(message=HOSTILE)
     Event.objects.create(
@@ -57,6 +85,9 @@ def visit(client, ada, hostile):
         "list": "/environments/",
         "missing": "/nothing/",
         "outbox": "/outbox/",
+        "approvals": "/approvals/",
+        "withdraw": f"/environments/{hostile['waiting'].namespace}/delete/",
+        "decide": f"/environments/{hostile['waiting'].namespace}/decide/",
         **{name: f"/environments/{row.namespace}/" for name, row in hostile.items()},
         **{name: f"/environments/{first}/{name}/" for name in ("history", "objects", "delete")},
     }
@@ -66,6 +97,8 @@ def visit(client, ada, hostile):
             return client.post(paths["request"], {"name": HOSTILE, "collaborators": HOSTILE, "key": uuid.uuid4()})
         if name == "delete-errors":
             return client.post(paths["delete"], {"typed_name": HOSTILE * 2})
+        if name == "approvals-errors":
+            return client.post(paths["decide"], {"decision": "reject", "note": HOSTILE * 20})
         return client.get(paths[name])
 
     return get
@@ -74,7 +107,7 @@ def visit(client, ada, hostile):
 @pytest.fixture
 def every_page(visit):
     """Every page, read: name -> soup."""
-    statuses = {"request-errors": 422, "delete-errors": 422, "missing": 404}
+    statuses = {"request-errors": 422, "delete-errors": 422, "approvals-errors": 422, "missing": 404}
     return {name: read(visit(name), status=statuses.get(name, 200)) for name in ALL}
 
 
@@ -135,7 +168,7 @@ def test_hostile_names_stay_text(every_page):
 
 
 def test_hostile_names_are_shown_as_they_are(every_page):
-    for name in ("environment", "list", "history", "outbox", "template"):
+    for name in ("environment", "list", "history", "outbox", "template", "approvals", "rejected"):
         assert "<script>alert" in every_page[name].get_text(), name
 
 

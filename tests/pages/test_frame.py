@@ -27,9 +27,9 @@ def test_everybody_gets_to_catalog_and_environments(page, dana):
 
 
 def test_platform_admins_get_to_the_admin_and_in_the_demo_to_the_outbox(page, ada, settings, tmp_path):
-    assert links(read(page(ada))) == ["Catalog", "Environments", "Reports", "Admin"]
+    assert links(read(page(ada))) == ["Catalog", "Environments", "Approvals", "Reports", "Admin"]
     settings.MAIL_FOLDER = str(tmp_path)
-    assert links(read(page(ada))) == ["Catalog", "Environments", "Reports", "Outbox", "Admin"]
+    assert links(read(page(ada))) == ["Catalog", "Environments", "Approvals", "Reports", "Outbox", "Admin"]
 
 
 @pytest.mark.parametrize(

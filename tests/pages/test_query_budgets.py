@@ -33,7 +33,7 @@ from environments.models import (
     Usage,
     User,
 )
-from environments.phases import Role
+from environments.phases import Phase, Role
 from tests.environments.conftest import (  # noqa: F401 (fixtures)
     ask,
     local_directory,
@@ -66,6 +66,7 @@ class Growth:
             self._add_around(number)
             self._add_inside(self.first, number)
             self._add_inside(self._another(number), number)
+            self._add_request(number)
         self.size = size
 
     def _add_around(self, number: int) -> None:
@@ -90,8 +91,17 @@ class Growth:
         row.team = Team.objects.get(name=f"Team {number}")
         row.version = TemplateVersion.objects.get(template__slug=f"t{number}")
         row.orphaned_at = timezone.now() if number % 3 == 0 else None
+        row.requested_at = row.decided_at = timezone.now()
+        row.decided_by = self.manager
         row.save(force_insert=True)
         return row
+
+    def _add_request(self, number: int) -> None:
+        """One that waits for the manager's approval."""
+        row = Environment.objects.get(namespace=f"another-{number}")
+        row.pk, row.request_key, row.namespace = Environment().pk, Environment().request_key, f"waiting-{number}"
+        row.phase, row.decided_at, row.decided_by, row.orphaned_at = Phase.AWAITING_APPROVAL, None, None, None
+        row.save(force_insert=True)
 
     def _add_inside(self, row: Environment, number: int) -> None:
         now = timezone.now()
@@ -141,8 +151,8 @@ def test_everybody_has_more_to_look_at_after_the_growth(world):
     growth.to(MORE)
     for client in clients.values():
         user = User.objects.get(pk=client.session["_auth_user_id"])
-        assert Environment.objects.visible_to(user).count() == MORE + 1
-        assert f"of {MORE + 1} environments" in client.get("/environments/").content.decode()
+        assert Environment.objects.visible_to(user).count() == 2 * MORE + 1
+        assert f"of {2 * MORE + 1} environments" in client.get("/environments/").content.decode()
     assert growth.first.events.count() > MORE
     assert growth.first.members.count() > MORE
 
