@@ -108,6 +108,12 @@ def send_summary(user_id: int) -> None:
         summaries.send(user, summaries.latest(now))
 
 
+@shared_task(name="environments.remind_deciders", soft_time_limit=270, time_limit=290)
+def remind_deciders() -> None:
+    """Remind those who decide of the requests that wait for them."""
+    notices.remind_deciders(timezone.now())
+
+
 @shared_task(name="environments.deliver_notice")
 def deliver_notice(event_id: int) -> None:
     """Send the e-mail about an event."""

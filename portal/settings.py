@@ -32,6 +32,7 @@ DENIED_NETWORKS = read("DENIED_NETWORKS")
 RECONCILE_WORKERS = read("RECONCILE_WORKERS")
 LEASE_SECONDS = read("LEASE_SECONDS")
 DEPARTED_DAYS = read("DEPARTED_DAYS")
+APPROVAL_REMINDER_DAYS = read("APPROVAL_REMINDER_DAYS")
 RESYNC_SECONDS = read("RESYNC_SECONDS")
 SWEEP_SECONDS = read("SWEEP_SECONDS")
 OBSERVE_SECONDS = read("OBSERVE_SECONDS")
@@ -229,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
     "prune": {"task": "environments.prune_usage", "schedule": crontab(minute="7")},
+    "reminders": {"task": "environments.remind_deciders", "schedule": crontab(minute="40")},
     "summaries": {"task": "environments.send_summaries", "schedule": crontab(minute="20")},
 }
 

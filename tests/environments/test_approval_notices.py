@@ -1,0 +1,205 @@
+"""E-mails about approvals: to those who decide, again while it waits, and to whoever asked."""
+
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+
+import pytest
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from environments import actions, approvals, deciders, notices, tasks
+from environments.models import Cluster, Environment, Event, User
+from tests.conftest import person
+from tests.environments.test_approvals import enqueued, request_large, version  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+MAX = "max@example.com"
+
+
+@pytest.fixture(autouse=True)
+def delivered_at_once(monkeypatch):
+    monkeypatch.setattr(tasks.deliver_notice, "apply_async", lambda arguments, **_: tasks.deliver_notice(*arguments))
+
+
+@pytest.fixture
+def waiting(request_large, max_manager, ada):  # noqa: F811
+    """A request of which everybody was told, so many days ago."""
+
+    def ask(days=0, **more):
+        environment = request_large(**more)
+        tasks.sweep()
+        mail.outbox.clear()
+        told = timezone.now() - days * DAY
+        Environment.objects.filter(pk=environment.pk).update(deciders_told_at=told, requested_at=told)
+        environment.refresh_from_db()
+        return environment
+
+    return ask
+
+
+def to() -> list[list[str]]:
+    return [sorted(message.recipients()) for message in mail.outbox]
+
+
+class TestAsking:
+    def test_goes_once_to_those_who_decide_with_what_they_need_to_know(self, request_large, max_manager, ada, settings):  # noqa: F811
+        settings.PORTAL_URL = "https://portal.example.com"
+        environment = request_large(purpose="Search ranking")
+        tasks.sweep()
+        tasks.sweep()
+        (message,) = mail.outbox
+        assert message.to == [MAX]
+        assert message.subject.endswith("] Ranking waits for your approval")
+        for words in (
+            "Ranking, by Dana Example for team Checkout",
+            "Namespace, Large, on Amsterdam",
+            "What for: Search ranking",
+            f"https://portal.example.com/environments/{environment.namespace}/",
+            "https://portal.example.com/approvals/",
+            "every 2 days",
+        ):
+            assert words in message.body, words
+
+    def test_goes_to_platform_admins_where_no_manager_is(self, request_large, max_manager, ada):  # noqa: F811
+        request_large(team=None)
+        tasks.sweep()
+        assert to() == [["ada@example.com"]]
+
+    def test_is_not_lost_with_a_mail_server_that_is_away(self, request_large, max_manager, monkeypatch):  # noqa: F811
+        request_large()
+        with monkeypatch.context() as patch:
+            patch.setattr(EmailMessage, "send", refuse)
+            tasks.sweep()
+        assert Event.objects.filter(notice_owed=True).count() == 1
+        tasks.sweep()
+        assert to() == [[MAX]]
+
+    def test_is_spared_where_it_was_decided_before(self, request_large, max_manager, ada):  # noqa: F811
+        environment = request_large()
+        approvals.reject(environment, ada, "No.")
+        tasks.sweep()
+        assert to() == [["dana@example.com"]]
+        assert not Event.objects.filter(notice_owed=True).exists()
+
+
+def refuse(*_):
+    raise SMTPServerDisconnected("away")
+
+
+class TestDeciding:
+    @pytest.mark.parametrize(
+        ("verb", "subject", "says"),
+        [
+            ("approve", "Ranking was approved", "another e-mail says when it is ready"),
+            ("reject", "Ranking was rejected", "/catalog/namespace/"),
+        ],
+    )
+    def test_is_told_to_whoever_asked_with_the_whole_note(self, waiting, max_manager, verb, subject, says):
+        environment, note = waiting(), "because " * 60 + "of that"
+        getattr(approvals, verb)(environment, max_manager, note)
+        tasks.sweep()
+        (message,) = mail.outbox
+        assert message.recipients() == ["dana@example.com"]
+        assert message.subject.endswith(subject)
+        assert note in message.body
+        assert "by Max Example" in message.body
+        assert says in message.body
+
+    def test_an_approval_may_go_without_a_note(self, waiting, max_manager):
+        approvals.approve(waiting(), max_manager)
+        tasks.sweep()
+        assert "Ranking: Approved by Max Example." in mail.outbox[0].body
+
+    def test_nobody_is_written_to_about_what_they_withdrew_themselves(self, waiting, dana):
+        actions.withdraw_request(waiting(), dana)
+        tasks.sweep()
+        assert mail.outbox == []
+
+    def test_whoever_asked_is_told_where_the_portal_ended_it(self, waiting):
+        waiting()
+        Cluster.objects.update(lost_at=timezone.now())
+        tasks.end_stranded()
+        tasks.sweep()
+        assert to() == [["dana@example.com"]]
+
+
+class TestReminding:
+    @pytest.mark.parametrize(("days", "reminded"), [(0, False), (1.9, False), (2.01, True), (9, True)])
+    def test_comes_after_two_days_and_then_every_two(self, waiting, days, reminded):
+        environment = waiting(days)
+        tasks.remind_deciders()
+        assert to() == ([[MAX]] if reminded else [])
+        tasks.remind_deciders()
+        assert len(mail.outbox) == int(reminded)
+        assert environment.events.filter(verb="Reminded").count() == int(reminded)
+        notices.remind_deciders(timezone.now() + 2.01 * DAY)
+        assert len(mail.outbox) == int(reminded) + 1
+
+    def test_says_what_still_waits_and_is_in_the_history(self, waiting):
+        environment = waiting(3)
+        tasks.remind_deciders()
+        assert mail.outbox[0].subject.endswith("] Ranking still waits for your approval")
+        message = "Reminded that it waits: Max Example (manager of Checkout)."
+        assert environment.events.first().message == message
+
+    def test_is_one_message_a_person_however_much_waits(self, waiting, team):
+        team.managers.add(person("mia", "Mia", is_manager=True))
+        for number, days in enumerate((1, 3, 5)):
+            waiting(days, name=f"Request {number}")
+        tasks.remind_deciders()
+        assert to() == [[MAX], ["mia@example.com"]]
+        assert mail.outbox[0].subject.endswith("] 3 requests wait for your approval")
+        order = [mail.outbox[0].body.index(f"Request {number}") for number in (2, 1, 0)]
+        assert order == sorted(order)  # the longest waiting first
+        notices.remind_deciders(timezone.now() + 1.5 * DAY)
+        assert len(mail.outbox) == 2  # the youngest was told with the others
+
+    def test_goes_to_whoever_decides_now(self, waiting, max_manager):
+        waiting(3)
+        User.objects.filter(pk=max_manager.pk).update(is_active=False)
+        tasks.remind_deciders()
+        assert to() == [["ada@example.com"]]
+
+    def test_who_cannot_be_reached_holds_up_nobody_and_causes_no_storm(self, waiting, team, monkeypatch):
+        team.managers.add(person("mia", "Mia", is_manager=True))
+        waiting(3)
+        send = EmailMessage.send
+
+        def not_to_max(message, *arguments):
+            if message.to == [MAX]:
+                raise SMTPRecipientsRefused({MAX: (550, b"no such user")})
+            return send(message, *arguments)
+
+        monkeypatch.setattr(EmailMessage, "send", not_to_max)
+        tasks.remind_deciders()
+        tasks.remind_deciders()
+        assert to() == [["mia@example.com"]]
+
+    def test_is_tried_again_where_nobody_was_reached(self, waiting, monkeypatch):
+        environment = waiting(3)
+        with monkeypatch.context() as patch:
+            patch.setattr(EmailMessage, "send", refuse)
+            tasks.remind_deciders()
+        assert not environment.events.filter(verb="Reminded").exists()
+        tasks.remind_deciders()
+        assert to() == [[MAX]]
+
+    def test_ends_with_the_decision_and_can_be_switched_off(self, waiting, max_manager, settings):
+        environment = waiting(3)
+        settings.APPROVAL_REMINDER_DAYS = 0
+        tasks.remind_deciders()
+        settings.APPROVAL_REMINDER_DAYS = 2
+        approvals.approve(environment, max_manager)
+        tasks.remind_deciders()
+        assert mail.outbox == []
+
+    def test_where_nobody_can_decide_nobody_is_written_to(self, request_large):  # noqa: F811
+        environment = request_large()
+        Environment.objects.update(deciders_told_at=timezone.now() - 3 * DAY)
+        tasks.sweep()
+        tasks.remind_deciders()
+        assert mail.outbox == []
+        assert deciders.of(environment).people == ()
