@@ -84,7 +84,8 @@ def _members(filters: Filters) -> QuerySet[Member]:
         for through in (Team.members.through, Team.managers.through)
     ]
     outside = When(Q(environment__team__isnull=False) & ~inside[0] & ~inside[1], then=Value(True))
-    members = Member.objects.filter(environment__in=filters.environments.live()).exclude(wanted=False, in_group=False)
+    environments = filters.environments.live().granted()
+    members = Member.objects.filter(environment__in=environments).exclude(wanted=False, in_group=False)
     return members.annotate(is_outside=Case(outside, default=Value(False)))
 
 

@@ -152,7 +152,8 @@ def existing(environments: EnvironmentQuerySet, period: Period, now: datetime, p
     Their seconds run from Ready to the end, as far as the period and today reach.
     """
     start, until = _midnight(period.start), min(_midnight(period.until), now)
-    there = environments.order_by().filter(Q(deleted_at=None) | Q(deleted_at__gte=start), created_at__lt=until)
+    granted = environments.granted().order_by()
+    there = granted.filter(Q(deleted_at=None) | Q(deleted_at__gte=start), created_at__lt=until)
     end = Least(Milliseconds(Coalesce("deleted_at", Value(until))), _value(until))
     length = end - Greatest(Milliseconds("ready_at"), _value(start))
     observable = When(Q(ready_at__lt=until) & (Q(deleted_at=None) | Q(deleted_at__gt=start)), then=length)

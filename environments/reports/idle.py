@@ -120,7 +120,7 @@ class _Sizes:
 def _rows(filters: Filters, threshold: int, days: int) -> dict[Any, dict[str, int]]:
     """Sums and peaks of those below the threshold, by environment: the database leaves the others out."""
     start = filters.today - timedelta(days=days)
-    old = filters.environments.filter(wanted=True, created_at__lt=datetime.combine(start, time(), UTC)).live()
+    old = filters.environments.granted().filter(wanted=True, created_at__lt=datetime.combine(start, time(), UTC)).live()
     sums = {name: Sum(name) for name in _SUMS} | {name: Max(name) for name in _PEAKS}
     named = {f"all_{name}": each for name, each in sums.items()}
     below = [LessThan(F(f"all_{each}_used") * 100, F(f"all_{each}_reserved") * threshold) for each in _WATCHED]

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db.models import Count, F, Q
 from django.db.models.functions import TruncDate
+from django.urls import reverse
 
 from environments.charts import Chart, Units, column_chart
 from environments.models.environments import EnvironmentQuerySet
-from environments.phases import LIVE, Phase
+from environments.phases import LIVE, NEVER_GRANTED, Phase
 from environments.reports import units
 from environments.reports.figures import compared
 from environments.reports.filters import Filters
@@ -24,25 +25,29 @@ SLUG = "overview"
 COUNT = Column("", Kind.INTEGER)
 SECONDS = Column("", Kind.DECIMAL, "seconds", 1)
 _TEAM = GROUPINGS["team"]
+_THERE = LIVE - NEVER_GRANTED
+_GRANTED = ~Q(phase__in=NEVER_GRANTED)
 _MOST_DAYS, _MOST_WEEKS = 31, 26  # columns of the chart
 
 EXPLANATION = (
     "“Now” is the moment at which the report was made; “created” and “ended” are in the period. An environment has "
-    "ended once nothing of it is left.",
-    "Time to Ready runs from the request to the first Ready, of those environments created in the period that got "
-    "there: half of them took no longer than the median, nineteen of twenty no longer than the 95th percentile.",
+    "ended once nothing of it is left. A request that waits for approval is none yet; it is created when it is "
+    "approved.",
+    "Time to Ready runs from the request, or from its approval where it needed one, to the first Ready, of those "
+    "environments created in the period that got there: half of them took no longer than the median, nineteen of "
+    "twenty no longer than the 95th percentile.",
 )
 
 
 def build(filters: Filters) -> Report:
     """The report."""
-    phases = _by_phase(filters.environments)
-    now, before = (_happened(filters.environments, period) for period in (filters.period, filters.period.previous()))
-    waits, earlier = (_waits(filters.environments, period) for period in (filters.period, filters.period.previous()))
+    phases, environments = _by_phase(filters.environments), filters.environments.granted()
+    now, before = (_happened(environments, period) for period in (filters.period, filters.period.previous()))
+    waits, earlier = (_waits(environments, period) for period in (filters.period, filters.period.previous()))
     columns = _chart(filters)
     return Report(
         figures=[
-            Figure("Environments now", sum(phases.get(phase, 0) for phase in LIVE), COUNT),
+            Figure("Environments now", sum(phases.get(phase, 0) for phase in _THERE), COUNT),
             compared("Created", COUNT, now["created"], before["created"]),
             compared("Ended", COUNT, now["ended"], before["ended"]),
             compared("Median time to Ready", SECONDS, percentile(waits, 50), percentile(earlier, 50)),
@@ -53,6 +58,12 @@ def build(filters: Filters) -> Report:
                 COUNT,
                 href=filters.link("attention") if phases.get(Phase.FAILED) else "",
                 tone="bad" if phases.get(Phase.FAILED) else "",
+            ),
+            Figure(
+                "Waiting for approval",
+                phases.get(Phase.AWAITING_APPROVAL, 0),
+                COUNT,
+                href=reverse("approvals") if phases.get(Phase.AWAITING_APPROVAL) else "",
             ),
         ],
         charts=[columns] if now["created"] or now["ended"] else [],
@@ -75,11 +86,8 @@ def _by_phase(environments: EnvironmentQuerySet) -> dict[Any, int]:
 
 
 def _happened(environments: EnvironmentQuerySet, period: Period) -> dict[str, int]:
-    return environments.aggregate(created=Count("pk", filter=during("created_at", period)), ended=_ended(period))
-
-
-def _ended(period: Period) -> Count:
-    return Count("pk", filter=during("deleted_at", period))
+    fields = {"created": "created_at", "ended": "deleted_at"}
+    return environments.aggregate(**{name: Count("pk", filter=during(field, period)) for name, field in fields.items()})
 
 
 def during(field: str, period: Period) -> Q:
@@ -88,14 +96,14 @@ def during(field: str, period: Period) -> Q:
 
 
 def _waits(environments: EnvironmentQuerySet, period: Period) -> list[int]:
-    """Milliseconds from the request to the first Ready, sorted."""
+    """Milliseconds from the request, or its approval, to the first Ready, sorted."""
     ready = environments.order_by().filter(during("created_at", period), ready_at__isnull=False)
     took = ready.annotate(took=Milliseconds("ready_at") - Milliseconds("created_at"))
     return sorted(took.values_list("took", flat=True))
 
 
 def _phases(phases: dict[Any, int]) -> Table:
-    live = [phase for phase in Phase if phase in LIVE and phases.get(phase)]
+    live = [phase for phase in Phase if phase in _THERE and phases.get(phase)]
     total = sum(phases[phase] for phase in live)
     return Table(
         key="phases",
@@ -113,10 +121,11 @@ def _phases(phases: dict[Any, int]) -> Table:
 
 def _teams(filters: Filters) -> Table:
     figures = {
-        "now": Count("pk", filter=Q(phase__in=LIVE)),
-        "created": Count("pk", filter=during("created_at", filters.period)),
-        "ended": _ended(filters.period),
+        "now": Count("pk", filter=Q(phase__in=_THERE)),
+        "created": Count("pk", filter=during("created_at", filters.period) & _GRANTED),
+        "ended": Count("pk", filter=during("deleted_at", filters.period) & _GRANTED),
         "failed": Count("pk", filter=Q(phase=Phase.FAILED)),
+        "waiting": Count("pk", filter=Q(phase=Phase.AWAITING_APPROVAL)),
     }
     found = filters.environments.order_by().values("team").annotate(**figures)
     lines = [line for line in found.values_list("team", *figures) if any(line[1:])]
@@ -126,7 +135,7 @@ def _teams(filters: Filters) -> Table:
         names = _TEAM.name(filters, SLUG, [line[0] for line in some])
         return ((*names[line[0]], *line[1:]) for line in some)
 
-    sums = [sum(line[number] for line in lines) for number in range(1, 5)]
+    sums = [sum(line[number] for line in lines) for number in range(1, 1 + len(figures))]
     return Table(
         key="teams",
         title="By team",
@@ -136,6 +145,7 @@ def _teams(filters: Filters) -> Table:
             Column("Created", Kind.INTEGER),
             Column("Ended", Kind.INTEGER),
             Column("Failed now", Kind.INTEGER),
+            Column("Waiting for approval", Kind.INTEGER),
         ],
         rows=Rows(lines, make),
         totals=("Total", *[""] * (len(_TEAM.columns) - 1), *sums) if lines else None,
@@ -161,7 +171,7 @@ def _chart(filters: Filters) -> Chart:
 
 
 def _by_day(filters: Filters, field: str) -> dict[date, int]:
-    rows = filters.environments.order_by().filter(during(field, filters.period))
+    rows = filters.environments.granted().order_by().filter(during(field, filters.period))
     return dict(
         rows.values(day=TruncDate(F(field), tzinfo=UTC)).annotate(number=Count("pk")).values_list("day", "number")
     )

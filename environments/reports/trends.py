@@ -132,7 +132,7 @@ def _counts(filters: Filters, starts: Sequence[date]) -> list[tuple[int, int, in
         figures[f"there_{number}"] = Count("pk", filter=alive)
         figures[f"created_{number}"] = Count("pk", filter=Q(created_at__gte=start, created_at__lt=until))
         figures[f"ended_{number}"] = Count("pk", filter=Q(deleted_at__gte=start, deleted_at__lt=until))
-    found = filters.environments.aggregate(**figures)
+    found = filters.environments.granted().aggregate(**figures)
     kinds = ("there", "created", "ended")
     return [tuple(found[f"{kind}_{number}"] for kind in kinds) for number in range(len(starts))]
 

@@ -16,7 +16,8 @@ from environments.reports import idle
 from environments.reports.bills import all_prices, bills
 from environments.reports.periods import custom
 from environments.reports.tables import Kind, Link
-from tests.reported import add_day, consume, roll_up
+from tests import reported
+from tests.reported import add_day, consume, csv_rows, roll_up, sheet_rows, workbook
 
 pytestmark = pytest.mark.django_db
 
@@ -304,9 +305,66 @@ def test_the_overview_counts_what_came_and_went(max_manager, make_environment):
         "Median time to Ready": Decimal("0.6"),
         "95th percentile": Decimal("5.0"),
         "Failed now": 1,
+        "Waiting for approval": 0,
     }
     (team,) = rows(report.tables[1])
     assert (team["Now"], team["Created"], team["Ended"], team["Failed now"]) == (4, 3, 1, 1)
+
+
+@pytest.fixture
+def requests(make_environment, sam):
+    """Two that wait, one of another team, one rejected and one withdrawn; and one that was approved after five days."""
+    asked = NOW - timedelta(days=6)
+    search = Team.objects.get(name="Search")
+    waiting = {"phase": Phase.AWAITING_APPROVAL, "requested_at": asked, "created_at": asked, "ends_at": None}
+    make_environment(name="One", **waiting)
+    make_environment(name="Two", **waiting)
+    make_environment(name="Elsewhere", team=search, **waiting)
+    for phase in (Phase.REJECTED, Phase.WITHDRAWN):
+        make_environment(**waiting | {"phase": phase, "wanted": False, "deleted_at": asked + timedelta(days=1)})
+    approved = asked + timedelta(days=5)
+    return make_environment(requested_at=asked, created_at=approved, ready_at=approved + timedelta(seconds=2))
+
+
+def test_the_overview_counts_requests_as_nothing_but_waiting(max_manager, ada, requests):
+    for user, waiting in ((max_manager, 2), (ada, 3)):
+        report = build(user, "overview", period="7d")
+        figures = {figure.label: figure.value for figure in report.figures}
+        assert figures == {
+            "Environments now": 1,
+            "Created": 1,
+            "Ended": 0,
+            "Median time to Ready": Decimal("2.0"),  # from the approval
+            "95th percentile": Decimal("2.0"),
+            "Failed now": 0,
+            "Waiting for approval": waiting,
+        }
+        phases, teams = (rows(table) for table in report.tables)
+        assert [(row["Phase"], row["Environments"]) for row in phases] == [("Ready", 1)]
+        assert sum(row["Waiting for approval"] for row in teams) == waiting
+        assert teams[0]["Team"] == "Checkout"
+        columns = ("Now", "Created", "Ended", "Failed now", "Waiting for approval")
+        assert [teams[0][column] for column in columns] == [1, 1, 0, 0, 2]
+        assert report.tables[1].totals[-1] == waiting
+    assert next(figure.href for figure in report.figures if figure.label == "Waiting for approval") == "/approvals/"
+
+
+def test_what_waits_is_the_same_on_the_page_in_csv_and_in_the_spreadsheet(client, max_manager, requests):
+    client.force_login(max_manager)
+    (line,) = csv_rows(client, "/reports/overview.csv?table=teams&period=7d")
+    assert line["Waiting for approval"] == "2"
+    first, *_ = sheet_rows(workbook(client, "/reports/overview.xlsx?period=7d")["By team"])
+    assert first["Waiting for approval"].value == 2
+    assert reported.figures(client, "/reports/overview/?period=7d")["Waiting for approval"] == "2"
+
+
+def test_no_other_report_takes_a_request_for_an_environment(max_manager, requests):
+    there = build(max_manager, "trends", by="week").tables[0]
+    assert max(row["Environments"] for row in rows(there)) == 1
+    assert max(row["Created"] for row in rows(there)) == 1
+    assert {row["Environment"] for row in rows(build(max_manager, "access", by="environment").tables[0])} == {
+        requests.name
+    }
 
 
 def test_attention_says_how_long_and_whom_to_speak_to(max_manager, make_environment):
