@@ -12,7 +12,7 @@ from django.db import close_old_connections
 from django.db.models import F
 from django.utils import timezone
 
-from environments import actions, tasks
+from environments import actions, approvals, tasks, template_actions
 from environments.models import Cluster, Directory, Environment, Event, Rate, Team, Template, TemplateVersion, User
 from environments.phases import SETTLED, Role
 from portal import sso
@@ -32,8 +32,29 @@ ENVIRONMENTS: tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], .
     ("sam", "gpu-namespace", "ranking", "Search ranking experiments", "small", 1, {}, 20),
     ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
 )
+#: The same, of a size that needs approval; and why it was rejected, empty where it still waits.
+REQUESTS: tuple[tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], str], ...] = (
+    (
+        (
+            "dana",
+            "gpu-namespace",
+            "recommendations",
+            "Training recommendations on all orders",
+            "large_with_gpu",
+            1,
+            {},
+            1,
+        ),
+        "",
+    ),
+    (
+        ("theo", "gpu-namespace", "image search", "A trial on all pictures", "large_with_gpu", 1, {}, 9),
+        "Sixteen GPUs are a lot for a trial. Begin with the medium size; we look again when it is full.",
+    ),
+)
 _LIVED = timedelta(days=12)
 _PRICED = timedelta(days=200)
+_AGED = ("created_at", "requested_at", "deciders_told_at", "decided_at", "ready_at", "deleted_at")
 _WARMING = 8.0  # seconds for the simulated teams to start something, so that the past leads up to it
 _PATIENCE = 60.0  # seconds for the environments to settle before their age is written
 
@@ -56,6 +77,7 @@ def base(provider: IdentityProvider, places: list[Place]) -> None:
     )
     if not Template.objects.exists():
         call_command("import_templates", verbosity=0, stdout=_Silence())
+        _have_the_most_gpus_approved()
     _team("Checkout", "checkout", "CC-1042")
     _team("Search", "search", "CC-2071")
     for person in PEOPLE:
@@ -69,6 +91,7 @@ def history() -> None:
     clusters = list(Cluster.objects.filter(accepts_new=True).order_by("slug"))
     _rates(clusters)
     made = [(_environment(row, clusters), row[-1]) for row in ENVIRONMENTS]
+    made += [(_request(row, clusters, note), row[-1]) for row, note in REQUESTS]
     threading.Thread(target=_age_all, args=(made,), name="history", daemon=True).start()
 
 
@@ -139,6 +162,27 @@ def _environment(
     return actions.request_environment(owner, request)
 
 
+def _request(
+    row: tuple[str, str, str, str, str, int, dict[str, Role], int], clusters: list[Cluster], note: str
+) -> Environment:
+    environment = _environment(row, clusters)
+    if note:
+        approvals.reject(environment, User.objects.get(username="max"), note)
+    return environment
+
+
+def _have_the_most_gpus_approved() -> None:
+    """A second version of the template with GPUs, whose largest size somebody has to approve."""
+    template = Template.objects.get(slug="gpu-namespace")
+    draft = template_actions.new_draft(template.versions.get(), None)
+    spec = draft.parsed()
+    *others, largest = spec.sizes
+    sizes = (*others, largest.model_copy(update={"approval": True}))
+    changelog = "The largest size needs approval."
+    template_actions.save_draft(draft, spec.model_copy(update={"sizes": sizes}), changelog, None)
+    template_actions.publish(draft, None)
+
+
 def _age_all(made: list[tuple[Environment, int]]) -> None:
     """Once all are settled, move their history into the past, and write down what they used since."""
     end = time.monotonic() + _PATIENCE
@@ -150,7 +194,7 @@ def _age_all(made: list[tuple[Environment, int]]) -> None:
     time.sleep(_WARMING)
     tasks.observe_clusters.delay()
     time.sleep(1)
-    for environment in Environment.objects.filter(pk__in=ids):
+    for environment in Environment.objects.granted().filter(pk__in=ids):
         past.write(environment)
     past.roll_up(timezone.now() - past.LONGEST, timezone.now())
     close_old_connections()
@@ -159,7 +203,7 @@ def _age_all(made: list[tuple[Environment, int]]) -> None:
 def _age(environment: Environment, days: timedelta) -> None:
     lived = min(days / 2, _LIVED)  # of the time since it was last extended
     Environment.objects.filter(pk=environment.pk).update(
-        created_at=F("created_at") - days, ready_at=F("ready_at") - days, ends_at=F("ends_at") - lived
+        **{name: F(name) - days for name in _AGED}, ends_at=F("ends_at") - lived
     )
     Event.objects.filter(environment=environment).update(at=F("at") - days)
     environment.conditions.update(last_transition_at=F("last_transition_at") - days)
