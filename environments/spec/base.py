@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from operator import not_
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +25,10 @@ Figures = dict[ResourceName, str]
 
 #: Labels or annotations; values may hold `${parameter}`.
 Annotations = dict[str, str]
+
+#: A switch that came later: left out where it is off, so that a portal of the version before, which knows no such key,
+#: reads what is stored meanwhile.
+LaterSwitch = Annotated[bool, Field(exclude_if=not_)]
 
 Place = tuple[str | int, ...]
 #: Where something is wrong, and the sentence about it.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from environments import naming
-from environments.spec.base import PLACEHOLDER, Figures, Name, Problem, Strict, refuse
+from environments.spec.base import PLACEHOLDER, Figures, LaterSwitch, Name, Problem, Strict, refuse
 
 
 class Size(Strict):
@@ -21,7 +21,7 @@ class Size(Strict):
     """Figures by resource. They go over the template's own quota."""
     teams: tuple[str, ...] = ()
     """Names of the teams that may have this size. Empty: everybody."""
-    approval: bool = False
+    approval: LaterSwitch = False
     """Whether a manager of the team has to approve a request for this size."""
 
 

@@ -15,6 +15,7 @@ from environments.spec.base import (
     Annotations,
     Figures,
     InvalidSpecError,
+    LaterSwitch,
     Place,
     Problem,
     Strict,
@@ -53,7 +54,7 @@ class TemplateSpec(Strict):
     """Days from the request to the end. Empty: no end."""
     extension: Extension = Extension()
     """How far the owner may put the end off."""
-    approval: bool = False
+    approval: LaterSwitch = False
     """Whether a manager of the team has to approve every request. A size can ask for that by itself."""
     naming: Naming = Naming()
     """How namespace and groups are called."""

@@ -95,7 +95,7 @@ class GeneralForm(forms.Form):
     def _initial_of(spec: TemplateSpec) -> Data:
         plain = template_spec.dump(spec)
         grouped = {field: plain[group][field] for group, fields in GROUPS.items() for field in fields}
-        return grouped | {field: plain[field] for field in TOP}
+        return grouped | {field: plain.get(field) for field in TOP}
 
     def data_of(self, base: Data) -> Data:
         """The fields as a spec's data; what the form does not know stays as it is in `base`."""

@@ -90,11 +90,9 @@ class TestTheTemplate:
         assert spec.needs_approval("") is approval
         assert [size.name for size in spec.approval_sizes()] == (["large"] if size_approval and not approval else [])
 
-    def test_content_from_before_there_were_approvals_needs_none(self):
+    def test_content_that_knows_no_approvals_needs_none(self):
         stored = template_spec.dump(template_spec.parse(SPEC))
-        del stored["approval"]
-        for size in stored["sizes"]:
-            del size["approval"]
+        assert not any("approval" in part for part in (stored, *stored["sizes"])), "a portal of before reads this too"
         assert not any(template_spec.parse(stored).needs_approval(size["name"]) for size in stored["sizes"])
 
     @pytest.mark.parametrize("value", ["perhaps", "", None, 7])

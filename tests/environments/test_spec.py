@@ -18,6 +18,14 @@ def test_a_shipped_template_reads_and_comes_back_the_same(path):
     assert template_spec.parse(template_spec.dump(spec)) == spec
 
 
+def test_a_portal_that_knows_no_approval_reads_what_needs_none():
+    sizes = [{"name": "a", "quota": {"pods": "1"}}, {"name": "b", "quota": {"pods": "2"}, "approval": True}]
+    stored = template_spec.dump(template_spec.parse({"sizes": sizes}))
+    assert "approval" not in stored
+    assert [size.get("approval") for size in stored["sizes"]] == [None, True]
+    assert template_spec.dump(template_spec.parse({"quota": {"pods": "1"}, "approval": True}))["approval"] is True
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
