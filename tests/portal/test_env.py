@@ -102,7 +102,7 @@ def test_what_a_library_reads_itself_has_no_file(monkeypatch, tmp_path):
     [
         ("manage.py", "check"),
         ("-m", "celery", "-A", "portal", "report"),
-        ("-m", "gunicorn", "portal.wsgi", "--bind", "127.0.0.1:0", "--workers", "2"),
+        ("-m", "gunicorn", "portal.wsgi", "--config=python:portal.gunicorn", "--bind=127.0.0.1:0", "--workers=2"),
     ],
 )
 def test_every_door_ends_at_once_with_the_sentences_and_without_a_traceback(command):
