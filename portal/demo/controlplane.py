@@ -105,10 +105,7 @@ class ControlPlane:
     def stop(self) -> None:
         """End the processes, the API server's clients first, and remove a temporary folder. May be called twice."""
         atexit.unregister(self.stop)
-        if self._watchdog:
-            self._watchdog.kill()
-            self._watchdog.communicate()
-            self._watchdog = None
+        self._unwatch()
         while self._processes:
             _end(self._processes.pop()[1])
         if self._temporary:
@@ -144,10 +141,12 @@ class ControlPlane:
         self._write_credentials(manager_token)
         self._run("etcd", _etcd_flags(self.folder, etcd_port, peer_port))
         self._run("kube-apiserver", _apiserver_flags(self.folder, etcd_port, api_port))
-        self._run("kube-controller-manager", _manager_flags(self.folder))
         self._watch()
         deadline = time.monotonic() + DEADLINE
         self._wait_for("/readyz", deadline)
+        # Not before: it gives up where the API server takes longer than ten seconds.
+        self._run("kube-controller-manager", _manager_flags(self.folder))
+        self._watch()
         # The controllers are at work once they have made what every namespace gets.
         self._wait_for("/api/v1/namespaces/default/serviceaccounts/default", deadline)
 
@@ -173,13 +172,20 @@ class ControlPlane:
         self._processes.append((name, process))
 
     def _watch(self) -> None:
-        """Let a shell end the processes should this one be killed: its standard input then comes to an end.
+        """Let a shell end what runs now should this process be killed: its standard input then comes to an end.
 
         At once: an API server that is asked nicely waits for an etcd that has gone already.
         """
+        self._unwatch()
         groups = [f"-{pid}" for pid in self.pids]
         command = ["/bin/sh", "-c", 'read line; kill -KILL "$@"', "watchdog", *groups]
         self._watchdog = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+
+    def _unwatch(self) -> None:
+        if self._watchdog:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
 
     def _wait_for(self, path: str, deadline: float) -> None:
         while not self._answers(path):

@@ -48,9 +48,6 @@ class RealCluster:
         log = (self._plane.folder / f"{name}.log").open("ab")
         new = subprocess.Popen(old.args, stdout=log, stderr=log, cwd=self._plane.folder, start_new_session=True)
         self._plane._processes[index] = (name, new)
-        if self._plane._watchdog:
-            self._plane._watchdog.kill()
-            self._plane._watchdog.communicate()
         self._plane._watch()
         wait_until(lambda: self._plane._answers("/readyz"), "the API server")
 
