@@ -1,6 +1,8 @@
 """Real servers for the tests in this folder: one Canaille and one PostgreSQL per session."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,12 @@ def idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
-    """One server for all; who uses it takes a database of their own."""
-    with PostgreSQL(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[PostgreSQL]:
+    """One server for all; who uses it takes a database of their own.
+
+    Not below pytest's own folder: each run of pytest, also one within this one, closes that to other users, and root's
+    PostgreSQL runs as one.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="allotment-postgres-")
+    with folder as name, PostgreSQL(Path(name) / "data") as server:
         yield server
