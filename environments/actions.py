@@ -29,7 +29,7 @@ from environments.models import (
     TemplateVersion,
     User,
 )
-from environments.phases import NEVER_GRANTED, Phase, Role
+from environments.phases import Phase, Role
 from environments.steps import STEPS
 
 _NAME_TRIES = 5  # random suffixes after the form's own
@@ -129,7 +129,7 @@ def try_again(environment: Environment, actor: User) -> None:
 
     Of a request that was not approved there is nothing to look at.
     """
-    if environment.phase in NEVER_GRANTED:
+    if not environment.is_granted:
         return
     phase = Phase.PROVISIONING if environment.ready_at is None else Phase.DEGRADED
     phase = phase if environment.wanted else Phase.DELETING

@@ -17,7 +17,7 @@ from environments.dashboards.versions import Newer, newer
 from environments.desired import UNREADABLE
 from environments.models import Environment, Event, Member, User
 from environments.permissions import may_decide, may_edit
-from environments.phases import NEVER_GRANTED, Phase
+from environments.phases import Phase
 
 _RECENT = 8  # events on the environment's page
 _MOST_BARS = 12  # that are there at once; the rest is a click away
@@ -61,11 +61,6 @@ class EnvironmentPage:
     def is_ready(self) -> bool:
         """Whether the dashboard comes before the timeline."""
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
-
-    @property
-    def is_granted(self) -> bool:
-        """Whether it is, or was, more than a request."""
-        return self.environment.phase not in NEVER_GRANTED
 
     @property
     def ends_soon(self) -> bool:
@@ -116,7 +111,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         environment=environment,
         may_edit=may_edit(user, environment),
         is_member=user.email.lower() in {member.email.lower() for member in members},
-        notice=notice(environment, lines) if environment.phase not in NEVER_GRANTED else _on_request(environment, who),
+        notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who),
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from environments.models import Condition, Environment
-from environments.phases import NEVER_GRANTED, Phase, Status
+from environments.phases import Phase, Status
 from environments.steps import BY_TYPE, REMOVALS, STEPS
 
 _PATIENT_POLL, _SLOW_POLL, _FAST_POLL = 15, 5, 1  # seconds between refreshes of a live region
@@ -29,7 +29,7 @@ def timeline(environment: Environment, conditions: list[Condition], deciders: st
 
     `deciders`: who is waited for where it waits for approval, by name.
     """
-    if environment.phase in NEVER_GRANTED and not environment.awaits_approval:
+    if not environment.is_granted and not environment.awaits_approval:
         return _never_made(environment)
     by_type = {condition.type: condition for condition in conditions}
     steps = STEPS if environment.wanted else REMOVALS

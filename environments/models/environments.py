@@ -228,6 +228,11 @@ class Environment(models.Model):
         return self.phase == Phase.AWAITING_APPROVAL
 
     @property
+    def is_granted(self) -> bool:
+        """Whether it is, or was, more than a request."""
+        return self.phase not in NEVER_GRANTED
+
+    @property
     def asked_at(self) -> datetime:
         """When it was requested."""
         return self.requested_at or self.created_at

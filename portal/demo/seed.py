@@ -24,7 +24,9 @@ from portal.roles import apply_claim
 logger = logging.getLogger(__name__)
 
 #: owner, template, name, purpose, size, cluster, collaborators, age in days
-ENVIRONMENTS: tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], ...] = (
+type Wish = tuple[str, str, str, str, str, int, dict[str, Role], int]
+
+ENVIRONMENTS: tuple[Wish, ...] = (
     ("dana", "namespace", "checkout refunds", "Refund flow, sprint 24", "", 0, {"theo": Role.DEVELOPER}, 97),
     ("dana", "preview", "pr 418", "Review of the new basket", "", 0, {"max": Role.VIEWER}, 1),
     ("theo", "namespace", "payment sandbox", "Trying the new payment provider", "", 0, {"nils": Role.VIEWER}, 64),
@@ -32,8 +34,8 @@ ENVIRONMENTS: tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], .
     ("sam", "gpu-namespace", "ranking", "Search ranking experiments", "small", 1, {}, 20),
     ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
 )
-#: The same, of a size that needs approval; and why it was rejected, empty where it still waits.
-REQUESTS: tuple[tuple[tuple[str, str, str, str, str, int, dict[str, Role], int], str], ...] = (
+#: Of a size that needs approval; and why it was rejected, empty where it still waits.
+REQUESTS: tuple[tuple[Wish, str], ...] = (
     (
         (
             "dana",
@@ -143,9 +145,7 @@ def _person(username: str, first_name: str, last_name: str) -> None:
         apply_claim(user, [group for group, members in GROUPS.items() if username in members])
 
 
-def _environment(
-    row: tuple[str, str, str, str, str, int, dict[str, Role], int], clusters: list[Cluster]
-) -> Environment:
+def _environment(row: Wish, clusters: list[Cluster]) -> Environment:
     owner_name, template, name, purpose, size, place, collaborators, _ = row
     owner = User.objects.get(username=owner_name)
     version = TemplateVersion.objects.get(template__slug=template, state=TemplateVersion.State.PUBLISHED)
@@ -162,9 +162,7 @@ def _environment(
     return actions.request_environment(owner, request)
 
 
-def _request(
-    row: tuple[str, str, str, str, str, int, dict[str, Role], int], clusters: list[Cluster], note: str
-) -> Environment:
+def _request(row: Wish, clusters: list[Cluster], note: str) -> Environment:
     environment = _environment(row, clusters)
     if note:
         approvals.reject(environment, User.objects.get(username="max"), note)
