@@ -16,6 +16,6 @@ app.autodiscover_tasks()
 
 @heartbeat_sent.connect
 def show_life(**_: object) -> None:
-    """Touch WORKER_ALIVE_FILE at every heartbeat to the broker: a liveness probe looks at its age."""
-    if path := settings.WORKER_ALIVE_FILE:
+    """Touch ALIVE_FILE: for a worker, at every heartbeat to the broker. A liveness probe looks at its age."""
+    if path := settings.ALIVE_FILE:
         Path(path).touch()

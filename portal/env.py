@@ -174,7 +174,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             least=0,
             most=3650,
         ),
-        Setting("WORKER_ALIVE_FILE", "str", "", "Workers touch this file at each heartbeat, for a liveness probe."),
+        Setting("ALIVE_FILE", "str", "", "Worker and beat touch this file while they live, for a probe: each its own."),
     ),
     "Usage": (
         Setting(

@@ -41,7 +41,7 @@ USAGE_DAILY_DAYS = read("USAGE_DAILY_DAYS")
 CONSUMPTION_DAILY_DAYS = read("CONSUMPTION_DAILY_DAYS")
 CONSUMPTION_MONTHLY_DAYS = read("CONSUMPTION_MONTHLY_DAYS")
 MAIL_FOLDER = read("MAIL_FOLDER")
-WORKER_ALIVE_FILE = read("WORKER_ALIVE_FILE")
+ALIVE_FILE = read("ALIVE_FILE")
 METRICS_TOKEN = read("METRICS_TOKEN")
 METRICS_WORKER_PORT = read("METRICS_WORKER_PORT")
 PROMETHEUS_MULTIPROC_DIR = read("PROMETHEUS_MULTIPROC_DIR")
@@ -221,7 +221,8 @@ _WAITS = {"socket_connect_timeout": 2.0, "socket_timeout": 3.0, "health_check_in
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else _WAITS | {"visibility_timeout": 600}
 # What nobody took in five minutes is out of date: sweeps that pile up while all workers are away would drown them.
 _FRESH = {"expires": 300.0}
-# By the clock, not by intervals: a beat that is restarted every day, without its file, would begin to count anew.
+# By the clock, not by intervals: a beat that is restarted every day would begin to count anew.
+CELERY_BEAT_SCHEDULER = "portal.beat:InMemoryScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": SWEEP_SECONDS, "options": _FRESH},
     "end": {"task": "environments.end_environments", "schedule": crontab(minute="*/15")},

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from tests.ports import answers, free_port
+from portal.demo.ports import answers, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 REDIS = shutil.which("redis-server") or ""

@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -34,6 +33,7 @@ from cryptography.x509.oid import NameOID
 
 from environments.cluster import ClusterClient
 from environments.rbac import ACCOUNT, ACCOUNT_NAMESPACE, documents
+from portal.demo.ports import free_port
 
 DEFAULT_ASSETS = "/usr/local/kubebuilder/bin"
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
@@ -135,7 +135,7 @@ class ControlPlane:
         return self.admin().create_token(ACCOUNT, ACCOUNT_NAMESPACE, seconds=seconds)
 
     def _start(self) -> None:
-        etcd_port, peer_port, api_port = _free_ports(3)
+        etcd_port, peer_port, api_port = free_port(), free_port(), free_port()
         self.url = f"https://127.0.0.1:{api_port}"
         manager_token = secrets.token_hex(16)
         self._write_credentials(manager_token)
@@ -332,15 +332,6 @@ def _write_secret(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(text)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held until all are known, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from joserfc.jwk import RSAKey
+
+from portal.demo.ports import answers
 
 HOST = "127.0.0.1"
 PASSWORD = "allotment-demo"  # noqa: S105 (printed by `make demo`, for people who exist nowhere else)
@@ -75,7 +76,7 @@ class IdentityProvider:
 
     def start(self) -> None:
         """Start the process. Raises RuntimeError where something else answers on the port."""
-        if _is_taken(self.port):
+        if answers(self.port):
             raise RuntimeError(f"Port {self.port} is taken: the identity provider cannot start there.")
         server = Path(__file__).with_name("idp_server.py")
         with self.log.open("ab") as log:
@@ -241,12 +242,6 @@ def _send(pipe: IO[bytes] | None, document: dict[str, Any]) -> None:
         raise RuntimeError("The identity provider has no input.")
     pipe.write(json.dumps(document).encode() + b"\n")
     pipe.flush()
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def _answers(url: str) -> bool:

@@ -26,7 +26,7 @@ def queue() -> Iterator[None]:
         without_heartbeat=True, loglevel="WARNING",
     )  # fmt: skip
     threading.Thread(target=worker.start, name="worker", daemon=True).start()
-    beat: Any = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+    beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
     beat.daemon = True
     beat.start()
     try:

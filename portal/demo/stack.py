@@ -4,7 +4,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from portal.demo.idp import PASSWORD, PEOPLE, IdentityProvider
 from portal.demo.options import Options
+from portal.demo.ports import answers
 
 if TYPE_CHECKING:
     from portal.demo.places import Place
@@ -114,6 +114,5 @@ def _secret(path: Path) -> str:
 
 
 def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise RuntimeError(f"port {port} is in use. Choose another: make demo PORT=9000")
+    if answers(port):
+        raise RuntimeError(f"port {port} is in use. Choose another: make demo PORT=9000")

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from tests.ports import answers, free_port
+from portal.demo.ports import answers, free_port
 from tests.services import ROOT, Process, wait_until
 
 WORKERS, CONCURRENCY = 1, 4
@@ -32,7 +32,7 @@ class Stack:
         commands = {
             "web": [*gunicorn, "portal.wsgi", f"--bind=127.0.0.1:{self.port}", "--workers=2", "--threads=4"],
             **{f"worker {number}": [*worker, "-n", f"w{number}"] for number in range(WORKERS)},
-            "beat": [*celery, "beat", "-s", str(folder / "schedule"), "--pidfile="],
+            "beat": [*celery, "beat", "--pidfile="],
         }
         self.processes = {
             name: Process(command, folder / f"{name}.log", environment) for name, command in commands.items()

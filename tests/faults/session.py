@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from environments.models import Cluster, Directory, Environment, Event, TemplateVersion, User
 from environments.template_actions import new_draft, publish, save_draft
+from portal.demo.ports import free_port
 from tests.faults import checks, clusters, schedule, worker
 from tests.faults.asks import NAMES, People, insist
 from tests.faults.inject import Injector
@@ -22,7 +23,6 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.run import LEASE, RECOVERY, WORKERS, Result
 from tests.faults.supervisor import Workers
 from tests.live.scim_servers import Canaille, Scim2Server
-from tests.ports import free_port
 from tests.services import PostgreSQL, Redis
 
 _TAKEN = ("namespace", "group")

@@ -15,7 +15,7 @@ class Workers:
         self._folder, self._environment = folder, environment
         self._over, self._lock = threading.Event(), threading.Lock()
         self.workers = [self._worker(number) for number in range(count)]
-        self.beat = self._process("beat", "-A", "portal", "beat", "-s", str(folder / "schedule"), "--pidfile=")
+        self.beat = self._process("beat", "-A", "portal", "beat", "--pidfile=")
         self.restarts = 0
 
     def start(self) -> None:

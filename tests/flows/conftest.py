@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from portal.demo.idp import PASSWORD
+from portal.demo.ports import free_port
 from tests.pages.browsing import CHROMIUM, SWITCHES
-from tests.ports import free_pair
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90.0  # seconds for the first start of the demo
@@ -32,7 +32,7 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_pair()  # the identity provider takes the second
+        self.port = free_port()  # the identity provider takes the second
         self.url = f"http://localhost:{self.port}"
 
     def start(self) -> None:

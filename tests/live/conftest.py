@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from portal.demo.idp import IdentityProvider
-from tests.ports import free_port
+from portal.demo.ports import free_port
 from tests.services import PostgreSQL
 
 PORTAL_URL = "http://localhost:8000"

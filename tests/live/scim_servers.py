@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import httpx
 
 from portal.demo.idp import IdentityProvider
-from tests.ports import answers, free_port
+from portal.demo.ports import answers, free_port
 
 USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE_SCHEMA = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"

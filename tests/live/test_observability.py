@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from portal.demo.ports import answers, free_port
 from tests.live.test_production_shape import (  # noqa: F401 (fixtures)
     PATIENCE,
     Shape,
@@ -22,7 +23,6 @@ from tests.live.test_production_shape import (  # noqa: F401 (fixtures)
     prepared,
     shape,
 )
-from tests.ports import answers, free_port
 from tests.services import REDIS
 
 TOKEN = "only-for-tests-0123456789"

@@ -48,7 +48,7 @@ class Shape:
         self.processes["redis"] = self.redis.process
 
     def start_worker(self) -> None:
-        celery = [sys.executable, "-m", "celery", "-A", "portal", "worker", "-B", "-s", str(self.folder / "beat")]
+        celery = [sys.executable, "-m", "celery", "-A", "portal", "worker", "-B"]
         self.start("worker", *celery, "--concurrency=2", "--loglevel=INFO")
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:

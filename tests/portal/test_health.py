@@ -17,7 +17,7 @@ from django.utils import timezone
 from environments.models import Cluster, Environment, Event
 from environments.phases import Phase
 from portal import figures, health
-from tests.ports import free_port
+from portal.demo.ports import free_port
 
 REDIS = shutil.which("redis-server")
 

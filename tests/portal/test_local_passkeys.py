@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from portal.demo.ports import free_port
 from tests.pages.browsing import CHROMIUM, SWITCHES
 from tests.portal.local_people import PASSWORD
-from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.browser,

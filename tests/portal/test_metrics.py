@@ -18,9 +18,9 @@ from environments.errors import PermanentError, TemporaryError
 from environments.models import Cluster, Environment, Event
 from environments.phases import Phase
 from portal import figures, metrics, smtp
+from portal.demo.ports import free_port
 from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)
 from tests.environments.test_reconcile import settle
-from tests.ports import free_port
 
 TOKEN = "only-for-tests-0123456789"
 pytestmark = pytest.mark.django_db

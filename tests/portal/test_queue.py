@@ -5,6 +5,7 @@ import time
 
 import pytest
 from celery import Celery
+from celery.beat import Service
 from celery.schedules import crontab
 from django.conf import settings
 from django.db import connection
@@ -52,3 +53,15 @@ def test_a_worker_keeps_its_connection_to_the_database_from_task_to_task_as_the_
     (fixup,) = celery_app._fixups
     fixup.worker_fixup.on_task_postrun(celery_app.tasks["environments.sweep"])
     assert (closed == []) is kept
+
+
+def test_beat_shows_that_it_lives_and_leaves_no_file_that_the_next_could_trip_over(settings, tmp_path, monkeypatch):
+    settings.ALIVE_FILE = str(tmp_path / "alive")
+    monkeypatch.chdir(tmp_path)
+    scheduler = Service(celery_app, scheduler_cls=celery_app.conf.beat_scheduler).get_scheduler()
+    sent = []
+    monkeypatch.setattr(scheduler, "apply_async", lambda entry, **_: sent.append(entry.name))
+    assert 0 <= scheduler.tick() <= scheduler.max_interval
+    assert set(scheduler.schedule) == set(settings.CELERY_BEAT_SCHEDULE)
+    scheduler.close()
+    assert [found.name for found in tmp_path.iterdir()] == ["alive"]
