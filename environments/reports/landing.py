@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 
+from django.db.models import Count, Min
+from django.urls import reverse
 from django.utils import timezone
 
 from environments.charts import Chart
@@ -85,6 +88,7 @@ def _concerns(filters: Filters) -> list[Concern]:
     found = idle.findings(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
     unused = [each for each in found if each.is_idle]
     return [
+        _waiting(filters),
         Concern(
             "bad", failed, f"{_environments(failed)} failed and will not be tried again by itself.", f"{look}#failed"
         ),
@@ -97,6 +101,21 @@ def _concerns(filters: Filters) -> list[Concern]:
             filters.link("idle"),
         ),
     ]
+
+
+def _waiting(filters: Filters) -> Concern:
+    """The requests on which whoever reads this may decide, and since when the oldest waits."""
+    requests = filters.environments.decidable_by(filters.user).awaiting_approval().order_by()
+    count, oldest = requests.aggregate(count=Count("pk"), oldest=Min("requested_at")).values()
+    return Concern("wait", count, say_waiting(count, oldest), reverse("approvals"))
+
+
+def say_waiting(count: int, oldest: datetime | None) -> str:
+    """What is said of requests that wait; `oldest` is when the first of them was made, None where none waits."""
+    since = f"{oldest.astimezone(UTC):%-d %B %Y}" if oldest else ""
+    if count == 1:
+        return f"One request waits for your decision, since {since}."
+    return f"{count:,} requests wait for your decision, the oldest since {since}."
 
 
 def say_unused(count: int, back: Decimal) -> str:

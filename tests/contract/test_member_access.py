@@ -18,6 +18,7 @@ from environments.models import Cluster, Directory, User
 from environments.phases import Phase, Role
 from environments.template_files import publish, read
 from portal.demo import controlplane
+from tests.contract.arrange import PATIENCE
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +89,7 @@ def deployment(namespace: str) -> dict:
 
 def once_let_in(client: ClusterClient, manifest: dict) -> dict:
     """Create an object as soon as the authorizer has seen the member's new account."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return client.create(manifest)
@@ -138,7 +139,7 @@ def test_an_owner_and_a_developer_work_and_reach_nothing_beyond(environment, cas
 def test_a_viewer_only_reads(environment, cast):
     once_let_in(holder(environment, cast["dana"]), deployment(environment.namespace))
     vera = holder(environment, cast["vera"])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     seen = None
     while seen is None:
         try:

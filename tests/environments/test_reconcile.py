@@ -16,6 +16,7 @@ from environments.reconcile import backoff, phase_after
 from environments.runner import Attempt
 from environments.steps import STEPS
 from environments.steps.namespace import STEP as NAMESPACE
+from tests.contract.arrange import PATIENCE
 
 COMPLETE = {
     "ResourceQuota": ["environment-quota"],
@@ -271,7 +272,7 @@ def test_a_namespace_that_cannot_end_says_why_in_the_clusters_words(ask, admin):
     }
     admin.create(claim)
     actions.delete_environment(environment, environment.owner, typed_name="checkout")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while "example.com/hold" not in environment.conditions.get(type="Namespace").message:
         assert time.monotonic() < deadline
         settle(environment, tries=2)

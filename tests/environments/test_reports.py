@@ -17,6 +17,7 @@ from environments.reports.bills import all_prices, bills
 from environments.reports.periods import custom
 from environments.reports.tables import Kind, Link
 from tests import reported
+from tests.pages.reading import read, words
 from tests.reported import add_day, consume, csv_rows, roll_up, sheet_rows, workbook
 
 pytestmark = pytest.mark.django_db
@@ -356,6 +357,29 @@ def test_what_waits_is_the_same_on_the_page_in_csv_and_in_the_spreadsheet(client
     first, *_ = sheet_rows(workbook(client, "/reports/overview.xlsx?period=7d")["By team"])
     assert first["Waiting for approval"].value == 2
     assert reported.figures(client, "/reports/overview/?period=7d")["Waiting for approval"] == "2"
+
+
+def test_the_first_page_counts_what_a_person_may_decide_themselves(
+    client, max_manager, ada, requests, make_environment
+):
+    """Not what they asked for themselves, nor other teams', nor what is narrowed away."""
+    asked = NOW - timedelta(days=9)
+    make_environment(max_manager, phase=Phase.AWAITING_APPROVAL, requested_at=asked, created_at=asked, ends_at=None)
+    search = Team.objects.get(name="Search")
+    assert waiting(client, max_manager) == ["2 requests wait for your decision, the oldest since 17 November 2026."]
+    assert waiting(client, ada) == ["4 requests wait for your decision, the oldest since 14 November 2026."]
+    assert waiting(client, ada, search) == ["One request waits for your decision, since 17 November 2026."]
+    Environment.objects.filter(phase=Phase.AWAITING_APPROVAL).update(phase=Phase.WITHDRAWN)
+    assert waiting(client, ada) == []
+
+
+def waiting(client, user, team=None) -> list[str]:
+    """What the first page says of requests, each with a link to where they are decided."""
+    client.force_login(user)
+    page = read(client.get("/reports/", {"team": team.pk} if team else {}))
+    links = [link for link in page.select(".concerns a") if "your decision" in words(link)]
+    assert all(link["href"] == "/approvals/" for link in links)
+    return [words(link) for link in links]
 
 
 def test_no_other_report_takes_a_request_for_an_environment(max_manager, requests):

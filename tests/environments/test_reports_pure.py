@@ -359,3 +359,14 @@ def test_other_texts_and_negative_numbers_stay_as_they_are():
 )
 def test_what_can_be_given_back_is_said_where_there_is_something(count, back, said):
     assert landing.say_unused(count, Decimal(back)) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "One request waits for your decision, since 3 November 2026."),
+        (1200, "1,200 requests wait for your decision, the oldest since 3 November 2026."),
+    ],
+)
+def test_what_waits_is_said_with_its_oldest(count, said):
+    assert landing.say_waiting(count, datetime(2026, 11, 3, 23, 59, tzinfo=UTC)) == said

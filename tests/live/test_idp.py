@@ -69,7 +69,7 @@ def test_it_does_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
         assert parent.stdout.readline() == b"ready\n"
         parent.send_signal(signal.SIGKILL)
 
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     with pytest.raises(httpx.TransportError):  # noqa: PT012
         while time.monotonic() < end:
             httpx.get(f"http://127.0.0.1:{port}/.well-known/openid-configuration")

@@ -22,7 +22,7 @@ def test_it_serves_until_it_is_told_to_stop_and_keeps_its_state(tmp_path):
         admin = ClusterClient(Way(config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]))
         admin.apply(namespace("home"))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert '"home"' in file.read_text()
 
 
