@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import departures, lifecycle, lifetimes, notices, observe, summaries, usage
+from environments import admission, departures, lifecycle, lifetimes, notices, observe, summaries, usage
 from environments.models import Environment, Event
 from environments.reconcile import reconcile as reconcile_now
 
@@ -79,6 +79,19 @@ def observe_cluster(cluster_id: int) -> None:
     """Read one cluster's figures, and enqueue what was found changed by hand."""
     for environment_id in observe.observe(cluster_id):
         enqueue(environment_id)
+
+
+@shared_task(name="environments.look_at_policies")
+def look_at_policies() -> None:
+    """Have the admission policies looked at that are due, each cluster on its own: one that is down delays no other."""
+    for cluster_id in admission.due(timezone.now()):
+        _send(look_at_policies_of, cluster_id)
+
+
+@shared_task(name="environments.look_at_policies_of")
+def look_at_policies_of(cluster_id: int) -> None:
+    """Look whether one cluster still has the admission policies."""
+    admission.look(cluster_id)
 
 
 @shared_task(name="environments.roll_up_usage", soft_time_limit=500, time_limit=520)

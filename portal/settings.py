@@ -229,6 +229,7 @@ CELERY_BEAT_SCHEDULE = {
     "stranded": {"task": "environments.end_stranded", "schedule": 60.0, "options": _FRESH},
     "departures": {"task": "environments.find_departures", "schedule": crontab(hour="3", minute="0")},
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
+    "policies": {"task": "environments.look_at_policies", "schedule": crontab(minute="*/10"), "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
     "prune": {"task": "environments.prune_usage", "schedule": crontab(minute="7")},
     "reminders": {"task": "environments.remind_deciders", "schedule": crontab(minute="40")},

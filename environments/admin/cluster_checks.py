@@ -57,12 +57,12 @@ class Report:
         if self.error or self.policies is None:
             return self.error
         permissions = f"{len(self.missing)} permissions missing, {len(self.excess)} too many"
-        return f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.value}."
+        return f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.label}."
 
     @property
     def is_guarded(self) -> bool:
         """Whether the admission policies are as they should be."""
-        return self.policies is not None and self.policies.state is admission.State.INSTALLED
+        return self.policies is not None and self.policies.is_right
 
     @property
     def is_all_powerful(self) -> bool:
@@ -71,12 +71,15 @@ class Report:
 
 
 def check_all(rows: list[Cluster]) -> list[Report]:
-    """Ask several clusters at the same time, and note on each row whether it answered."""
+    """Ask several clusters at the same time; note on each row whether it answered, and what it has of the policies."""
+    began = timezone.now()
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         reports = list(pool.map(_check, rows))
     for report in reports:
         # An UPDATE, not save(): the connection is the same, so its client is kept.
         Cluster.objects.filter(pk=report.row.pk).update(checked_at=timezone.now(), check_error=report.error)
+        if report.policies is not None:
+            admission.keep(report.row, report.policies, began)
     return reports
 
 

@@ -1,5 +1,6 @@
 """What the API server itself refuses (ValidatingAdmissionPolicies), and whether a cluster has been told to."""
 
+from environments.admission.looking import due, keep, kept, look
 from environments.admission.policies import CONTROLLERS, LABEL_DOMAIN, POLICIES, PORTAL, documents, not_exempt
 from environments.admission.standing import Standing, State, standing
 
@@ -11,6 +12,10 @@ __all__ = [
     "Standing",
     "State",
     "documents",
+    "due",
+    "keep",
+    "kept",
+    "look",
     "not_exempt",
     "standing",
 ]

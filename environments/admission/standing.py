@@ -8,23 +8,16 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from environments.admission.policies import PORTAL, documents, not_exempt
 from environments.cluster import ClusterClient, Manifest
 from environments.errors import PermanentError
+from environments.models.clusters import AdmissionState
 from environments.rbac import ACCOUNT_NAMESPACE
 
 
-class State(Enum):
-    """What a cluster has of these policies."""
-
-    INSTALLED = "installed"
-    MISSING = "missing"
-    OLDER = "older than this portal's"
-    UNKNOWN = "cannot tell"
-
+State = AdmissionState
 
 _SAYS = {
     State.INSTALLED: "Nobody but the portal changes what it put into its namespaces, or opens their isolation.",
@@ -56,6 +49,11 @@ class Standing:
     def says(self) -> str:
         """What that means, and what is to be done with the command."""
         return _SAYS[self.state]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the policies are as they should be."""
+        return self.state is State.INSTALLED
 
 
 def standing(client: ClusterClient, label_domain: str) -> Standing:
@@ -101,6 +99,7 @@ def _account(client: ClusterClient) -> str:
 
 _GROUPS = re.compile(r"group in \[([^\[\]\\]*)\]")
 _MOST_GROUPS = 20
+_LONGEST = 400  # characters of a group's name: it is stored, and shown
 
 
 def _exempt(policies: Iterable[Manifest]) -> tuple[str, ...]:
@@ -110,7 +109,8 @@ def _exempt(policies: Iterable[Manifest]) -> tuple[str, ...]:
         match = _GROUPS.search(json.dumps(policy["spec"].get("matchConditions"), ensure_ascii=False))
         found.append(re.findall(r"'([^']+)'", match[1])[:_MOST_GROUPS] if match else [])
     first, *others = found or [[]]
-    return tuple(group for group in first if group.isprintable() and all(group in each for each in others))
+    common = (group for group in first if all(group in each for each in others))
+    return tuple(group for group in common if group.isprintable() and len(group) <= _LONGEST)
 
 
 #: What the API server adds, beside what is empty.

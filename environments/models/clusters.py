@@ -21,10 +21,29 @@ class Access(models.TextChoices):
     OIDC = "oidc", "kubelogin: the cluster trusts the identity provider"
 
 
+class AdmissionState(models.TextChoices):
+    """What a cluster has of the admission policies, compared with what this portal would install."""
+
+    INSTALLED = "installed", "installed"
+    MISSING = "missing", "missing"
+    OLDER = "older", "older than this portal's"
+    UNKNOWN = "unknown", "cannot tell"
+
+
+class ClusterQuerySet(models.QuerySet["Cluster"]):
+    """Clusters, and which of them somebody has to look after."""
+
+    def unguarded(self) -> "ClusterQuerySet":
+        """Those that had the admission policies and, at the last look, no longer had them as installed."""
+        had = self.filter(lost_at=None, admission_installed_at__isnull=False)
+        return had.exclude(admission_state=AdmissionState.INSTALLED)
+
+
 class Cluster(models.Model):
     """One Kubernetes API server, how to reach it, and how people are named there."""
 
     Access = Access
+    AdmissionState = AdmissionState
     Credential = Credential
 
     slug = models.SlugField(unique=True, help_text="Used in the kubeconfig context and in file names.")
@@ -98,11 +117,43 @@ class Cluster(models.Model):
     observing_until = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="A pass is under way; after this, its worker is gone."
     )
+    admission_state = models.CharField(
+        max_length=10,
+        choices=AdmissionState,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What it had of the admission policies at the last look; empty: nobody looked yet.",
+    )
+    admission_names = models.JSONField(
+        default=list, db_default=[], blank=True, editable=False, help_text="What is missing, or other than it should be."
+    )
+    admission_exempt = models.JSONField(
+        default=list, db_default=[], blank=True, editable=False, help_text="Groups that the policies do not concern."
+    )
+    admission_command = models.TextField(
+        default="", db_default="", blank=True, editable=False, help_text="What puts them right."
+    )
+    admission_looked_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the look began that found this."
+    )
+    admission_installed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a look last found them installed."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ClusterQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_unguarded(self) -> bool:
+        """Whether it had the admission policies and no longer has them as installed: `ClusterQuerySet.unguarded`."""
+        had = self.admission_installed_at is not None and self.lost_at is None
+        return had and self.admission_state != AdmissionState.INSTALLED

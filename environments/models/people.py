@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 
@@ -17,6 +18,14 @@ class People(UserManager["User"]):
     def normalize_email(cls, email: str | None) -> str:
         """The address as it is stored."""
         return (email or "").strip().casefold()
+
+    def with_address(self, email: str) -> models.QuerySet["User"]:
+        """Whoever has this address, in upper or lower case.
+
+        As `email__iexact`, and served by the index `user_address` on SQLite too: there iexact is a LIKE, which reads
+        every row.
+        """
+        return self.alias(address=Upper("email")).filter(address=Upper(models.Value(email)))
 
 
 class User(AbstractUser):
@@ -51,6 +60,10 @@ class User(AbstractUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
 
     objects: ClassVar[People] = People()
+
+    class Meta(AbstractUser.Meta):
+        # Upper, as `iexact` compares on PostgreSQL.
+        indexes = (models.Index(Upper("email"), name="user_address"),)
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
