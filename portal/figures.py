@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import DatabaseError
-from django.db.models import Case, Count, DateTimeField, F, Min, OuterRef, Subquery, When
+from django.db.models import Case, Count, DateTimeField, Exists, F, Min, OuterRef, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -21,11 +21,17 @@ _KEPT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ClusterFigures:
-    """How many seconds ago a cluster was last read to the end, and whether anything was wrong at the last try."""
+    """How many seconds ago a cluster was last read to the end, and whether anything was wrong at the last try.
+
+    One without environments is not read, and has no lag. `policies` is what it has of the admission policies, empty
+    where nobody looked or it is gone for good; `is_unguarded` where it had them and no longer has them as installed.
+    """
 
     slug: str
-    lag: float
+    lag: float | None
     has_error: bool
+    policies: str
+    is_unguarded: bool
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,17 @@ def _owed_since() -> Case:
 
 
 def _clusters(now: datetime) -> Iterator[ClusterFigures]:
-    """Those that have environments: the others are not read."""
-    rows = Cluster.objects.annotate(first=Min("environments__created_at")).filter(first__isnull=False)
-    for row in rows.order_by("slug").values("slug", "first", "observed_at", "check_error"):
+    first = Min("environments__created_at")
+    unguarded = Exists(Cluster.objects.unguarded().filter(pk=OuterRef("pk")))
+    rows = Cluster.objects.order_by("slug").annotate(first=first, unguarded=unguarded)
+    columns = ("slug", "first", "observed_at", "check_error", "lost_at", "admission_state", "unguarded")
+    for row in rows.values(*columns):
         yield ClusterFigures(
             slug=row["slug"],
-            lag=_age(row["observed_at"] or row["first"], now),
+            lag=_age(row["observed_at"] or row["first"], now) if row["first"] else None,
             has_error=bool(row["check_error"]),
+            policies="" if row["lost_at"] else row["admission_state"],
+            is_unguarded=row["unguarded"],
         )
 
 
@@ -129,9 +139,18 @@ class DatabaseCollector(Collector):
         lag = GaugeMetricFamily(
             "portal_collector_lag_seconds", "Time since a cluster was last read to the end.", labels=["cluster"]
         )
+        policies = GaugeMetricFamily(
+            "portal_cluster_policies",
+            "What a cluster had of the admission policies at the last look: 1 for that state.",
+            labels=["cluster", "state"],
+        )
         for cluster in figures.clusters:
-            lag.add_metric([cluster.slug], cluster.lag)
+            if cluster.lag is not None:
+                lag.add_metric([cluster.slug], cluster.lag)
+            for state in Cluster.AdmissionState.values if cluster.policies else ():
+                policies.add_metric([cluster.slug, state], state == cluster.policies)
         yield lag
+        yield policies
 
 
 _UP = "Whether the database answers."

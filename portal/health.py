@@ -134,5 +134,7 @@ def _complaints(found: figures.Figures) -> Iterator[str]:
         yield "mail: messages are waiting"
     late = max(_PATIENCE, 3 * settings.OBSERVE_SECONDS)
     for cluster in found.clusters:
-        if cluster.lag > late:
+        if cluster.lag is not None and cluster.lag > late:
             yield f"cluster {cluster.slug}: {'not answering' if cluster.has_error else 'not read for a while'}"
+        if cluster.is_unguarded:
+            yield f"cluster {cluster.slug}: admission policies no longer as installed ({cluster.policies})"

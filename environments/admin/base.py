@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from environments.models import User
+from environments.models import Cluster, User
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -52,12 +52,25 @@ def set_up_site() -> None:
     """Make Django's default admin site the portal's: its door, and only the portal's own rows."""
     admin.site.has_permission = is_platform_admin  # type: ignore[method-assign]
     admin.site.get_app_list = _grouped(admin.site.get_app_list)  # type: ignore[method-assign]
+    admin.site.each_context = _with_unguarded(  # type: ignore[assignment, method-assign]
+        admin.site.each_context
+    )
     admin.site.index_title = "Administration"
     for module in _OTHERS:
         import_module(module)
     for model in _ELSEWHERE:
         if admin.site.is_registered(model):
             admin.site.unregister(model)
+
+
+def _with_unguarded(context: Callable[[HttpRequest], dict[str, Any]]) -> Callable[[HttpRequest], dict[str, Any]]:
+    """Every page's context, with the clusters that lost their admission policies; asked where they are shown."""
+
+    def each_context(request: HttpRequest) -> dict[str, Any]:
+        shown = Cluster.objects.unguarded().only("name", "admission_state", "admission_looked_at")
+        return context(request) | {"unguarded": shown}
+
+    return each_context
 
 
 def _grouped(listed: Callable[..., list[Any]]) -> Callable[..., list[Any]]:

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -16,13 +17,14 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from environments import cluster_actions, naming, rbac
+from environments import admission, cluster_actions, naming, rbac
 from environments.admin import cluster_checks, kubeconfigs
 from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.models import Cluster, Environment
 
+_ONCE_STORED = ("Last look", "Admission policies")
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
 
 
@@ -104,12 +106,19 @@ class ClusterAdmin(BriefDeletion):
     """Clusters: added, checked, closed for new environments."""
 
     form = ClusterForm
-    list_display = ("name", "address", "answers", "live_environments", "accepts_new")
+    list_display = ("name", "address", "answers", "policies", "live_environments", "accepts_new")
     list_filter = ("accepts_new", "credential_kind")
     search_fields = ("name", "slug", "server", "description")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     radio_fields: ClassVar = {"credential_kind": admin.VERTICAL}
-    readonly_fields = ("answers", "checked_at", "check_error")
+    readonly_fields = (
+        "answers",
+        "checked_at",
+        "check_error",
+        "policies_found",
+        "admission_looked_at",
+        "admission_installed_at",
+    )
     actions = ("check_selected",)
     change_form_template = "admin/environments/cluster/change_form.html"
     change_list_template = "admin/environments/cluster/change_list.html"
@@ -146,6 +155,7 @@ class ClusterAdmin(BriefDeletion):
             },
         ),
         ("Last look", {"fields": ("answers", "checked_at", "check_error")}),
+        ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
 
@@ -156,7 +166,7 @@ class ClusterAdmin(BriefDeletion):
 
     def get_fieldsets(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
         """Without what is only known of a cluster that is stored."""
-        return [item for item in self.fieldsets if obj is not None or item[0] != "Last look"]
+        return [item for item in self.fieldsets if obj is not None or item[0] not in _ONCE_STORED]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Cluster | None = None) -> dict[str, Any]:
         """A stored slug stays: people's kubeconfig files have it."""
@@ -193,6 +203,22 @@ class ClusterAdmin(BriefDeletion):
         if row.checked_at is None:
             return pill("not looked at yet")
         return pill("no", "bad") if row.check_error else pill("yes", "ok")
+
+    @admin.display(description="Admission policies", ordering="admission_state")
+    def policies(self, row: Cluster) -> SafeString:
+        """What it had of the admission policies at the last look."""
+        if not row.admission_state:
+            return pill("not looked at yet")
+        state = Cluster.AdmissionState(row.admission_state)
+        if state is Cluster.AdmissionState.INSTALLED:
+            return pill(state.label, "ok")
+        return pill(state.label, "bad" if row.is_unguarded else "warn")
+
+    @admin.display(description="Found")
+    def policies_found(self, row: Cluster) -> SafeString:
+        """The same in a sentence, with the command that puts them right."""
+        context = {"row": row, "standing": admission.kept(row)}
+        return render_to_string("admin/environments/cluster/policies.html", context)
 
     @admin.display(description="Environments", ordering="live_count")
     def live_environments(self, row: Any) -> int:

@@ -16,7 +16,6 @@ from environments.errors import PermanentError
 from environments.models.clusters import AdmissionState
 from environments.rbac import ACCOUNT_NAMESPACE
 
-
 State = AdmissionState
 
 _SAYS = {

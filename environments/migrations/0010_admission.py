@@ -25,17 +25,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='cluster',
             name='admission_installed_at',
-            field=models.DateTimeField(blank=True, editable=False, help_text='When a look last found them installed.', null=True),
+            field=models.DateTimeField(blank=True, editable=False, help_text='When a look last found them installed.', null=True, verbose_name='last seen installed'),
         ),
         migrations.AddField(
             model_name='cluster',
             name='admission_looked_at',
-            field=models.DateTimeField(blank=True, editable=False, help_text='When the look began that found this.', null=True),
+            field=models.DateTimeField(blank=True, editable=False, help_text='When the look began that found this.', null=True, verbose_name='looked at'),
         ),
         migrations.AddField(
             model_name='cluster',
             name='admission_names',
-            field=models.JSONField(blank=True, db_default=[], default=list, editable=False, help_text='What is missing, or other than it should be.'),
+            field=models.JSONField(blank=True, db_default=[], default=list, editable=False, help_text='What is missing, or not as it should be.'),
         ),
         migrations.AddField(
             model_name='cluster',

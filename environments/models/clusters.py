@@ -127,7 +127,7 @@ class Cluster(models.Model):
         help_text="What it had of the admission policies at the last look; empty: nobody looked yet.",
     )
     admission_names = models.JSONField(
-        default=list, db_default=[], blank=True, editable=False, help_text="What is missing, or other than it should be."
+        default=list, db_default=[], blank=True, editable=False, help_text="What is missing, or not as it should be."
     )
     admission_exempt = models.JSONField(
         default=list, db_default=[], blank=True, editable=False, help_text="Groups that the policies do not concern."
@@ -136,10 +136,10 @@ class Cluster(models.Model):
         default="", db_default="", blank=True, editable=False, help_text="What puts them right."
     )
     admission_looked_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When the look began that found this."
+        "looked at", null=True, blank=True, editable=False, help_text="When the look began that found this."
     )
     admission_installed_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When a look last found them installed."
+        "last seen installed", null=True, blank=True, editable=False, help_text="When a look last found them installed."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

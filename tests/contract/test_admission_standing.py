@@ -17,6 +17,7 @@ from environments import admission, rbac
 from environments.admission import State
 from environments.cluster import ClusterClient
 from environments.cluster_kinds import path_of
+from environments.models import Cluster
 from portal.demo import controlplane
 from tests.contract.arrange import ClusterEndpoint, Way, eventually, real, simulated
 
@@ -168,7 +169,7 @@ def test_what_is_to_be_typed_puts_them_right_whatever_was_done_to_them(portal, a
 
 def test_an_account_of_an_older_portal_cannot_tell_and_is_told_what_to_do(portal, admin, install, cluster_endpoint):
     install()
-    old = _older_account(cluster_endpoint, admin)
+    old = ClusterClient(_older_account(cluster_endpoint, admin))
     assert old.get("Namespace", "older") is not None
     standing = admission.standing(old, DOMAIN)
     assert standing.state is State.UNKNOWN
@@ -177,7 +178,7 @@ def test_an_account_of_an_older_portal_cannot_tell_and_is_told_what_to_do(portal
     assert admission.standing(portal, DOMAIN).state is State.INSTALLED
 
 
-def _older_account(endpoint: ClusterEndpoint, admin: ClusterClient) -> ClusterClient:
+def _older_account(endpoint: ClusterEndpoint, admin: ClusterClient) -> Way:
     """An account with the rights from before the portal looked at the policies."""
     for document in rbac.documents("older"):
         if document["kind"] == "ClusterRole" and document["metadata"]["name"] != "allotment-portal":
@@ -192,10 +193,11 @@ def _older_account(endpoint: ClusterEndpoint, admin: ClusterClient) -> ClusterCl
             document["roleRef"] = document["roleRef"] | {"name": "older-portal"}
         admin.apply(document)
     token = admin.create_token("portal", "older", seconds=3600)
-    client = ClusterClient(Way(endpoint.admin.server, token, endpoint.admin.certificate_authority))
+    way = Way(endpoint.admin.server, token, endpoint.admin.certificate_authority)
+    client = ClusterClient(way)
     question = next(each for each in rbac.REQUIRED if (each.verb, each.resource) == ("get", "namespaces"))
     eventually(lambda: client.may_i(question).allowed, "the account's rights are known")
-    return client
+    return way
 
 
 def test_the_portal_may_look_at_these_and_touch_none(raw, install):
@@ -220,3 +222,60 @@ def test_both_clusters_keep_a_policy_in_the_same_form(admin, install):
     assert found["spec"] == spec | {"matchConstraints": spec["matchConstraints"] | added}
     binding = named("allotment-objects", "ValidatingAdmissionPolicyBinding")
     assert admin.get(binding["kind"], "allotment-objects")["spec"] == binding["spec"]
+
+
+# The hourly look
+
+
+@pytest.fixture
+def registered(db, settings) -> Callable[[Way], Cluster]:
+    """Registers a cluster in the portal, reached this way."""
+    settings.LABEL_DOMAIN = DOMAIN
+
+    def register(way: Way) -> Cluster:
+        reached = {key: getattr(way, key) for key in ("server", "credential", "certificate_authority")}
+        return Cluster.objects.create(slug="here", name="Here", **reached)
+
+    return register
+
+
+def looked(row: Cluster) -> tuple[str, list[str], bool]:
+    """What the next look finds: state, names, and whether that is less than there was."""
+    admission.look(row.pk)
+    row.refresh_from_db()
+    return row.admission_state, row.admission_names, row.is_unguarded
+
+
+def test_the_next_look_sees_what_was_installed_deleted_and_edited(cluster_endpoint, registered, install, admin):
+    row = registered(cluster_endpoint.portal)
+    assert looked(row) == (State.MISSING, list(EVERYTHING), False)
+    install()
+    assert looked(row) == (State.INSTALLED, [], False)
+    admin.delete("ValidatingAdmissionPolicyBinding", "allotment-objects")
+    assert looked(row) == (State.MISSING, ["binding allotment-objects"], True)
+    weak = named("allotment-isolation", "ValidatingAdmissionPolicyBinding")
+    weak["spec"]["validationActions"] = ["Warn"]
+    install(weak)
+    assert looked(row) == (State.OLDER, ["binding allotment-isolation"], True)
+    install()
+    assert looked(row) == (State.INSTALLED, [], False)
+
+
+def test_a_look_that_is_forbidden_cannot_tell_and_is_no_error(cluster_endpoint, registered, install, admin):
+    install()
+    row = registered(_older_account(cluster_endpoint, admin))
+    assert looked(row) == (State.UNKNOWN, [], False)
+    assert row.admission_command == "manage.py print_rbac --account-namespace=older | kubectl apply -f -"
+    assert (row.check_error, row.admission_looked_at is None) == ("", False)
+
+
+@pytest.mark.parametrize("start", [simulated, pytest.param(real, marks=pytest.mark.real_cluster)])
+def test_a_look_in_vain_leaves_the_last_finding_with_its_time(start, registered):
+    with start() as endpoint:
+        row = registered(endpoint.portal)
+        for document in admission.documents(label_domain=DOMAIN):
+            endpoint.admin_client().apply(document)
+        assert looked(row) == (State.INSTALLED, [], False)
+        looked_at = row.admission_looked_at
+    assert looked(row) == (State.INSTALLED, [], False)
+    assert row.admission_looked_at == looked_at
