@@ -48,7 +48,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
     Raises ValidationError where they have no account in the portal, the role is not the template's, or it still
     waits for approval.
     """
-    heir = User.objects.filter(email__iexact=address, is_active=True).first()
+    heir = User.objects.with_address(address).filter(is_active=True).first()
     if heir is None:
         raise ValidationError(f"{address} has not signed in to the portal yet, and an owner has to.")
     if heir == environment.owner:

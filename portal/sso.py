@@ -92,7 +92,7 @@ def account_for(account: SocialAccount) -> User:
 
 def _owner_of_address(claims: Claims) -> User:
     """The account that an unknown subject may use: a new one, or that of their verified address."""
-    user = User.objects.filter(email__iexact=claims.email).first()
+    user = User.objects.with_address(claims.email).first()
     if user is None:
         new = User(email=claims.email)
         new.set_unusable_password()
@@ -119,7 +119,7 @@ def _update(user: User, claims: Claims) -> None:
     """Name and address as the provider has them now. Raises SignInRefused where the address is another's."""
     # An address that is new and expressly unverified could be anybody's.
     if not user.pk or claims.email_verified is not False:
-        if User.objects.filter(email__iexact=claims.email).exclude(pk=user.pk).exists():
+        if User.objects.with_address(claims.email).exclude(pk=user.pk).exists():
             raise SignInRefused(
                 f"The e-mail address {claims.email} belongs to another account. A platform admin can sort this out."
             )

@@ -20,7 +20,7 @@ class LocalClient:
     def find_person(self, email: str) -> Person | None:
         """The user with this e-mail address, in any case."""
         with _translated():
-            user = User.objects.filter(email__iexact=email).first()
+            user = User.objects.with_address(email).first()
         if user is None:
             return None
         return Person(id=str(user.pk), email=user.email, username=user.username, active=user.is_active)

@@ -42,7 +42,7 @@ def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | Non
 
 def refuse_known(email: str) -> None:
     """Raises ValidationError where somebody has an account with this address."""
-    if User.objects.filter(email__iexact=email).exists():
+    if User.objects.with_address(email).exists():
         raise ValidationError(f"{email} has an account already.")
 
 
