@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 900  # seconds
 SUITES = {
+    "admission": "environments/test_policy_looks.py environments/test_addresses.py",
     "approvals": "environments/test_approval*.py pages/test_approvals.py security/test_approvals.py",
     "reconcile": "environments/test_reconcile.py environments/test_resilience.py",
     "reports": "environments/test_reports.py environments/test_summaries.py pages/test_reports.py",

@@ -1,0 +1,95 @@
+"""Looking people up by their address, in any case: the same answers on both databases, and an index for each."""
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from environments import memberships
+from environments.directory.local import LocalClient
+from environments.models import Environment, User
+from portal import sso
+from portal.local import invitations
+
+pytestmark = pytest.mark.django_db
+INDEX = "user_address"
+
+
+@pytest.fixture
+def crowd(db):
+    """Ten thousand people, and a database that has noticed."""
+    User.objects.bulk_create(
+        (User(username=f"p{number}", email=f"person{number}@example.com") for number in range(10_000)), batch_size=1000
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE environments_user")
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "found"),
+    [
+        ("dana@example.com", "dana@example.com", True),
+        ("dana@example.com", "Dana@Example.COM", True),
+        ("DANA@example.com", "dana@example.com", True),
+        ("dana@example.com", "d_na@example.com", False),
+        ("dana@example.com", "%@example.com", False),
+        ("dana@example.com", "dana@example.co", False),
+        ("o'hara\\@example.com", "O'Hara\\@example.com", True),
+        ("dana@example.com", "", False),
+    ],
+)
+def test_an_address_is_found_in_any_case_and_as_it_is_written(stored, asked, found):
+    person = User.objects.create(username="dana", email=stored)
+    assert list(User.objects.with_address(asked)) == ([person] if found else [])
+
+
+def plans(call) -> list[str]:
+    """How the database would carry out the queries about addresses that a call makes."""
+    with (
+        CaptureQueriesContext(
+            connection,
+        ) as queries,
+        connection.cursor() as cursor,
+    ):
+        call()
+        asked = [query["sql"] for query in queries if "UPPER(" in query["sql"] and '"email"' in query["sql"]]
+        assert asked
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        found = []
+        for sql in asked:
+            cursor.execute(f"{explain} {sql}")
+            found.append(" ".join(str(column) for row in cursor.fetchall() for column in row))
+    return found
+
+
+CLAIMS = sso.claims_from({"userinfo": {"sub": "s-1", "email": "person7000@example.com", "preferred_username": "p7000"}})
+
+
+def hand_over(person: User) -> None:
+    with pytest.raises(ValidationError, match="has not signed in"):
+        memberships.hand_over(Environment(owner=person), person, "nobody@example.com", keep=None)
+
+
+def refuse_known() -> None:
+    with pytest.raises(ValidationError, match="has an account already"):
+        invitations.refuse_known("Person42@example.com")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda: LocalClient(0).find_person("person42@example.com"), id="the portal's own directory"),
+        pytest.param(lambda: hand_over(User.objects.get(username="p1")), id="a handover"),
+        pytest.param(refuse_known, id="an invitation"),
+        pytest.param(lambda: sso._update(User.objects.get(username="p7000"), CLAIMS), id="a sign-in"),
+    ],
+)
+def test_nobody_reads_ten_thousand_people_to_find_one(crowd, call):
+    for plan in plans(call):
+        assert INDEX in plan, plan
+
+
+def test_the_index_serves_iexact_where_that_is_no_like(crowd):
+    """On SQLite iexact is a LIKE, which no index of an expression serves: hence `with_address`."""
+    plan = User.objects.filter(email__iexact="Person42@example.com").explain()
+    assert (INDEX in plan) is (connection.vendor == "postgresql"), plan
