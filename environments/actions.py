@@ -83,9 +83,10 @@ def delete_environment(environment: Environment, actor: User, *, typed_name: str
         tasks.enqueue_after_commit(environment.pk)
 
 
-def withdraw_request(environment: Environment, actor: User) -> None:
-    """Take a request back. Raises ValidationError where it was decided on meanwhile."""
-    if not removals.withdraw(environment, actor, "Withdrawn."):
+def withdraw_request(environment: Environment, actor: User, note: str = "") -> None:
+    """Take a request back, with a word on why or without. Raises ValidationError where it was decided on meanwhile."""
+    message = f"Withdrawn by {actor}: {note}" if note else f"Withdrawn by {actor}."
+    if not removals.withdraw(environment, actor, message, note):
         raise ValidationError("It was decided on meanwhile. Look at it again.")
 
 

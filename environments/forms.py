@@ -304,6 +304,18 @@ class DecisionForm(forms.Form):
         self.environment = environment
 
 
+class WithdrawForm(forms.Form):
+    """Why a request is taken back, for whoever would have decided on it."""
+
+    note = forms.CharField(
+        label="Why?",
+        required=False,
+        max_length=approvals.MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Stays on the request's page and in its history.",
+    )
+
+
 class DeleteForm(forms.Form):
     """The name, typed, before an environment goes."""
 
@@ -340,14 +352,19 @@ def _role_choices(environment: Environment) -> list[tuple[str, str]]:
     return [(role.value, str(role.label)) for role in spec.collaborator_roles] if spec else []
 
 
+def parameter_field_name(name: str) -> str:
+    """The name of a parameter's field in the request form."""
+    return f"p_{name}"
+
+
 def _field_name(parameter: Parameter) -> str:
-    return f"p_{parameter.name}"
+    return parameter_field_name(parameter.name)
 
 
 def _parameter_field(parameter: Parameter) -> forms.Field:
     """The form field of a parameter, with the widget that suits its type."""
     common: dict[str, Any] = {
-        "label": parameter.label or parameter.name.replace("_", " ").capitalize(),
+        "label": parameter.title,
         "help_text": parameter.help,
         "required": parameter.required,
         "initial": parameter.default,

@@ -26,8 +26,12 @@ def ask(environment: Environment, actor: User | None, verb: str, message: str) -
     return True
 
 
-def withdraw(environment: Environment, actor: User | None, why: str) -> bool:
-    """End a request that waits for approval; False where it does not. Nothing was made, so nothing is removed."""
+def withdraw(environment: Environment, actor: User | None, message: str, note: str = "") -> bool:
+    """End a request that waits for approval; False where it does not. Nothing was made, so nothing is removed.
+
+    `message` is its line of the history, `note` what whoever withdraws it says of why. Whoever asked is told, unless
+    they did it themselves.
+    """
     with transaction.atomic():
         waiting = Environment.objects.awaiting_approval().filter(pk=environment.pk)
         if not waiting.update(
@@ -35,6 +39,6 @@ def withdraw(environment: Environment, actor: User | None, why: str) -> bool:
         ):
             return False
         environment.conditions.all().delete()
-        message = f"Withdrawn by {actor}." if actor else why
-        Event.record(environment, actor, "Withdrawn", message, notice_owed=actor is None)
+        is_news = actor is None or actor.pk != environment.owner_id
+        Event.record(environment, actor, "Withdrawn", message, {"note": note} if note else None, notice_owed=is_news)
     return True

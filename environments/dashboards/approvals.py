@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from textwrap import shorten
 
 from django.db.models import Sum
 
@@ -10,6 +11,7 @@ from environments import quantities
 from environments import spec as template_spec
 from environments.models import Environment, User
 from environments.models.environments import EnvironmentQuerySet
+from environments.spec import Mode
 
 #: What is said of a quota, and the word after the figure.
 _FIGURES = {
@@ -20,6 +22,7 @@ _FIGURES = {
     "requests.storage": " storage",
 }
 _LATELY = 10  # decisions
+_LONGEST = 120  # characters of an answer
 
 Reserved = dict[int | None, tuple[Decimal, int]]  # team -> cores, bytes
 
@@ -29,6 +32,7 @@ class Ask:
     """One request. `adds` and `has` are CPU and memory in words; `has` is what is reserved for its team so far."""
 
     environment: Environment
+    answers: list[tuple[str, str]]  # to the template's own questions: the question, the answer
     figures: list[str]
     adds: str
     has: str
@@ -55,6 +59,7 @@ def asks(environments: Iterable[Environment]) -> list[Ask]:
     return [
         Ask(
             row,
+            _answers(row),
             _figures(row),
             _words(row.reserved_cpu, row.reserved_memory),
             _words(*reserved.get(row.team_id, (Decimal(0), 0))) if row.team else "",
@@ -68,6 +73,14 @@ def _reserved(teams: set[int | None]) -> Reserved:
     rows = Environment.objects.live().granted().filter(team__in=teams - {None}).order_by().values("team")
     sums = rows.annotate(cpu=Sum("reserved_cpu"), memory=Sum("reserved_memory"))
     return {team: (cpu, memory) for team, cpu, memory in sums.values_list("team", "cpu", "memory")}
+
+
+def _answers(environment: Environment) -> list[tuple[str, str]]:
+    """What whoever asked could choose, and chose; none where the content cannot be read."""
+    spec = environment.readable_spec
+    asked = [parameter for parameter in spec.parameters if parameter.mode is not Mode.FIXED] if spec else []
+    pairs = [(parameter.title, str(environment.parameters.get(parameter.name, ""))) for parameter in asked]
+    return [(title, shorten(answer, _LONGEST, placeholder=" …")) for title, answer in pairs if answer]
 
 
 def _figures(environment: Environment) -> list[str]:

@@ -16,8 +16,8 @@ from environments.dashboards.usage_page import sparks
 from environments.dashboards.versions import Newer, newer
 from environments.desired import UNREADABLE
 from environments.models import Environment, Event, Member, User
-from environments.permissions import may_decide, may_edit
-from environments.phases import Phase
+from environments.permissions import may_decide, may_edit, published_versions
+from environments.phases import OVER, Phase
 
 _RECENT = 8  # events on the environment's page
 _MOST_BARS = 12  # that are there at once; the rest is a click away
@@ -34,6 +34,13 @@ class Notice:
     text: str
     can_retry: bool = False
     next_try_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Again:
+    """The way to ask for the same again: the template's slug, empty where it is not offered to them any more."""
+
+    template: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class EnvironmentPage:
     newer: Newer | None
     can_extend_to: datetime | None
     to_decide: Ask | None  # where the reader may decide on it
+    again: Again | None  # where the reader asked for it, and it is over
 
     @property
     def is_ready(self) -> bool:
@@ -107,11 +115,12 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
     lines = timeline(environment, list(environment.conditions.all()), who)
     members = list(environment.members.filter(wanted=True))
+    events = list(environment.events.select_related("actor")[:_RECENT])
     return EnvironmentPage(
         environment=environment,
         may_edit=may_edit(user, environment),
         is_member=user.email.lower() in {member.email.lower() for member in members},
-        notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who),
+        notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who, events),
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
@@ -119,16 +128,26 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         has_workloads=has_workloads(environment),
         members=members,
         things=things(environment) if environment.phase != Phase.DELETED else [],
-        events=list(environment.events.select_related("actor")[:_RECENT]),
+        events=events,
         poll_seconds=poll_seconds(environment, lines),
         newer=newer(environment),
         can_extend_to=environment.extended_end(),
         to_decide=next(iter(asks([environment])), None) if may_decide(user, environment) else None,
+        again=_again(environment, user),
     )
 
 
-def _on_request(environment: Environment, who: str) -> Notice:
-    """Whom a request waits for, or why nothing came of it."""
+def _again(environment: Environment, user: User) -> Again | None:
+    """No query while it lives, or for anybody but who asked."""
+    if environment.owner != user or environment.phase not in OVER:
+        return None
+    template = environment.version.template
+    offered = published_versions(user).filter(template=template).exists()
+    return Again(template.slug if offered else "")
+
+
+def _on_request(environment: Environment, who: str, events: list[Event]) -> Notice:
+    """Whom a request waits for, or why nothing came of it, from the newest events."""
     owner = environment.owner
     if environment.awaits_approval:
         text = f"Nothing is made before the decision; {owner} is told by e-mail."
@@ -136,7 +155,14 @@ def _on_request(environment: Environment, who: str) -> Notice:
     if environment.phase == Phase.REJECTED:
         by = f" by {environment.decided_by}" if environment.decided_by else ""
         return Notice("bad", f"This request was rejected{by}.", f"{environment.decision_note} (Nothing was made.)")
-    return Notice("", "This request was withdrawn.", "Nothing was made.")
+    last = next((event for event in events if event.verb == "Withdrawn"), None)
+    if last is None:
+        return Notice("", "This request was withdrawn.", "Nothing was made.")
+    if last.actor is None:
+        return Notice("", "This request has ended.", f"{last.message} (Nothing was made.)")
+    note = last.data.get("note", "")
+    text = f"{note} (Nothing was made.)" if note else "Nothing was made."
+    return Notice("", f"This request was withdrawn by {last.actor}.", text)
 
 
 def notice(environment: Environment, lines: list[Line]) -> Notice | None:

@@ -61,6 +61,11 @@ class Parameter(Strict):
         return self
 
     @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    @property
     def is_number(self) -> bool:
         """Whether values are compared as numbers."""
         return self.type in (Kind.INTEGER, Kind.QUANTITY)

@@ -1,14 +1,16 @@
 """The catalog: what there is, what a template gives, and the form that asks for one."""
 
 import yaml
+from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from environments import actions, dashboards, previews
+from environments import actions, dashboards, previews, request_again
 from environments.forms import RequestForm
-from environments.permissions import published_version
+from environments.models import Environment
+from environments.permissions import published_version, published_versions
 from environments.views.http import UserRequest, render_part, sent
 
 
@@ -32,9 +34,18 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def request_form(request: UserRequest, slug: str) -> HttpResponse:
-    """The request form. Sent with errors it comes back filled in, with the words at the fields."""
-    version = published_version(request.user, slug)
-    form = RequestForm(request.user, version, sent(request))
+    """The request form. Sent with errors it comes back filled in, with the words at the fields.
+
+    `?again=NAMESPACE` fills it in as it was for an environment that is over.
+    """
+    earlier = request_again.find(request.user, slug, request.GET.get("again", ""))
+    version = published_versions(request.user).filter(template__slug=slug).first()
+    if version is None:
+        return _not_offered(request, earlier)
+    if earlier and request.method == "GET":
+        form = request_again.filled_in(request.user, version, earlier)
+    else:
+        form = RequestForm(request.user, version, sent(request))
     asked = request.method == "POST" and "preview" not in request.POST
     if asked and form.is_valid():
         try:
@@ -43,7 +54,18 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             return redirect("environment", namespace=environment.namespace)
-    return render(request, "environments/request.html", _form_context(form), status=422 if asked else 200)
+    context = _form_context(form) | {"earlier": earlier}
+    return render(request, "environments/request.html", context, status=422 if asked else 200)
+
+
+def _not_offered(request: UserRequest, earlier: Environment | None) -> HttpResponse:
+    """For whoever asks again, the catalog with the reason. Raises Http404 for everybody else."""
+    if earlier is None:
+        raise Http404("There is no such template, or it is not offered to you.")
+    template = earlier.version.template
+    sentence = f"{template} is not offered to you any more. What {earlier} was asked for with stays on its page."
+    messages.warning(request, sentence)
+    return redirect("catalog")
 
 
 @require_POST

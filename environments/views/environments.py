@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from environments import actions, dashboards, desired, manifests
-from environments.forms import DecisionForm, DeleteForm, FilterForm
+from environments.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.permissions import editable_environment, visible_environment
@@ -47,7 +47,8 @@ def environments(request: UserRequest) -> HttpResponse:
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while something is under way."""
     row = visible_environment(request.user, namespace)
-    context = {"page": dashboards.environment_page(row, request.user), "environment": row, "form": DecisionForm(row)}
+    page = dashboards.environment_page(row, request.user)
+    context = {"page": page, "environment": row, "form": DecisionForm(row) if page.to_decide else None}
     return render_part(request, "environments/environment.html", "live", context)
 
 
@@ -72,7 +73,7 @@ def objects(request: UserRequest, namespace: str) -> HttpResponse:
 def delete(request: UserRequest, namespace: str) -> HttpResponse:
     """Ask for the name, then have the environment removed; what was not approved yet is withdrawn without ado."""
     row = editable_environment(request.user, namespace)
-    if row.awaits_approval and request.method == "POST":
+    if row.awaits_approval:
         return _withdraw(request, row)
     form = DeleteForm(sent(request))
     if request.method == "POST" and form.is_valid():
@@ -87,8 +88,12 @@ def delete(request: UserRequest, namespace: str) -> HttpResponse:
 
 
 def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
+    form = WithdrawForm(sent(request))
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "environments/delete.html", {"environment": row, "form": form}, status=status)
     try:
-        actions.withdraw_request(row, request.user)
+        actions.withdraw_request(row, request.user, form.cleaned_data["note"])
     except ValidationError as error:
         messages.warning(request, error.message)
     return redirect("environment", namespace=row.namespace)

@@ -94,7 +94,7 @@ class TestDeciding:
         ("verb", "subject", "says"),
         [
             ("approve", "Ranking was approved", "another e-mail says when it is ready"),
-            ("reject", "Ranking was rejected", "/catalog/namespace/"),
+            ("reject", "Ranking was rejected", "/catalog/namespace/request/?again=dana-ranking-"),
         ],
     )
     def test_is_told_to_whoever_asked_with_the_whole_note(self, waiting, max_manager, verb, subject, says):
@@ -117,6 +117,16 @@ class TestDeciding:
         actions.withdraw_request(waiting(), dana)
         tasks.sweep()
         assert mail.outbox == []
+
+    @pytest.mark.parametrize("note", ["", "Use the shared one."])
+    def test_whoever_asked_is_told_where_somebody_else_withdrew_it(self, waiting, ada, note):
+        actions.withdraw_request(waiting(), ada, note)
+        tasks.sweep()
+        (message,) = mail.outbox
+        assert message.recipients() == ["dana@example.com"]
+        assert message.subject.endswith("the request for Ranking has ended")
+        assert "Withdrawn by Ada Example" in message.body
+        assert note in message.body
 
     def test_whoever_asked_is_told_where_the_portal_ended_it(self, waiting):
         waiting()

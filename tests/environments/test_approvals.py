@@ -370,6 +370,24 @@ class TestWithdrawing:
         actions.delete_environment(environment, dana, typed_name="Ranking")
         environment.refresh_from_db()
         assert environment.phase == Phase.WITHDRAWN
+        assert environment.events.first().message == "Deletion asked for by Dana Example."
+
+    def test_keeps_the_reason(self, request_large, dana):
+        environment = request_large()
+        actions.withdraw_request(environment, dana, "Theo has one. " + "x" * 500)
+        event = environment.events.first()
+        assert event.message.startswith("Withdrawn by Dana Example: Theo has one.")
+        assert event.data == {"note": "Theo has one. " + "x" * 500}
+        assert not event.notice_owed
+
+    def test_comes_too_late_after_a_decision(self, request_large, dana, max_manager, decide):
+        environment = request_large()
+        decide("approve", environment, max_manager)
+        with pytest.raises(ValidationError, match="decided on meanwhile"):
+            actions.withdraw_request(environment, dana, "Theo has one.")
+        environment.refresh_from_db()
+        assert environment.phase == Phase.PROVISIONING
+        assert not environment.events.filter(verb="Withdrawn").exists()
 
     def test_happens_by_itself_where_the_cluster_is_gone_for_good(self, request_large):
         environment = request_large()

@@ -7,11 +7,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from environments import approvals, tasks
+from environments import approvals, lifetimes, tasks
+from environments import spec as template_spec
 from environments.models import Environment
 from environments.phases import Phase
 from tests.conftest import SPEC, person
-from tests.pages.reading import HTMX, facts, one, read, words
+from tests.pages.reading import HTMX, facts, labelled, one, read, words
 
 WAITING = "Waiting for approval"
 
@@ -83,6 +84,7 @@ class TestTheList:
             "Requested by": "Dana Example dana@example.com",
             "For": "Team Checkout",
             "Template": "Namespace · Large on Amsterdam",
+            "Cost centre": "1040",
             "Quota": "4 cores, 4 GiB memory, 100 pods",
             "Adds to what is reserved": "4 cores and 4 GiB memory Checkout has 2 cores and 3 GiB memory so far",
         }
@@ -113,6 +115,19 @@ class TestTheList:
             ["Rejected by Max Example", "Dana Example Checkout", "Too large."],
             ["Approved by Ada Example", "Dana Example Checkout", "–"],
         ]
+
+    def test_answers_that_nobody_could_choose_are_left_out_and_long_ones_cut(self, visit, max_manager, make_request):
+        parameters = [
+            {"name": "tier", "mode": "fixed", "default": "gold"},
+            {"name": "notes", "type": "text"},
+            {"name": "unanswered"},
+        ]
+        content = template_spec.dump(template_spec.parse(spec() | {"parameters": parameters}))
+        make_request(spec=content, parameters={"tier": "gold", "notes": "word " * 100, "unanswered": ""})
+        found = facts(one(read(visit(max_manager)), "article.card"))
+        assert not {"Tier", "Unanswered"} & set(found)
+        assert found["Notes"].endswith(" …")
+        assert len(found["Notes"]) <= 120
 
     def test_a_request_whose_template_cannot_be_read_is_listed_all_the_same(self, visit, max_manager, make_request):
         make_request(spec={"odd": True})
@@ -217,6 +232,12 @@ class TestTheEnvironmentsPage:
             found[user.username] = bool(read(visit(user, f"/environments/{row.namespace}/")).select("#decision"))
         assert found == {"dana": False, "theo": False, "ada": True, "max": True}
 
+    def test_the_form_for_it_is_made_for_nobody_else(self, visit, dana, max_manager, row, make_environment):
+        ready = make_environment()
+        assert visit(dana, f"/environments/{row.namespace}/").context["form"] is None
+        assert visit(max_manager, f"/environments/{ready.namespace}/").context["form"] is None
+        assert visit(max_manager, f"/environments/{row.namespace}/").context["form"].environment == row
+
     def test_offers_nothing_that_needs_an_environment(self, visit, dana, row):
         soup = read(visit(dana, f"/environments/{row.namespace}/"))
         said = words(soup.main)
@@ -262,8 +283,43 @@ class TestWithdrawing:
         assert response["Location"] == f"/environments/{row.namespace}/"
         row.refresh_from_db()
         assert row.phase == Phase.WITHDRAWN
-        assert "This request was withdrawn." in words(read(client.get(response["Location"])).main)
+        notice = words(one(read(client.get(response["Location"])), "#live .notice > div"))
+        assert notice == "This request was withdrawn by Dana Example. Nothing was made."
         assert "It is over already." in words(read(client.get(f"/environments/{row.namespace}/delete/")).main)
+
+    def test_the_reason_is_on_its_page_and_in_its_history(self, client, dana, max_manager, make_request):
+        row = make_request()
+        client.force_login(dana)
+        client.post(f"/environments/{row.namespace}/delete/", {"note": "Theo has one."})
+        client.force_login(max_manager)
+        notice = words(one(read(client.get(f"/environments/{row.namespace}/")), "#live .notice > div"))
+        assert notice == "This request was withdrawn by Dana Example. Theo has one. (Nothing was made.)"
+        history = read(client.get(f"/environments/{row.namespace}/history/"))
+        assert "Withdrawn by Dana Example: Theo has one." in words(history.main)
+
+    def test_a_reason_that_is_too_long_is_said_at_its_field_and_nothing_is_lost(self, client, dana, make_request):
+        row = make_request()
+        client.force_login(dana)
+        soup = read(client.post(f"/environments/{row.namespace}/delete/", {"note": "x" * 501}), status=422)
+        control = labelled(soup, "Why?")
+        assert control["aria-invalid"] == "true"
+        assert control.text.strip() == "x" * 501
+        assert "at most 500 characters" in words(one(soup, "#errors"))
+        row.refresh_from_db()
+        assert row.awaits_approval
+
+    def test_what_the_portal_ended_says_why(self, client, dana, make_request, cluster):
+        row = make_request()
+        lifetimes.end_stranded(row)
+        client.force_login(dana)
+        notice = words(one(read(client.get(f"/environments/{row.namespace}/")), "#live .notice > div"))
+        assert notice.startswith("This request has ended. Its cluster is gone for good")
+
+    def test_whoever_takes_back_what_another_asked_for_is_told_who_hears_of_it(self, client, ada, make_request):
+        row = make_request()
+        client.force_login(ada)
+        soup = read(client.get(f"/environments/{row.namespace}/delete/"))
+        assert "Dana Example is told by e-mail." in words(soup.main)
 
     def test_what_was_approved_meanwhile_still_asks_for_its_name(self, client, dana, max_manager, make_request):
         row = make_request()

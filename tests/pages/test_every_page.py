@@ -33,6 +33,7 @@ ALL = (
     *PAGES,
     "approvals",
     "approvals-errors",
+    "request-again",
     "withdraw",
     "history",
     "objects",
@@ -87,6 +88,7 @@ def visit(client, ada, hostile):
         "outbox": "/outbox/",
         "approvals": "/approvals/",
         "withdraw": f"/environments/{hostile['waiting'].namespace}/delete/",
+        "request-again": f"/catalog/namespace/request/?again={hostile['rejected'].namespace}",
         "decide": f"/environments/{hostile['waiting'].namespace}/decide/",
         **{name: f"/environments/{row.namespace}/" for name, row in hostile.items()},
         **{name: f"/environments/{first}/{name}/" for name in ("history", "objects", "delete")},
@@ -168,7 +170,7 @@ def test_hostile_names_stay_text(every_page):
 
 
 def test_hostile_names_are_shown_as_they_are(every_page):
-    for name in ("environment", "list", "history", "outbox", "template", "approvals", "rejected"):
+    for name in ("environment", "list", "history", "outbox", "template", "approvals", "rejected", "request-again"):
         assert "<script>alert" in every_page[name].get_text(), name
 
 
