@@ -1,14 +1,16 @@
-"""What the summary says: a handful of sections, each with the address of the report that its figures are from."""
+"""What the summary says: a handful of sections, each with the address of the page that its figures are from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from textwrap import shorten
 
 from django.conf import settings
+from django.db.models import Count, Min
+from django.urls import reverse
 
 from environments import reports
-from environments.models import User
+from environments.models import Environment, User
 from environments.reports import access, attention, cost, idle, overview, reservation, units
 from environments.reports.bills import all_prices, bill
 from environments.reports.consumption import Sums, totals, within
@@ -44,6 +46,7 @@ class Section:
     address: str
     items: Sequence[Item] = ()
     more: int = 0  # environments that are only in the report
+    page: str = "Report"  # what the address leads to
 
 
 def sections(user: User, month: date) -> list[Section]:
@@ -54,6 +57,7 @@ def sections(user: User, month: date) -> list[Section]:
         return reports.form_for(reports.REPORTS[slug], asked, user).filters()
 
     found = [
+        _decisions(user),
         _environments(filters(overview.SLUG)),
         _use(filters(reservation.SLUG)),
         _cost(filters(cost.SLUG)),
@@ -62,6 +66,18 @@ def sections(user: User, month: date) -> list[Section]:
         _access(filters(access.SLUG)),
     ]
     return [section for section in found if section is not None]
+
+
+def _decisions(user: User) -> Section | None:
+    """What waits for their own decision now; None where nothing does."""
+    waiting = Environment.objects.decidable_by(user).awaiting_approval().order_by()
+    found = waiting.aggregate(number=Count("pk"), oldest=Min("requested_at"))
+    if not found["number"]:
+        return None
+    number, oldest = found["number"], found["oldest"].astimezone(UTC)
+    who = "It has waited" if number == 1 else "The oldest has waited"
+    line = f"{who} since {oldest:%-d %B %Y, %H:%M} UTC. Nothing is made before you or somebody else decided."
+    return Section(f"Waiting for your decision: {number:,}", [line], reverse("approvals"), page="Decide")
 
 
 def _environments(filters: Filters) -> Section:

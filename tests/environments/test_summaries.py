@@ -288,6 +288,62 @@ def test_where_nothing_happened_it_says_so(max_wants):
     assert parts["NEEDS SOMEBODY"][0].startswith("Nothing failed, everything has its owner")
 
 
+@pytest.fixture
+def ask_for(make_environment):
+    """A request that waits for approval, asked for so many days ago."""
+
+    def ask(days=0, **more):
+        asked = NOW - timedelta(days=days)
+        return make_environment(phase=Phase.AWAITING_APPROVAL, requested_at=asked, created_at=asked, **more)
+
+    return ask
+
+
+class TestWhatWaitsForTheirDecision:
+    TITLE = "WAITING FOR YOUR DECISION"
+
+    @pytest.fixture
+    def said(self):
+        """The lines of it; None where there is nothing of it."""
+
+        def said(user):
+            summaries.send(wanting(user, summary_sent_for=None, summary_tried_at=None), NOVEMBER)
+            found = sections(mail.outbox[-1].body)
+            title = next((title for title in found if title.startswith(self.TITLE)), None)
+            assert title is None or title == next(iter(found)), "it comes first"
+            return title and [title, *found[title]]
+
+        return said
+
+    def test_is_counted_with_the_oldest_and_the_way_there(self, max_manager, said, ask_for, client):
+        for days in (2, 9, 4):
+            ask_for(days)
+        title, line, link = said(max_manager)
+        assert title == f"{self.TITLE}: 3"
+        assert line.startswith("The oldest has waited since 22 November 2026, 06:20 UTC.")
+        assert link == "Decide: http://localhost:8000/approvals/"
+        client.force_login(max_manager)
+        page = read(client.get(urlsplit(link.removeprefix("Decide: ")).path))
+        assert len(page.select("article.card")) == 3
+
+    def test_one_is_not_the_oldest_of_several(self, max_manager, said, ask_for):
+        ask_for(1)
+        assert said(max_manager)[1].startswith("It has waited since 30 November 2026, 06:20 UTC.")
+
+    def test_is_left_out_where_nothing_does(self, max_manager, said, ask_for, sam, make_environment):
+        ask_for(owner=max_manager)  # nobody decides on their own
+        ask_for(team=sam.teams.get())  # another team's
+        for phase in (Phase.READY, Phase.REJECTED, Phase.WITHDRAWN):
+            make_environment(phase=phase, requested_at=NOW)
+        assert said(max_manager) is None
+
+    def test_is_everything_for_platform_admins(self, ada, max_manager, said, ask_for, sam):
+        ask_for(owner=max_manager)
+        ask_for(team=sam.teams.get())
+        ask_for(team=None)
+        assert said(ada)[0] == f"{self.TITLE}: 3"
+
+
 def test_what_had_no_rate_is_told(max_wants, make_environment, cluster):
     consume(make_environment(created_at=YEAR_AGO), date(2026, 11, 1), 30, cpu=1000)
     roll_up()
@@ -318,9 +374,13 @@ def test_what_people_typed_stays_in_its_line(max_wants, company):
     assert max(map(len, body.splitlines())) < 250
 
 
-def test_it_asks_the_database_as_often_however_many_environments_there_are(max_wants, company, make_environment):
+def test_it_asks_the_database_as_often_however_many_environments_there_are(
+    max_wants, company, make_environment, ask_for
+):
+    ask_for(3)
     before = asked(max_wants)
     for count in range(20):
+        ask_for(count)
         environment = make_environment(
             name=f"More {count}",
             phase=Phase.FAILED if count % 2 else Phase.READY,
