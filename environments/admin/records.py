@@ -18,7 +18,8 @@ from environments import actions, dashboards
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
 from environments.models import Condition, Environment, Event, Group, Member, User
-from environments.phases import NEVER_GRANTED, Phase, Status
+from environments.models.environments import EnvironmentQuerySet
+from environments.phases import Phase, Status
 from environments.steps import BY_TYPE
 
 #: Of an environment, and of what it points to: nothing that a list shows.
@@ -138,15 +139,15 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
         self.message_user(request, f"{moved} moved.", messages.SUCCESS)
 
     @admin.action(description="Look at it again", permissions=["view"])
-    def look_again(self, request: HttpRequest, queryset: QuerySet[Environment]) -> None:
+    def look_again(self, request: HttpRequest, queryset: EnvironmentQuerySet) -> None:
         """Have the chosen environments reconciled now, whatever the back-off says; those that are gone stay gone."""
-        rows = list(queryset.exclude(phase__in=(Phase.DELETED, *NEVER_GRANTED)))
+        rows = list(queryset.granted().exclude(phase=Phase.DELETED))
         for row in rows:
             actions.try_again(row, actor(request))
         left_out = queryset.count() - len(rows)
         self.message_user(request, f"Looking at {len(rows)} again.", messages.SUCCESS)
         if left_out:
-            self.message_user(request, f"{left_out} left out: they are gone, or not approved yet.", messages.WARNING)
+            self.message_user(request, f"{left_out} left out: they are gone, or were not approved.", messages.WARNING)
 
 
 class VerbFilter(admin.SimpleListFilter):

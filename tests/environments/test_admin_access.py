@@ -157,10 +157,22 @@ class TestTheRecord:
             follow=True,
         )
         said = [item.get_text(strip=True) for item in soup(response).select(".messagelist li")]
-        assert said == ["Looking at 1 again.", "1 left out: they are gone, or not approved yet."]
+        assert said == ["Looking at 1 again.", "1 left out: they are gone, or were not approved."]
         assert Environment.objects.get(pk=ready.pk).generation == before[ready.pk] + 1
         assert Environment.objects.get(pk=gone.pk).generation == before[gone.pk]
         assert ready.events.filter(verb="Retry", actor__username="ada").count() == 1
+
+    def test_what_was_never_approved_is_not_looked_at(self, client, make_environment):
+        phases = (Phase.AWAITING_APPROVAL, Phase.REJECTED, Phase.WITHDRAWN)
+        rows = [make_environment(phase=phase, requested_at=timezone.now()) for phase in phases]
+        response = client.post(
+            reverse("admin:environments_environment_changelist"),
+            {"action": "look_again", "_selected_action": [str(row.pk) for row in rows]},
+            follow=True,
+        )
+        said = [item.get_text(strip=True) for item in soup(response).select(".messagelist li")]
+        assert said == ["Looking at 0 again.", "3 left out: they are gone, or were not approved."]
+        assert not Event.objects.filter(verb="Retry").exists()
 
     def test_the_button_on_its_page_does_the_same_for_it_alone(self, client, make_environment):
         environment = make_environment()
