@@ -106,7 +106,7 @@ class ClusterAdmin(BriefDeletion):
     """Clusters: added, checked, closed for new environments."""
 
     form = ClusterForm
-    list_display = ("name", "address", "answers", "policies", "live_environments", "accepts_new")
+    list_display = ("name", "answers", "policies", "live_environments", "accepts_new", "address")
     list_filter = ("accepts_new", "credential_kind")
     search_fields = ("name", "slug", "server", "description")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
