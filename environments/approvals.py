@@ -64,11 +64,11 @@ def _decide(environment: Environment, actor: User, note: str, now: Any, changes:
     rows = Environment.objects.decidable_by(actor).awaiting_approval().filter(pk=environment.pk)
     decision = {"decided_at": now, "decided_by": actor, "decision_note": note}
     if not rows.update(**decision, **changes):
-        raise ValidationError(_why_not(environment), code=OVERTAKEN)
+        raise ValidationError(why_not(environment), code=OVERTAKEN)
 
 
-def _why_not(environment: Environment) -> str:
-    """What came before, in a sentence."""
+def why_not(environment: Environment) -> str:
+    """Why there is nothing to decide: what came before, in a sentence."""
     row = Environment.objects.select_related("decided_by").get(pk=environment.pk)
     if row.awaits_approval:
         return "This is not yours to decide."

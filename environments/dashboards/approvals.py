@@ -59,7 +59,7 @@ def asks(environments: Iterable[Environment]) -> list[Ask]:
     return [
         Ask(
             row,
-            _answers(row),
+            answers(row),
             _figures(row),
             _words(row.reserved_cpu, row.reserved_memory),
             _words(*reserved.get(row.team_id, (Decimal(0), 0))) if row.team else "",
@@ -75,8 +75,8 @@ def _reserved(teams: set[int | None]) -> Reserved:
     return {team: (cpu, memory) for team, cpu, memory in sums.values_list("team", "cpu", "memory")}
 
 
-def _answers(environment: Environment) -> list[tuple[str, str]]:
-    """What whoever asked could choose, and chose; none where the content cannot be read."""
+def answers(environment: Environment) -> list[tuple[str, str]]:
+    """What whoever asked could choose, and chose: the question, the answer. None where the content cannot be read."""
     spec = environment.readable_spec
     asked = [parameter for parameter in spec.parameters if parameter.mode is not Mode.FIXED] if spec else []
     pairs = [(parameter.title, str(environment.parameters.get(parameter.name, ""))) for parameter in asked]

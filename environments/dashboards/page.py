@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from environments import deciders
-from environments.dashboards.approvals import Ask, asks
+from environments.dashboards.approvals import Ask, answers, asks
 from environments.dashboards.freshness import Stale, stale
 from environments.dashboards.fullness import Bar, bars, fullest, with_sparks
 from environments.dashboards.kept import Thing, things
@@ -64,6 +64,7 @@ class EnvironmentPage:
     can_extend_to: datetime | None
     to_decide: Ask | None  # where the reader may decide on it
     again: Again | None  # where the reader asked for it, and it is over
+    asked_for: list[tuple[str, str]]  # what it was requested with and nothing else on the page says
 
     @property
     def is_ready(self) -> bool:
@@ -134,7 +135,18 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         can_extend_to=environment.extended_end(),
         to_decide=next(iter(asks([environment])), None) if may_decide(user, environment) else None,
         again=_again(environment, user),
+        asked_for=_asked_for(environment, members),
     )
+
+
+def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[str, str]]:
+    """Of a request, and of what is over: whoever asks once more has to find it."""
+    if environment.is_granted and environment.phase not in OVER:
+        return []
+    others = [each for each in members if each.email.lower() != environment.owner.email.lower()]
+    people = ", ".join(f"{member.email} ({member.get_role_display()})" for member in others)
+    show = people and not environment.awaits_approval
+    return [*answers(environment), *([("Collaborators", people)] if show else [])]
 
 
 def _again(environment: Environment, user: User) -> Again | None:

@@ -76,7 +76,7 @@ def _decisions(user: User) -> Section | None:
         return None
     number, oldest = found["number"], found["oldest"].astimezone(UTC)
     who = "It has waited" if number == 1 else "The oldest has waited"
-    line = f"{who} since {oldest:%-d %B %Y, %H:%M} UTC. Nothing is made before you or somebody else decided."
+    line = f"{who} since {oldest:%-d %B %Y, %H:%M} UTC. Nothing is made before you or somebody else decides."
     return Section(f"Waiting for your decision: {number:,}", [line], reverse("approvals"), page="Decide")
 
 

@@ -45,6 +45,9 @@ def decide(request: UserRequest, namespace: str) -> HttpResponse:
         else:
             messages.success(request, f"{word}: {row.name}. {row.owner} is told by e-mail.")
             return redirect(*_back(row, from_its_page))
+    if not row.awaits_approval:  # nor is there a field any more at which to say what is wrong
+        messages.warning(request, approvals.why_not(row))
+        return redirect(*_back(row, from_its_page))
     if not from_its_page:
         return _page(request, form)
     context = {"page": dashboards.environment_page(row, request.user), "environment": row, "form": form}

@@ -127,6 +127,7 @@ class TestDeciding:
         assert message.subject.endswith("the request for Ranking has ended")
         assert "Withdrawn by Ada Example" in message.body
         assert note in message.body
+        assert "/catalog/namespace/request/?again=dana-ranking-" in message.body
 
     def test_whoever_asked_is_told_where_the_portal_ended_it(self, waiting):
         waiting()

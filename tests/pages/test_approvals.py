@@ -196,6 +196,17 @@ class TestTheDecision:
         soup = read(client.post(f"/environments/{row.namespace}/decide/", sent, follow=True))
         assert "Ranking: Ada Example rejected it before you." in words(one(soup, ".notice.warning"))
 
+    @pytest.mark.parametrize("page", ["approvals", "environment"])
+    def test_a_mistake_that_comes_too_late_hears_of_what_came_first(
+        self, client, decide, max_manager, ada, make_request, page
+    ):
+        row = make_request()
+        decide(ada, row, "reject", "No.")
+        response = decide(max_manager, row, "reject", "x" * 501, page=page)
+        soup = read(client.get(response["Location"]))
+        assert "Ranking: Ada Example rejected it before you." in words(one(soup, ".notice.warning"))
+        assert soup.select("#errors") == []
+
     @pytest.mark.parametrize("decision", ["", "delete", "Approve"])
     def test_another_word_is_no_decision(self, decide, max_manager, make_request, decision):
         row = make_request()
@@ -225,6 +236,13 @@ class TestTheEnvironmentsPage:
         assert live["hx-trigger"] == "every 15s"
         assert live.select("form, textarea") == []
         assert soup.select("noscript meta") == []
+
+    def test_says_once_what_it_was_asked_for_with(self, visit, dana, max_manager, row):
+        for user in (dana, max_manager):
+            soup = read(visit(user, f"/environments/{row.namespace}/"))
+            assert [words(item.dd) for item in soup.select("dl.facts > div") if words(item.dt) == "Cost centre"] == [
+                "1040"
+            ]
 
     def test_offers_the_decision_to_those_who_may(self, visit, dana, theo, ada, max_manager, row):
         found = {}

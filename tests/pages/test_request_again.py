@@ -13,7 +13,7 @@ from environments import spec as template_spec
 from environments.models import Cluster, Environment, Event, Member, Team, TemplateVersion
 from environments.phases import Phase, Role
 from tests.conftest import SPEC
-from tests.pages.reading import labelled, one, read, words
+from tests.pages.reading import facts, labelled, one, read, words
 
 URL = "/catalog/namespace/request/"
 REASON = "Begin with the medium one."
@@ -134,6 +134,14 @@ class TestTheWayThere:
             client.force_login(user)
             found[user.username] = bool(read(client.get(page_of(row))).select("#again"))
         assert found == {"dana": True, "theo": False, "max": False, "ada": False}
+
+    def test_the_page_keeps_what_it_was_asked_for_with(self, browser, make_rejected, make_environment):
+        people = {"members": {"theo@example.com": Role.VIEWER}}
+        for row in (make_rejected(**people), make_environment(phase=Phase.DELETED, **people)):
+            shown = facts(one(read(browser.get(page_of(row))), "section[aria-labelledby=progress-title]"))
+            assert shown == {"Cost centre": "1040", "Collaborators": "theo@example.com (Viewer)"}
+        alive = read(browser.get(page_of(make_environment(**people))))
+        assert "Cost centre" not in words(alive.main)
 
     def test_the_page_says_where_the_template_is_not_offered_any_more(self, browser, make_rejected, template_version):
         row = make_rejected()
