@@ -1,4 +1,4 @@
-"""What platform admins do with a cluster beside changing its row: give it up, or take it back."""
+"""What platform admins do with a cluster beside changing its row: give it up, take it back, leave it unguarded."""
 
 from django.utils import timezone
 
@@ -20,3 +20,8 @@ def give_up(row: Cluster) -> int:
 def take_back(row: Cluster) -> None:
     """Say that a cluster is there after all. What was removed meanwhile stays removed; new ones need `accepts_new`."""
     Cluster.objects.filter(pk=row.pk).update(lost_at=None, updated_at=timezone.now())
+
+
+def do_without_policies(row: Cluster) -> None:
+    """Say that a cluster is meant to be without the admission policies: nobody is told until they are seen again."""
+    Cluster.objects.filter(pk=row.pk).update(admission_installed_at=None)

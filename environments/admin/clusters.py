@@ -185,6 +185,9 @@ class ClusterAdmin(BriefDeletion):
             path("<int:pk>/check/", wrap(require_POST(self.check_view)), name="environments_cluster_check"),
             path("<int:pk>/give-up/", wrap(self.give_up_view), name="environments_cluster_give_up"),
             path("<int:pk>/take-back/", wrap(require_POST(self.take_back_view)), name="environments_cluster_take_back"),
+            path(
+                "<int:pk>/do-without/", wrap(require_POST(self.do_without_view)), name="environments_cluster_do_without"
+            ),
             *super().get_urls(),
         ]
 
@@ -258,6 +261,14 @@ class ClusterAdmin(BriefDeletion):
         cluster_actions.take_back(row)
         self.log_change(request, row, "Took it back: it is there after all.")
         messages.success(request, f"{row} is asked again. Tick “accepts new environments” when it is ready for them.")
+        return self._to(row)
+
+    def do_without_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say that a cluster is meant to be without the admission policies."""
+        row = self._changeable(request, pk)
+        cluster_actions.do_without_policies(row)
+        self.log_change(request, row, "Does without the admission policies: it is meant to be so.")
+        messages.warning(request, f"{row} does without the admission policies until they are seen on it again.")
         return self._to(row)
 
     def _changeable(self, request: HttpRequest, pk: int) -> Cluster:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -326,6 +327,30 @@ def test_admins_meet_it_on_the_front_page_and_the_clusters_page_says_what_to_typ
     assert "Concerned: binding allotment-objects." in page.select_one(".standing").get_text()
     assert page.select_one(".field-admission_looked_at .readonly").get_text() != "-"
     assert "<b>night" not in str(page)
+
+
+def test_who_means_to_do_without_them_says_so_and_is_not_told_again(client, ada, dana, place, install, admin):
+    url = reverse("admin:environments_cluster_do_without", args=[place.pk])
+    its_page = reverse("admin:environments_cluster_change", args=[place.pk])
+    install()
+    look(place)
+    client.force_login(ada)
+    assert soup(client.get(its_page)).select_one(f'form[action="{url}"]') is None, "there is nothing to do without"
+    admin.delete(BINDING, "allotment-objects")
+    look(place)
+    assert soup(client.get(its_page)).select_one(f'form[action="{url}"][method=post] button') is not None
+    assert client.get(url).status_code == 405
+    client.force_login(dana)
+    assert client.post(url).status_code == 302
+    assert Cluster.objects.unguarded().exists(), "that was nobody's to say"
+    client.force_login(ada)
+    assert client.post(url)["Location"] == its_page
+    assert LogEntry.objects.get().get_change_message() == "Does without the admission policies: it is meant to be so."
+    assert (look(place).admission_state, degraded(client)) == (State.MISSING, [])
+    install()
+    assert look(place).admission_installed_at is not None
+    admin.delete(BINDING, "allotment-objects")
+    assert look(place).is_unguarded
 
 
 def test_before_the_first_look_the_page_says_so(client, ada, place):
