@@ -1,6 +1,6 @@
 """What those who decide see of requests: what is asked for, and what it adds to what the team has."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from textwrap import shorten
@@ -12,6 +12,7 @@ from environments import spec as template_spec
 from environments.models import Environment, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.spec import Mode
+from environments.spec.base import PLACEHOLDER
 
 #: What is said of a quota, and the word after the figure.
 _FIGURES = {
@@ -32,7 +33,7 @@ class Ask:
     """One request. `adds` and `has` are CPU and memory in words; `has` is what is reserved for its team so far."""
 
     environment: Environment
-    answers: list[tuple[str, str]]  # to the template's own questions: the question, the answer
+    answers: list[tuple[str, str]]  # to the template's own questions that no figure says: the question, the answer
     figures: list[str]
     adds: str
     has: str
@@ -59,7 +60,7 @@ def asks(environments: Iterable[Environment]) -> list[Ask]:
     return [
         Ask(
             row,
-            answers(row),
+            answers(row, but=_in_figures(row)),
             _figures(row),
             _words(row.reserved_cpu, row.reserved_memory),
             _words(*reserved.get(row.team_id, (Decimal(0), 0))) if row.team else "",
@@ -75,12 +76,24 @@ def _reserved(teams: set[int | None]) -> Reserved:
     return {team: (cpu, memory) for team, cpu, memory in sums.values_list("team", "cpu", "memory")}
 
 
-def answers(environment: Environment) -> list[tuple[str, str]]:
-    """What whoever asked could choose, and chose: the question, the answer. None where the content cannot be read."""
+def answers(environment: Environment, but: Collection[str] = ()) -> list[tuple[str, str]]:
+    """What whoever asked could choose, and chose, but for some parameters: the question, the answer.
+
+    None where the content cannot be read.
+    """
     spec = environment.readable_spec
-    asked = [parameter for parameter in spec.parameters if parameter.mode is not Mode.FIXED] if spec else []
+    free = [parameter for parameter in spec.parameters if parameter.mode is not Mode.FIXED] if spec else []
+    asked = [parameter for parameter in free if parameter.name not in but]
     pairs = [(parameter.title, str(environment.parameters.get(parameter.name, ""))) for parameter in asked]
     return [(title, shorten(answer, _LONGEST, placeholder=" …")) for title, answer in pairs if answer]
+
+
+def _in_figures(environment: Environment) -> set[str]:
+    """The parameters that the figures say already, in people's units."""
+    spec = environment.readable_spec
+    size = spec.size(environment.size) if spec else None
+    quota = (spec.quota if spec else {}) | (size.quota if size else {})
+    return {name for resource in _FIGURES for name in PLACEHOLDER.findall(quota.get(resource, ""))}
 
 
 def _figures(environment: Environment) -> list[str]:

@@ -129,6 +129,15 @@ class TestTheList:
         assert found["Notes"].endswith(" …")
         assert len(found["Notes"]) <= 120
 
+    def test_what_the_quota_says_is_not_said_twice(self, visit, max_manager, make_request):
+        parameters = [{"name": name, "type": "quantity", "required": True} for name in ("cpu", "volume")]
+        quota = {"requests.cpu": "${cpu}", "services": "10"}
+        content = template_spec.dump(template_spec.parse({"approval": True, "parameters": parameters, "quota": quota}))
+        make_request(spec=content, size="", parameters={"cpu": "1500m", "volume": "5Gi"})
+        found = facts(one(read(visit(max_manager)), "article.card"))
+        assert (found["Quota"], found["Volume"]) == ("1.5 cores", "5Gi")
+        assert "Cpu" not in found
+
     def test_a_request_whose_template_cannot_be_read_is_listed_all_the_same(self, visit, max_manager, make_request):
         make_request(spec={"odd": True})
         assert facts(one(read(visit(max_manager)), "article.card"))["Quota"] == "cannot be read"
