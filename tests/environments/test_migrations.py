@@ -92,13 +92,20 @@ def test_the_check_knows_what_is_safe(operation, safe):
 
 
 @pytest.mark.django_db
-def test_the_database_fills_new_columns_by_itself():
+@pytest.mark.parametrize(
+    ("name", "new_columns"),
+    [
+        ("Environment", ("alerts", "alert_warn", "alert_bad", "alert_state")),
+        ("Cluster", ("admission_state", "admission_names", "admission_exempt", "admission_command")),
+    ],
+)
+def test_the_database_fills_new_columns_by_itself(name, new_columns):
     """What Django writes for the version before leaves these columns out."""
-    model = apps.get_model("environments", "Environment")
+    model = apps.get_model("environments", name)
     with connection.cursor() as cursor:
         columns = {
             column.name: column
             for column in connection.introspection.get_table_description(cursor, model._meta.db_table)
         }
-    for name in ("alerts", "alert_warn", "alert_bad", "alert_state"):
-        assert columns[name].default is not None, name
+    for column in new_columns:
+        assert columns[column].default is not None, column
