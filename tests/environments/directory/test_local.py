@@ -1,10 +1,9 @@
 """The directory without an identity provider: the portal's own users and groups."""
 
 import uuid
-from unittest.mock import patch
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from environments.directory import GroupKey, Person, connect
 from environments.directory.base import DirectoryClient
@@ -102,10 +101,10 @@ def test_directories_do_not_see_each_others_groups(local: DirectoryClient, key: 
 
 
 def test_a_database_that_is_locked_is_tried_again_later(local: DirectoryClient) -> None:
-    with (
-        patch.object(User.objects, "filter", side_effect=OperationalError("database is locked")),
-        pytest.raises(TemporaryError) as caught,
-    ):
+    def locked(*_: object) -> None:
+        raise OperationalError("database is locked")
+
+    with connection.execute_wrapper(locked), pytest.raises(TemporaryError) as caught:
         local.find_person("dana@example.com")
     assert caught.value.reason == "Unavailable"
 
