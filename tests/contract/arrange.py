@@ -17,7 +17,7 @@ from environments.phases import Role
 from portal.demo import controlplane
 from portal.demo.simulated import SimulatedCluster
 
-PATIENCE = 30  # seconds; a real namespace takes more than five to go
+PATIENCE = 120  # seconds; a real namespace takes more than five to go
 APPLY = "application/apply-patch+yaml"
 SPEC = spec.parse(
     {

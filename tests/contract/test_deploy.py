@@ -13,7 +13,7 @@ from portal.demo import controlplane
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OVERLAY = ROOT / "deploy" / "overlays" / "example"
-PATIENCE = 30.0  # seconds
+PATIENCE = 120.0  # seconds
 
 pytestmark = pytest.mark.real_cluster
 

@@ -16,7 +16,7 @@ from portal.demo.ports import free_port
 from tests.pages.browsing import CHROMIUM, SWITCHES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 90.0  # seconds for the first start of the demo
+PATIENCE = 180.0  # seconds for the first start of the demo
 
 
 def pytest_collection_modifyitems(items):

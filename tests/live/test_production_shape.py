@@ -15,7 +15,7 @@ from portal.demo.simulated import SimulatedCluster
 from tests.environments.conftest import KINDS, Account
 from tests.services import REDIS, ROOT, Process, Redis
 
-PATIENCE = 40.0  # seconds
+PATIENCE = 120.0  # seconds
 
 pytestmark = pytest.mark.skipif(not REDIS, reason="redis-server is not installed (Debian's package of that name)")
 
