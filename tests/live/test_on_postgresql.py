@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 900  # seconds
 SUITES = {
     "admission": "environments/test_policy_looks.py environments/test_addresses.py",
-    "approvals": "environments/test_approval*.py pages/test_approvals.py security/test_approvals.py",
+    "approvals": "*/test_approval*.py pages/test_request_again.py",
     "reconcile": "environments/test_reconcile.py environments/test_resilience.py",
     "reports": "environments/test_reports.py environments/test_summaries.py pages/test_reports.py",
     "usage": "environments/test_usage_*.py environments/test_observe.py",
