@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route, expect, sync_playwright
 
 from tests.pages.reading import HTMX
 
@@ -27,6 +27,8 @@ SWITCHES = [
 ]
 ORIGIN = "http://portal.test"
 _SILENCE = HttpResponse()
+
+expect.set_options(timeout=60_000)  # milliseconds; the five seconds it has are not enough on a busy machine
 
 
 class Site:
