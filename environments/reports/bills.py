@@ -3,22 +3,23 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import F
 
 from environments.models import Rate
 from environments.models.environments import EnvironmentQuerySet
-from environments.reports.consumption import SUMS, Sums, totals
+from environments.reports.consumption import Sums, aggregates, totals
+from environments.reports.grouped import by_row, condition, is_by_row
 from environments.reports.periods import Period
 from environments.reports.rates import Price, Prices, money
 from environments.reports.reading import Reading, Share
-from environments.reports.resources import RESOURCES
-from environments.reports.spans import Row
+from environments.reports.resources import CPU, MEMORY, RESOURCES
 from environments.reports.tables import Cell
 
 _NAMES = ("seconds", *(each.reserved for each in RESOURCES))
+_WATCHED = (*_NAMES, CPU.used, MEMORY.used)
 
 
 @dataclass
@@ -77,51 +78,60 @@ def all_prices() -> Prices:
 
 
 def bills(
-    environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date, by: Mapping[str, Any]
-) -> dict[tuple[Any, ...], Bill]:
-    """What each group cost, by what `by` names; one query."""
-    found: dict[tuple[Any, ...], Bill] = defaultdict(Bill)
-    for key, share, sums, price in _priced(environments, [period.start, period.until], prices, today, by, _NAMES):
-        found[key].charge(sums, price, share.sign)
+    environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date, path: str = ""
+) -> dict[Any, Bill]:
+    """What each group cost, by what a path leads to from an environment; without one, all under None. One query."""
+    found: dict[Any, Bill] = defaultdict(Bill)
+    stretches = [(period.start, period.until)]
+    reading = Reading(stretches, prices.boundaries(stretches), today)
+    lines = (_by_row if not path or is_by_row(path) else _by_part)(environments, reading, path)
+    for key, cluster, shares, sums in lines:
+        for share in shares:
+            found[key].charge(sums, prices.on(cluster, share.day), share.sign)
     # What there was only on days that were taken away again is none of the period's.
     return {key: each for key, each in found.items() if not each.is_empty}
 
 
+#: A group, a cluster, what the sums count for, and the sums.
+_Line = tuple[Any, int, Sequence[Share], Sums]
+
+
+def _by_row(environments: EnvironmentQuerySet, reading: Reading, path: str) -> Iterator[_Line]:
+    paths = ("cluster", *filter(None, [path]))
+    for row, (cluster, *key), sums in by_row(environments, reading.wanted(), paths, aggregates(_NAMES)):
+        yield (key[0] if key else None), cluster, reading.shares(cluster, row), sums
+
+
+def _by_part(environments: EnvironmentQuerySet, reading: Reading, path: str) -> Iterator[_Line]:
+    """A line for each part of each group, instead of one for each of its rows."""
+    by = {"part": reading.part(), "cluster": F("environment__cluster")}
+    by |= {"key": F("environment" if path == "pk" else f"environment__{path}")}
+    for (part, cluster, key), sums in totals(environments, condition(reading.wanted()), by, _NAMES).items():
+        yield key, cluster, reading.shares_of_part(cluster, part), sums
+
+
 def by_stretch(
-    environments: EnvironmentQuerySet, starts: Sequence[date], until: date, prices: Prices, today: date
+    environments: EnvironmentQuerySet, stretches: Sequence[tuple[date, date]], prices: Prices, today: date
 ) -> list[tuple[Sums, Bill]]:
-    """What was reserved and used and what it cost from each of some days to the next, and then until `until`."""
-    found = [(dict.fromkeys(SUMS, 0), Bill()) for _ in starts]
-    for _, share, sums, price in _priced(environments, [*starts, until], prices, today, {}, SUMS):
-        together, bill = found[share.stretch]
-        bill.charge(sums, price, share.sign)
-        for name in SUMS:
-            together[name] += share.sign * sums[name]
+    """What was reserved and used (CPU and memory) and what it cost from a day on and before another; one query.
+
+    Stretches that others are made of come first.
+    """
+    found = [(dict.fromkeys(_WATCHED, 0), Bill()) for _ in stretches]
+    stretches = [(start, min(until, today + timedelta(days=1))) for start, until in stretches]
+    reading = Reading(stretches, prices.boundaries(stretches), today)
+    for row, (cluster,), sums in by_row(environments, reading.wanted(), ["cluster"], aggregates(_WATCHED)):
+        for share in reading.shares(cluster, row):
+            together, bill = found[share.stretch]
+            bill.charge(sums, prices.on(cluster, share.day), share.sign)
+            for name in _WATCHED:
+                together[name] += share.sign * sums[name]
     return found
-
-
-def _priced(
-    environments: EnvironmentQuerySet,
-    edges: Sequence[date],
-    prices: Prices,
-    today: date,
-    by: Mapping[str, Any],
-    names: Sequence[str],
-) -> Iterator[tuple[tuple[Any, ...], Share, Sums, Price | None]]:
-    """Sums by what `by` names, with what they count for and the rate that was in force."""
-    reading = Reading(edges, prices.boundaries(edges[0], edges[-1]), today)
-    # Few groups: a line for each row of the record costs the database less than telling what it counts for.
-    place = {"part": reading.part()} if by else {"span": F("span"), "start": F("start")}
-    groups = totals(environments, reading.wanted(), {**place, "cluster": F("environment__cluster"), **by}, names)
-    for group, sums in groups.items():
-        at, (cluster, *key) = group[: len(place)], group[len(place) :]
-        for share in reading.shares(cluster, *at) if by else reading.shares_of_row(cluster, Row(*at)):
-            yield tuple(key), share, sums, prices.on(cluster, share.day)
 
 
 def bill(environments: EnvironmentQuerySet, period: Period, prices: Prices, today: date) -> Bill:
     """What all of them cost together."""
-    return total(bills(environments, period, prices, today, {}).values())
+    return total(bills(environments, period, prices, today).values())
 
 
 def total(found: Iterable[Bill]) -> Bill:

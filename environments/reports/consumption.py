@@ -41,19 +41,21 @@ def record(environments: EnvironmentQuerySet) -> QuerySet[Consumption]:
 def totals(
     environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any], names: Sequence[str] = SUMS
 ) -> dict[tuple[Any, ...], Sums]:
-    """Sums by what `by` names, such as {"team": F("environment__team")}: one query."""
-    return _grouped(environments, wanted, by, {name: Sum(name) for name in names})
+    """Sums by what `by` names, such as {"key": F("environment")}: one query."""
+    return grouped(environments, wanted, by, aggregates(names))
 
 
-def totals_and_shares(
-    environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any]
-) -> dict[tuple[Any, ...], Sums]:
-    """Sums, and by resource the highest share of its quota that any one environment reached, per thousand: one query.
+def aggregates(names: Sequence[str] = SUMS) -> dict[str, Any]:
+    """The sums of columns."""
+    return {name: Sum(name) for name in names}
+
+
+def shares() -> dict[str, Any]:
+    """By resource an aggregate: the highest share of its quota that any one environment reached, per thousand.
 
     Reached on a day, or in a week or month where rows of such are read; against what was reserved then, on average.
     """
-    shares = {each.key: Max(_peak_share(each)) for each in RESOURCES}
-    return _grouped(environments, wanted, by, {name: Sum(name) for name in SUMS} | shares)
+    return {each.key: Max(_peak_share(each)) for each in RESOURCES}
 
 
 def _peak_share(each: Resource) -> Any:
@@ -71,10 +73,13 @@ def add(sums: Iterable[Mapping[str, int]], names: Sequence[str] = SUMS) -> Sums:
     return total
 
 
-def _grouped(
+def grouped(
     environments: EnvironmentQuerySet, wanted: Q, by: Mapping[str, Any], figures: Mapping[str, Any]
 ) -> dict[tuple[Any, ...], Sums]:
-    """PostgreSQL's sums of big integers are decimals, and without rows there is none: all are made integers."""
+    """Figures (aggregates by name) by what `by` names: one query.
+
+    PostgreSQL's sums of big integers are decimals, and without rows there is none: all are made integers.
+    """
     found = record(environments).filter(wanted)
     keys = {f"by_{name}": path for name, path in by.items()}
     named = {f"all_{name}": figure for name, figure in figures.items()}

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
-from django.db.models import F
 from django.utils import timezone
 
 from environments.charts import Units, bar_chart
@@ -48,7 +47,7 @@ class CostForm(FiltersForm):
 def build(filters: Filters) -> Report:
     """The report."""
     grouping, prices, now = GROUPINGS[filters.options["by"]], all_prices(), timezone.now()
-    found = [(key[0], each) for key, each in _bills(filters, prices, grouping).items()]
+    found = list(bills(filters.environments, filters.period, prices, filters.today, grouping.path).items())
     there = existing(filters.environments, filters.period, now, grouping.path)
     before = bill(filters.environments, filters.period.previous(), prices, filters.today)
     together = total(each for _, each in found)
@@ -60,11 +59,6 @@ def build(filters: Filters) -> Report:
         explanation=EXPLANATION,
         notice=_notice(filters, prices) if together.lacks_rate else "",
     )
-
-
-def _bills(filters: Filters, prices: Prices, grouping: Grouping) -> dict[tuple[Any, ...], Bill]:
-    by = {"key": F(grouping.of_record)}
-    return bills(filters.environments, filters.period, prices, filters.today, by)
 
 
 def _figures(now: Bill, before: Bill) -> list[Figure]:

@@ -11,13 +11,12 @@ from django.utils import timezone
 
 from environments.charts import Chart
 from environments.reports import attention, cost, idle, trends
-from environments.reports.bills import Bill, all_prices, by_stretch
+from environments.reports.bills import all_prices, by_stretch
 from environments.reports.consumption import Sums
 from environments.reports.figures import compared
 from environments.reports.filters import Filters
-from environments.reports.groups import existing
 from environments.reports.resources import CPU, MEMORY
-from environments.reports.tables import Cell, Column, Figure, Kind
+from environments.reports.tables import Column, Figure, Kind
 from environments.reports.units import HOURS, cores
 
 _COUNT = Column("", Kind.INTEGER)
@@ -48,35 +47,31 @@ class Landing:
 
 def build(filters: Filters) -> Landing:
     """The first page for somebody's filters."""
-    (before, bill_before), _, (now, bill) = _stretches(filters)
-    shown = trends.buckets(filters, "month", _BUCKETS)
+    months = trends.latest(filters.today, "month", _BUCKETS)
+    stretches = [*months, filters.period.before, (filters.period.start, filters.period.until)]
+    *by_month, (before, bill_before), (now, bill) = by_stretch(
+        filters.environments, stretches, all_prices(), filters.today
+    )
+    *counted, (earlier, *_), (there, *_) = trends.counts(filters.environments, stretches)
+    shown = trends.buckets("month", filters.today, months, counted, by_month)
     return Landing(
-        figures=_figures(filters, now, before, bill.amount(), bill_before.amount()),
+        figures=[
+            compared("Environments", _COUNT, there, earlier, href=filters.link("overview")),
+            *_figures(filters, now, before),
+            compared("Cost", cost.AMOUNT, bill.amount(), bill_before.amount(), href=filters.link("cost")),
+        ],
         concerns=[concern for concern in _concerns(filters) if concern.count],
         charts=trends.charts(shown) if any(each.sums["seconds"] for each in shown) else [],
         has_figures=bool(now["seconds"]),
     )
 
 
-def _stretches(filters: Filters) -> list[tuple[Sums, Bill]]:
-    """The period before, what lies between (nothing, or the rest of a month), and the period: one query."""
-    (first, end), period = filters.period.before, filters.period
-    return by_stretch(filters.environments, [first, end, period.start], period.until, all_prices(), filters.today)
-
-
-def _figures(filters: Filters, now: Sums, before: Sums, price: Cell, price_before: Cell) -> list[Figure]:
-    moment = timezone.now()
-    there, earlier = (
-        existing(filters.environments, period, moment)[None].count
-        for period in (filters.period, filters.period.previous())
-    )
+def _figures(filters: Filters, now: Sums, before: Sums) -> list[Figure]:
     use = filters.link("use")
     return [
-        compared("Environments", _COUNT, there, earlier, href=filters.link("overview")),
         compared("CPU reserved", _CORE_HOURS, CPU.reserved_hours(now), CPU.reserved_hours(before), href=use),
         compared("CPU efficiency", _SHARE, CPU.efficiency(now), CPU.efficiency(before), href=use),
         compared("Memory efficiency", _SHARE, MEMORY.efficiency(now), MEMORY.efficiency(before), href=use),
-        compared("Cost", cost.AMOUNT, price, price_before, href=filters.link("cost")),
     ]
 
 

@@ -5,7 +5,7 @@ them. Sums of those are exact on every database; only `money` rounds.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -44,10 +44,14 @@ class Prices:
         at = bisect_right(prices, day, key=lambda price: price.starts_on)
         return prices[at - 1] if at else None
 
-    def boundaries(self, start: date, until: date) -> dict[int, tuple[date, ...]]:
-        """The days inside of a stretch on which a cluster's rate begins, by cluster."""
+    def boundaries(self, stretches: Sequence[tuple[date, date]]) -> dict[int, tuple[date, ...]]:
+        """The days inside of any of some stretches on which a cluster's rate begins, by cluster."""
         found = {
-            cluster: tuple(price.starts_on for price in prices if start < price.starts_on < until)
+            cluster: tuple(
+                price.starts_on
+                for price in prices
+                if any(start < price.starts_on < until for start, until in stretches)
+            )
             for cluster, prices in self._of.items()
         }
         return {cluster: days for cluster, days in found.items() if days}

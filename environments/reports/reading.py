@@ -12,10 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, IntegerField, Value, When
 
-from environments.models import Environment
 from environments.reports.consumption import within
+from environments.reports.grouped import Wanted
 from environments.reports.spans import Row, fewest, pieces
 
 
@@ -33,27 +33,25 @@ Plan = Mapping[Row, Sequence[Share]]
 
 
 class Reading:
-    """Stretches of days, one after the other, in which rates of some clusters change on some days."""
+    """Stretches of days in which rates of some clusters change on some days."""
 
-    def __init__(self, edges: Sequence[date], boundaries: Mapping[int, tuple[date, ...]], today: date) -> None:
-        """A stretch from each of the edges to the next."""
+    def __init__(
+        self, stretches: Sequence[tuple[date, date]], boundaries: Mapping[int, tuple[date, ...]], today: date
+    ) -> None:
+        """A stretch is from its first day on and before its second; what is read for one serves those after it."""
         kept = today - timedelta(days=settings.CONSUMPTION_DAILY_DAYS - 2)  # pruned by a clock a day ahead
-        plans = {days: _plan(edges, days, kept, today) for days in {(), *boundaries.values()}}
+        plans = {days: _plan(stretches, days, kept, today) for days in {(), *boundaries.values()}}
         self.usual: Plan = plans[()]
         self.of_cluster = {cluster: plans[days] for cluster, days in boundaries.items()}
         self._parts = _alike(list(plans.values()))
 
-    def wanted(self) -> Q:
+    def wanted(self) -> list[Wanted]:
         """The rows that are read. Those that only some clusters need are read of their environments alone."""
-        rows = within(pieces(self.usual))
         more: dict[Row, list[int]] = defaultdict(list)
         for cluster, plan in self.of_cluster.items():
             for row in plan.keys() - self.usual.keys():
                 more[row].append(cluster)
-        for clusters in {tuple(each) for each in more.values()}:
-            mine = Environment.objects.filter(cluster__in=clusters).order_by()
-            rows |= within(pieces(row for row in more if tuple(more[row]) == clusters), Q(environment__in=mine))
-        return rows
+        return [*map(Wanted, sorted(self.usual)), *(Wanted(row, tuple(more[row])) for row in sorted(more))]
 
     def part(self) -> Any:
         """An expression that numbers rows, such that those with one number count for the same."""
@@ -62,18 +60,18 @@ class Reading:
         ]
         return Case(*whens, default=Value(0), output_field=IntegerField())
 
-    def shares(self, cluster: int, part: int) -> Sequence[Share]:
+    def shares_of_part(self, cluster: int, part: int) -> Sequence[Share]:
         """What the rows with a number count for in a cluster."""
-        return self.shares_of_row(cluster, self._parts[part][0])
+        return self.shares(cluster, self._parts[part][0])
 
-    def shares_of_row(self, cluster: int, row: Row) -> Sequence[Share]:
+    def shares(self, cluster: int, row: Row) -> Sequence[Share]:
         """What a row counts for in a cluster."""
         return self.of_cluster.get(cluster, self.usual).get(row, ())
 
 
-def _plan(edges: Sequence[date], boundaries: Sequence[date], kept: date, today: date) -> Plan:
+def _plan(stretches: Sequence[tuple[date, date]], boundaries: Sequence[date], kept: date, today: date) -> Plan:
     plan: dict[Row, list[Share]] = defaultdict(list)
-    for stretch, (start, until) in enumerate(pairwise(edges)):
+    for stretch, (start, until) in enumerate(stretches):
         inside = [day for day in boundaries if start < day < until]
         for first, last in pairwise([start, *inside, until]):
             for row, sign in fewest(first, last, plan.keys(), kept=kept, today=today).items():

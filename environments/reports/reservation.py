@@ -1,5 +1,6 @@
 """Reservation against use: what quotas held, and how much of it was used."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -9,14 +10,14 @@ from django.utils import timezone
 
 from environments.charts import Chart, Units, bar_chart
 from environments.reports import units
-from environments.reports.consumption import Sums, add, totals, totals_and_shares, within
+from environments.reports.consumption import SUMS, Sums, add, aggregates, grouped, shares, totals, within
 from environments.reports.figures import compared
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
+from environments.reports.grouped import Wanted, by_row, is_by_row
 from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
-from environments.reports.periods import Period
 from environments.reports.resources import RESOURCES, Resource
-from environments.reports.spans import spans
+from environments.reports.spans import rows_of, spans
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
 
 SLUG = "use"
@@ -52,7 +53,7 @@ def build(filters: Filters) -> Report:
     grouping = GROUPINGS[filters.options["by"]]
     lines = _lines(filters, grouping)
     together = add(sums for _, sums in lines)
-    before = add(_sums(filters, filters.period.previous(), {}).values())
+    before = _before(filters)
     there = existing(filters.environments, filters.period, timezone.now(), grouping.path)
     reserved = [each for each in RESOURCES if together[each.reserved]]
     tables = [_summary(filters, grouping, lines, there, together)]
@@ -67,18 +68,34 @@ def build(filters: Filters) -> Report:
     )
 
 
-def _sums(filters: Filters, period: Period, by: Mapping[str, Any]) -> dict[Any, Sums]:
-    pieces = spans(period.start, period.until, today=filters.today)
-    found = totals(filters.environments, within(pieces), by)
-    return {key[0] if key else None: sums for key, sums in found.items()}
+def _before(filters: Filters) -> Sums:
+    """What all of them had in the period before."""
+    start, until = filters.period.before
+    return totals(filters.environments, within(spans(start, until, today=filters.today)), {})[()]
 
 
 def _lines(filters: Filters, grouping: Grouping) -> list[Line]:
     """Each group with its sums and, by the resource's key, its highest share of a quota per thousand."""
-    by = {"key": F(grouping.of_record)}
     pieces = spans(filters.period.start, filters.period.until, today=filters.today)
-    found = totals_and_shares(filters.environments, within(pieces), by)
-    return sorted(((key[0], sums) for key, sums in found.items()), key=lambda line: str(line[0]))
+    figures = aggregates() | shares()
+    found: dict[Any, Sums] = defaultdict(lambda: dict.fromkeys(figures, 0))
+    if is_by_row(grouping.path):
+        wanted = list(map(Wanted, rows_of(pieces)))
+        for _, (key,), sums in by_row(filters.environments, wanted, [grouping.path], figures):
+            _join(found[key], sums)
+    else:
+        for (key,), sums in grouped(
+            filters.environments, within(pieces), {"key": F(grouping.of_record)}, figures
+        ).items():
+            found[key] = sums
+    return sorted(found.items(), key=lambda line: str(line[0]))
+
+
+def _join(line: Sums, more: Sums) -> None:
+    for name in SUMS:
+        line[name] += more[name]
+    for each in RESOURCES:
+        line[each.key] = max(line[each.key], more[each.key])
 
 
 def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:

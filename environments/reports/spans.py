@@ -125,6 +125,15 @@ def pieces(rows: Iterable[Row]) -> list[Piece]:
     return found
 
 
+def rows_of(some: Iterable[Piece]) -> Iterator[Row]:
+    """The rows that pieces are made of."""
+    for piece in some:
+        row = Row(piece.span, piece.first)
+        while row.start < piece.until:
+            yield row
+            row = Row(piece.span, row.end)
+
+
 def next_month(day: date) -> date:
     """The first day of the month after a day's."""
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 
 from environments.charts import Chart, Units, column_chart
+from environments.models.environments import EnvironmentQuerySet
 from environments.reports import units
 from environments.reports.bills import Bill, all_prices, by_stretch
 from environments.reports.consumption import Sums
@@ -76,7 +77,10 @@ class Bucket:
 
 def build(filters: Filters) -> Report:
     """The report."""
-    found = buckets(filters, str(filters.options["by"]), int(filters.options["count"]) + 1)
+    by = str(filters.options["by"])
+    stretches = latest(filters.today, by, int(filters.options["count"]) + 1)
+    figures = by_stretch(filters.environments, stretches, all_prices(), filters.today)
+    found = buckets(by, filters.today, stretches, counts(filters.environments, stretches), figures)
     shown = found[1:]
     return Report(
         figures=_figures(found),
@@ -91,22 +95,30 @@ def charts(shown: Sequence[Bucket]) -> list[Chart]:
     return [use_chart(shown), *([cost_chart(shown)] if any(bucket.cost for bucket in shown) else [])]
 
 
-def buckets(filters: Filters, by: str, count: int) -> list[Bucket]:
-    """The last weeks or months, the one under way included, oldest first; in a fixed number of queries."""
-    starts = _starts(filters.today, by, count)
-    counts = _counts(filters, starts)
-    tomorrow = filters.today + timedelta(days=1)
-    stretches = by_stretch(filters.environments, starts, tomorrow, all_prices(), filters.today)
+def latest(today: date, by: str, count: int) -> list[tuple[date, date]]:
+    """The last so many weeks or months, the one under way included, oldest first; each ends before the next begins."""
+    starts = _starts(today, by, count)
+    return list(pairwise([*starts, _after(by)(starts[-1])]))
+
+
+def buckets(
+    by: str,
+    today: date,
+    stretches: Sequence[tuple[date, date]],
+    counted: Sequence[tuple[int, int, int]],
+    figures: Sequence[tuple[Sums, Bill]],
+) -> list[Bucket]:
+    """Weeks or months with what was counted and summed up of each."""
     return [
         Bucket(
             start,
             until,
             f"{start:%B %Y}" if by == "month" else f"Week of {start:%-d %B %Y}",
-            until > filters.today,
-            *counts[number],
-            *stretches[number],
+            until > today,
+            *counted[number],
+            *figures[number],
         )
-        for number, (start, until) in enumerate(pairwise([*starts, _after(by)(starts[-1])]))
+        for number, (start, until) in enumerate(stretches)
     ]
 
 
@@ -123,18 +135,18 @@ def _after(by: str) -> Callable[[date], date]:
     return next_month if by == "month" else next_week
 
 
-def _counts(filters: Filters, starts: Sequence[date]) -> list[tuple[int, int, int]]:
-    """Of each bucket: environments that existed, that were created, that ended."""
-    edges = [datetime.combine(day, time(), UTC) for day in [*starts, date.max]]
+def counts(environments: EnvironmentQuerySet, stretches: Sequence[tuple[date, date]]) -> list[tuple[int, int, int]]:
+    """Of each stretch of days: environments that existed, that were created, that ended; one query."""
     figures: dict[str, Any] = {}
-    for number, (start, until) in enumerate(pairwise(edges)):
+    for number, (first, after) in enumerate(stretches):
+        start, until = (datetime.combine(day, time(), UTC) for day in (first, after))
         alive = Q(created_at__lt=until) & (Q(deleted_at=None) | Q(deleted_at__gte=start))
         figures[f"there_{number}"] = Count("pk", filter=alive)
         figures[f"created_{number}"] = Count("pk", filter=Q(created_at__gte=start, created_at__lt=until))
         figures[f"ended_{number}"] = Count("pk", filter=Q(deleted_at__gte=start, deleted_at__lt=until))
-    found = filters.environments.granted().aggregate(**figures)
+    found = environments.granted().aggregate(**figures)
     kinds = ("there", "created", "ended")
-    return [tuple(found[f"{kind}_{number}"] for kind in kinds) for number in range(len(starts))]
+    return [tuple(found[f"{kind}_{number}"] for kind in kinds) for number in range(len(stretches))]
 
 
 def _figures(found: Sequence[Bucket]) -> list[Figure]:

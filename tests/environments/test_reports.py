@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 import time_machine
-from django.db.models import F
 from django.utils import timezone
 
 from environments import reports
@@ -108,10 +107,10 @@ def test_costs_are_those_of_adding_up_every_day_by_hand(ada, make_environment, c
     for _ in range(25):
         first = date(2026, 5, 1) + timedelta(days=random.randint(0, 200))
         period = custom(first, min(first + timedelta(days=random.randint(0, 200)), TODAY), TODAY)
-        found = bills(Environment.objects.reported_to(ada), period, prices, TODAY, {"key": F("environment")})
+        found = bills(Environment.objects.reported_to(ada), period, prices, TODAY, "pk")
         for one in Environment.objects.all():
             expected, unpriced = by_hand(one, period, prices)
-            bill = found.get((one.pk,))
+            bill = found.get(one.pk)
             assert (bill.total if bill else 0) == expected
             assert (bill.unpriced["cpu"] if bill else 0) == unpriced
 

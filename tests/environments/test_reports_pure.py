@@ -137,11 +137,13 @@ def test_a_stretch_takes_few_rows(start, until, kept, expected):
     ],
 )
 def test_a_rate_that_begins_inside_of_a_month_costs_rows_of_its_clusters_alone(boundary, more):
-    reading = Reading([d("2026-03-01"), d("2026-04-01"), d("2026-05-01")], {7: (d(boundary),)}, TODAY)
+    reading = Reading(
+        [(d("2026-03-01"), d("2026-04-01")), (d("2026-04-01"), d("2026-05-01"))], {7: (d(boundary),)}, TODAY
+    )
     months = {Row("month", d("2026-03-01")), Row("month", d("2026-04-01"))}
     assert reading.usual.keys() == months
     assert {f"{row.span} {row.start}" for row in reading.of_cluster[7].keys() - months} == more
-    april = reading.shares_of_row(8, Row("month", d("2026-04-01")))
+    april = reading.shares(8, Row("month", d("2026-04-01")))
     assert april == [Share(1, d("2026-04-01"), 1)]
 
 
@@ -253,8 +255,8 @@ def test_the_rate_in_force_is_the_newest_that_has_begun():
     assert [prices.on(1, d(day)).hour["cpu"] for day in ("2026-01-01", "2026-03-31", "2026-04-01", "2026-12-31")] == [
         *(1_000_000, 1_000_000, 2_000_000, 2_000_000)
     ]
-    assert prices.boundaries(d("2026-01-01"), d("2026-04-02")) == {1: (d("2026-04-01"),)}
-    assert prices.boundaries(d("2026-04-01"), d("2026-05-01")) == {}
+    assert prices.boundaries([(d("2026-01-01"), d("2026-04-02"))]) == {1: (d("2026-04-01"),)}
+    assert prices.boundaries([(d("2026-04-01"), d("2026-05-01"))]) == {}
 
 
 def test_an_hour_of_each_resource_costs_its_rate():

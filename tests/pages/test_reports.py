@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from environments.models import Environment, Rate, Team
 from environments.phases import Phase, Role
-from environments.reports import REPORTS
+from environments.reports import REPORTS, bills, grouped, reservation
+from environments.reports.groups import GROUPINGS
 from tests.pages.reading import labelled, one, read, words
 from tests.reported import consume, csv_rows, figures, number, page_tables, roll_up, sheet_rows, workbook
 
@@ -117,6 +118,29 @@ def compare(head: str, text: str, exported: dict | None, cells: dict) -> None:
     assert round(Decimal(str(cell.value)) * factor, 6) == shown
     if exported is not None:
         assert exported[name] == str(shown)
+
+
+@pytest.mark.parametrize("by", GROUPINGS)
+@pytest.mark.parametrize("slug", ["cost", "use"])
+@pytest.mark.parametrize("who", ["ada", "max_manager"])
+def test_summed_row_by_row_or_in_one_line_figures_are_the_same(client, request, company, monkeypatch, slug, by, who):
+    client.force_login(request.getfixturevalue(who))
+    found = []
+    for by_row in (True, False):
+        for module in (bills, reservation):
+            monkeypatch.setattr(module, "is_by_row", lambda path, by_row=by_row: by_row)
+        found.append(page_tables(client, f"/reports/{slug}/?by={by}&period=90d"))
+    assert found[0] == found[1]
+    assert any(found[0].values())
+
+
+@pytest.mark.parametrize("who", ["ada", "max_manager"])
+def test_rows_that_do_not_fit_one_query_are_asked_for_in_several(client, request, company, monkeypatch, who):
+    client.force_login(request.getfixturevalue(who))
+    addresses = ("/reports/trends/?by=week", "/reports/trends/", "/reports/cost/")
+    before = [page_tables(client, address) for address in addresses]
+    monkeypatch.setattr(grouped, "_MOST", 2)
+    assert [page_tables(client, address) for address in addresses] == before
 
 
 def test_a_chart_says_what_its_table_says(ada_signed_in, company):
@@ -365,6 +389,19 @@ def test_the_first_page_says_what_needs_somebody(ada_signed_in, company):
     ]
     assert concerns[3].startswith("One environment used less than 10 % over 14 days")
     assert len(page.select(".report-list a")) == len(REPORTS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["period=7d", "period=30d", "period=90d", "period=last-month", "period=this-month", "period=year&year=2026",
+     "period=custom&first=2026-10-30&last=2026-11-09"],
+)  # fmt: skip
+@pytest.mark.parametrize("who", ["ada", "max_manager"])
+def test_the_first_page_has_the_figures_of_the_reports(client, request, company, who, query):
+    client.force_login(request.getfixturevalue(who))
+    first = figures(client, f"/reports/?{query}")
+    for slug, label in (("use", "CPU reserved"), ("use", "CPU efficiency"), ("cost", "Cost")):
+        assert first[label] == figures(client, f"/reports/{slug}/?{query}")[label]
 
 
 def test_the_first_page_is_calm_where_there_is_nothing(max_signed_in):
