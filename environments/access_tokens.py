@@ -18,7 +18,7 @@ from environments.phases import Phase, Role
 
 def membership(environment: Environment, user: User) -> Member | None:
     """Somebody's own line in the list of members, None where they are not on it."""
-    return environment.members.filter(email__iexact=user.email, wanted=True).first()
+    return environment.members.with_address(user.email).filter(wanted=True).first()
 
 
 def issue(environment: Environment, user: User, *, hours: int) -> str:
@@ -53,7 +53,7 @@ def revoke(environment: Environment, user: User) -> None:
     name = naming.account(str(environment.pk), user.email)
     cluster.connect(environment.cluster).delete("ServiceAccount", name, environment.cluster.account_namespace)
     with transaction.atomic():
-        mine = environment.members.filter(email__iexact=user.email, has_account=True)
+        mine = environment.members.with_address(user.email).filter(has_account=True)
         if mine.update(has_account=False, token_ends_at=None):
             _record(environment, user, f"{user} ended their tokens.")
 

@@ -37,7 +37,7 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
     if address.lower() == environment.owner.email.lower():
         raise ValidationError("The owner keeps access. Hand the environment over first.")
     with transaction.atomic():
-        if environment.members.filter(email__iexact=address, wanted=True).update(wanted=False):
+        if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
             Event.record(environment, actor, "Access", f"{actor} took {address}'s access away.", {"taken": [address]})
             tasks.ask_for_work(environment.pk)
 
@@ -67,7 +67,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         if keep is not None:
             _set_role(environment, actor, former.email, keep)
         else:
-            environment.members.filter(email__iexact=former.email).update(wanted=False)
+            environment.members.with_address(former.email).update(wanted=False)
         Event.record(
             environment,
             actor,
@@ -80,7 +80,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
 
 
 def _set_role(environment: Environment, actor: User, address: str, role: Role) -> None:
-    known = environment.members.filter(email__iexact=address)
+    known = environment.members.with_address(address)
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     if not known.update(role=role, wanted=True):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor)

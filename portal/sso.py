@@ -251,7 +251,7 @@ def _email(text: str) -> str:
         validate_email(text)
     except ValidationError:
         return ""
-    return text.casefold() if len(text) <= 254 else ""
+    return User.objects.normalize_email(text) if len(text) <= 254 else ""
 
 
 def _is_url(value: Any) -> bool:

@@ -44,6 +44,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='user',
-            index=models.Index(django.db.models.functions.text.Upper('email'), name='user_address'),
+            index=models.Index(django.db.models.functions.text.Lower('email'), name='user_address'),
         ),
     ]

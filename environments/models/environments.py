@@ -35,7 +35,7 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         if user.is_platform_admin:
             return self
         # By the index on the address in lower case, once: not by a look at every environment's members.
-        member = Member.objects.alias(address=Lower("email")).filter(address=user.email.lower(), wanted=True)
+        member = Member.objects.with_address(user.email).filter(wanted=True)
         return self.filter(
             models.Q(owner=user)
             | models.Q(team__in=user.teams.all())
@@ -286,6 +286,14 @@ class Group(models.Model):
         return self.name
 
 
+class MemberQuerySet(models.QuerySet["Member"]):
+    """People's access, by their addresses."""
+
+    def with_address(self, email: str) -> "MemberQuerySet":
+        """Whoever has this address, in upper or lower case; not `iexact`, for the reason at `People.with_address`."""
+        return self.alias(address=Lower("email")).filter(address=User.objects.normalize_email(email))
+
+
 class Member(models.Model):
     """One person's access, and what each layer last said about it."""
 
@@ -306,6 +314,8 @@ class Member(models.Model):
     allowed = models.BooleanField(null=True)
     message = models.CharField(max_length=300, blank=True)
     checked_at = models.DateTimeField(null=True)
+
+    objects = MemberQuerySet.as_manager()
 
     class Meta:
         ordering = ("added_at", "id")

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
-from django.db.models.functions import Upper
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 
@@ -17,15 +17,15 @@ class People(UserManager["User"]):
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
         """The address as it is stored."""
-        return (email or "").strip().casefold()
+        return (email or "").strip().lower()
 
     def with_address(self, email: str) -> models.QuerySet["User"]:
-        """Whoever has this address, in upper or lower case.
+        """Whoever has this address, in upper or lower case, by the index `user_address`.
 
-        As `email__iexact`, and served by the index `user_address` on SQLite too: there iexact is a LIKE, which reads
-        every row.
+        Not `email__iexact`: in upper case, as PostgreSQL compares, a dotless i is an i, and an address with one would
+        open another's account (CVE-2019-19844). On SQLite it is a LIKE, which reads every row.
         """
-        return self.alias(address=Upper("email")).filter(address=Upper(models.Value(email)))
+        return self.alias(address=Lower("email")).filter(address=self.normalize_email(email))
 
 
 class User(AbstractUser):
@@ -62,8 +62,7 @@ class User(AbstractUser):
     objects: ClassVar[People] = People()
 
     class Meta(AbstractUser.Meta):
-        # Upper, as `iexact` compares on PostgreSQL.
-        indexes = (models.Index(Upper("email"), name="user_address"),)
+        indexes = (models.Index(Lower("email"), name="user_address"),)
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
