@@ -61,7 +61,8 @@ def by_row(
         for some in batched(wanted, _MOST, strict=False):
             yield from _one_by_one(groups, some, figures)
         return
-    by = {"span": F("span"), "start": F("start")} | {path: F(f"environment__{path}") for path in paths}
+    by = {"span": F("span"), "start": F("start")}
+    by |= {str(number): F(f"environment__{path}") for number, path in enumerate(paths)}
     for (span, start, *key), sums in grouped(environments, condition(wanted), by, figures).items():
         yield Row(span, start), tuple(key), sums
 
