@@ -147,7 +147,7 @@ class FiltersForm(forms.Form):
     def clean_owner(self) -> str:
         """An address that owns something which this person may report on."""
         owner = str(self.cleaned_data["owner"])
-        if owner and not self.scope.filter(owner__email__iexact=owner).exists():
+        if owner and not self.scope.filter(owner__in=User.objects.with_address(owner)).exists():
             raise ValidationError("They own nothing that you can report on. Everybody's is shown instead.")
         return owner
 
@@ -200,7 +200,7 @@ class FiltersForm(forms.Form):
         if cluster := chosen.get("cluster"):
             rows = rows.filter(cluster__slug=cluster)
         if owner := chosen.get("owner"):
-            rows = rows.filter(owner__email__iexact=owner)
+            rows = rows.filter(owner__in=User.objects.with_address(owner))
         return rows
 
     def _say(self, chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
