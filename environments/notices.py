@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPRecipientsRefused
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
@@ -28,22 +29,35 @@ _SUBJECTS = {
 }
 
 
+#: What a mail server says to one message, and not to the next.
+_REFUSALS = (SMTPRecipientsRefused, SMTPDataError)
 _RELATED = ("owner", "cluster", "team", "version__template")
 
 
-def deliver(event_id: int) -> None:
-    """Send the message that an event owes. The mark goes only after the message: better twice than never."""
-    event = (
-        Event.objects.select_related("actor", *(f"environment__{name}" for name in _RELATED))
-        .filter(pk=event_id, notice_owed=True)
-        .first()
-    )
-    if event is None:
-        return
-    recipients = _recipients(event)
-    if recipients:
+def deliver(*event_ids: int) -> None:
+    """Send the messages that these events owe, each marked once it went out: better twice than never.
+
+    One that cannot be sent stays owed and holds up no other; without a mail server none is tried any more. Raises what
+    the first that could not be sent raised.
+    """
+    related = ("actor", *(f"environment__{name}" for name in _RELATED))
+    failed: Exception | None = None
+    for event in Event.objects.filter(pk__in=event_ids, notice_owed=True).order_by("pk").prefetch_related(*related):
+        try:
+            _deliver(event)
+        except Exception as error:
+            if isinstance(error, (OSError, SoftTimeLimitExceeded)) and not isinstance(error, _REFUSALS):
+                raise  # the mail server is away (smtplib's errors are OSErrors), or the time is up
+            logger.warning("the e-mail about event %s could not be sent (%s)", event.pk, type(error).__name__)
+            failed = failed or error
+    if failed:
+        raise failed
+
+
+def _deliver(event: Event) -> None:
+    if recipients := _recipients(event):
         _message(event, recipients).send()
-    Event.objects.filter(pk=event_id).update(notice_owed=False)
+    Event.objects.filter(pk=event.pk).update(notice_owed=False)
 
 
 def remind_deciders(now: datetime) -> None:
@@ -79,7 +93,7 @@ def _reached(messages: dict[str, EmailMessage]) -> Iterator[str]:
     for address, message in messages.items():
         try:
             message.send()
-        except (SMTPRecipientsRefused, SMTPDataError) as error:
+        except _REFUSALS as error:
             logger.warning("a reminder was refused (%s)", type(error).__name__)
         except OSError as error:  # smtplib's own among them: the server is away, and everybody else would wait for it
             logger.warning("reminders could not be sent (%s); the next run will try", type(error).__name__)

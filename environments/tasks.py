@@ -6,9 +6,13 @@ finds nothing owed, or another worker's lease.
 
 import logging
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import batched
+from typing import Any
 
 from celery import Task, shared_task
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -21,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _SOON = 60.0  # seconds: what is due later is left to the sweep
 _BATCH = 500  # environments a sweep enqueues at the most; the next one takes the rest
+_BUSY = 50  # messages that wait: from here on most of what is owed has one of its own
+_TRUST = timedelta(minutes=5)  # how long a message that waits with so many is taken to be there still
+_LETTERS = 10  # e-mails a task sends: with a mail server that takes its time, no more than one has time for
 
 
 @shared_task(name="environments.reconcile")
@@ -33,11 +40,19 @@ def reconcile(environment_id: str) -> None:
 
 @shared_task(name="environments.sweep")
 def sweep() -> None:
-    """Enqueue everything that is owed: reconciles and e-mails."""
-    for environment_id in Environment.objects.owed().values_list("pk", flat=True)[:_BATCH]:
+    """Enqueue everything that is owed: reconciles and e-mails.
+
+    While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
+    """
+    owed, letters = Environment.objects.owed(), Event.objects.filter(notice_owed=True)
+    if _waiting() >= _BUSY:
+        lately = timezone.now() - _TRUST
+        owed = owed.exclude(observed_generation=0, created_at__gt=lately)
+        letters = letters.exclude(at__gt=lately)
+    for environment_id in owed.values_list("pk", flat=True)[:_BATCH]:
         enqueue(environment_id)
-    for event_id in Event.objects.filter(notice_owed=True).values_list("pk", flat=True)[:_BATCH]:
-        _send(deliver_notice, event_id)
+    for event_ids in batched(letters.order_by("pk").values_list("pk", flat=True)[:_BATCH], _LETTERS):
+        _send(deliver_notices, event_ids)
 
 
 @shared_task(name="environments.end_environments")
@@ -127,9 +142,15 @@ def remind_deciders() -> None:
     notices.remind_deciders(timezone.now())
 
 
+@shared_task(name="environments.deliver_notices")
+def deliver_notices(event_ids: Sequence[int]) -> None:
+    """Send the e-mails about some events."""
+    notices.deliver(*event_ids)
+
+
 @shared_task(name="environments.deliver_notice")
 def deliver_notice(event_id: int) -> None:
-    """Send the e-mail about an event."""
+    """The same for one: what a sweep of the version before has enqueued."""
     notices.deliver(event_id)
 
 
@@ -147,6 +168,20 @@ def ask_for_work(environment_id: uuid.UUID) -> None:
     """Owe an environment a reconcile, and hurry it up after the commit. For inside a transaction."""
     lifecycle.owe(environment_id)
     enqueue_after_commit(environment_id)
+
+
+def _waiting() -> int:
+    """How many messages wait in the queue; 0 where nobody can say, and within one process, which loses none."""
+    if settings.CELERY_BROKER_URL.startswith("memory:"):
+        return 0
+    app = sweep.app
+    with app.connection_for_read() as connection:
+        errors: tuple[type[Exception], ...] = (*connection.connection_errors, *connection.channel_errors)
+        channel: Any = connection.channel
+        try:
+            return int(channel().queue_declare(app.conf.task_default_queue, passive=True).message_count)
+        except (*errors, OperationalError, OSError):  # also where the queue is empty: Redis knows none then
+            return 0
 
 
 def _send(task: "Task[..., None]", *arguments: object, delay: float = 0.0) -> None:

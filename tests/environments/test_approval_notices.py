@@ -1,7 +1,7 @@
 """E-mails about approvals: to those who decide, again while it waits, and to whoever asked."""
 
 from datetime import timedelta
-from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
@@ -21,7 +21,7 @@ MAX = "max@example.com"
 
 @pytest.fixture(autouse=True)
 def delivered_at_once(monkeypatch):
-    monkeypatch.setattr(tasks.deliver_notice, "apply_async", lambda arguments, **_: tasks.deliver_notice(*arguments))
+    monkeypatch.setattr(tasks.deliver_notices, "apply_async", lambda arguments, **_: tasks.deliver_notices(*arguments))
 
 
 @pytest.fixture
@@ -76,6 +76,23 @@ class TestAsking:
         assert Event.objects.filter(notice_owed=True).count() == 1
         tasks.sweep()
         assert to() == [[MAX]]
+
+    @pytest.mark.parametrize("error", [SMTPDataError(550, b"no"), ValueError("a mistake of ours")])
+    def test_one_that_cannot_be_sent_holds_up_no_other(self, request_large, max_manager, dana, monkeypatch, error):  # noqa: F811
+        events = [Event.record(request_large(), None, "Failed", word, notice_owed=True) for word in ("bad", "good")]
+        Event.objects.filter(verb="Requested").update(notice_owed=False)
+        send = EmailMessage.send
+
+        def refusing(message):
+            if "bad" in message.body:
+                raise error
+            return send(message)
+
+        monkeypatch.setattr(EmailMessage, "send", refusing)
+        with pytest.raises(type(error)):
+            tasks.deliver_notices([event.pk for event in events])
+        assert to() == [["dana@example.com"]]
+        assert list(Event.objects.filter(notice_owed=True)) == events[:1]
 
     def test_is_spared_where_it_was_decided_before(self, request_large, max_manager, ada):  # noqa: F811
         environment = request_large()

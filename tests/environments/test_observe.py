@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from environments import observe, tasks
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, Event
 from environments.phases import Phase
 from tests.environments.test_reconcile import settle
 
@@ -127,10 +127,32 @@ def test_the_sweep_enqueues_exactly_what_is_owed(ask, monkeypatch):
     Environment.objects.filter(pk=later.pk).update(next_reconcile_at=timezone.now() + timedelta(hours=1))
     sent = []
     monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
-    monkeypatch.setattr(tasks.deliver_notice, "apply_async", lambda arguments, **_: None)
+    monkeypatch.setattr(tasks.deliver_notices, "apply_async", lambda arguments, **_: None)
     tasks.sweep()
     assert sent == [str(fresh.pk)]
     assert str(ready.pk) not in sent
+
+
+def test_while_many_messages_wait_the_sweep_leaves_what_is_new_to_its_own(ask, monkeypatch):
+    fresh, old, ready = ask(), ask("old"), settle(ask("ready"))
+    long_ago = timezone.now() - timedelta(minutes=6)
+    Environment.objects.filter(pk=old.pk).update(created_at=long_ago)
+    Environment.objects.filter(pk=ready.pk).update(next_reconcile_at=timezone.now())
+    ready.events.filter(notice_owed=True).update(at=long_ago)
+    letter = ready.events.get(notice_owed=True).pk
+    Event.record(fresh, None, "Failed", "New.", notice_owed=True)
+    sent, letters, waiting = [], [], [50]
+    monkeypatch.setattr(tasks, "_waiting", lambda: waiting[0])
+    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
+    monkeypatch.setattr(tasks.deliver_notices, "apply_async", lambda arguments, **_: letters.extend(*arguments))
+    tasks.sweep()
+    assert (set(sent), letters) == ({str(old.pk), str(ready.pk)}, [letter])
+    sent.clear()
+    letters.clear()
+    waiting[0] = 49
+    tasks.sweep()
+    assert set(sent) == {str(fresh.pk), str(old.pk), str(ready.pk)}
+    assert len(letters) == 2
 
 
 def test_a_broker_that_is_down_loses_nothing(ask, monkeypatch, django_capture_on_commit_callbacks):

@@ -109,7 +109,7 @@ def test_one_id_leads_from_the_request_through_the_queue_to_every_step(web, clus
     request = wait_for(lambda: [line for line in web.lines("web") if line.get("request_id") == REQUEST_ID])
     assert {line["user"] for line in request} == {web.dana["user"]}
     mine = wait_for(lambda: [line for line in web.lines("worker") if line.get("request_id") == REQUEST_ID])
-    assert {line["task"] for line in mine} <= {"environments.reconcile", "environments.deliver_notice"}
+    assert {line["task"] for line in mine} <= {"environments.reconcile", "environments.deliver_notices"}
     assert {line["user"] for line in mine} == {web.dana["user"]}
     assert {line.get("environment") for line in mine} <= {None, asked["id"]}
     steps = [line for line in mine if "step" in line]
