@@ -1,6 +1,6 @@
 """What steps find out: plain data that the record takes over."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from environments.phases import Role
 
@@ -16,6 +16,12 @@ class MemberFacts:
     allowed: bool | None = None
     message: str | None = None
     gone: bool = False  # not wanted, and in no group when it was read
+
+    def updated(self, newer: "MemberFacts") -> "MemberFacts":
+        """Both together; where both say something, the newer."""
+        said = {each.name: getattr(newer, each.name) for each in fields(newer)}
+        said = {name: value for name, value in said.items() if value is not None}
+        return replace(self, **said | {"gone": self.gone or newer.gone})
 
 
 @dataclass(frozen=True)

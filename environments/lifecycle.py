@@ -51,8 +51,9 @@ def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
     token = uuid.uuid4()
     if not Environment.objects.owed().filter(pk=environment_id).update(lease=token, lease_until=_until()):
         return None
-    environment = Environment.objects.only("id", "generation", "wanted").get(pk=environment_id)
-    return Lease(environment.pk, token, environment.generation, environment.wanted, clock.ahead())
+    row = Environment.objects.filter(pk=environment_id).values_list("pk", "generation", "wanted", clock.database_time())
+    pk, generation, wanted, now = row.get()
+    return Lease(pk, token, generation, wanted, clock.ahead(now))
 
 
 def record(lease: Lease, attempts: list[Attempt], conditions: list[Condition]) -> None:
@@ -60,11 +61,11 @@ def record(lease: Lease, attempts: list[Attempt], conditions: list[Condition]) -
 
     Raises LeaseLostError, SupersededError: then nothing is written.
     """
+    found = [attempt.facts for attempt in attempts]
     with transaction.atomic():
-        _renew(lease, **_found_out([attempt.facts for attempt in attempts]))
+        _renew(lease, **_found_out(found))
         _record_conditions(conditions)
-        for attempt in attempts:
-            _record_facts(lease.environment_id, attempt.facts)
+        _record_facts(lease.environment_id, found)
 
 
 def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> bool:
@@ -75,11 +76,14 @@ def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, ev
     changes: dict[str, Any] = {"phase": phase, "next_reconcile_at": lease.told(next_reconcile_at)}
     if first := {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase):
         changes[first] = Coalesce(first, timezone.now(), output_field=DateTimeField())
+    changes |= {"lease": None, "lease_until": None, "observed_generation": lease.generation}
     with transaction.atomic():
-        _renew(lease, lease=None, lease_until=None, observed_generation=lease.generation, **changes)
+        is_latest = _mine(lease).filter(generation=lease.generation).update(**changes)
+        if not is_latest:
+            _renew(lease, **changes)
         if event is not None:
             event.save()
-        return Environment.objects.filter(pk=lease.environment_id, generation__gt=lease.generation).exists()
+    return not is_latest
 
 
 def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
@@ -96,9 +100,14 @@ def owe(environment_id: uuid.UUID | str) -> None:
 
 def _renew(lease: Lease, /, **changes: Any) -> None:
     """Hold on to the lease (or change it), and to the row until the transaction ends."""
-    mine = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
-    if not mine.filter(wanted=lease.wanted).update(**{"lease_until": _until()} | changes):
-        raise SupersededError if mine.exists() else LeaseLostError
+    if not _mine(lease).update(**{"lease_until": _until()} | changes):
+        held = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
+        raise SupersededError if held.exists() else LeaseLostError
+
+
+def _mine(lease: Lease) -> QuerySet[Environment]:
+    """The row, as long as the lease holds and the same is wanted."""
+    return Environment.objects.filter(pk=lease.environment_id, lease=lease.token, wanted=lease.wanted)
 
 
 def _until() -> Any:
@@ -139,16 +148,21 @@ def _found_out(found: list[Facts]) -> dict[str, Any]:
     return changes
 
 
-def _record_facts(environment_id: uuid.UUID, facts: Facts) -> None:
-    for role, directory_id in facts.group_ids.items():
-        Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
-    for pk, found in facts.members.items():
-        _record_member(pk, found)
-    notes = [
-        Event(environment_id=environment_id, verb="Repaired", message=note[:500], tone="warn") for note in facts.notes
-    ]
+def _record_facts(environment_id: uuid.UUID, found: list[Facts]) -> None:
+    """What several steps found out about the same member is one statement."""
+    members: dict[int, MemberFacts] = {}
+    for facts in found:
+        for role, directory_id in facts.group_ids.items():
+            Group.objects.filter(environment_id=environment_id, role=role).update(directory_id=directory_id)
+        for pk, newer in facts.members.items():
+            members[pk] = members[pk].updated(newer) if pk in members else newer
+    for pk, facts_of_one in members.items():
+        _record_member(pk, facts_of_one)
+    notes = [note[:500] for facts in found for note in facts.notes]
     if notes:
-        Event.objects.bulk_create(notes)
+        Event.objects.bulk_create(
+            Event(environment_id=environment_id, verb="Repaired", message=note, tone="warn") for note in notes
+        )
 
 
 def _record_member(pk: int, found: MemberFacts) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from environments import desired, lifecycle, log_context, metrics, runner
@@ -88,8 +88,10 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
     attempts = _attempts(environment, steps, recorder)
     phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
     event = _event(environment, phase, attempts)
-    next_at = recorder.next_at or _look_again_at(environment, phase)
-    is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
+    with transaction.atomic():
+        recorder.rest_of(attempts)
+        next_at = recorder.next_at or _look_again_at(environment, phase)
+        is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
     outcomes.append(phase.value)
     if is_owed:
         return 0.0
@@ -123,6 +125,12 @@ class _Recorder:
         self._lease = lease
         self._conditions = {condition.type: condition for condition in conditions}
         self._tries = {condition.type: condition.attempts for condition in conditions}
+        self._written = 0
+
+    def rest_of(self, attempts: list[Attempt]) -> None:
+        """Write down those of a run's attempts that are not written yet. For inside the transaction of its result."""
+        if rest := attempts[self._written :]:
+            self(rest)
 
     def __call__(self, attempts: list[Attempt]) -> None:
         next_tries = [self._next_try(attempt) for attempt in attempts]
@@ -134,6 +142,7 @@ class _Recorder:
                 logger.info("environment %s, step %s: %s (%s), next try at %s", *words, extra={"fields": said})
         self.next_at = min((at for at in (self.next_at, *next_tries) if at), default=None)
         self._write(attempts, next_tries)
+        self._written += len(attempts)
 
     def withdrawn(self, attempt: Attempt) -> None:
         """Write down that somebody was taken out first. Where that failed, the step itself says so in its turn."""

@@ -1,7 +1,7 @@
 """Runs steps in the order that their needs allow; those that need nothing of each other run at the same time.
 
 Nothing here knows the database: what happened is handed to `record`, in the calling thread, as it happens. What happens
-within a blink is handed over together, so that it is written down together.
+while nobody has to wait is handed over together, so that it is written down together.
 """
 
 import logging
@@ -18,7 +18,7 @@ from environments.steps.base import Context, Outcome, Step, merge
 
 logger = logging.getLogger(__name__)
 
-_BLINK = 0.1  # seconds that what has ended waits for others of its wave
+_BLINK = 0.2  # seconds that what has ended waits for what is still running
 _UNEXPECTED = "Something unexpected happened in the portal. It was logged, and is tried again."
 
 
@@ -61,34 +61,44 @@ def removing(steps: tuple[Step, ...]) -> list[Task]:
 def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], None], *, workers: int) -> list[Attempt]:
     """Try every task whose needs are done, until none is left; what failed holds up only what needs it.
 
-    `record` is called in this thread, with each attempt once; an exception of its own ends the run.
+    `record` is called in this thread: where something takes longer than a blink, and before a `guarded` step; an
+    exception of its own ends the run. Each attempt goes there once, in the order of those that are returned, but for the
+    last ones: these are the caller's to write down, with the result.
     """
     attempts: list[Attempt] = []
+    held: list[Attempt] = []
     left, done = list(tasks), set[str]()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="step") as pool:
         while wave := [task for task in left if task.after <= done]:
+            if held and any(task.step.guarded for task in wave):
+                record(held)
+                held = []
             left = [task for task in left if task not in wave]
-            for tried in _wave(pool, wave, context):
-                record(tried)
+            for tried, is_over in _wave(pool, wave, context):
                 attempts += tried
+                held += tried
                 for each in tried:
                     context = merge(context, each.facts)
                 done |= {each.step.type for each in tried if each.status == Status.DONE}
+                if held and not is_over:
+                    record(held)
+                    held = []
     return attempts
 
 
-def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[list[Attempt]]:
-    """What has ended, again and again until all has."""
+def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[tuple[list[Attempt], bool]]:
+    """What has ended and whether all has, again and again until it has; nothing, where a blink was too short."""
     running = [pool.submit(log_context.carried(attempt), task, context) for task in wave if not task.step.inline]
     tried = [attempt(task, context) for task in wave if task.step.inline]
-    while tried or running:
-        if not tried:
-            wait(running, return_when=FIRST_COMPLETED)
+    while True:
         ended, _ = wait(running, _BLINK)
         tried += [future.result() for future in running if future in ended]
         running = [future for future in running if future not in ended]
-        yield tried
+        yield tried, not running
+        if not running:
+            return
         tried = []
+        wait(running, return_when=FIRST_COMPLETED)
 
 
 def attempt(task: Task, context: Context) -> Attempt:

@@ -176,11 +176,11 @@ def _waiting() -> int:
         return 0
     app = sweep.app
     with app.connection_for_read() as connection:
-        errors: tuple[type[Exception], ...] = (*connection.connection_errors, *connection.channel_errors)
+        errors: Any = (*connection.connection_errors, *connection.channel_errors, OperationalError, OSError)
         channel: Any = connection.channel
         try:
             return int(channel().queue_declare(app.conf.task_default_queue, passive=True).message_count)
-        except (*errors, OperationalError, OSError):  # also where the queue is empty: Redis knows none then
+        except errors:  # also where the queue is empty: Redis knows none then
             return 0
 
 

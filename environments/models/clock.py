@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models import DateTimeField, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -15,12 +16,11 @@ def database_now() -> Now | datetime:
     return timezone.now() if connection.vendor == "sqlite" else Now()
 
 
-def ahead() -> timedelta:
-    """By how much this process's clock is ahead of the database's; below zero where it is behind. One query."""
-    if connection.vendor == "sqlite":
-        return timedelta(0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        (now,) = cursor.fetchone()
-    difference: timedelta = timezone.now() - now
-    return difference
+def database_time() -> Now | Value:
+    """The same as a column of what is read; None where the database has no clock of its own."""
+    return Value(None, output_field=DateTimeField()) if connection.vendor == "sqlite" else Now()
+
+
+def ahead(now: datetime | None) -> timedelta:
+    """By how much this process's clock is ahead of the database's, which said `now`; below zero where it is behind."""
+    return timezone.now() - now if now else timedelta(0)

@@ -103,6 +103,8 @@ class Step:
     removed_after: tuple[str, ...] = ()
     #: Runs in the worker's own thread: the local directory is the portal's database.
     inline: bool = False
+    #: Before it begins, what was done so far is written down, and with it that the run still may: it lets people in.
+    guarded: bool = False
 
 
 def prune(

@@ -119,4 +119,5 @@ STEP = Step(
     ensure,
     remove,
     needs=("Quota", "Limits", "NetworkPolicy", "Group", "Members"),
+    guarded=True,
 )

@@ -13,7 +13,7 @@ from environments.cluster import ClusterClient
 from environments.desired import desired
 from environments.directory.local import LocalClient
 from environments.errors import PermanentError, TemporaryError
-from environments.lifecycle import Lease
+from environments.lifecycle import Lease, SupersededError
 from environments.models import Environment, Event, Group, LocalGroup, User
 from environments.observe import passes
 from environments.phases import Phase, Role, Status
@@ -54,18 +54,27 @@ def test_a_run_that_an_end_overtakes_writes_nothing_more(ask, monkeypatch):
 
 
 def test_an_end_asked_for_just_before_the_result_is_not_overwritten_by_it(ask, monkeypatch):
-    environment, write = ask(), lifecycle.settle
+    environment, judge = ask(), reconcile.phase_after
 
-    def overtaken(lease, **more):
+    def overtaken(*arguments, **more):
         actions.delete_environment(environment, environment.owner, typed_name=environment.name)
-        monkeypatch.setattr(lifecycle, "settle", write)
-        return write(lease, **more)
+        return judge(*arguments, **more)
 
-    monkeypatch.setattr(lifecycle, "settle", overtaken)
-    reconcile.reconcile(environment.pk)
+    monkeypatch.setattr(reconcile, "phase_after", overtaken)
+    assert reconcile.reconcile(environment.pk) == 0.0
     environment.refresh_from_db()
     assert environment.phase == Phase.DELETING
     assert "Ready" not in verbs(environment)
+
+
+def test_a_result_is_refused_once_the_end_was_asked_for(ask):
+    environment = ask()
+    lease = lifecycle.take_lease(environment.pk)
+    actions.delete_environment(environment, environment.owner, typed_name=environment.name)
+    with pytest.raises(SupersededError):
+        lifecycle.settle(lease, phase=Phase.READY, next_reconcile_at=None)
+    environment.refresh_from_db()
+    assert environment.phase == Phase.DELETING
 
 
 def test_a_failure_is_looked_at_again_without_being_asked(ask):

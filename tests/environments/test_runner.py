@@ -13,26 +13,48 @@ CONTEXT = Context(desired=DESIRED, cluster=None, directory=None, naming=None)
 PATIENCE = 30.0  # seconds
 
 
-def task(name: str, call=lambda context: Outcome(), *after: str, inline: bool = False) -> Task:
-    return Task(Step(name, name, "", call, inline=inline), call, frozenset(after))
+def refuse(attempts: list[Attempt]) -> None:
+    raise AssertionError("there is nothing to hand over before the end")
+
+
+def task(name: str, call=lambda context: Outcome(), *after: str, **more: bool) -> Task:
+    return Task(Step(name, name, "", call, **more), call, frozenset(after))
 
 
 def run(*tasks: Task) -> list[set[str]]:
-    """The types of the steps that were handed over together."""
+    """The types of the steps that were handed over together, and last of those that were left to the caller."""
     batches: list[list[Attempt]] = []
     attempts = runner.run(list(tasks), CONTEXT, batches.append, workers=4)
-    assert attempts == [attempt for batch in batches for attempt in batch]
+    written = [attempt for batch in batches for attempt in batch]
+    assert attempts[: len(written)] == written
+    batches.append(attempts[len(written) :])
     return [{attempt.step.type for attempt in batch} for batch in batches]
 
 
 def test_what_ends_within_a_blink_is_handed_over_together(monkeypatch):
     monkeypatch.setattr(runner, "_BLINK", PATIENCE)
     first = [task("a"), task("b"), task("inline", inline=True)]
-    assert run(*first, task("after", lambda context: Outcome(), "a", "inline")) == [{"a", "b", "inline"}, {"after"}]
+    assert run(*first, task("after", lambda context: Outcome(), "a", "inline")) == [{"a", "b", "inline", "after"}]
+
+
+def test_before_a_guarded_step_all_is_handed_over(monkeypatch):
+    monkeypatch.setattr(runner, "_BLINK", PATIENCE)
+    written: list[str] = []
+
+    def guarded(context):
+        assert written == ["a", "b"]
+        return Outcome()
+
+    last = task("last", guarded, "b", guarded=True)
+    tasks = [task("a"), task("b", lambda context: Outcome(), "a"), last]
+    record = lambda attempts: written.extend(attempt.step.type for attempt in attempts)  # noqa: E731
+    attempts = runner.run(tasks, CONTEXT, record, workers=4)
+    assert [attempt.status for attempt in attempts] == [Status.DONE] * 3
+    assert written == ["a", "b"]
 
 
 def test_what_has_ended_waits_for_nobody_that_takes_longer():
-    known = threading.Event()
+    known = threading.Event()  # of what ended in the same wave, and in the one before
     batches: list[set[str]] = []
 
     def slow(context):
@@ -43,9 +65,15 @@ def test_what_has_ended_waits_for_nobody_that_takes_longer():
         batches.append({attempt.step.type for attempt in attempts})
         known.set()
 
-    runner.run([task("slow", slow), task("fast"), task("inline", inline=True)], CONTEXT, record, workers=4)
+    beside = [task("slow", slow), task("fast"), task("inline", inline=True)]
+    runner.run([*beside, task("after", lambda context: Outcome(), "slow")], CONTEXT, record, workers=4)
+    assert set.union(*batches) >= {"fast", "inline"}
     assert "slow" not in batches[0]
-    assert set.union(*batches) == {"fast", "inline", "slow"}
+    known.clear()
+    batches.clear()
+    attempts = runner.run([task("fast"), task("slow", slow, "fast")], CONTEXT, record, workers=4)
+    assert batches == [{"fast"}]
+    assert [attempt.status for attempt in attempts] == [Status.DONE] * 2
 
 
 def test_what_failed_holds_up_only_what_needs_it():
@@ -57,8 +85,5 @@ def test_what_failed_holds_up_only_what_needs_it():
 
 
 def test_attempts_are_in_the_order_of_the_steps_when_they_are_handed_over_together():
-    batches: list[list[Attempt]] = []
-    runner.run([task("a", inline=True), task("b", inline=True)], CONTEXT, batches.append, workers=1)
-    assert [[(each.step.type, each.status) for each in batch] for batch in batches] == [
-        [("a", Status.DONE), ("b", Status.DONE)]
-    ]
+    left = runner.run([task("a", inline=True), task("b", inline=True)], CONTEXT, refuse, workers=1)
+    assert [(each.step.type, each.status) for each in left] == [("a", Status.DONE), ("b", Status.DONE)]
