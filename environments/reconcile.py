@@ -80,8 +80,10 @@ def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_rea
 
 
 def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
-    # What belongs to it is looked up by its key: to plan a join of seven tables takes PostgreSQL longer than all that.
-    environment = Environment.objects.get(pk=lease.environment_id)
+    # The rest is looked up by its key: to plan a join of seven tables takes PostgreSQL longer than all that. The
+    # template's content is the environment's own copy.
+    related = Environment.objects.select_related("owner", "version__template")
+    environment = related.defer("version__spec", "version__template__readme").get(pk=lease.environment_id)
     log_context.add(namespace=environment.namespace)
     steps = STEPS if environment.wanted else REMOVALS
     recorder = _Recorder(lease, list(environment.conditions.all()))

@@ -62,8 +62,8 @@ def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], N
     """Try every task whose needs are done, until none is left; what failed holds up only what needs it.
 
     `record` is called in this thread: where something takes longer than a blink, and before a `guarded` step; an
-    exception of its own ends the run. Each attempt goes there once, in the order of those that are returned, but for the
-    last ones: these are the caller's to write down, with the result.
+    exception of its own ends the run. Each attempt goes there once, in the order of those that are returned, but for
+    the last ones: these are the caller's to write down, with the result.
     """
     attempts: list[Attempt] = []
     held: list[Attempt] = []

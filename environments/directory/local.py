@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from environments.directory.base import GroupKey, Person
 from environments.errors import PermanentError, TemporaryError
@@ -37,14 +37,19 @@ class LocalClient:
 
     def create_group(self, key: GroupKey, first_member: Person) -> str:
         """Create the group, or take the one that is there, with its first member. Raises PermanentError (NotOurs)."""
-        with _translated(), transaction.atomic():
-            group, _ = LocalGroup.objects.get_or_create(
-                directory_id=self._directory_id, name=key.name, defaults={"environment_id": key.environment_id}
-            )
-            if str(group.environment_id) != key.environment_id:
-                raise PermanentError(f"The group {key.name} belongs to another environment.", reason="NotOurs")
-            group.members.add(*_known([first_member.id]))
-        return str(group.pk)
+        with _translated():
+            try:
+                with transaction.atomic():
+                    row = {"name": key.name, "environment_id": key.environment_id}
+                    group = LocalGroup.objects.create(directory_id=self._directory_id, **row)
+                    group.members.add(*_known([first_member.id]))
+                return str(group.pk)
+            except IntegrityError:  # it is there
+                found = self.find_group(key)
+        if found is None:
+            raise TemporaryError(f"The group {key.name} came and went.", reason="Conflict")
+        self.add_members(found, [first_member])
+        return found
 
     def members(self, group_id: str) -> set[str]:
         """The ids of all members. Raises PermanentError (GroupGone)."""
