@@ -162,8 +162,9 @@ def _usable(user: User, request: Request) -> tuple[Cluster, Directory]:
 
 def _check_template(user: User, request: Request) -> None:
     template = request.version.template
+    usable = Template.objects.usable_by(user).filter(pk=template.pk).order_by()
     current = TemplateVersion.objects.filter(pk=request.version.pk, state=TemplateVersion.State.PUBLISHED)
-    if not current.exists() or not Template.objects.usable_by(user).filter(pk=template.pk).exists():
+    if not current.filter(template__in=usable.values("pk")).exists():
         raise ValidationError("This template was changed or retired while the form was open. Look at it again.")
     owned = at_limit(user, template)
     if owned:

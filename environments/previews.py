@@ -61,7 +61,7 @@ def _desired(form: RequestForm) -> Desired:
 def _expected_cluster(form: RequestForm) -> Cluster | None:
     """The one that is chosen to begin with, or that the portal would pick now."""
     if "cluster" in form.fields:
-        chosen: Cluster | None = form.fields["cluster"].initial
+        chosen: Cluster | None = form.get_initial_for_field(form.fields["cluster"], "cluster")
         return chosen
     return placement.least_reserved(placement.candidates(form.template_version.template))
 
