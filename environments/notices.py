@@ -1,6 +1,7 @@
 """E-mails about what happened, sent through Django's mail settings."""
 
 import logging
+import random
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -41,10 +42,14 @@ def deliver(*event_ids: int) -> None:
     the first that could not be sent raised.
     """
     related = ("actor", *(f"environment__{name}" for name in _RELATED))
+    owed = Event.objects.filter(notice_owed=True)
+    events = list(owed.filter(pk__in=event_ids).prefetch_related(*related))
+    random.shuffle(events)  # the next sweep may have sent another worker after the same: these two hardly meet
     failed: Exception | None = None
-    for event in Event.objects.filter(pk__in=event_ids, notice_owed=True).order_by("pk").prefetch_related(*related):
+    for event in events:
         try:
-            _deliver(event)
+            if owed.filter(pk=event.pk).exists():
+                _deliver(event)
         except Exception as error:
             if isinstance(error, (OSError, SoftTimeLimitExceeded)) and not isinstance(error, _REFUSALS):
                 raise  # the mail server is away (smtplib's errors are OSErrors), or the time is up

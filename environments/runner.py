@@ -19,6 +19,7 @@ from environments.steps.base import Context, Outcome, Step, merge
 logger = logging.getLogger(__name__)
 
 _BLINK = 0.2  # seconds that what has ended waits for what is still running
+_PATIENCE = 0.5  # seconds that what was done waits to be written down while the next wave begins
 _UNEXPECTED = "Something unexpected happened in the portal. It was logged, and is tried again."
 
 
@@ -61,18 +62,18 @@ def removing(steps: tuple[Step, ...]) -> list[Task]:
 def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], None], *, workers: int) -> list[Attempt]:
     """Try every task whose needs are done, until none is left; what failed holds up only what needs it.
 
-    `record` is called in this thread: where something takes longer than a blink, and before a `guarded` step; an
-    exception of its own ends the run. Each attempt goes there once, in the order of those that are returned, but for
-    the last ones: these are the caller's to write down, with the result.
+    `record` is called in this thread: where something takes longer than a blink, before a `guarded` step, and between
+    waves that take their time; an exception of its own ends the run. Each attempt goes there once, in the order of
+    those that are returned, but for the last ones: these are the caller's to write down, with the result.
     """
     attempts: list[Attempt] = []
     held: list[Attempt] = []
-    left, done = list(tasks), set[str]()
+    left, done, since = list(tasks), set[str](), time.monotonic()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="step") as pool:
         while wave := [task for task in left if task.after <= done]:
-            if held and any(task.step.guarded for task in wave):
+            if held and (time.monotonic() - since > _PATIENCE or any(task.step.guarded for task in wave)):
                 record(held)
-                held = []
+                held, since = [], time.monotonic()
             left = [task for task in left if task not in wave]
             for tried, is_over in _wave(pool, wave, context):
                 attempts += tried
@@ -82,7 +83,7 @@ def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], N
                 done |= {each.step.type for each in tried if each.status == Status.DONE}
                 if held and not is_over:
                     record(held)
-                    held = []
+                    held, since = [], time.monotonic()
     return attempts
 
 

@@ -51,7 +51,7 @@ def sweep() -> None:
         letters = letters.exclude(at__gt=lately)
     for environment_id in owed.values_list("pk", flat=True)[:_BATCH]:
         enqueue(environment_id)
-    for event_ids in batched(letters.order_by("pk").values_list("pk", flat=True)[:_BATCH], _LETTERS):
+    for event_ids in batched(letters.values_list("pk", flat=True)[:_BATCH], _LETTERS):
         _send(deliver_notices, event_ids)
 
 

@@ -33,12 +33,14 @@ def run(*tasks: Task) -> list[set[str]]:
 
 def test_what_ends_within_a_blink_is_handed_over_together(monkeypatch):
     monkeypatch.setattr(runner, "_BLINK", PATIENCE)
+    monkeypatch.setattr(runner, "_PATIENCE", PATIENCE)
     first = [task("a"), task("b"), task("inline", inline=True)]
     assert run(*first, task("after", lambda context: Outcome(), "a", "inline")) == [{"a", "b", "inline", "after"}]
 
 
 def test_before_a_guarded_step_all_is_handed_over(monkeypatch):
     monkeypatch.setattr(runner, "_BLINK", PATIENCE)
+    monkeypatch.setattr(runner, "_PATIENCE", PATIENCE)
     written: list[str] = []
 
     def guarded(context):
@@ -51,6 +53,12 @@ def test_before_a_guarded_step_all_is_handed_over(monkeypatch):
     attempts = runner.run(tasks, CONTEXT, record, workers=4)
     assert [attempt.status for attempt in attempts] == [Status.DONE] * 3
     assert written == ["a", "b"]
+
+
+def test_what_took_its_time_is_handed_over_before_the_next_wave(monkeypatch):
+    monkeypatch.setattr(runner, "_BLINK", PATIENCE)
+    monkeypatch.setattr(runner, "_PATIENCE", -1.0)
+    assert run(task("a"), task("b", lambda context: Outcome(), "a")) == [{"a"}, {"b"}]
 
 
 def test_what_has_ended_waits_for_nobody_that_takes_longer():
