@@ -170,12 +170,12 @@ def ask_for_work(environment_id: uuid.UUID) -> None:
     enqueue_after_commit(environment_id)
 
 
-def _waiting() -> int:
+def _waiting(broker: str = "") -> int:
     """How many messages wait in the queue; 0 where nobody can say, and within one process, which loses none."""
-    if settings.CELERY_BROKER_URL.startswith("memory:"):
+    app, broker = sweep.app, broker or settings.CELERY_BROKER_URL
+    if broker.startswith("memory:"):
         return 0
-    app = sweep.app
-    with app.connection_for_read() as connection:
+    with app.connection_for_read(broker) as connection:
         errors: Any = (*connection.connection_errors, *connection.channel_errors, OperationalError, OSError)
         channel: Any = connection.channel
         try:
