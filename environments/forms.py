@@ -3,6 +3,7 @@
 import re
 import uuid
 from dataclasses import asdict
+from functools import cache
 from typing import Any, cast
 
 from django import forms
@@ -61,7 +62,7 @@ class RequestForm(forms.Form):
         template = self.template_version.template
         if template.placement == Placement.CHOICE:
             clusters = placement.candidates(template)
-            self.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=clusters.first)
+            self.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=cache(clusters.first))
         teams = self.user.teams.all()
         if teams:
             self.fields["team"] = forms.ModelChoiceField(
