@@ -132,7 +132,8 @@ def _recipients(event: Event) -> list[str]:
         managers = User.objects.filter(is_active=True, managed_teams=environment.team) if environment.team else []
         admins = User.objects.filter(is_active=True, is_superuser=True)
         return sorted({user.email for user in (*managers, *admins)})
-    others = environment.members.filter(wanted=True, in_group=True).exclude(email__iexact=environment.owner.email)
+    owner = environment.members.with_address(environment.owner.email)
+    others = environment.members.filter(wanted=True, in_group=True).exclude(pk__in=owner)
     if event.verb == alerts.VERB:
         # Whoever may make room for others: a developer's or a viewer's inbox is not for what they can do little about.
         others = others.filter(role=Role.ADMIN)

@@ -77,6 +77,12 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         """The requests on which somebody has to decide."""
         return self.filter(phase=Phase.AWAITING_APPROVAL)
 
+    def awaiting(self, user: "User") -> tuple[int, datetime | None]:
+        """How many wait for this person's decision, and since when the first; None where none does. One query."""
+        requests = self.decidable_by(user).awaiting_approval().order_by()
+        found = requests.aggregate(number=models.Count("pk"), oldest=models.Min("requested_at"))
+        return found["number"], found["oldest"]
+
     def granted(self) -> "EnvironmentQuerySet":
         """All but requests: those that wait for a decision, and those of which nothing came."""
         return self.exclude(phase__in=NEVER_GRANTED)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from django.db.models import Count, Min
 from django.urls import reverse
 from django.utils import timezone
 
@@ -100,8 +99,7 @@ def _concerns(filters: Filters) -> list[Concern]:
 
 def _waiting(filters: Filters) -> Concern:
     """The requests on which whoever reads this may decide, and since when the oldest waits."""
-    requests = filters.environments.decidable_by(filters.user).awaiting_approval().order_by()
-    count, oldest = requests.aggregate(count=Count("pk"), oldest=Min("requested_at")).values()
+    count, oldest = filters.environments.awaiting(filters.user)
     return Concern("wait", count, say_waiting(count, oldest), reverse("approvals"))
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, date
 from textwrap import shorten
 
 from django.conf import settings
-from django.db.models import Count, Min
 from django.urls import reverse
 
 from environments import reports
@@ -70,13 +69,12 @@ def sections(user: User, month: date) -> list[Section]:
 
 def _decisions(user: User) -> Section | None:
     """What waits for their own decision now; None where nothing does."""
-    waiting = Environment.objects.decidable_by(user).awaiting_approval().order_by()
-    found = waiting.aggregate(number=Count("pk"), oldest=Min("requested_at"))
-    if not found["number"]:
+    number, oldest = Environment.objects.awaiting(user)
+    if oldest is None:
         return None
-    number, oldest = found["number"], found["oldest"].astimezone(UTC)
     who = "It has waited" if number == 1 else "The oldest has waited"
-    line = f"{who} since {oldest:%-d %B %Y, %H:%M} UTC. Nothing is made before you or somebody else decides."
+    since = f"{oldest.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+    line = f"{who} since {since}. Nothing is made before you or somebody else decides."
     return Section(f"Waiting for your decision: {number:,}", [line], reverse("approvals"), page="Decide")
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from environments import actions, dashboards, previews, request_again
 from environments.forms import RequestForm
 from environments.models import Environment
-from environments.permissions import published_version, published_versions
+from environments.permissions import published_version
 from environments.views.http import UserRequest, render_part, sent
 
 
@@ -39,8 +39,11 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
     `?again=NAMESPACE` fills it in as it was for an environment that is over.
     """
     earlier = request_again.find(request.user, slug, request.GET.get("again", ""))
-    version = published_versions(request.user).filter(template__slug=slug).first()
-    if version is None:
+    try:
+        version = published_version(request.user, slug)
+    except Http404:
+        if earlier is None:
+            raise
         return _not_offered(request, earlier)
     if earlier and request.method == "GET":
         form = request_again.filled_in(request.user, version, earlier)
@@ -58,10 +61,8 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
     return render(request, "environments/request.html", context, status=422 if asked else 200)
 
 
-def _not_offered(request: UserRequest, earlier: Environment | None) -> HttpResponse:
-    """For whoever asks again, the catalog with the reason. Raises Http404 for everybody else."""
-    if earlier is None:
-        raise Http404("There is no such template, or it is not offered to you.")
+def _not_offered(request: UserRequest, earlier: Environment) -> HttpResponse:
+    """For whoever asks again, the catalog with the reason."""
     template = earlier.version.template
     sentence = f"{template} is not offered to you any more. What {earlier} was asked for with stays on its page."
     messages.warning(request, sentence)
