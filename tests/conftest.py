@@ -4,11 +4,13 @@ dana is a developer, theo her teammate, max_manager manages their team, ada is a
 stranger from another team.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from environments import naming, observe
 from environments import spec as template_spec
@@ -27,6 +29,24 @@ from environments.models import (
 )
 from environments.phases import Phase, Role, Status
 from environments.steps import REMOVALS, STEPS
+from tests import schema
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    tables: None, django_db_setup: None, django_db_blocker: DjangoDbBlocker, pytestconfig: pytest.Config
+) -> None:
+    """pytest-django's, from a copy of the tables; the first run makes the copy."""
+    with django_db_blocker.unblock():
+        schema.keep(schema.copy_in(pytestconfig.cache.mkdir("schema")))
+
+
+@pytest.fixture(scope="session")
+def tables(pytestconfig: pytest.Config) -> Iterator[None]:
+    """The tables, ready before the test database is."""
+    with schema.filled_from(schema.copy_in(pytestconfig.cache.mkdir("schema"))):
+        yield
+
 
 SPEC: dict[str, Any] = {
     "quota": {"services": "10", "services.loadbalancers": "0"},

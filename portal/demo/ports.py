@@ -5,17 +5,31 @@ port as free as it was.
 """
 
 import itertools
+import os
 import random
 import socket
+from collections.abc import Iterator
+from functools import cache
 
-# Every other one: a demo takes the next as well, for its identity provider.
-_PORTS = range(12_000, 32_000, 2)
-_in_turn = itertools.cycle(random.sample(_PORTS, len(_PORTS)))
+_PORTS = range(12_000, 32_000)
 
 
 def free_port() -> int:
-    """One port, and another with every call; the next higher one is free too."""
-    return next(port for port in _in_turn if _is_free(port) and _is_free(port + 1))
+    """One port, and another with every call; the next higher one is free too.
+
+    `PORT_SHARE` (`1/2`, `2/2`) limits this process to a part of the range: programs that run side by side then cannot
+    find the same port free at the same moment.
+    """
+    return next(port for port in _in_turn() if _is_free(port) and _is_free(port + 1))
+
+
+@cache
+def _in_turn() -> Iterator[int]:
+    number, shares = map(int, os.environ.get("PORT_SHARE", "1/1").split("/"))
+    size = len(_PORTS) // shares
+    # Every other one: a demo takes the next as well, for its identity provider.
+    mine = _PORTS[(number - 1) * size : number * size : 2]
+    return itertools.cycle(random.sample(mine, len(mine)))
 
 
 def answers(port: int) -> bool:
