@@ -17,9 +17,11 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from environments import admission, departures, lifecycle, lifetimes, notices, observe, summaries, usage
 from environments.models import Environment, Event
-from environments.reconcile import reconcile as reconcile_now
+from environments.reconcile import lease as lifecycle
+from environments.reconcile.engine import reconcile as reconcile_now
+from environments.reports import summaries
+from environments.routine import departures, lifetimes, notices, observe, policy_looks, usage
 
 logger = logging.getLogger(__name__)
 
@@ -99,14 +101,14 @@ def observe_cluster(cluster_id: int) -> None:
 @shared_task(name="environments.look_at_policies")
 def look_at_policies() -> None:
     """Have the admission policies looked at that are due, each cluster on its own: one that is down delays no other."""
-    for cluster_id in admission.due(timezone.now()):
+    for cluster_id in policy_looks.due(timezone.now()):
         _send(look_at_policies_of, cluster_id)
 
 
 @shared_task(name="environments.look_at_policies_of")
 def look_at_policies_of(cluster_id: int) -> None:
     """Look whether one cluster still has the admission policies."""
-    admission.look(cluster_id)
+    policy_looks.look(cluster_id)
 
 
 @shared_task(name="environments.roll_up_usage", soft_time_limit=500, time_limit=520)

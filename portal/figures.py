@@ -13,8 +13,8 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
-from environments.phases import Phase
 
 _KEPT_SECONDS = 5.0
 

@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.template import loader
 from django.utils.functional import empty
 
-from environments import log_context
+from environments.lib import log_context
 from portal import env
 
 access = logging.getLogger("portal.access")

@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "environments.views.unreadable.UnreadableSpecMiddleware",
+    "environments.web.views.unreadable.UnreadableSpecMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.local.factors.SecondFactorMiddleware",
 ]

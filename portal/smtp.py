@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp
 
-from environments import metrics
+from environments.lib import metrics
 
 
 class EmailBackend(smtp.EmailBackend):

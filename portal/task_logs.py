@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Task, signals
 
-from environments import log_context
+from environments.lib import log_context
 from portal.logs import well_formed
 
 _REQUEST, _USER = "portal_request_id", "portal_user"

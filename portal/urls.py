@@ -31,5 +31,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include(accounts)),
     path("outbox/", outbox.outbox, name="outbox"),
-    path("", include("environments.urls")),
+    path("", include("environments.web.urls")),
 ]

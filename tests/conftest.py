@@ -12,8 +12,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
-from environments import naming, observe
 from environments import spec as template_spec
+from environments.lib import naming
+from environments.lib.phases import Phase, Role, Status
 from environments.models import (
     Cluster,
     Condition,
@@ -27,8 +28,8 @@ from environments.models import (
     TemplateVersion,
     User,
 )
-from environments.phases import Phase, Role, Status
-from environments.steps import REMOVALS, STEPS
+from environments.reconcile.steps import REMOVALS, STEPS
+from environments.routine import observe
 from tests import schema
 
 

@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from environments import quantities
+from environments.lib import quantities
 
 CPU = ("1000m", "2000m", "4000m")
 MEMORY = ("1024Mi", "2048Mi", "4096Mi")

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils import timezone
 
-from environments import admission, cluster, rbac
-from environments.cluster import Question
-from environments.errors import ReconcileError
+from environments.kube import admission, rbac
+from environments.kube import client as cluster
+from environments.kube.client import Question
+from environments.lib.errors import ReconcileError
 from environments.models import Cluster
+from environments.routine import policy_looks
 
 _AT_ONCE = 8
 
@@ -79,7 +81,7 @@ def check_all(rows: list[Cluster]) -> list[Report]:
         # An UPDATE, not save(): the connection is the same, so its client is kept.
         Cluster.objects.filter(pk=report.row.pk).update(checked_at=timezone.now(), check_error=report.error)
         if report.policies is not None:
-            admission.keep(report.row, report.policies, began)
+            policy_looks.keep(report.row, report.policies, began)
     return reports
 
 

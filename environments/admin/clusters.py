@@ -17,12 +17,15 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from environments import admission, cluster_actions, naming, rbac
+from environments.actions import clusters as cluster_actions
 from environments.admin import cluster_checks, kubeconfigs
 from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
+from environments.kube import rbac
+from environments.lib import naming
 from environments.models import Cluster, Environment
+from environments.routine import policy_looks
 
 _ONCE_STORED = ("Last look", "Admission policies")
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
@@ -220,7 +223,7 @@ class ClusterAdmin(BriefDeletion):
     @admin.display(description="Found")
     def policies_found(self, row: Cluster) -> SafeString:
         """The same in a sentence, with the command that puts them right."""
-        context = {"row": row, "standing": admission.kept(row)}
+        context = {"row": row, "standing": policy_looks.kept(row)}
         return render_to_string("admin/environments/cluster/policies.html", context)
 
     @admin.display(description="Environments", ordering="live_count")

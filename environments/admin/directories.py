@@ -12,10 +12,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from environments import directory, directory_actions
+from environments import directory
+from environments.actions import directories as directory_actions
 from environments.admin.scale import BriefDeletion
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
-from environments.errors import ReconcileError
+from environments.lib.errors import ReconcileError
 from environments.models import Directory
 
 #: What each kind needs, and how to ask for it.

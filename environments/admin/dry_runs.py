@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from environments.cluster import RESOURCES, ClusterClient, Manifest
-from environments.errors import PermanentError
-from environments.manifests import is_extra
+from environments.kube.client import RESOURCES, ClusterClient, Manifest
+from environments.kube.manifests import is_extra
+from environments.lib.errors import PermanentError
 
 _ONLY_THERE = "Not tried: the portal gets the right to this in the environment's own namespace only."
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from environments.cluster import ClusterClient
-from environments.cluster_configuration import MAX_KUBECONFIG
-from environments.errors import PermanentError
+from environments.kube.client import ClusterClient
+from environments.kube.configuration import MAX_KUBECONFIG
+from environments.lib.errors import PermanentError
 
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _FLATTEN = "Make one that holds everything: kubectl config view --minify --flatten"

@@ -18,9 +18,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from environments import summaries
 from environments.admin.scale import FEW, BriefDeletion, FewFilter, count_of
 from environments.models import Environment, Team, User
+from environments.reports import summaries
 
 _ROLES = ("is_superuser", "is_manager")
 _IDENTITY = ("username", "email", "first_name", "last_name")

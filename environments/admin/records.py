@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from environments import actions, dashboards
+from environments.actions import environments as actions
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
+from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, Event, Group, Member, User
 from environments.models.environments import EnvironmentQuerySet
-from environments.phases import Phase, Status
-from environments.steps import BY_TYPE
+from environments.reconcile.steps import BY_TYPE
+from environments.web import pages as dashboards
 
 #: Of an environment, and of what it points to: nothing that a list shows.
 _LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state")

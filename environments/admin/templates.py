@@ -16,10 +16,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from environments import template_actions
 from environments.admin.base import actor, pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.version_pages import coloured
+from environments.catalog import templates as template_actions
 from environments.models import Environment, Template, TemplateVersion
 from environments.models.templates import TemplateEvent
 

@@ -8,13 +8,17 @@ from django import forms
 from django.conf import settings
 from django.http import QueryDict
 
-from environments import cluster, previews, quantities, rbac, template_actions
 from environments.admin.dry_runs import Verdict, dry_run
-from environments.errors import ReconcileError
-from environments.forms import RequestForm
-from environments.manifests import Manifest, environment_label
+from environments.catalog import templates as template_actions
+from environments.kube import client as cluster
+from environments.kube import rbac
+from environments.kube.manifests import Manifest, environment_label
+from environments.lib import quantities
+from environments.lib.errors import ReconcileError
 from environments.models import Cluster, TemplateVersion, User
 from environments.spec import InvalidSpecError, TemplateSpec
+from environments.web import previews
+from environments.web.forms import RequestForm
 
 #: Offered while typing. Any other that Kubernetes accepts may be written. https://kubernetes.io/docs/concepts/policy/resource-quotas/
 COMMON_RESOURCES = (

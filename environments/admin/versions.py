@@ -19,15 +19,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
-from environments import template_actions
 from environments.admin import version_pages
 from environments.admin.base import ReadOnlyAdmin, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin, count_of
 from environments.admin.templates import history_page
+from environments.catalog import templates as template_actions
+from environments.catalog.forms import BLANK_ROWS, SpecForms, with_more_rows
 from environments.models import Environment, TemplateVersion
 from environments.models.templates import ImmutableVersionError
 from environments.spec import InvalidSpecError
-from environments.spec_forms import BLANK_ROWS, SpecForms, with_more_rows
 
 State = TemplateVersion.State
 MORE_ROWS = 5

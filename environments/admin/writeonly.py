@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from environments import destinations
 from environments.admin.base import AnyForm
-from environments.errors import PermanentError
+from environments.lib import destinations
+from environments.lib.errors import PermanentError
 
 KEPT = "Something is stored here. It is never shown; leave this empty to keep it."
 NOTHING = "Nothing is stored yet."

@@ -11,9 +11,9 @@ from environments.directory.local import LocalClient
 from environments.directory.okta import OktaClient
 from environments.directory.scim import ScimClient
 from environments.directory.transport import Connection
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
+from environments.lib.stored_secrets import readable
 from environments.models.directories import Kind
-from environments.stored_secrets import readable
 
 __all__ = ["DirectoryClient", "DirectoryRow", "GroupKey", "Person", "check_realm", "connect"]
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from environments import bounds
-from environments.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib import bounds
+from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 Json = dict[str, Any]
 

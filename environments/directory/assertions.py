@@ -6,7 +6,7 @@ import uuid
 
 import jwt
 
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
 
 LIFETIME = 300  # seconds
 

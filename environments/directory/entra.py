@@ -25,7 +25,7 @@ from environments.directory.answers import Json, NotFoundError, gone, not_ours, 
 from environments.directory.base import GroupKey, Person
 from environments.directory.rest import SOON, Page, RestClient, inner, pages, part
 from environments.directory.transport import Connection, Dialect
-from environments.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 PAGE = 999  # the most that the documentation allows
 MAX_NICKNAME = 64

@@ -29,7 +29,7 @@ from environments.directory.answers import (
 from environments.directory.base import GroupKey, Person
 from environments.directory.rest import RestClient, part
 from environments.directory.transport import Connection, Dialect
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 
 PAGE = 100  # what the documentation names as the default
 ENVIRONMENT = "environment-id"  # the attribute

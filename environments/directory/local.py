@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import IntegrityError, OperationalError, transaction
 
 from environments.directory.base import GroupKey, Person
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import LocalGroup, User
 
 

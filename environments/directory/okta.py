@@ -32,7 +32,7 @@ from environments.directory.assertions import signed
 from environments.directory.base import GroupKey, Person
 from environments.directory.rest import Page, RestClient, inner, pages, part, quoted
 from environments.directory.transport import Connection, Dialect, standard_delay
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
 
 PAGE = 200  # what the documentation recommends
 _NOT_ACTIVE = {"DEPROVISIONED", "SUSPENDED"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from environments.directory.answers import MAX_TEXT, bad_answer
 from environments.directory.base import Person
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
 
 
 def choose(people: Iterable[Person], address: str) -> Person | None:

@@ -19,7 +19,7 @@ from environments.directory.answers import (
 from environments.directory.base import GroupKey, Person
 from environments.directory.people import choose
 from environments.directory.transport import Connection, Dialect, Http
-from environments.errors import ReconcileError, TemporaryError
+from environments.lib.errors import ReconcileError, TemporaryError
 
 SOON = 5.0  # seconds until what was just written is likely to be seen everywhere
 

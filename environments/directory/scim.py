@@ -43,7 +43,7 @@ from environments.directory.answers import (
 from environments.directory.base import GroupKey, Person
 from environments.directory.people import choose
 from environments.directory.transport import Connection, Dialect, Http, Reply
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 
 DIALECT = Dialect(content_type="application/scim+json")
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import httpx
 
-from environments import bounds, destinations, log_context, metrics
 from environments.directory import wire
 from environments.directory.answers import (
     Json,
@@ -25,7 +24,8 @@ from environments.directory.answers import (
     unauthorized,
     words,
 )
-from environments.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib import bounds, destinations, log_context, metrics
+from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 TIMEOUT = httpx.Timeout(10, connect=3)
 LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=8)

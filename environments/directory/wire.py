@@ -12,7 +12,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from environments import bounds, destinations
+from environments.lib import bounds, destinations
 
 
 def guard(client: httpx.Client) -> None:

@@ -10,12 +10,12 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments import spec as template_spec
+from environments.lib.phases import LIVE, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
 from environments.models import clock
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory
 from environments.models.people import Team, User
 from environments.models.templates import TemplateVersion
-from environments.phases import LIVE, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
 from environments.spec import InvalidSpecError, TemplateSpec
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken
 
-from environments.stored_secrets import UnreadableSecret
+from environments.lib.stored_secrets import UnreadableSecret
 
 if TYPE_CHECKING:
     from django.db.models import TextField

@@ -10,8 +10,8 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, 
 from django.db.models.functions import Lower
 from django.urls import reverse
 
+from environments.lib.phases import Role
 from environments.models import Member, Team
-from environments.phases import Role
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Cell, Column, Figure, Kind, Link, Report, Row, Rows, Table
 

@@ -11,9 +11,9 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
+from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, User
 from environments.models.environments import EnvironmentQuerySet
-from environments.phases import Phase, Status
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
 

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 
-from environments.charts import Units, bar_chart
+from environments.lib.charts import Units, bar_chart
 from environments.models import Cluster
 from environments.reports import units
 from environments.reports.bills import Bill, all_prices, bill, bills, total

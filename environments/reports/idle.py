@@ -12,7 +12,7 @@ from django.db.models import F, Max, Q, Sum
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 from django.urls import reverse
 
-from environments.charts import Chart, Units, bar_chart
+from environments.lib.charts import Chart, Units, bar_chart
 from environments.models import TemplateVersion
 from environments.reports import units
 from environments.reports.bills import all_prices

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils import timezone
 
-from environments.charts import Chart
+from environments.lib.charts import Chart
 from environments.reports import attention, cost, idle, trends
 from environments.reports.bills import all_prices, by_stretch
 from environments.reports.consumption import Sums

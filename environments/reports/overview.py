@@ -9,9 +9,9 @@ from django.db.models import Count, F, Q
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 
-from environments.charts import Chart, Units, column_chart
+from environments.lib.charts import Chart, Units, column_chart
+from environments.lib.phases import LIVE, NEVER_GRANTED, Phase
 from environments.models.environments import EnvironmentQuerySet
-from environments.phases import LIVE, NEVER_GRANTED, Phase
 from environments.reports import units
 from environments.reports.figures import compared
 from environments.reports.filters import Filters

@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import F
 from django.utils import timezone
 
-from environments.charts import Chart, Units, bar_chart
+from environments.lib.charts import Chart, Units, bar_chart
 from environments.reports import units
 from environments.reports.consumption import SUMS, Sums, add, aggregates, grouped, shares, totals, within
 from environments.reports.figures import compared

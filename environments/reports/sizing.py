@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from environments import placement, quantities
+from environments.actions import placement
+from environments.lib import quantities
 from environments.reports.units import cores, gib
 from environments.spec import Size as SpecSize
 from environments.spec import TemplateSpec, render_quota

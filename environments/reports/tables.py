@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from environments.charts import Chart
+from environments.lib.charts import Chart
 
 _CHUNK = 1000
 

@@ -11,7 +11,7 @@ from django import forms
 from django.conf import settings
 from django.db.models import Count, Q
 
-from environments.charts import Chart, Units, column_chart
+from environments.lib.charts import Chart, Units, column_chart
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports import units
 from environments.reports.bills import Bill, all_prices, by_stretch

@@ -6,8 +6,8 @@ The cluster checks it again (nobody grants what they do not hold), but when it d
 from collections.abc import Iterator
 from typing import Any
 
-from environments import roles
-from environments.phases import Role
+from environments.lib import roles
+from environments.lib.phases import Role
 from environments.spec.filling import Filled, Remark
 from environments.spec.yaml_documents import Path
 

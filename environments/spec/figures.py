@@ -3,7 +3,7 @@
 Source: ValidateResourceQuotaResourceName, ValidateResourceQuantityValue and SetDefaults_ResourceList of the API server
 """
 
-from environments import quantities
+from environments.lib import quantities
 
 #: Of these there are only whole ones.
 _COUNTED = frozenset(

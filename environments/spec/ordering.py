@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from environments import quantities
+from environments.lib import quantities
 
 _FIGURES = ("quota", "default", "default_request", "maximum", "labels", "annotations")
 

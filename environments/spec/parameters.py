@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from environments import quantities
+from environments.lib import quantities
 from environments.spec.base import Name, Problem, Strict, complaint, refuse
 
 

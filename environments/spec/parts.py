@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from environments import naming
+from environments.lib import naming
 from environments.spec.base import PLACEHOLDER, Figures, LaterSwitch, Name, Problem, Strict, refuse
 
 

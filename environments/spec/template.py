@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from environments import quantities
-from environments.phases import Role
+from environments.lib import quantities
+from environments.lib.phases import Role
 from environments.spec import extras, metadata
 from environments.spec.base import (
     PLACEHOLDER,

@@ -2,8 +2,9 @@
 
 from django import template
 
-from environments import alerts, quantities
+from environments.lib import quantities
 from environments.models import Environment
+from environments.routine import alerts
 
 register = template.Library()
 

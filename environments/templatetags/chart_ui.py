@@ -7,7 +7,7 @@ from itertools import chain
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from environments.charts.parts import Chart, Column, Table, TimeChart
+from environments.lib.charts.parts import Chart, Column, Table, TimeChart
 
 register = template.Library()
 

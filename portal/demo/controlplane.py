@@ -31,8 +31,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from environments.cluster import ClusterClient
-from environments.rbac import ACCOUNT, ACCOUNT_NAMESPACE, documents
+from environments.kube.client import ClusterClient
+from environments.kube.rbac import ACCOUNT, ACCOUNT_NAMESPACE, documents
 from portal.demo.ports import free_port
 
 DEFAULT_ASSETS = "/usr/local/kubebuilder/bin"

@@ -11,12 +11,13 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from environments import quantities, spec
+from environments import spec
+from environments.lib import quantities
 from environments.models import Environment
 from environments.models.usage import Span, Usage
-from environments.usage.amounts import Amounts, amounts
-from environments.usage.clock import DAY, HOUR, day_of, hour_of
-from environments.usage.rolling import roll_up_day
+from environments.routine.usage.amounts import Amounts, amounts
+from environments.routine.usage.clock import DAY, HOUR, day_of, hour_of
+from environments.routine.usage.rolling import roll_up_day
 
 LONGEST = timedelta(days=92)
 _SECONDS = int(HOUR.total_seconds())

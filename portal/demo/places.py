@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from environments.manifests import SELECTOR
+from environments.kube.manifests import SELECTOR
 from portal.demo import controlplane
 from portal.demo.options import Options
 from portal.demo.simulated import SimulatedCluster, Workloads

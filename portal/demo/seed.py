@@ -12,9 +12,12 @@ from django.db import close_old_connections
 from django.db.models import F
 from django.utils import timezone
 
-from environments import actions, approvals, tasks, template_actions
+from environments import tasks
+from environments.actions import approvals
+from environments.actions import environments as actions
+from environments.catalog import templates as template_actions
+from environments.lib.phases import SETTLED, Role
 from environments.models import Cluster, Directory, Environment, Event, Rate, Team, Template, TemplateVersion, User
-from environments.phases import SETTLED, Role
 from portal import sso
 from portal.demo import past
 from portal.demo.idp import GROUPS, PEOPLE, IdentityProvider

@@ -65,7 +65,7 @@ def measure(folder: Path, namespaces: int = NAMESPACES, runs: int = RUNS) -> dic
 def fill(row: Any, admin: Any, namespaces: int) -> None:
     """Make environments in the database, and their objects on the cluster; back when every quota is counted."""
     ids = _make_environments(row, namespaces)
-    from environments.observe import expectations
+    from environments.routine.observe import expectations
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         for batch in batched(ids, 500, strict=False):
@@ -122,7 +122,7 @@ def _read(how: str, argument: str) -> dict[str, float]:
 @contextmanager
 def _some_cluster(folder: Path) -> Iterator[tuple[str, Any, Any]]:
     """A control plane where there is one, else a simulated cluster: its name, its row, and its administrator."""
-    from environments.cluster import ClusterClient
+    from environments.kube.client import ClusterClient
     from portal.demo import controlplane
     from portal.demo.simulated import SimulatedCluster
 
@@ -151,8 +151,8 @@ def _make_environments(row: Any, count: int) -> list[str]:
     from django.core.management import call_command
     from django.utils import timezone
 
+    from environments.lib.phases import Phase, Role
     from environments.models import Directory, Environment, Group, Member, Team, TemplateVersion, User
-    from environments.phases import Phase, Role
 
     call_command("import_templates", verbosity=0)
     version = TemplateVersion.objects.get(template__slug="namespace", number=1)
@@ -192,7 +192,7 @@ def _make_environments(row: Any, count: int) -> list[str]:
 
 
 def _make_objects(admin: Any, desired: Any) -> None:
-    from environments import manifests
+    from environments.kube import manifests
 
     for manifest in manifests.all_manifests(desired):
         admin.create(manifest)
@@ -200,7 +200,8 @@ def _make_objects(admin: Any, desired: Any) -> None:
 
 def _wait_until_counted(admin: Any) -> None:
     """The controller manager writes the quotas' status in its own time."""
-    from environments import manifests, observe
+    from environments.kube import manifests
+    from environments.routine import observe
 
     start = time.monotonic()
     while any(not observe.usage(quota) for quota in _all(admin, manifests.SELECTOR)):

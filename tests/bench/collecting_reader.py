@@ -69,9 +69,9 @@ def _pass(cluster_id: int) -> dict[str, Any]:
     import django
 
     django.setup()
-    from environments import observe
-    from environments.cluster import ClusterClient
+    from environments.kube.client import ClusterClient
     from environments.models import Cluster, Environment
+    from environments.routine import observe
 
     calls = read = objects = 0
     call = ClusterClient._call

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from environments import quantities
+from environments.lib import quantities
 
 #: What costs money, in the order of `Consumption`'s columns.
 COSTLY = ("requests.cpu", "requests.memory", "requests.storage", "requests.nvidia.com/gpu")

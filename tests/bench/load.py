@@ -87,8 +87,8 @@ def _bare(load_cluster: Any, cluster: Any, company: Any, report: dict[str, Any])
 
 
 def _wait(environments: int, start: float) -> None:
+    from environments.lib.phases import Phase
     from environments.models import Environment
-    from environments.phases import Phase
 
     while Environment.objects.filter(phase=Phase.READY).count() < environments:
         if time.monotonic() - start > _PATIENCE:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from environments import desired, manifests
-from environments.cluster import RESOURCES, ClusterClient, Manifest
+from environments.kube import manifests
+from environments.kube.client import RESOURCES, ClusterClient, Manifest
 from environments.models import Cluster, Environment
+from environments.reconcile import desired
 from portal.demo import controlplane
 from portal.demo.simulated import SimulatedCluster
 

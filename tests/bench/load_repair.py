@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from environments import network_policies, observe
-from environments.cluster import ClusterClient
+from environments.kube import network_policies
+from environments.kube.client import ClusterClient
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment
-from environments.phases import Phase
-from environments.reconcile import reconcile
+from environments.reconcile.engine import reconcile
+from environments.routine import observe
 
 
 def measure(row: Cluster, admin: ClusterClient) -> dict[str, Any]:

@@ -8,21 +8,12 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from environments import placement, quantities
 from environments import spec as template_spec
-from environments.models import (
-    Cluster,
-    Condition,
-    Environment,
-    Event,
-    Group,
-    Member,
-    Team,
-    TemplateVersion,
-    User,
-)
-from environments.phases import Phase, Role, Status
-from environments.steps import REMOVALS, STEPS
+from environments.actions import placement
+from environments.lib import quantities
+from environments.lib.phases import Phase, Role, Status
+from environments.models import Cluster, Condition, Environment, Event, Group, Member, Team, TemplateVersion, User
+from environments.reconcile.steps import REMOVALS, STEPS
 from tests.bench import bulk, grants
 from tests.bench.company import Company
 from tests.bench.grants import Grant, Rhythm, Use

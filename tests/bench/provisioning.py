@@ -10,9 +10,12 @@ from pathlib import Path
 import yaml
 from django.core.management import call_command
 
-from environments import actions, desired, manifests, memberships
+from environments.actions import environments as actions
+from environments.actions import memberships
+from environments.kube import manifests
+from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Directory, Environment, TemplateVersion, User
-from environments.phases import Phase, Role
+from environments.reconcile import desired
 from portal.demo import controlplane, services
 from portal.demo.idp import IdentityProvider
 from portal.demo.simulated import SimulatedCluster

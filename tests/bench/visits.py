@@ -39,7 +39,7 @@ def pages() -> Iterator[Page]:
     """Every page of the product that can be read, by the table of URLs; then the admin's lists."""
     from django.urls import reverse
 
-    from environments import urls
+    from environments.web import urls
 
     facts = _facts()
     for pattern in urls.urlpatterns:
@@ -56,8 +56,8 @@ def pages() -> Iterator[Page]:
 
 def _facts() -> dict[str, list[str]]:
     """What stands for the parts of an address: an ordinary environment of the developer's, and so on."""
+    from environments.lib.phases import Phase
     from environments.models import Template
-    from environments.phases import Phase
 
     mine = _developer().environments.filter(phase=Phase.READY).exclude(usage={}).order_by("created_at")
     facts = {"namespace": [mine[0].namespace], "slug": [Template.objects.get(slug="team-namespace").slug]}
@@ -106,8 +106,8 @@ def _admin_pages() -> Iterator[Page]:
 
 def _developer() -> Any:
     """dana, or who else has an environment in a team of max's, the manager."""
+    from environments.lib.phases import Phase
     from environments.models import User
-    from environments.phases import Phase
 
     rows = User.objects.filter(environments__phase=Phase.READY, environments__team__managers__username="max")
     return rows.filter(username="dana").first() or rows.order_by("username")[0]

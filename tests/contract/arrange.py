@@ -10,10 +10,10 @@ import pytest
 import urllib3
 
 from environments import spec
-from environments.cluster import ClusterClient, Manifest
-from environments.errors import PermanentError
-from environments.manifests import Binding, Desired
-from environments.phases import Role
+from environments.kube.client import ClusterClient, Manifest
+from environments.kube.manifests import Binding, Desired
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Role
 from portal.demo import controlplane
 from portal.demo.simulated import SimulatedCluster
 

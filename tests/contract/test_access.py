@@ -2,11 +2,11 @@
 
 import pytest
 
-from environments import rbac
-from environments.cluster import Question
-from environments.errors import PermanentError
-from environments.manifests import Binding, all_manifests
-from environments.phases import Role
+from environments.kube import rbac
+from environments.kube.client import Question
+from environments.kube.manifests import Binding, all_manifests
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Role
 from tests.contract.arrange import Raw, Way, desired, eventually, role_binding
 
 APPS, NET, RBAC = "apps", "networking.k8s.io", "rbac.authorization.k8s.io"

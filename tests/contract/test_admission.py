@@ -7,11 +7,13 @@ import pytest
 import urllib3
 from django.utils import timezone
 
-from environments import actions, admission, manifests, observe
+from environments.actions import environments as actions
+from environments.catalog.files import publish, read
+from environments.kube import admission, manifests
+from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
-from environments.phases import Phase
-from environments.template_files import publish, read
+from environments.routine import observe
 from tests.contract.arrange import APPLY, ClusterEndpoint, eventually, namespace, pod, quota, role_binding, start, used
 from tests.contract.test_template_objects_journey import VALUES
 from tests.environments.test_reconcile import settle

@@ -13,11 +13,12 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from environments import admission, rbac
-from environments.admission import State
-from environments.cluster import ClusterClient
-from environments.cluster_kinds import path_of
+from environments.kube import admission, rbac
+from environments.kube.admission import State
+from environments.kube.client import ClusterClient
+from environments.kube.kinds import path_of
 from environments.models import Cluster
+from environments.routine import policy_looks
 from portal.demo import controlplane
 from tests.contract.arrange import ClusterEndpoint, Way, eventually, real, simulated
 
@@ -241,7 +242,7 @@ def registered(db, settings) -> Callable[[Way], Cluster]:
 
 def looked(row: Cluster) -> tuple[str, list[str], bool]:
     """What the next look finds: state, names, and whether that is less than there was."""
-    admission.look(row.pk)
+    policy_looks.look(row.pk)
     row.refresh_from_db()
     return row.admission_state, row.admission_names, row.is_unguarded
 

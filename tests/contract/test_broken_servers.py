@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from environments.cluster import ClusterClient
-from environments.cluster_answers import NotFoundError
-from environments.errors import PermanentError, TemporaryError
+from environments.kube.answers import NotFoundError
+from environments.kube.client import ClusterClient
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.contract.arrange import Way
 
 HTML = b"<html><body>Bad gateway</body></html>"

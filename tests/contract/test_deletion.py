@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.contract.arrange import config_map, eventually, namespace, quota
 
 

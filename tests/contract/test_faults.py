@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from environments.cluster import ClusterClient
-from environments.cluster_answers import AlreadyExistsError
-from environments.errors import TemporaryError
+from environments.kube.answers import AlreadyExistsError
+from environments.kube.client import ClusterClient
+from environments.lib.errors import TemporaryError
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, namespace, quota
 

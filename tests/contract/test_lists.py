@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
 from tests.contract.arrange import config_map, namespace
 
 MANY = 1200

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from environments import access_tokens, actions, memberships
-from environments.cluster import ClusterClient
-from environments.errors import PermanentError, ReconcileError
+from environments.actions import access_tokens, memberships
+from environments.actions import environments as actions
+from environments.catalog.files import publish, read
+from environments.kube.client import ClusterClient
+from environments.lib.errors import PermanentError, ReconcileError
+from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, User
-from environments.phases import Phase, Role
-from environments.template_files import publish, read
 from portal.demo import controlplane
 from tests.contract.arrange import PATIENCE
 from tests.environments.test_reconcile import settle

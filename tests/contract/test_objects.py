@@ -2,9 +2,9 @@
 
 import pytest
 
-from environments.cluster_answers import AlreadyExistsError
-from environments.errors import PermanentError, TemporaryError
-from environments.manifests import all_manifests, differences
+from environments.kube.answers import AlreadyExistsError
+from environments.kube.manifests import all_manifests, differences
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.contract.arrange import APPLY, config_map, desired, namespace, quota, role_binding
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from environments.manifests import all_manifests
+from environments.kube.manifests import all_manifests
 from tests.contract.arrange import (
     APPLY,
     Raw,

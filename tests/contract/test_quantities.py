@@ -4,8 +4,8 @@ from decimal import ROUND_UP, Decimal
 
 import pytest
 
-from environments import quantities
-from environments.errors import PermanentError
+from environments.lib import quantities
+from environments.lib.errors import PermanentError
 from environments.spec.figures import check_amount
 from tests.contract.arrange import quota
 

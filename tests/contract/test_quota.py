@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
 from tests.contract.arrange import (
     config_map,
     eventually,

@@ -2,12 +2,12 @@
 
 import pytest
 
-from environments import actions
-from environments.errors import PermanentError
+from environments.actions import environments as actions
+from environments.catalog.files import publish, read
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
-from environments.phases import Phase
-from environments.template_files import publish, read
 from tests import reference
 from tests.contract.arrange import eventually, pod, start, used, wait_until_enforced
 from tests.environments.test_reconcile import settle

@@ -3,9 +3,9 @@
 import pytest
 import urllib3
 
-from environments.cluster import ClusterClient
-from environments.cluster_answers import NotFoundError
-from environments.errors import PermanentError, TemporaryError
+from environments.kube.answers import NotFoundError
+from environments.kube.client import ClusterClient
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.contract.arrange import APPLY, Way, namespace, quota, role_binding
 
 WHO = "system:serviceaccount:allotment:portal"

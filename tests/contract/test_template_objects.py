@@ -4,16 +4,18 @@ from typing import cast
 
 import pytest
 
-from environments import manifests, observe, rbac, spec
-from environments.cluster import Question
+from environments import spec
+from environments.catalog.files import read
 from environments.directory import DirectoryClient
-from environments.errors import PermanentError
+from environments.kube import manifests, rbac
+from environments.kube.client import Question
+from environments.kube.manifests import Binding
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Role
 from environments.management.commands.import_templates import SEEDS
-from environments.manifests import Binding
-from environments.phases import Role
-from environments.steps import objects
-from environments.steps.base import Context, Naming, merge
-from environments.template_files import read
+from environments.reconcile.steps import objects
+from environments.reconcile.steps.base import Context, Naming, merge
+from environments.routine import observe
 from tests.contract.arrange import Raw, Way, desired, eventually, used, wait_until_enforced, wait_until_furnished
 
 WHO = "system:serviceaccount:allotment:portal"

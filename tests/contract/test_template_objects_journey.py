@@ -2,11 +2,13 @@
 
 import pytest
 
-from environments import actions, manifests, observe
+from environments.actions import environments as actions
+from environments.catalog.files import publish, read
+from environments.kube import manifests
+from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
-from environments.phases import Phase
-from environments.template_files import publish, read
+from environments.routine import observe
 from tests.contract.arrange import eventually
 from tests.environments.test_reconcile import settle
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from environments import workloads
-from environments.cluster import ClusterClient
-from environments.errors import PermanentError
+from environments.kube.client import ClusterClient
+from environments.lib.errors import PermanentError
 from environments.models import Cluster, Environment
+from environments.web import workloads
 from tests.contract.arrange import eventually, pod, quota, start, wait_until_enforced, wait_until_furnished
 
 STATUS = "application/merge-patch+json"
@@ -156,7 +156,7 @@ def test_a_quota_that_refuses_pods_is_told_in_figures(environment, namespace, po
 
 
 def test_no_more_than_a_page_is_read(environment, namespace, monkeypatch):
-    monkeypatch.setattr("environments.workloads.reading._MOST_PODS", 2)
+    monkeypatch.setattr("environments.web.workloads.reading._MOST_PODS", 2)
     for number in range(3):
         start(namespace.admin, pod(namespace.name, f"pod-{number}"))
     found = workloads.read(environment)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from environments import actions, manifests
-from environments.cluster import ClusterClient
+from environments.actions import environments as actions
+from environments.catalog.files import publish, read
+from environments.kube import manifests
+from environments.kube.client import ClusterClient
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, TemplateVersion, User
-from environments.template_files import publish, read
 from portal.demo.simulated import SimulatedCluster
 
 KINDS = ("Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding")

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from environments import tasks
+from environments.lib.phases import Role
 from environments.models import Team, User
-from environments.phases import Role
 from tests.environments.test_reconcile import settle
 from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
 

@@ -5,10 +5,10 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from environments import memberships
+from environments.actions import memberships
 from environments.directory.local import LocalClient
+from environments.lib.phases import Role
 from environments.models import Environment, User
-from environments.phases import Role
 from portal import sso
 from portal.local import invitations
 

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
-from environments import template_actions
+from environments.catalog import templates as template_actions
+from environments.lib.phases import Phase
 from environments.models import Condition, Environment, Event, Rate, TemplateVersion
-from environments.phases import Phase
 
 MODELS = [
     "environments_cluster",

@@ -8,8 +8,8 @@ from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from environments import admission, rbac
 from environments.admin.clusters import ClusterForm
+from environments.kube import admission, rbac
 from environments.models import Cluster
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"

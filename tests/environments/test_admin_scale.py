@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments.admin.scale import FEW
+from environments.lib.phases import Phase, Role, Status
 from environments.models import (
     Cluster,
     Condition,
@@ -30,7 +31,6 @@ from environments.models import (
     User,
 )
 from environments.models.directories import LocalGroup
-from environments.phases import Phase, Role, Status
 
 FEWER, MORE = 3, 60
 MODELS = sorted(f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry)

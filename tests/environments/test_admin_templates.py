@@ -5,12 +5,12 @@ from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from environments import template_actions
 from environments.admin import version_pages
 from environments.admin.dry_runs import dry_run
-from environments.cluster import connect
+from environments.catalog import templates as template_actions
+from environments.catalog.forms import SpecForms
+from environments.kube.client import connect
 from environments.models import Template, TemplateVersion
-from environments.spec_forms import SpecForms
 from tests.environments.test_spec_forms import browser, forty_parameters
 
 State = TemplateVersion.State

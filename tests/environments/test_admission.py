@@ -7,7 +7,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from environments import admission
+from environments.kube import admission
 
 
 def printed(*arguments: str) -> list[dict]:

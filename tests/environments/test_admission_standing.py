@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from environments import admission
-from environments.admission import State
-from environments.errors import PermanentError, TemporaryError
+from environments.kube import admission
+from environments.kube.admission import State
+from environments.lib.errors import PermanentError, TemporaryError
 
 DOMAIN = "corp.example"
 ISOLATION, OBJECTS, NAMESPACES = (f"allotment-{name}" for name in ("isolation", "objects", "namespaces"))

@@ -7,11 +7,11 @@ from django.db import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from environments import alerts, notices, observe
-from environments.alerts import BAD, WARN, Choice, next_state
+from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event
 from environments.models.environments import Alerts
-from environments.phases import Phase, Role
+from environments.routine import alerts, notices, observe
+from environments.routine.alerts import BAD, WARN, Choice, next_state
 from tests.environments.test_observe import pod
 from tests.environments.test_reconcile import settle
 

@@ -8,8 +8,11 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from environments import actions, approvals, deciders, notices, tasks
+from environments import tasks
+from environments.actions import approvals, deciders
+from environments.actions import environments as actions
 from environments.models import Cluster, Environment, Event, User
+from environments.routine import notices
 from tests.conftest import person
 from tests.environments.test_approvals import enqueued, request_large, version  # noqa: F401 (fixtures)
 

@@ -9,10 +9,13 @@ import time_machine
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from environments import actions, approvals, deciders, lifetimes, memberships, placement, tasks
 from environments import spec as template_spec
+from environments import tasks
+from environments.actions import approvals, deciders, memberships, placement
+from environments.actions import environments as actions
+from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Condition, Environment, Event, Team, TemplateVersion, User
-from environments.phases import Phase, Role
+from environments.routine import lifetimes
 from environments.spec import InvalidSpecError
 from tests.conftest import SPEC, person
 

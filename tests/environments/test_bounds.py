@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments import bounds
+from environments.lib import bounds
 
 _TEXTS = st.text(st.characters(codec=None, exclude_categories=()), max_size=8)
 _VALUES = st.recursive(

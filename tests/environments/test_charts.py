@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.template.loader import render_to_string
 
-from environments import quantities
-from environments.charts import Reading, Series, Units, bar_chart, column_chart, spark, time_chart
+from environments.lib import quantities
+from environments.lib.charts import Reading, Series, Units, bar_chart, column_chart, spark, time_chart
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from environments.management.commands.compare_clusters import differences
 from environments.models import Cluster, Environment
-from environments.reconcile import reconcile
+from environments.reconcile.engine import reconcile
 
 
 @pytest.mark.parametrize(

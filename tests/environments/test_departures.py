@@ -6,11 +6,13 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from environments import departures, memberships, tasks
+from environments import tasks
+from environments.actions import memberships
 from environments.directory.local import LocalClient
-from environments.errors import TemporaryError
+from environments.lib.errors import TemporaryError
+from environments.lib.phases import Phase
 from environments.models import Environment, Team, User
-from environments.phases import Phase
+from environments.routine import departures
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from environments import directory_actions
-from environments.directory_actions import try_out
+from environments.actions import directories as directory_actions
+from environments.actions.directories import try_out
 from environments.models import Directory, LocalGroup, User
 from tests.environments.directory.fakes.base import SECRET, FakeDirectory
 from tests.environments.directory.fakes.entra import FakeEntra

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments import roles, spec
-from environments.phases import Role
+from environments import spec
+from environments.lib import roles
+from environments.lib.phases import Role
 from environments.spec import extras
 from environments.spec.extra_checks import KINDS
 

@@ -5,13 +5,17 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments import actions, dashboards, observe, placement, template_files
-from environments.forms import RequestForm
+from environments.actions import environments as actions
+from environments.actions import placement
+from environments.catalog import files as template_files
+from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Environment, Team, Template, User
 from environments.models.templates import Placement
-from environments.permissions import published_versions
-from environments.phases import Phase
+from environments.routine import observe
+from environments.web import pages as dashboards
+from environments.web.forms import RequestForm
+from environments.web.permissions import published_versions
 from tests.environments.test_observe import pod
 from tests.environments.test_reconcile import settle
 

@@ -6,12 +6,14 @@ import pytest
 import yaml
 from kubernetes.config.kube_config import KubeConfigLoader
 
-from environments import kubeconfig, memberships, naming
-from environments.cluster import ClusterClient, Question
-from environments.errors import TemporaryError
-from environments.kubeconfig import Oidc, Target
+from environments.actions import memberships
+from environments.kube import kubeconfig
+from environments.kube.client import ClusterClient, Question
+from environments.kube.kubeconfig import Oidc, Target
+from environments.lib import naming
+from environments.lib.errors import TemporaryError
+from environments.lib.phases import Role
 from environments.models import Cluster, Team, User
-from environments.phases import Role
 from tests.environments.test_reconcile import settle
 
 TARGET = Target("amsterdam", "https://api.example.com", "-----BEGIN CERTIFICATE-----\nx\n", "dana-checkout-abcde")

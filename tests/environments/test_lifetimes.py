@@ -6,9 +6,11 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 
-from environments import actions, lifetimes, tasks
+from environments import tasks
+from environments.actions import environments as actions
+from environments.lib.phases import Phase
 from environments.models import Environment
-from environments.phases import Phase
+from environments.routine import lifetimes
 from environments.spec import Extension
 from tests.environments.test_reconcile import settle
 

@@ -5,13 +5,15 @@ from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from environments import cluster, cluster_actions, tasks
-from environments.actions import Request, request_environment
-from environments.errors import PermanentError
+from environments import tasks
+from environments.actions import clusters as cluster_actions
+from environments.actions.environments import Request, request_environment
+from environments.kube import client as cluster
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, LocalGroup
-from environments.observe import due
-from environments.phases import Phase
-from environments.reconcile import reconcile
+from environments.reconcile.engine import reconcile
+from environments.routine.observe import due
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_its_environments_end_and_their_groups_go(ready, place, simulated):
 
 
 def test_one_that_was_being_deleted_when_it_went_ends_too(ready, place):
-    from environments import removals
+    from environments.actions import removals
 
     removals.ask(ready, ready.owner, "Deletion", "Asked for.")
     Cluster.objects.filter(pk=place.pk).update(server="http://127.0.0.1:1")

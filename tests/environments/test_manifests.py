@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from environments import manifests, spec
-from environments.manifests import Binding, Desired
-from environments.network_policies import Neighbours
-from environments.phases import Role
+from environments import spec
+from environments.kube import manifests
+from environments.kube.manifests import Binding, Desired
+from environments.kube.network_policies import Neighbours
+from environments.lib.phases import Role
 
 SPEC = spec.parse(
     {

@@ -3,8 +3,8 @@
 import pytest
 from bs4 import BeautifulSoup
 
+from environments.lib.phases import Role
 from environments.models import User
-from environments.phases import Role
 
 pytestmark = pytest.mark.django_db
 

@@ -3,10 +3,11 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments import actions, memberships
-from environments.cluster import Question
+from environments.actions import environments as actions
+from environments.actions import memberships
+from environments.kube.client import Question
+from environments.lib.phases import Phase, Role
 from environments.models import LocalGroup, User
-from environments.phases import Phase, Role
 from tests.environments.test_reconcile import names, settle
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.network_policies import Neighbours, specs
+from environments.kube.network_policies import Neighbours, specs
 from environments.spec import Network, parse
 
 ALL = {"podSelector": {}}

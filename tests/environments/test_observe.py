@@ -7,9 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from environments import observe, tasks
+from environments import tasks
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
-from environments.phases import Phase
+from environments.routine import observe
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db

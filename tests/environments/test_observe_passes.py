@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments import desired, manifests, observe
-from environments.cluster import ClusterClient
+from environments.kube import manifests
+from environments.kube.client import ClusterClient
+from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Usage
-from environments.observe import expectations, passes, quotas
-from environments.phases import Phase, Role
+from environments.reconcile import desired
+from environments.routine import observe
+from environments.routine.observe import expectations, passes, quotas
 from tests.environments.test_observe import drop_policy, pod
 from tests.environments.test_reconcile import settle
 
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def small_pages(monkeypatch):
     """Two objects a page, so that a handful of environments has several."""
     monkeypatch.setitem(ClusterClient.list_objects.__kwdefaults__, "limit", 2)
-    monkeypatch.setattr("environments.observe.reading.PAGE", 2)
+    monkeypatch.setattr("environments.routine.observe.reading.PAGE", 2)
 
 
 def looked(environment):

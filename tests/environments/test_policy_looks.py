@@ -14,9 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from environments import admission, tasks
-from environments.admission import State
+from environments import tasks
+from environments.kube import admission
+from environments.kube.admission import State
 from environments.models import Cluster
+from environments.routine import policy_looks
 from portal import figures
 from portal.demo.ports import free_port
 from portal.demo.simulated import SimulatedCluster
@@ -47,7 +49,7 @@ def install(admin):
 
 
 def look(place: Cluster) -> Cluster:
-    admission.look(place.pk)
+    policy_looks.look(place.pk)
     figures.forget()
     return Cluster.objects.get(pk=place.pk)
 
@@ -81,7 +83,7 @@ def test_what_is_installed_is_seen(place, install):
     assert row.admission_exempt == ["night shift"]
     assert before <= row.admission_looked_at == row.admission_installed_at <= timezone.now()
     assert not row.is_unguarded
-    assert admission.kept(row) == admission.Standing(State.INSTALLED, exempt=("night shift",))
+    assert policy_looks.kept(row) == admission.Standing(State.INSTALLED, exempt=("night shift",))
 
 
 def test_a_binding_deleted_by_hand_is_seen_at_the_next_look_and_seen_to_be_back(place, install, admin):
@@ -163,7 +165,7 @@ def test_a_cluster_that_is_gone_for_good_is_not_asked(place, simulated):
     Cluster.objects.update(lost_at=timezone.now())
     row = look(place)
     assert (row.admission_state, counted.seen) == ("", 0)
-    admission.look(0)  # nor is one that is not there any more
+    policy_looks.look(0)  # nor is one that is not there any more
 
 
 def test_a_look_is_seven_small_requests(place, install, simulated):
@@ -182,8 +184,8 @@ def test_of_two_looks_at_once_the_one_that_began_later_is_right(place):
         admission.Standing(State.MISSING, ("binding allotment-objects",)),
         admission.Standing(State.INSTALLED),
     )
-    admission.keep(place, later, now)
-    admission.keep(place, earlier, now - timedelta(seconds=2))
+    policy_looks.keep(place, later, now)
+    policy_looks.keep(place, earlier, now - timedelta(seconds=2))
     place.refresh_from_db()
     assert (place.admission_state, place.admission_looked_at, place.admission_installed_at) == (
         State.MISSING,
@@ -194,7 +196,7 @@ def test_of_two_looks_at_once_the_one_that_began_later_is_right(place):
 
 def test_a_look_by_a_clock_that_was_ahead_stops_no_other(place):
     Cluster.objects.update(admission_looked_at=timezone.now() + 9 * HOUR, admission_state=State.MISSING)
-    admission.keep(place, admission.Standing(State.INSTALLED), timezone.now())
+    policy_looks.keep(place, admission.Standing(State.INSTALLED), timezone.now())
     place.refresh_from_db()
     assert place.admission_state == State.INSTALLED
 
@@ -228,9 +230,9 @@ def test_each_is_looked_at_once_an_hour_and_after_it_was_changed(place, looked_a
     now = timezone.now()
     looked_at = None if looked_ago is None else now - looked_ago
     Cluster.objects.update(admission_looked_at=looked_at, updated_at=now - changed_ago)
-    assert admission.due(now) == ([place.pk] if is_due else [])
+    assert policy_looks.due(now) == ([place.pk] if is_due else [])
     Cluster.objects.update(lost_at=now)
-    assert admission.due(now) == []
+    assert policy_looks.due(now) == []
 
 
 def test_a_cluster_that_is_down_keeps_nobody_waiting(place, install, monkeypatch):
@@ -247,7 +249,7 @@ def test_a_cluster_that_is_down_keeps_nobody_waiting(place, install, monkeypatch
         tasks.look_at_policies_of(pk)
     place.refresh_from_db()
     assert place.admission_state == State.INSTALLED
-    assert admission.due(timezone.now()) == [down.pk]
+    assert policy_looks.due(timezone.now()) == [down.pk]
 
 
 # Who is told
@@ -257,7 +259,7 @@ def test_that_they_are_gone_is_logged_once(place, install, admin, caplog):
     install()
     look(place)
     admin.delete(BINDING, "allotment-objects")
-    with caplog.at_level(logging.WARNING, "environments.admission"):
+    with caplog.at_level(logging.WARNING, "environments.routine.policy_looks"):
         look(place)
         look(place)
     (record,) = caplog.records

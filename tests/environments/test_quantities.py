@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments import quantities
+from environments.lib import quantities
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from environments import rbac
-from environments.phases import CLUSTER_ROLES
+from environments.kube import rbac
+from environments.lib.phases import CLUSTER_ROLES
 
 ROLES = {each["metadata"]["name"]: each for each in rbac.documents() if each["kind"] == "ClusterRole"}
 

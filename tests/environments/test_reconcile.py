@@ -7,15 +7,18 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments import actions, lifecycle, manifests, reconcile
-from environments.errors import TemporaryError
-from environments.lifecycle import LeaseLostError
+from environments.actions import environments as actions
+from environments.kube import manifests
+from environments.lib.errors import TemporaryError
+from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event, LocalGroup
-from environments.phases import Phase, Role, Status
-from environments.reconcile import backoff, phase_after
-from environments.runner import Attempt
-from environments.steps import STEPS
-from environments.steps.namespace import STEP as NAMESPACE
+from environments.reconcile import engine as reconcile
+from environments.reconcile import lease as lifecycle
+from environments.reconcile.engine import backoff, phase_after
+from environments.reconcile.lease import LeaseLostError
+from environments.reconcile.runner import Attempt
+from environments.reconcile.steps import STEPS
+from environments.reconcile.steps.namespace import STEP as NAMESPACE
 from tests.contract.arrange import PATIENCE
 
 COMPLETE = {

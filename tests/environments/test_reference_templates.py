@@ -2,13 +2,16 @@
 
 import pytest
 
-from environments import desired, manifests, observe, spec
-from environments.forms import RequestForm
+from environments import spec
+from environments.catalog.files import publish, read
+from environments.kube import manifests
+from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment
-from environments.phases import Phase, Role
+from environments.reconcile import desired
+from environments.routine import observe
 from environments.spec import Mode
-from environments.template_files import publish, read
+from environments.web.forms import RequestForm
 from tests import reference
 from tests.environments.test_reconcile import settle
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, MENDED, Choice, values

@@ -9,8 +9,8 @@ import time_machine
 from django.utils import timezone
 
 from environments import reports
+from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Consumption, Environment, Member, Rate, Team
-from environments.phases import Phase, Role
 from environments.reports import idle
 from environments.reports.bills import all_prices, bills
 from environments.reports.periods import custom

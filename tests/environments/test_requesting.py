@@ -6,7 +6,8 @@ import pytest
 from bs4 import BeautifulSoup
 from django.urls import reverse
 
-from environments import naming, template_files
+from environments.catalog import files as template_files
+from environments.lib import naming
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Event, Template, TemplateVersion, User
 

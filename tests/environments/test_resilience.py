@@ -8,17 +8,23 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from environments import access_tokens, actions, cluster_answers, lifecycle, manifests, memberships, naming, reconcile
-from environments.cluster import ClusterClient
-from environments.desired import desired
+from environments.actions import access_tokens, memberships
+from environments.actions import environments as actions
 from environments.directory.local import LocalClient
-from environments.errors import PermanentError, TemporaryError
-from environments.lifecycle import Lease, SupersededError
+from environments.kube import answers as cluster_answers
+from environments.kube import manifests
+from environments.kube.client import ClusterClient
+from environments.lib import naming
+from environments.lib.errors import PermanentError, TemporaryError
+from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event, Group, LocalGroup, User
-from environments.observe import passes
-from environments.phases import Phase, Role, Status
-from environments.steps import group
-from environments.steps.base import GroupState
+from environments.reconcile import engine as reconcile
+from environments.reconcile import lease as lifecycle
+from environments.reconcile.desired import desired
+from environments.reconcile.lease import Lease, SupersededError
+from environments.reconcile.steps import group
+from environments.reconcile.steps.base import GroupState
+from environments.routine.observe import passes
 from tests.environments.conftest import Account
 from tests.environments.directory.fake import DANA, KEY, server, with_group
 from tests.environments.test_reconcile import settle

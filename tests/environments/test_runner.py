@@ -2,11 +2,11 @@
 
 import threading
 
-from environments import runner
-from environments.errors import PermanentError
-from environments.phases import Status
-from environments.runner import Attempt, Task
-from environments.steps.base import Context, Outcome, Step
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Status
+from environments.reconcile import runner
+from environments.reconcile.runner import Attempt, Task
+from environments.reconcile.steps.base import Context, Outcome, Step
 from tests.environments.test_manifests import DESIRED
 
 CONTEXT = Context(desired=DESIRED, cluster=None, directory=None, naming=None)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments import spec as template_spec
+from environments.catalog.files import read
 from environments.management.commands.import_templates import SEEDS
 from environments.spec import Parameter
-from environments.template_files import read
 
 SEED_FILES = sorted(SEEDS.glob("*.yaml"))
 

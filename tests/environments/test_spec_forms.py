@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from environments import spec as template_spec
+from environments.catalog.files import read
+from environments.catalog.forms import SpecForms, with_more_rows
+from environments.catalog.forms.general import GROUPS, TOP
 from environments.management.commands.import_templates import SEEDS
 from environments.spec import Limits, Network, Parameter, PodSecurity, Size, TemplateSpec
 from environments.spec.network import Egress, Ingress
 from environments.spec.parts import Extension, Naming
-from environments.spec_forms import SpecForms, with_more_rows
-from environments.spec_forms.general import GROUPS, TOP
-from environments.template_files import read
 
 SEED_FILES = sorted(SEEDS.glob("*.yaml"))
 

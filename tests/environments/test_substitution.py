@@ -9,13 +9,16 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from environments import desired, manifests, placement, quantities
 from environments import spec as template_spec
-from environments.forms import RequestForm
-from environments.manifests import Binding, Desired
+from environments.actions import placement
+from environments.kube import manifests
+from environments.kube.manifests import Binding, Desired
+from environments.lib import quantities
+from environments.lib.phases import Phase, Role
 from environments.models import Environment
-from environments.phases import Phase, Role
+from environments.reconcile import desired
 from environments.spec.figures import check_amount
+from environments.web.forms import RequestForm
 from tests.environments.test_reconcile import settle
 
 #: Every place that takes parameters.

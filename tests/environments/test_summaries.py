@@ -12,10 +12,11 @@ from django.core.mail import EmailMessage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from environments import summaries, tasks
+from environments import tasks
+from environments.lib.phases import Phase, Role
 from environments.models import Environment, Rate, Team, User
 from environments.models import clock as database_clock
-from environments.phases import Phase, Role
+from environments.reports import summaries
 from portal.celery import app
 from tests.pages.reading import read, words
 from tests.reported import consume, page_tables, roll_up

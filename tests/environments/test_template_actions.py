@@ -6,11 +6,11 @@ from django.db.models import ProtectedError
 from hypothesis import assume, given, settings
 
 from environments import spec as template_spec
-from environments import template_actions
+from environments.catalog import templates as template_actions
+from environments.catalog.files import publish, read
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Template, TemplateVersion
 from environments.models.templates import ImmutableVersionError, TemplateEvent
-from environments.template_files import publish, read
 from tests.environments.test_spec_forms import specs
 
 State = TemplateVersion.State

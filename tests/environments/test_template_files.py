@@ -10,12 +10,13 @@ from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments import template_actions, template_files
+from environments.catalog import files as template_files
+from environments.catalog import templates as template_actions
+from environments.catalog.files import Card, InvalidFilesError, TemplateFile, as_text, nodes, reading
+from environments.catalog.files.writing import as_data, dumped
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Team, Template, TemplateVersion, User
 from environments.models.templates import Placement, TemplateEvent
-from environments.template_files import Card, InvalidFilesError, TemplateFile, as_text, nodes, reading
-from environments.template_files.writing import as_data, dumped
 
 ROOT = Path(__file__).parent.parent.parent
 SEED_FILES = sorted(SEEDS.glob("*.yaml"))

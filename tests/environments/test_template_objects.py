@@ -7,14 +7,19 @@ import yaml
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from environments import actions, desired, lifecycle, manifests, observe, reconcile
 from environments import spec as template_spec
-from environments import template_actions as templates
+from environments.actions import environments as actions
 from environments.admin.dry_runs import dry_run
-from environments.cluster import Answer, ClusterClient, connect
-from environments.errors import PermanentError
+from environments.catalog import templates
+from environments.kube import manifests
+from environments.kube.client import Answer, ClusterClient, connect
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Phase, Status
 from environments.models import Cluster, Environment, Template, TemplateVersion
-from environments.phases import Phase, Status
+from environments.reconcile import desired
+from environments.reconcile import engine as reconcile
+from environments.reconcile import lease as lifecycle
+from environments.routine import observe
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments import access_tokens, tasks
+from environments import tasks
+from environments.actions import access_tokens
+from environments.lib.phases import Phase, Role
 from environments.models import Environment, LocalGroup
-from environments.phases import Phase, Role
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from environments import usage
 from environments.models import Environment, Span, Usage
-from environments.usage import hours
-from environments.usage.amounts import amount, amounts
+from environments.routine import usage
+from environments.routine.usage import hours
+from environments.routine.usage.amounts import amount, amounts
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +169,7 @@ def test_a_worker_killed_between_two_writes_has_written_nothing(make_environment
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr("environments.usage.recording._store_newest", killed)
+        patch.setattr("environments.routine.usage.recording._store_newest", killed)
         with pytest.raises(SystemExit):
             record(environment, 100, pods=["4", "30"])
     assert counted(environment) == {}

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from environments.models import Span, Usage
-from environments.usage import Point, history
+from environments.routine.usage import Point, history
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from environments import usage
 from environments.models import Consumption, Span, Usage
-from environments.usage import retention
+from environments.routine import usage
+from environments.routine.usage import retention
 
 pytestmark = pytest.mark.django_db
 

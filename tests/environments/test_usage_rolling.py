@@ -8,10 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments import usage
 from environments.models import Consumption, Span, Usage
-from environments.usage import rolling
-from environments.usage.costs import consumption
+from environments.routine import usage
+from environments.routine.usage import rolling
+from environments.routine.usage.costs import consumption
 
 pytestmark = pytest.mark.django_db
 

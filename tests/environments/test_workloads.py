@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from environments.workloads import sentences
-from environments.workloads.pods import trouble_of, troubles
-from environments.workloads.warnings import warnings
+from environments.web.workloads import sentences
+from environments.web.workloads.pods import trouble_of, troubles
+from environments.web.workloads.warnings import warnings
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connections
 
-from environments import access_tokens, actions, memberships, naming
-from environments.errors import ReconcileError
+from environments.actions import access_tokens, memberships
+from environments.actions import environments as actions
+from environments.lib import naming
+from environments.lib.errors import ReconcileError
+from environments.lib.phases import Role
 from environments.models import Cluster, Environment, TemplateVersion, User
-from environments.phases import Role
 
 NAMES = ("dana", "theo", "max", "ada", "sam", *(f"person{number}" for number in range(1, 8)))
 PEOPLE = tuple(f"{name}@example.com" for name in NAMES)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments import desired, manifests, naming
-from environments.cluster import ClusterClient, Manifest, Question
+from environments.kube import manifests
+from environments.kube.client import ClusterClient, Manifest, Question
+from environments.lib import naming
+from environments.lib.phases import CLUSTER_ROLES, Phase, Role, Status
 from environments.models import Environment
-from environments.phases import CLUSTER_ROLES, Phase, Role, Status
+from environments.reconcile import desired
 from tests.faults.asks import PEOPLE, Accepted, Ledger
 from tests.faults.places import DOMAIN, LABEL, DirectorySeen, Foreign, GroupSeen, labelled
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from environments.cluster import ClusterClient
+from environments.kube.client import ClusterClient
 from portal.demo import controlplane
 from portal.demo.controlplane import ControlPlane, Endpoint
 from portal.demo.simulated import SimulatedCluster

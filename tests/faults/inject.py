@@ -17,9 +17,9 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from environments.errors import ReconcileError
+from environments.lib.errors import ReconcileError
+from environments.lib.phases import Phase
 from environments.models import Environment
-from environments.phases import Phase
 from environments.tasks import enqueue
 from tests.faults.asks import insist
 from tests.faults.clusters import RealCluster, SimulatedPlace

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from environments.cluster import RESOURCES, ClusterClient, Manifest
-from environments.errors import ReconcileError
+from environments.kube.client import RESOURCES, ClusterClient, Manifest
+from environments.lib.errors import ReconcileError
 from tests.faults.asks import NAMES
 from tests.live.scim_servers import body_of
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management import call_command
 from django.db import InterfaceError, OperationalError, connections
 
+from environments.catalog.templates import new_draft, publish, save_draft
 from environments.models import Cluster, Directory, Environment, Event, TemplateVersion, User
-from environments.template_actions import new_draft, publish, save_draft
 from portal.demo.ports import free_port
 from tests.faults import checks, clusters, schedule, worker
 from tests.faults.asks import NAMES, People, insist

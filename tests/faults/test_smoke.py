@@ -13,13 +13,14 @@ import pytest
 from django.utils import timezone
 
 from environments import directory as directories
-from environments import notices, reconcile
-from environments.cluster import ClusterClient
 from environments.directory import transport
 from environments.directory.scim import ScimClient
+from environments.kube.client import ClusterClient
 from environments.models import Cluster, Directory, Environment, Event, User
-from environments.reconcile import reconcile as reconcile_now
-from environments.steps import binding
+from environments.reconcile import engine as reconcile
+from environments.reconcile.engine import reconcile as reconcile_now
+from environments.reconcile.steps import binding
+from environments.routine import notices
 from portal.demo.controlplane import Endpoint
 from portal.demo.simulated import SimulatedCluster
 from tests.faults import checks, schedule
@@ -196,8 +197,8 @@ def _recover(people: People) -> None:
 
 @pytest.fixture
 def seeded_templates(db) -> None:
+    from environments.catalog.files import publish, read
     from environments.management.commands.import_templates import SEEDS
-    from environments.template_files import publish, read
 
     for slug in TEMPLATES:
         publish(read(SEEDS / f"{slug}.yaml"))

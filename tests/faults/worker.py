@@ -41,9 +41,11 @@ def hurry() -> None:
     """Seconds where production has minutes. Nothing else than waiting times."""
     from django.conf import settings
 
-    from environments import cluster, lifecycle, reconcile
     from environments.directory import transport
-    from environments.steps import binding, members
+    from environments.kube import client as cluster
+    from environments.reconcile import engine as reconcile
+    from environments.reconcile import lease as lifecycle
+    from environments.reconcile.steps import binding, members
 
     cluster.ClusterClient.__init__.__kwdefaults__["timeout"] = (1.0, 3.0)  # type: ignore[index]
     transport.TIMEOUT = transport.httpx.Timeout(3, connect=1)
@@ -55,8 +57,8 @@ def hurry() -> None:
 
 
 def _wrap_calls() -> None:
-    from environments import cluster
     from environments.directory import transport
+    from environments.kube import client as cluster
 
     request, send = cluster.ClusterClient._call, transport.send
 

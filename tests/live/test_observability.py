@@ -115,7 +115,7 @@ def test_one_id_leads_from_the_request_through_the_queue_to_every_step(web, clus
     steps = [line for line in mine if "step" in line]
     assert {line["step"] for line in steps} >= {"Namespace"}, "what waits is said"
     assert {line["environment"] for line in steps} == {asked["id"]}
-    assert {"celery.app.trace", "environments.reconcile"} <= {line["logger"] for line in mine}
+    assert {"celery.app.trace", "environments.reconcile.engine"} <= {line["logger"] for line in mine}
     assert any(line["logger"] == "gunicorn.error" for line in web.lines("web"))
     assert "dana@example.com" not in json.dumps(web.lines("web") + web.lines("worker"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from environments.cluster import ClusterClient
+from environments.kube.client import ClusterClient
 from portal.demo.simulated import SimulatedCluster
 from tests.environments.conftest import KINDS, Account
 from tests.services import REDIS, ROOT, Process, Redis

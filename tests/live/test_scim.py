@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from environments.actions.directories import try_out
 from environments.directory import GroupKey, Person
 from environments.directory.scim import GROUP_SCHEMA, Features, ScimClient
-from environments.directory_actions import try_out
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Directory
 from portal.demo.idp import IdentityProvider
 from tests.live.scim_servers import Canaille, Scim2Server, Server, body_of

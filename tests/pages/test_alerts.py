@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.phases import Phase, Role
+from environments.lib.phases import Phase, Role
 from tests.pages.reading import labelled, one, read, words
 
 FULL = {"requests.memory": ["1966Mi", "2Gi"], "pods": ["42", "50"]}

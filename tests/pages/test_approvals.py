@@ -7,10 +7,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from environments import approvals, lifetimes, tasks
 from environments import spec as template_spec
+from environments import tasks
+from environments.actions import approvals
+from environments.lib.phases import Phase
 from environments.models import Environment
-from environments.phases import Phase
+from environments.routine import lifetimes
 from tests.conftest import SPEC, person
 from tests.pages.reading import HTMX, facts, labelled, one, read, words
 

@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from environments.lib.phases import Phase, Role, Status
 from environments.models import Condition, Environment, Event
-from environments.phases import Phase, Role, Status
 from tests.pages.browsing import CHROMIUM, Site
 
 POLLS = 2500  # milliseconds in which a live part looks again at least twice

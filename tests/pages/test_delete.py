@@ -2,8 +2,8 @@
 
 import pytest
 
+from environments.lib.phases import Phase
 from environments.models import Environment
-from environments.phases import Phase
 from tests.pages.reading import one, read, words
 
 

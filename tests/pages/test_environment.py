@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event
-from environments.phases import Phase, Role, Status
-from environments.steps import STEPS
+from environments.reconcile.steps import STEPS
 from tests.pages.reading import HTMX, facts, one, read, rows, words
 
 USAGE = {"requests.memory": ["1863Mi", "2Gi"], "requests.cpu": ["640m", "1"], "services.loadbalancers": ["0", "0"]}

@@ -42,7 +42,7 @@ def test_a_broken_request_is_answered_in_the_frame(client, dana, settings):
 
 
 def test_a_crash_is_answered_without_giving_anything_away(client, dana, monkeypatch):
-    monkeypatch.setattr("environments.dashboards.catalog", lambda *_: 1 / 0)
+    monkeypatch.setattr("environments.web.pages.catalog", lambda *_: 1 / 0)
     client.force_login(dana)
     client.raise_request_exception = False
     soup = read(client.get("/"), status=500)

@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from environments.lib.phases import Phase, Role, Status
 from environments.models import Event
-from environments.phases import Phase, Role, Status
 from tests.pages.reading import read
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"

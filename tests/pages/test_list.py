@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments.phases import Phase, Role
+from environments.lib.phases import Phase, Role
 from tests.pages.reading import HTMX, labelled, one, read, words
 
 URL = "/environments/"

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from environments.phases import Phase
+from environments.lib.phases import Phase
 from tests.pages.reading import one, read, words
 
 

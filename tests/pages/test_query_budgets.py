@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from environments import reports
 from environments import spec as template_spec
+from environments.lib.phases import Phase, Role
 from environments.models import (
     Cluster,
     Condition,
@@ -33,7 +34,6 @@ from environments.models import (
     Usage,
     User,
 )
-from environments.phases import Phase, Role
 from tests.environments.conftest import (  # noqa: F401 (fixtures)
     ask,
     local_directory,

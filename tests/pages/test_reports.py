@@ -9,8 +9,8 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from environments.lib.phases import Phase, Role
 from environments.models import Environment, Rate, Team
-from environments.phases import Phase, Role
 from environments.reports import REPORTS, bills, grouped, reservation
 from environments.reports.groups import GROUPINGS
 from tests.pages.reading import labelled, one, read, words

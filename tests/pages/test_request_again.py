@@ -8,10 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from environments import approvals, tasks, template_actions
 from environments import spec as template_spec
+from environments import tasks
+from environments.actions import approvals
+from environments.catalog import templates as template_actions
+from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Member, Team, TemplateVersion
-from environments.phases import Phase, Role
 from tests.conftest import SPEC
 from tests.pages.reading import facts, labelled, one, read, words
 
@@ -342,7 +344,7 @@ class TestWhatChangedSince:
 
     def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected, monkeypatch):
         row = make_rejected(members={"left@example.com": Role.VIEWER})
-        monkeypatch.setattr("environments.addresses._unknown", lambda addresses, _: addresses)
+        monkeypatch.setattr("environments.web.addresses._unknown", lambda addresses, _: addresses)
         soup = read(browser.get(again(row)))
         assert said(soup) == {"collaborators": ["The directory knows no left@example.com."]}
         assert answers(soup)["collaborators"] == "left@example.com"

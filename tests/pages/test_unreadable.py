@@ -3,9 +3,10 @@
 import pytest
 from django.db.models import QuerySet
 
-from environments import actions, dashboards
+from environments.actions import environments as actions
+from environments.lib.phases import Phase
 from environments.models import Environment, TemplateVersion
-from environments.phases import Phase
+from environments.web import pages as dashboards
 from tests.environments.test_reconcile import settle
 from tests.pages.reading import one, read, words
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.models.usage import Span, Usage
-from environments.phases import Phase
 from tests.pages.reading import one, read, words
 
 USAGE = {"requests.memory": ["1863Mi", "2Gi"], "requests.cpu": ["640m", "1"], "services.loadbalancers": ["0", "0"]}

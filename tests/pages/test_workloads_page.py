@@ -3,10 +3,10 @@
 import pytest
 from django.core.cache import cache
 
-from environments.cluster import ClusterClient
+from environments.kube.client import ClusterClient
+from environments.lib.phases import Phase
 from environments.models import Cluster
-from environments.phases import Phase
-from environments.workloads import reading
+from environments.web.workloads import reading
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, namespace, pod
 from tests.pages.reading import HTMX, one, read, words

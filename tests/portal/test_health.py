@@ -14,8 +14,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
-from environments.phases import Phase
 from portal import figures, health
 from portal.demo.ports import free_port
 

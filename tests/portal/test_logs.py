@@ -14,8 +14,9 @@ from django.test import Client, RequestFactory
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
-from environments import log_context, tasks
-from environments.phases import Phase
+from environments import tasks
+from environments.lib import log_context
+from environments.lib.phases import Phase
 from portal import logs, task_logs, urls
 from portal.logs import JsonFormatter, TextFormatter
 from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)
@@ -287,7 +288,7 @@ def test_every_line_of_a_reconcile_says_environment_and_step(written, ask, simul
     simulated.faults.add(method="PATCH", path_regex="/resourcequotas/", status=503, times=1)
     with log_context.bound(request_id="abcdefgh-1"):
         assert settle(environment).phase == Phase.READY
-    lines = written.by("environments.reconcile")
+    lines = written.by("environments.reconcile.engine")
     assert lines
     assert {(line["request_id"], line["environment"]) for line in lines} == {("abcdefgh-1", str(environment.pk))}
     assert {line["step"] for line in lines} == {"Quota"}

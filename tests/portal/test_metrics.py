@@ -12,11 +12,12 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from environments import metrics as counted
-from environments import reconcile, tasks
-from environments.errors import PermanentError, TemporaryError
+from environments import tasks
+from environments.lib import metrics as counted
+from environments.lib.errors import PermanentError, TemporaryError
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
-from environments.phases import Phase
+from environments.reconcile import engine as reconcile
 from portal import figures, metrics, smtp
 from portal.demo.ports import free_port
 from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)

@@ -6,11 +6,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from environments import cluster, directory
-from environments.errors import PermanentError
+from environments import directory
+from environments.kube import client as cluster
+from environments.lib.errors import PermanentError
+from environments.lib.stored_secrets import UnreadableSecret
 from environments.models import Cluster, Directory
 from environments.models.fields import SecretField
-from environments.stored_secrets import UnreadableSecret
 from tests.portal.local_people import SECRET, with_app
 
 OLD, NEW = "o" * 60, "n" * 60

@@ -3,11 +3,14 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments import actions, approvals, dashboards, tasks
+from environments import tasks
+from environments.actions import approvals
+from environments.actions import environments as actions
+from environments.catalog.files import publish, read
+from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, User
-from environments.phases import Phase, Role
-from environments.template_files import publish, read
+from environments.web import pages as dashboards
 
 pytestmark = pytest.mark.django_db
 

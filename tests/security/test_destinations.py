@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 
-from environments import destinations
-from environments.cluster import ClusterClient
 from environments.directory.keycloak import KeycloakClient
 from environments.directory.scim import ScimClient
-from environments.errors import PermanentError, TemporaryError
+from environments.kube.client import ClusterClient
+from environments.lib import destinations
+from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Cluster, Directory
 from tests.contract.arrange import Way
 from tests.security.servers import always, http, serving

@@ -3,11 +3,11 @@
 import pytest
 from bs4 import BeautifulSoup
 
-from environments import naming
+from environments.catalog.files import TemplateFile, read
+from environments.lib import naming
+from environments.lib.phases import Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, Template, User
-from environments.phases import Role
-from environments.template_files import TemplateFile, read
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_no_name_somebody_types_becomes_a_group_that_means_something():
 
 
 def test_a_stolen_form_key_leads_to_no_other_persons_environment(ask, people):
-    from environments import actions
+    from environments.actions import environments as actions
 
     mine = ask()
     request = actions.Request(

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from environments import cluster
-from environments.cluster import ClusterClient
 from environments.directory import transport
 from environments.directory.scim import ScimClient
-from environments.errors import PermanentError, ReconcileError, TemporaryError
+from environments.kube import client as cluster
+from environments.kube.client import ClusterClient
+from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 from tests.contract.arrange import Way
 from tests.security.servers import always, flood, http, serving, trickle
 

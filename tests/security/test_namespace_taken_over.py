@@ -3,10 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from environments import actions, observe
-from environments.cluster import ClusterClient
+from environments.actions import environments as actions
+from environments.kube.client import ClusterClient
+from environments.lib.phases import Phase
 from environments.models import Environment
-from environments.phases import Phase
+from environments.routine import observe
 from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from environments import actions, cluster_transport, observe
+from environments.actions import environments as actions
+from environments.kube import transport as cluster_transport
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment
-from environments.phases import Phase
+from environments.routine import observe
 from tests.environments.test_reconcile import settle
 from tests.security.servers import always, http, serving
 

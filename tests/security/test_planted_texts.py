@@ -19,9 +19,9 @@ from django.test import Client
 from django.utils import timezone
 
 from environments import reports
+from environments.lib.phases import Phase, Role, Status
 from environments.models import Cluster, Environment, Event, Member, User
 from environments.models.templates import TemplateEvent
-from environments.phases import Phase, Role, Status
 from tests.environments.test_access_matrix import routes
 from tests.pages.browsing import CHROMIUM, Site
 from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
@@ -173,7 +173,7 @@ def everything(
     assert plant() > 40
     plant_in_json(template_version)
     first = Environment.objects.get(pk=made[0].pk)
-    monkeypatch.setattr("environments.workloads.reading.cluster.connect", lambda *_, **__: HostileCluster(first))
+    monkeypatch.setattr("environments.web.workloads.reading.cluster.connect", lambda *_, **__: HostileCluster(first))
     return first, {"dana": dana, "theo": theo, "max": max_manager, "ada": ada, "sam": sam}
 
 

@@ -13,13 +13,17 @@ from itertools import product
 import pytest
 from django.utils import timezone
 
-from environments import access_tokens, actions, memberships, observe, rbac, workloads
+from environments.actions import access_tokens, memberships
+from environments.actions import environments as actions
 from environments.admin import cluster_checks
-from environments.cluster import ClusterClient
+from environments.catalog.files import publish, read
+from environments.kube import rbac
+from environments.kube.client import ClusterClient
+from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, TemplateVersion
-from environments.phases import Phase, Role
-from environments.template_files import publish, read
+from environments.routine import observe
+from environments.web import workloads
 from tests.contract.test_template_objects_journey import VALUES
 from tests.environments.test_reconcile import settle
 

@@ -7,8 +7,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from environments import actions, directory, observe, tasks
+from environments import directory, tasks
+from environments.actions import environments as actions
 from environments.models import Cluster, Directory, Environment
+from environments.routine import observe
 from portal.logs import JsonFormatter
 from tests.environments.test_reconcile import settle
 from tests.security.servers import serving
@@ -138,7 +140,7 @@ def test_an_unexpected_mistake_is_told_without_its_words(ask, monkeypatch, clien
     def crash(*_, **__):
         raise RuntimeError(f"Authorization: Bearer {TOKEN} password={SECRET}")
 
-    monkeypatch.setattr("environments.cluster.ClusterClient.apply", crash)
+    monkeypatch.setattr("environments.kube.client.ClusterClient.apply", crash)
     actions.try_again(environment, environment.owner)
     Environment.objects.update(generation=9)
     environment = settle(environment, tries=1)

@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from environments import cluster, manifests
-from environments.errors import ReconcileError
+from environments.kube import client as cluster
+from environments.kube import manifests
+from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment
 
 

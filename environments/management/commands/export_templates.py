@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from environments import template_files
+from environments.catalog import files as template_files
+from environments.catalog.files import SCHEMA_NAME, TemplateFile
 from environments.models import Template, TemplateVersion
-from environments.template_files import SCHEMA_NAME, TemplateFile
 
 
 class Command(BaseCommand):

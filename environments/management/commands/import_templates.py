@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from environments import template_files
-from environments.template_files import InvalidFilesError, Options, Outcome
+from environments.catalog import files as template_files
+from environments.catalog.files import InvalidFilesError, Options, Outcome
 
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
 _HELP = """Publish templates from YAML files, all of them or none; without files, the two reference templates and a

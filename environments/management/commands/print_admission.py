@@ -6,7 +6,7 @@ import yaml
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from environments import admission
+from environments.kube import admission
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandParser
 
-from environments.rbac import ACCOUNT_NAMESPACE, documents
+from environments.kube.rbac import ACCOUNT_NAMESPACE, documents
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-ro
 
 from collections.abc import Iterator
 
-from environments.rbac import documents
+from environments.kube.rbac import documents
 from portal.demo.simulated.kinds import BY_NAME, RBAC_GROUP, Object
 from portal.demo.simulated.rbac import MASTERS, User
 from portal.demo.simulated.statuses import StatusError

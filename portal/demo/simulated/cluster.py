@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from environments.rbac import ACCOUNT, ACCOUNT_NAMESPACE
+from environments.kube.rbac import ACCOUNT, ACCOUNT_NAMESPACE
 from portal.demo.simulated.accounts import Accounts
 from portal.demo.simulated.api import Api, Request, Response
 from portal.demo.simulated.bootstrap import bootstrap

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.db.models import Model
 
+from environments.lib.stored_secrets import UnreadableSecret
 from environments.models.fields import SecretField
-from environments.stored_secrets import UnreadableSecret
 
 #: The parts of allauth's second factors that are encrypted.
 _FACTOR_SECRETS = ("secret", "seed")

@@ -13,7 +13,7 @@ import pytest
 
 from environments.directory import GroupKey, Person
 from environments.directory.scim import ScimClient
-from environments.errors import ReconcileError
+from environments.lib.errors import ReconcileError
 
 BASE = "https://idp.example.com/scim/v2"
 TOKEN_URL = "https://idp.example.com/token"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from environments.directory import GroupKey, Person
-from environments.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 from tests.environments.directory.fakes.base import SECRET, FakeDirectory
 from tests.environments.directory.fakes.entra import FakeEntra
 from tests.environments.directory.fakes.keycloak import FakeKeycloak

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from environments.directory import Person
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.environments.directory.fakes.entra import FakeEntra
 from tests.environments.directory.test_behaviour import KEY, reason, who
 

@@ -7,7 +7,7 @@ import pytest
 
 from environments.directory import GroupKey
 from environments.directory.keycloak import KeycloakClient, token_url
-from environments.errors import PermanentError
+from environments.lib.errors import PermanentError
 from tests.environments.directory.fakes.keycloak import FakeKeycloak
 from tests.environments.directory.test_behaviour import KEY, reason, who
 

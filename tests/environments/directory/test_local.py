@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 from environments.directory import GroupKey, Person, connect
 from environments.directory.base import DirectoryClient
 from environments.directory.local import LocalClient
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Directory, LocalGroup, User
 
 pytestmark = pytest.mark.django_db

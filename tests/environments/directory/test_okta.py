@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import RSAAlgorithm
 
 from environments.directory.assertions import signed
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.environments.directory.fakes.okta import FakeOkta
 from tests.environments.directory.test_behaviour import KEY, reason, who
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from environments.directory.transport import MAX_BYTES
-from environments.errors import PermanentError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
 from tests.environments.directory.fake import DANA, THEO, TOKEN_URL, FakeServer, error, reason, server, with_group
 
 

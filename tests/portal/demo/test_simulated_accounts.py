@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from environments.cluster import ClusterClient, Question
-from environments.errors import PermanentError, TemporaryError
+from environments.kube.client import ClusterClient, Question
+from environments.lib.errors import PermanentError, TemporaryError
 from portal.demo.simulated import SimulatedCluster, User
 from portal.demo.simulated.accounts import Accounts
 from portal.demo.simulated.kinds import BY_NAME

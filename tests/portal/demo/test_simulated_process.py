@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from environments.cluster import ClusterClient
+from environments.kube.client import ClusterClient
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, namespace, pod, quota
 

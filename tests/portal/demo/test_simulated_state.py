@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from environments.cluster import ClusterClient
-from environments.errors import TemporaryError
+from environments.kube.client import ClusterClient
+from environments.lib.errors import TemporaryError
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, config_map, eventually, namespace, pod, quota
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from environments import quantities
-from environments.cluster import ClusterClient
+from environments.kube.client import ClusterClient
+from environments.lib import quantities
 from portal.demo.simulated import SimulatedCluster, Workloads
 from tests.contract.arrange import Way, eventually, limit_range, namespace, quota
 

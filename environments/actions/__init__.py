@@ -1,0 +1,1 @@
+"""What people do, one file a noun. Every verb checks for itself."""

@@ -1,0 +1,91 @@
+"""Short-lived tokens for members, where a cluster does not know the identity provider.
+
+Each member who asks gets a ServiceAccount of their own, bound to their role beside the group. It lives in the
+portal's namespace on the cluster, where no member can run a pod as it. Tokens are handed over once and never stored;
+deleting the account ends them all.
+"""
+
+from datetime import timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from environments import tasks
+from environments.kube import client as cluster
+from environments.kube import kubeconfig, manifests
+from environments.lib import naming
+from environments.lib.phases import Phase, Role
+from environments.models import Environment, Event, Member, User
+from environments.reconcile import desired
+
+
+def membership(environment: Environment, user: User) -> Member | None:
+    """Somebody's own line in the list of members, None where they are not on it."""
+    return environment.members.with_address(user.email).filter(wanted=True).first()
+
+
+def issue(environment: Environment, user: User, *, hours: int) -> str:
+    """A kubeconfig with a token for somebody's own access, good for so many hours, at most the cluster's maximum.
+
+    Raises ValidationError where they have no proven access, or ask for too much; one of the two adapter errors
+    where the cluster does not do it.
+    """
+    member = membership(environment, user)
+    if member is None or environment.phase not in (Phase.READY, Phase.DEGRADED) or not _is_proven(member):
+        raise ValidationError("There is no token before the cluster says yes to your access.")
+    if not 1 <= hours <= environment.cluster.max_token_hours:
+        raise ValidationError(f"From 1 to {environment.cluster.max_token_hours} hours.")
+    _note(environment, member, user, hours)
+    client = cluster.connect(environment.cluster)
+    wanted = desired.desired_with_bindings(environment)
+    name = naming.account(str(environment.pk), member.email)
+    client.apply(manifests.service_account(wanted, name))
+    binding = next(binding for binding in wanted.bindings if binding.role == Role(member.role))
+    client.apply(manifests.role_binding(wanted, binding))
+    token = client.create_token(name, wanted.account_namespace, seconds=hours * 3600)
+    ends_at = timezone.now() + timedelta(hours=hours)
+    environment.members.filter(pk=member.pk).update(token_ends_at=ends_at)
+    return kubeconfig.with_token(target(environment), token, ends_at)
+
+
+def revoke(environment: Environment, user: User) -> None:
+    """End all of somebody's tokens for an environment, now.
+
+    Raises one of the two adapter errors where the cluster does not do it.
+    """
+    name = naming.account(str(environment.pk), user.email)
+    cluster.connect(environment.cluster).delete("ServiceAccount", name, environment.cluster.account_namespace)
+    with transaction.atomic():
+        mine = environment.members.with_address(user.email).filter(has_account=True)
+        if mine.update(has_account=False, token_ends_at=None):
+            _record(environment, user, f"{user} ended their tokens.")
+
+
+def target(environment: Environment) -> kubeconfig.Target:
+    """What a member's file points at. Raises PermanentError where the cluster's credential cannot be read."""
+    row = environment.cluster
+    client = cluster.connect(row)
+    return kubeconfig.Target(
+        row.slug, row.public_server or client.server, client.certificate_authority, environment.namespace
+    )
+
+
+def _is_proven(member: Member) -> bool:
+    """Whether the cluster said yes, and they are still in the group that the yes was about."""
+    return bool(member.allowed and member.in_group)
+
+
+def _note(environment: Environment, member: Member, user: User, hours: int) -> None:
+    """On the record before the first call: no crash leaves an account that nobody knows of.
+
+    The reconcile that follows puts right what an earlier one, which did not know of the account, may undo.
+    """
+    with transaction.atomic():
+        environment.members.filter(pk=member.pk).update(has_account=True)
+        _record(environment, user, f"{user} took a token for {hours} {'hour' if hours == 1 else 'hours'}.")
+
+
+def _record(environment: Environment, user: User, message: str) -> None:
+    Event.record(environment, user, "Token", message)
+    tasks.ask_for_work(environment.pk)

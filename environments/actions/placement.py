@@ -1,0 +1,43 @@
+"""Where an environment lands, and how much of a cluster is spoken for."""
+
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from environments.lib import quantities
+from environments.lib.phases import LIVE
+from environments.models import Cluster, Template
+
+_MOST_CORES = Decimal(10**15 - 1)  # some quotas mean “any number”
+
+
+def candidates(template: Template) -> QuerySet[Cluster]:
+    """The clusters that a template may land on at the moment."""
+    clusters = Cluster.objects.filter(accepts_new=True, lost_at=None)
+    chosen = template.clusters.values("pk")
+    return clusters.filter(pk__in=chosen) if chosen.exists() else clusters
+
+
+def least_reserved(clusters: QuerySet[Cluster]) -> Cluster | None:
+    """The cluster whose live environments are granted the least CPU, then memory; None where there is none."""
+    live = Q(environments__phase__in=LIVE)
+    return (
+        clusters.annotate(
+            cpu=Coalesce(Sum("environments__reserved_cpu", filter=live), Decimal(0)),
+            memory=Coalesce(Sum("environments__reserved_memory", filter=live), 0),
+        )
+        .order_by("cpu", "memory", "name")
+        .first()
+    )
+
+
+def reserved(hard: dict[str, str]) -> tuple[Decimal, int]:
+    """The cores and bytes that a quota grants, as far as the columns go; what it leaves open counts as nothing."""
+    cpu, memory = (_amount(hard, name) for name in ("cpu", "memory"))
+    return min(cpu, _MOST_CORES).quantize(Decimal("0.001")), int(memory)
+
+
+def _amount(hard: dict[str, str], name: str) -> Decimal:
+    text = hard.get(f"requests.{name}") or hard.get(name) or hard.get(f"limits.{name}") or "0"
+    return quantities.parse(text)

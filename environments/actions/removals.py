@@ -1,0 +1,44 @@
+"""The beginning of an environment's end, whoever asks for it: a person, or the calendar."""
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from environments.lib.phases import Phase
+from environments.models import Condition, Environment, Event, User
+from environments.reconcile.steps import REMOVALS
+
+
+def ask(environment: Environment, actor: User | None, verb: str, message: str) -> bool:
+    """Mark an environment as to be removed, with the event; False where that was asked for already.
+
+    Whoever calls enqueues the reconcile after the commit. What still waits for approval is withdrawn instead.
+    """
+    with transaction.atomic():
+        if withdraw(environment, actor, message):
+            return True
+        asked = Environment.objects.filter(pk=environment.pk, wanted=True)
+        if not asked.update(wanted=False, phase=Phase.DELETING, generation=F("generation") + 1, next_reconcile_at=None):
+            return False
+        environment.conditions.all().delete()
+        Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
+        Event.record(environment, actor, verb, message)
+    return True
+
+
+def withdraw(environment: Environment, actor: User | None, message: str, note: str = "") -> bool:
+    """End a request that waits for approval; False where it does not. Nothing was made, so nothing is removed.
+
+    `message` is its line of the history, `note` what whoever withdraws it says of why. Whoever asked is told, unless
+    they did it themselves.
+    """
+    with transaction.atomic():
+        waiting = Environment.objects.awaiting_approval().filter(pk=environment.pk)
+        if not waiting.update(
+            wanted=False, phase=Phase.WITHDRAWN, observed_generation=F("generation"), deleted_at=timezone.now()
+        ):
+            return False
+        environment.conditions.all().delete()
+        is_news = actor is None or actor.pk != environment.owner_id
+        Event.record(environment, actor, "Withdrawn", message, {"note": note} if note else None, notice_owed=is_news)
+    return True

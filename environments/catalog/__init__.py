@@ -1,0 +1,1 @@
+"""Templates: their versions, as files and as forms."""

@@ -1,0 +1,30 @@
+"""Templates as files: YAML documents that say what a template is called, who may have it and what it gives.
+
+`reading` finds every mistake with its line, `importing` makes the record say the same, `writing` is the way back,
+`schema` tells editors. The format: docs/templates.md.
+"""
+
+from environments.catalog.files.content import Card, TemplateFile, stored
+from environments.catalog.files.importing import Options, Outcome, import_documents, publish
+from environments.catalog.files.mistakes import InvalidFilesError, Mistake
+from environments.catalog.files.reading import Document, read, read_all
+from environments.catalog.files.schema import SCHEMA_NAME, json_schema
+from environments.catalog.files.writing import as_text
+
+__all__ = [
+    "SCHEMA_NAME",
+    "Card",
+    "Document",
+    "InvalidFilesError",
+    "Mistake",
+    "Options",
+    "Outcome",
+    "TemplateFile",
+    "as_text",
+    "import_documents",
+    "json_schema",
+    "publish",
+    "read",
+    "read_all",
+    "stored",
+]

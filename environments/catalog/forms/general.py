@@ -1,0 +1,109 @@
+"""What is no table: isolation, security, roles, lifetime, names, further manifests."""
+
+from typing import Any
+
+from django import forms
+
+from environments import spec as template_spec
+from environments.catalog.forms.rows import Data
+from environments.lib.phases import Role
+from environments.spec import TemplateSpec
+
+LEVELS = [(level, level.capitalize()) for level in ("privileged", "baseline", "restricted")]
+
+#: Fields of the page by the part of the description that they belong to.
+GROUPS = {
+    "network": ("dns", "same_namespace", "ingress_controller"),
+    "pod_security": ("enforce", "audit", "warn"),
+    "extension": ("maximum_days", "times"),
+    "naming": ("namespace", "group"),
+}
+TOP = ("owner_role", "collaborator_roles", "lifetime_days", "approval", "automount_token", "manifests")
+
+
+class GeneralForm(forms.Form):
+    """One field for each thing that a template says once."""
+
+    dns = forms.BooleanField(label="Asking for names (DNS)", required=False)
+    same_namespace = forms.BooleanField(label="Traffic inside the namespace", required=False)
+    ingress_controller = forms.BooleanField(
+        label="From the ingress controller", required=False, help_text="Its namespace is on the cluster's page."
+    )
+    enforce = forms.ChoiceField(choices=LEVELS, help_text="Pods beyond this are refused.")
+    audit = forms.ChoiceField(choices=LEVELS, help_text="Pods beyond this are noted in the audit log.")
+    warn = forms.ChoiceField(choices=LEVELS, help_text="Whoever makes pods beyond this is warned.")
+    automount_token = forms.BooleanField(
+        label="Mount the default service account's token into pods",
+        required=False,
+        help_text="Untick it where pods have no business with the cluster's API.",
+    )
+    owner_role = forms.ChoiceField(label="Owner's role", choices=Role.choices)
+    collaborator_roles = forms.MultipleChoiceField(
+        label="Roles for collaborators",
+        required=False,
+        choices=Role.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Without any, nobody can be invited.",
+    )
+    lifetime_days = forms.IntegerField(
+        label="Days to begin with", required=False, min_value=1, max_value=3650, help_text="Empty: no end."
+    )
+    maximum_days = forms.IntegerField(
+        label="Days at most", required=False, min_value=1, max_value=3650, help_text="With extensions. Empty: no limit."
+    )
+    times = forms.IntegerField(
+        label="Extensions", required=False, min_value=0, max_value=1000, help_text="Empty: as often as they like."
+    )
+    approval = forms.BooleanField(
+        label="Every request needs approval",
+        required=False,
+        help_text="By a manager of the requester’s team, else a platform admin. Single sizes can ask for it above.",
+    )
+    namespace = forms.CharField(
+        label="Namespace",
+        widget=forms.TextInput(attrs={"class": "code", "size": 44, "spellcheck": "false"}),
+        help_text="Of ${owner}, ${name}, ${team}, ${template}, ${size} and ${suffix}.",
+    )
+    group = forms.CharField(
+        label="Group in the directory",
+        widget=forms.TextInput(attrs={"class": "code", "size": 44, "spellcheck": "false"}),
+        help_text="Of ${namespace}, ${role}, ${owner}, ${name}, ${team} and ${template}.",
+    )
+    manifests = forms.CharField(
+        label="YAML documents",
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"class": "code", "rows": 8, "cols": 100, "spellcheck": "false"}),
+        help_text="Made in the namespace besides the above; values may be ${parameter}.",
+    )
+
+    def __init__(self, data: Any, spec: TemplateSpec) -> None:
+        super().__init__(data, initial=self._initial_of(spec))
+        # Ticked ones first, in their order: a browser sends them as they stand, and the first is the form's default.
+        order = list(spec.collaborator_roles) + [role for role in Role if role not in spec.collaborator_roles]
+        roles: Any = self.fields["collaborator_roles"]
+        roles.choices = [(role.value, role.label) for role in order]
+
+    def complain(self, field: str, sentence: str) -> None:
+        """Put a sentence at a field, once; extra manifests may have many."""
+        if not self.is_bound:
+            self.cleaned_data: Data = {}  # Django takes errors only of forms that came from a browser
+        if sentence not in self.errors.get(field, []):
+            self.add_error(field, sentence)
+
+    @staticmethod
+    def _initial_of(spec: TemplateSpec) -> Data:
+        plain = template_spec.dump(spec)
+        grouped = {field: plain[group][field] for group, fields in GROUPS.items() for field in fields}
+        return grouped | {field: plain.get(field) for field in TOP}
+
+    def data_of(self, base: Data) -> Data:
+        """The fields as a spec's data; what the form does not know stays as it is in `base`."""
+        groups = {group: base[group] | self._values(fields) for group, fields in GROUPS.items()}
+        return groups | self._values(TOP)
+
+    def _values(self, fields: tuple[str, ...]) -> Data:
+        values = {field: self.cleaned_data.get(field) for field in fields}
+        return {
+            field: value.replace("\r\n", "\n") if isinstance(value, str) else value for field, value in values.items()
+        }

@@ -1,0 +1,1 @@
+"""The door to Kubernetes, and the pure builders of what goes through it."""

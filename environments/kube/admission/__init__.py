@@ -1,0 +1,16 @@
+"""What the API server itself refuses (ValidatingAdmissionPolicies), and whether a cluster has been told to."""
+
+from environments.kube.admission.policies import CONTROLLERS, LABEL_DOMAIN, POLICIES, PORTAL, documents, not_exempt
+from environments.kube.admission.standing import Standing, State, standing
+
+__all__ = [
+    "CONTROLLERS",
+    "LABEL_DOMAIN",
+    "POLICIES",
+    "PORTAL",
+    "Standing",
+    "State",
+    "documents",
+    "not_exempt",
+    "standing",
+]

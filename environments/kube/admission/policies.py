@@ -1,0 +1,66 @@
+"""What the API server itself refuses: the manifests of deploy/admission, for a label domain and an account.
+
+The files say it for the defaults, so that they can be applied as they are; a test holds them to what is made here.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from environments.kube.rbac import ACCOUNT, ACCOUNT_NAMESPACE
+from environments.lib.roles import MANIFESTS
+
+POLICIES = MANIFESTS.parent / "admission" / "policies.yaml"
+LABEL_DOMAIN = "allotment.internal"
+PORTAL = f"system:serviceaccount:{ACCOUNT_NAMESPACE}:{ACCOUNT}"
+
+#: The control plane's own: who counts a quota's use into its status, and who empties a namespace that is deleted.
+#: No other `system:` name, and no group: `system:masters` is people with a key in a drawer.
+CONTROLLERS = (
+    "system:apiserver",
+    "system:kube-controller-manager",  # where controllers share one account
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:serviceaccount:kube-system:resourcequota-controller",
+)
+
+#: DNS subdomains: what label keys begin with. RFC 1123.
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def documents(
+    *, label_domain: str = LABEL_DOMAIN, account: str = PORTAL, break_glass: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The policies and their bindings. `break_glass`: groups whose members may do everything, in an emergency.
+
+    Raises ValueError, with a sentence, for what is no domain, no account's name or no group's.
+    """
+    if not _DOMAIN.fullmatch(label_domain) or len(label_domain) > 253:
+        raise ValueError(f"“{label_domain}” is no domain for labels, such as {LABEL_DOMAIN}.")
+    text = POLICIES.read_text(encoding="utf-8").replace(LABEL_DOMAIN, label_domain)
+    found = [document for document in yaml.safe_load_all(text) if document]
+    expression = not_exempt([account, *CONTROLLERS], break_glass)
+    for document in found:
+        for condition in document["spec"].get("matchConditions", []):
+            if condition["name"] == "not-exempt":
+                condition["expression"] = expression
+    return found
+
+
+def not_exempt(users: Sequence[str], groups: Sequence[str] = ()) -> str:
+    """The CEL condition under which a policy concerns a request: by none of these. Raises ValueError."""
+    condition = f"request.userInfo.username in {_list(users)}"
+    if groups:
+        members = f"request.userInfo.groups.exists(group, group in {_list(groups)})"
+        condition += f" || has(request.userInfo.groups) && {members}"
+    return f"!({condition})"
+
+
+def _list(names: Sequence[str]) -> str:
+    """A list of CEL string literals. Nothing in a name ends one."""
+    for name in names:
+        if not name or not name.isprintable() or "'" in name or "\\" in name:
+            raise ValueError(f"“{name}” is no name of an account or group: no quotes, backslashes or line breaks.")
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]"

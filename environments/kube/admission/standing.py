@@ -1,0 +1,150 @@
+"""Whether a cluster has the admission policies, and whether they are those that this portal would install.
+
+Told by what they say, not by a version on them: what was changed by hand is found too.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from environments.kube.admission.policies import PORTAL, documents, not_exempt
+from environments.kube.client import ClusterClient, Manifest
+from environments.kube.rbac import ACCOUNT_NAMESPACE
+from environments.lib.errors import PermanentError
+from environments.models.clusters import AdmissionState
+
+State = AdmissionState
+
+_SAYS = {
+    State.INSTALLED: "Nobody but the portal changes what it put into its namespaces, or opens their isolation.",
+    State.MISSING: (
+        "Whoever is given more than the environment roles may undo isolation, quota and access. A cluster admin "
+        "installs the policies (Kubernetes 1.30 or newer):"
+    ),
+    State.OLDER: (
+        "They are not what this portal would install: from another version, for another label domain or account, or "
+        "changed by hand. A cluster admin puts these in their place:"
+    ),
+    State.UNKNOWN: (
+        "The portal's account may not read them: its rights are those of an older portal. A cluster admin applies "
+        "deploy/rbac again:"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a cluster has of these policies, and what a cluster admin types to have them right."""
+
+    state: State
+    names: tuple[str, ...] = ()  # of what is missing, or other than it should be
+    exempt: tuple[str, ...] = ()  # groups, beside the portal and the control plane
+    command: str = ""
+
+    @property
+    def says(self) -> str:
+        """What that means, and what is to be done with the command."""
+        return _SAYS[self.state]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the policies are as they should be."""
+        return self.state is State.INSTALLED
+
+
+def standing(client: ClusterClient, label_domain: str) -> Standing:
+    """Whether the policies are in a cluster as this portal would install them.
+
+    A refusal is an answer too: `deploy/rbac` did not always have the right to look. Raises the adapter's other errors.
+    """
+    account = _account(client)
+    try:
+        live = {_title(each): _live(client, each) for each in documents(label_domain=label_domain)}
+    except PermanentError as error:
+        if error.reason != "Forbidden":
+            raise
+        return Standing(State.UNKNOWN, command=_rbac_command(account))
+    exempt = _exempt(each for each in live.values() if each and each["kind"] == "ValidatingAdmissionPolicy")
+    wanted = {_title(each): each for each in documents(label_domain=label_domain, account=account, break_glass=exempt)}
+    missing = tuple(title for title, found in live.items() if found is None)
+    other = tuple(title for title, found in live.items() if found and not _holds(wanted[title]["spec"], found["spec"]))
+    if missing or other:
+        state = State.MISSING if missing else State.OLDER
+        return Standing(state, missing or other, exempt, _command(state, account, exempt))
+    return Standing(State.INSTALLED, exempt=exempt)
+
+
+def _live(client: ClusterClient, document: Manifest) -> Manifest | None:
+    found = client.get(document["kind"], document["metadata"]["name"])
+    return {"spec": {}} | found if found else None
+
+
+def _title(document: Manifest) -> str:
+    return f"{'binding' if document['kind'].endswith('Binding') else 'policy'} {document['metadata']['name']}"
+
+
+def _account(client: ClusterClient) -> str:
+    """The portal, as the cluster calls it; as it is shipped where the cluster does not say."""
+    try:
+        name = client.whoami()
+        not_exempt([name])
+    except (PermanentError, ValueError):
+        return PORTAL
+    return name
+
+
+_GROUPS = re.compile(r"group in \[([^\[\]\\]*)\]")
+_MOST_GROUPS = 20
+_LONGEST = 400  # characters of a group's name: it is stored, and shown
+
+
+def _exempt(policies: Iterable[Manifest]) -> tuple[str, ...]:
+    """The groups that all of these policies name as exempt, in their order."""
+    found: list[list[str]] = []
+    for policy in policies:
+        match = _GROUPS.search(json.dumps(policy["spec"].get("matchConditions"), ensure_ascii=False))
+        found.append(re.findall(r"'([^']+)'", match[1])[:_MOST_GROUPS] if match else [])
+    first, *others = found or [[]]
+    common = (group for group in first if all(group in each for each in others))
+    return tuple(group for group in common if group.isprintable() and len(group) <= _LONGEST)
+
+
+#: What the API server adds, beside what is empty.
+_DEFAULTS = {"matchPolicy": "Equivalent", "scope": "*"}
+
+
+def _holds(wanted: Any, live: Any) -> bool:
+    """Whether all that is wanted is there, and nothing beside it that would narrow it.
+
+    Of a list of names there may be more: more resources looked at, more done about them.
+    """
+    if isinstance(wanted, dict):
+        if not isinstance(live, dict) or not wanted.keys() <= live.keys():
+            return False
+        more = (not value or value == _DEFAULTS.get(key) for key, value in live.items() if key not in wanted)
+        return all(more) and all(_holds(value, live[key]) for key, value in wanted.items())
+    if not isinstance(wanted, list):
+        return bool(wanted == live)
+    if not isinstance(live, list):
+        return False
+    if any(isinstance(each, dict) for each in wanted):
+        return len(wanted) == len(live) and all(map(_holds, wanted, live))
+    return all(each in live for each in wanted)
+
+
+def _command(state: State, account: str, groups: Sequence[str]) -> str:
+    """To `apply` leaves what somebody added; to `replace` does not, but makes nothing."""
+    verb = "apply" if state is State.MISSING else "replace"
+    words = [] if account == PORTAL else [f"--account={account}"]
+    words += [f"--break-glass-group={group}" for group in groups]
+    return shlex.join(["manage.py", "print_admission", *words]) + f" | kubectl {verb} -f -"
+
+
+def _rbac_command(account: str) -> str:
+    place = re.fullmatch(r"system:serviceaccount:([a-z0-9-]+):.*", account)
+    moved = place is not None and place[1] != ACCOUNT_NAMESPACE
+    words = [f"--account-namespace={place[1]}"] if place and moved else []
+    return shlex.join(["manage.py", "print_rbac", *words]) + " | kubectl apply -f -"

@@ -1,0 +1,182 @@
+"""What the Kubernetes API answers when something is wrong, as one of our two errors.
+
+Source: meta/v1 Status, https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+import math
+from datetime import datetime
+from typing import Any
+
+from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
+
+#: An applied manifest that does not fit the schema is answered with 500, yet trying again changes nothing.
+_MISFITS = ("failed to create typed patch object", "failed to convert new object")
+
+
+class NotFoundError(PermanentError):
+    """404: the object, or the namespace it should be in, is not there."""
+
+
+class NamespaceGoneError(NotFoundError):
+    """404: it is the namespace that is not there."""
+
+
+class AlreadyExistsError(PermanentError):
+    """409 on create: the name is taken."""
+
+
+class ExpiredError(TemporaryError):
+    """410: the API server forgot a list while it was read page by page. It has to be begun again."""
+
+
+Object = dict[str, Any]
+
+_MOST_SECONDS = 3600  # that anybody asks us to wait
+_LIMITS = {"name": 253, "uid": 64, "namespace": 63}  # characters; a uid as the portal stores it
+_TEXTS, _MAPS = frozenset({str, int, bool}), frozenset({dict})
+
+#: Where a part is (empty: at the top), its names, its form, and what may be in it. What holds others comes first.
+_PARTS: tuple[tuple[str, tuple[str, ...], type, frozenset[type]], ...] = (
+    ("", ("spec", "status"), dict, frozenset()),
+    ("metadata", ("labels", "annotations"), dict, _TEXTS),
+    ("status", ("hard", "used"), dict, _TEXTS),
+    ("metadata", ("managedFields",), list, _MAPS),
+    ("status", ("conditions",), list, _MAPS),
+    ("", ("subjects",), list, _MAPS),
+)
+
+
+def bad_answer(what: str) -> TemporaryError:
+    """An answer that no API server gives. `what` completes “The cluster's answer …”."""
+    return TemporaryError(f"The cluster's answer {what}.", reason="BadAnswer")
+
+
+def too_big() -> TemporaryError:
+    """More came than the portal takes."""
+    return TemporaryError("The cluster's answer is too big to be read.", reason="TooBig")
+
+
+def checked_object(kind: str, answer: Object) -> Object:
+    """An answer as an object of this kind, whose parts are what the portal takes them for.
+
+    Raises TemporaryError (BadAnswer). A part that is null is left out.
+    """
+    if answer.get("kind") != kind:
+        raise bad_answer(f"is no {kind}")
+    return _checked(kind, answer)
+
+
+def checked_list(kind: str, answer: Object) -> tuple[list[Object], str]:
+    """An answer as a page of a list: its objects, and the token of the next page, empty at the end.
+
+    Raises TemporaryError (BadAnswer).
+    """
+    items, metadata = answer.get("items") or [], answer.get("metadata") or {}
+    if answer.get("kind") != f"{kind}List" or not isinstance(items, list) or not isinstance(metadata, dict):
+        raise bad_answer(f"is no list of {kind}s")
+    token = metadata.get("continue") or ""
+    if not isinstance(token, str):
+        raise bad_answer(f"is no list of {kind}s")
+    return [_checked(kind, item) for item in items], token
+
+
+#: What is asked of the API server and not kept by it has no name.
+_NAMELESS = ("SelfSubjectReview", "SelfSubjectAccessReview", "SubjectAccessReview", "TokenRequest")
+
+
+def _checked(kind: str, item: Any) -> Object:
+    if not isinstance(item, dict) or not isinstance(item.get("metadata", {}), dict):
+        raise bad_answer(f"has a {kind} without metadata")
+    metadata = _without_null(item.get("metadata", {}))
+    found = _without_null(item) | {"metadata": metadata}
+    for key, most in _LIMITS.items():
+        value = metadata.get(key, "" if key == "namespace" or kind in _NAMELESS else None)
+        if not isinstance(value, str) or len(value) > most:
+            raise bad_answer(f"has a {kind} without a proper {key}")
+    if not _is_moment(metadata.get("creationTimestamp", _ANY_MOMENT)):
+        raise bad_answer(f"has a {kind} whose creationTimestamp cannot be read")
+    for place, names, form, inner in _PARTS:
+        holder = found.get(place, {}) if place else found
+        for name in names:
+            value = holder.get(name)
+            if value is not None and not _fits(value, form, inner):
+                raise bad_answer(f"has a {kind} whose {f'{place}.{name}'.strip('.')} cannot be read")
+    return found
+
+
+def _without_null(found: Object) -> Object:
+    return {key: value for key, value in found.items() if value is not None}
+
+
+_ANY_MOMENT = "2026-01-01T00:00:00Z"
+
+
+def _is_moment(text: Any) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _fits(value: Any, form: type, inner: frozenset[type]) -> bool:
+    """Whether a part has its form, and what is in it one of theirs. A list page has thousands: no Python a value."""
+    if not isinstance(value, form):
+        return False
+    parts: Any = value.values() if isinstance(value, dict) else value
+    return not inner or inner.issuperset(map(type, parts))
+
+
+def unreachable(error: Exception) -> TemporaryError:
+    """A call without an answer. The client's own words are left out: they may hold addresses and headers."""
+    text = str(error)
+    if "certificate" in text.lower() or "SSLError" in text:
+        return TemporaryError("The cluster's certificate is not the expected one.", reason="BadCertificate")
+    if "timed out" in text.lower():
+        return TemporaryError("The cluster did not answer in time.", reason="Timeout")
+    return TemporaryError("The cluster cannot be reached.", reason="Unreachable")
+
+
+def is_denial(error: PermanentError) -> bool:
+    """Whether the API server's authorizer said no, and not an admission plugin or the object's own kind."""
+    return error.reason == "Forbidden" and '" cannot ' in error.message
+
+
+def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileError:
+    """An error answer as one of ours. Source: meta/v1 Status, api-concepts#status-codes."""
+    answer = answer if isinstance(answer, dict) else {}
+    message = str(answer.get("message") or f"HTTP status {status}")[:400]
+    reason = str(answer.get("reason") or f"Status{status}")[:60]
+    details = answer.get("details")
+    delay = _seconds(retry_after or (details.get("retryAfterSeconds") if isinstance(details, dict) else None))
+    if status == 401:
+        return TemporaryError(
+            "The cluster does not accept the portal's credential. A platform admin has to renew it.",
+            reason="Unauthorized",
+            retry_after=60,
+        )
+    if status == 404 and isinstance(details, dict) and details.get("kind") == "namespaces":
+        return NamespaceGoneError(f"The cluster says: {message}", reason="NotFound")
+    if status == 404:
+        return NotFoundError(f"The cluster says: {message}", reason="NotFound")
+    if status == 409:
+        if reason == "AlreadyExists":
+            return AlreadyExistsError(f"The cluster says: {message}", reason=reason)
+        return TemporaryError(f"Somebody changed the object at the same time: {message}", reason="Conflict")
+    if status == 410:
+        return ExpiredError("The cluster forgot a list while it was read (410).", reason="Expired")
+    if status == 403 and "being terminated" in message:
+        return TemporaryError("The namespace is being deleted.", reason="NamespaceTerminating")
+    if status == 429:
+        return TemporaryError("The cluster asks us to slow down (429).", reason="TooManyRequests", retry_after=delay)
+    if status >= 500 and not message.startswith(_MISFITS):
+        return TemporaryError(f"The cluster has a problem ({status}): {message}", reason=reason, retry_after=delay)
+    return PermanentError(f"The cluster refuses ({status}): {message}", reason=reason)
+
+
+def _seconds(value: Any) -> float | None:
+    """A delay in seconds, at most an hour; None where it is none (a date, say)."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(0.0, seconds), _MOST_SECONDS) if math.isfinite(seconds) else None

@@ -1,0 +1,330 @@
+"""What an environment is on its cluster: pure functions from a few facts to manifests.
+
+No input or output happens here. The same manifests are shown in the form's preview, applied by the steps and
+compared with the cluster to find drift.
+"""
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+from environments import spec as template_spec
+from environments.kube import network_policies as policies
+from environments.kube.network_policies import Neighbours
+from environments.lib import naming, quantities
+from environments.lib.phases import CLUSTER_ROLES, Role
+from environments.spec import TemplateSpec, extras
+
+Manifest = dict[str, Any]
+
+MANAGED_BY = "allotment"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+QUOTA, LIMITS = "environment-quota", "environment-limits"
+PORTAL_BINDING = "allotment-portal-objects"
+DEFAULT_ACCOUNT = "ServiceAccount/default"
+_RBAC = "rbac.authorization.k8s.io"
+
+#: Selects every object of the portal, in any namespace.
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Who holds a role: the directory's group and, by name, people; both as the API server calls them."""
+
+    role: Role
+    group: str
+    users: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()  # ServiceAccounts, in the account namespace
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The facts that manifests are made of."""
+
+    environment_id: str
+    name: str
+    namespace: str
+    owner: str  # e-mail address
+    template: str  # slug
+    spec: TemplateSpec
+    label_domain: str
+    size: str = ""
+    team: str = ""
+    purpose: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    account_namespace: str = "allotment"
+    neighbours: Neighbours = field(default_factory=Neighbours)
+
+
+def environment_label(label_domain: str) -> str:
+    """The label key that holds an environment's id."""
+    return f"{label_domain}/environment"
+
+
+def namespace(desired: Desired) -> Manifest:
+    """The Namespace, with its Pod Security levels and the template's own labels and annotations."""
+    levels, values = desired.spec.pod_security, dict(desired.parameters)
+    prefix = "pod-security.kubernetes.io"
+    labels = {
+        key: naming.label_value(template_spec.substitute(text, values)) for key, text in desired.spec.labels.items()
+    }
+    labels |= {f"{prefix}/enforce": levels.enforce, f"{prefix}/audit": levels.audit, f"{prefix}/warn": levels.warn}
+    annotations = {key: template_spec.substitute(text, values) for key, text in desired.spec.annotations.items()}
+    annotations |= {
+        f"{desired.label_domain}/owner": desired.owner,
+        f"{desired.label_domain}/name": desired.name,
+        f"{desired.label_domain}/purpose": desired.purpose,
+    }
+    return _object(desired, "v1", "Namespace", desired.namespace, labels=labels, annotations=annotations)
+
+
+def resource_quota(desired: Desired) -> Manifest:
+    """The ResourceQuota. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
+    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
+    return _object(desired, "v1", "ResourceQuota", QUOTA, spec={"hard": hard})
+
+
+def limit_range(desired: Desired) -> Manifest | None:
+    """The LimitRange with container defaults; None where the template sets none."""
+    limits, values = desired.spec.limits, dict(desired.parameters)
+    item = {
+        key: {resource: template_spec.substitute(amount, values) for resource, amount in figures.items()}
+        for key, figures in (
+            ("default", limits.default),
+            ("defaultRequest", limits.default_request),
+            ("max", limits.maximum),
+        )
+        if figures
+    }
+    if not item:
+        return None
+    return _object(desired, "v1", "LimitRange", LIMITS, spec={"limits": [{"type": "Container"} | item]})
+
+
+def network_policies(desired: Desired) -> list[Manifest]:
+    """Deny-all first, then what the template lets through."""
+    specs = policies.specs(desired.spec.network, desired.neighbours)
+    return [_object(desired, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec) for name, spec in specs.items()]
+
+
+def role_binding(desired: Desired, binding: Binding) -> Manifest:
+    """The RoleBinding of one role to its group, and to people by name.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/role-binding-v1/
+    """
+    api_group = "rbac.authorization.k8s.io"
+    subjects = [{"kind": "Group", "name": binding.group, "apiGroup": api_group}]
+    subjects += [{"kind": "User", "name": user, "apiGroup": api_group} for user in binding.users]
+    subjects += [
+        {"kind": "ServiceAccount", "name": name, "namespace": desired.account_namespace} for name in binding.accounts
+    ]
+    manifest = _object(desired, f"{api_group}/v1", "RoleBinding", CLUSTER_ROLES[binding.role])
+    manifest["roleRef"] = {"apiGroup": api_group, "kind": "ClusterRole", "name": CLUSTER_ROLES[binding.role]}
+    manifest["subjects"] = subjects
+    return manifest
+
+
+def service_account(desired: Desired, name: str) -> Manifest:
+    """A member's ServiceAccount, in the portal's own namespace.
+
+    Not in the environment's: whoever may start pods there could run one as any ServiceAccount beside it.
+    """
+    manifest = _object(desired, "v1", "ServiceAccount", name)
+    manifest["metadata"]["namespace"] = desired.account_namespace
+    return manifest | {"automountServiceAccountToken": False}
+
+
+def default_account(desired: Desired) -> Manifest | None:
+    """The `default` ServiceAccount without its token in every pod; None where the template leaves it as it is."""
+    if desired.spec.automount_token:
+        return None
+    return _object(desired, "v1", "ServiceAccount", "default") | {"automountServiceAccountToken": False}
+
+
+def released_account(desired: Desired) -> Manifest:
+    """The `default` ServiceAccount without anything of ours: applied, it gives back what was set."""
+    metadata = {"name": "default", "namespace": desired.namespace}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def extra_objects(desired: Desired) -> list[Manifest]:
+    """The template's own objects with this environment's values, in the order in which they are made.
+
+    Raises ValueError, a sentence a line, where the values make something of them that may not be made.
+    """
+    return [extra_object(desired, document) for document in extras.documents(desired.spec, dict(desired.parameters))]
+
+
+def extra_object(desired: Desired, document: Manifest) -> Manifest:
+    """One of the template's documents in its namespace, with our labels over its own."""
+    metadata = document["metadata"]
+    labels = (metadata.get("labels") or {}) | _labels(desired) | _extra_label(desired)
+    manifest = document | {"metadata": metadata | {"namespace": desired.namespace, "labels": labels}}
+    if document["kind"] == "RoleBinding":
+        account = {"kind": "ServiceAccount", "namespace": desired.namespace}
+        manifest["roleRef"] = document["roleRef"] | {"apiGroup": _RBAC}
+        manifest["subjects"] = [account | {"name": subject["name"]} for subject in document["subjects"]]
+    return manifest
+
+
+def portal_binding(desired: Desired, user: str) -> Manifest:
+    """The RoleBinding with which the portal, as the cluster calls it, may make a template's objects."""
+    manifest = _object(desired, f"{_RBAC}/v1", "RoleBinding", PORTAL_BINDING, labels=_extra_label(desired))
+    manifest["roleRef"] = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": CLUSTER_ROLES[Role.ADMIN]}
+    return manifest | {"subjects": [{"kind": "User", "name": user, "apiGroup": _RBAC}]}
+
+
+def key(manifest: Manifest) -> str:
+    """An object of a namespace in one word: `Deployment/web`."""
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def own_keys(spec: TemplateSpec, values: dict[str, str]) -> list[str]:
+    """What a template makes besides what governs the namespace. Raises ValueError as `extra_objects` does."""
+    account = [] if spec.automount_token else [DEFAULT_ACCOUNT]
+    return account + [key(document) for document in extras.documents(spec, values)]
+
+
+def is_extra(live: Manifest, label_domain: str) -> bool:
+    """Whether an object is a template's own, or there for the sake of one."""
+    return f"{label_domain}/extra" in ((live.get("metadata") or {}).get("labels") or {})
+
+
+#: Lists of which server-side apply owns single items: what others add stays.
+OPEN_LISTS = frozenset(
+    {"containers", "initContainers", "ports", "env", "volumes", "volumeMounts", "imagePullSecrets", "secrets"}
+)
+
+
+def role_bindings(desired: Desired) -> list[Manifest]:
+    """One RoleBinding for each role in use."""
+    return [role_binding(desired, binding) for binding in desired.bindings]
+
+
+def all_manifests(desired: Desired) -> list[Manifest]:
+    """Everything, in the order in which it is made."""
+    return [
+        namespace(desired),
+        resource_quota(desired),
+        *filter(None, [limit_range(desired)]),
+        *network_policies(desired),
+        *filter(None, [default_account(desired)]),
+        *_extras_if_good(desired),
+        *role_bindings(desired),
+    ]
+
+
+def is_ours(live: Manifest, label_domain: str, environment_id: str) -> bool:
+    """Whether an object on the cluster bears the environment's id."""
+    labels = (live.get("metadata") or {}).get("labels") or {}
+    return labels.get(environment_label(label_domain)) == environment_id
+
+
+def differences(wanted: Any, live: Any, path: str = "", *, open_lists: frozenset[str] = frozenset()) -> list[str]:
+    """Where a live object does not say what the manifest says, a line each; more on the live side is fine.
+
+    Lists are compared item by item, but for `open_lists`: those may have more items. Quantities compare by value:
+    `1000m` is `1`.
+    """
+    if wanted == live and wanted is not None:
+        return []  # most of a cluster, most of the time
+    if isinstance(wanted, dict):
+        live = live if isinstance(live, dict) else {}
+        return [
+            line
+            for key, value in wanted.items()
+            if value is None or live.get(key) != value
+            for line in differences(value, live.get(key), f"{path}.{key}" if path else str(key), open_lists=open_lists)
+        ]
+    if isinstance(wanted, list) and isinstance(live, list):
+        if path.rpartition(".")[2] in open_lists:
+            lacking = [one for one in wanted if all(differences(one, two, open_lists=open_lists) for two in live)]
+            return [f"{path} lacks {json.dumps(one)}" for one in lacking]
+        if len(wanted) == len(live):
+            lines = [
+                differences(one, two, f"{path}[{index}]", open_lists=open_lists)
+                for index, (one, two) in enumerate(zip(wanted, live, strict=True))
+            ]
+            return list(chain.from_iterable(lines))
+    if _same(wanted, live) and not (live is None and path.endswith(_MEANT)):
+        return []
+    return [f"{path} is {_show(live)}, not {_show(wanted)}"]
+
+
+_SHOWN = 200  # characters of what is there: a cluster may send millions
+
+#: False says something else than nothing: nothing means true.
+_MEANT = ("automountServiceAccountToken", "enableServiceLinks")
+
+
+def _same(wanted: Any, live: Any) -> bool:
+    if wanted == live or (not wanted and not live):
+        return True
+    if not isinstance(wanted, str | int | float) or not isinstance(live, str | int | float):
+        return False
+    one, two = _value(wanted), _value(live)
+    return one is not None and one == two
+
+
+@lru_cache(maxsize=4096)
+def _value(text: str | float) -> Decimal | None:
+    try:
+        return quantities.parse(str(text))
+    except ValueError:
+        return None
+
+
+def _show(value: Any) -> str:
+    text = "missing" if value is None else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _extras_if_good(desired: Desired) -> list[Manifest]:
+    """None where something is wrong with them: the step says what, and the rest is to be seen all the same."""
+    try:
+        return extra_objects(desired)
+    except ValueError:
+        return []
+
+
+def _extra_label(desired: Desired) -> dict[str, str]:
+    return {f"{desired.label_domain}/extra": "true"}
+
+
+def _object(
+    desired: Desired,
+    api_version: str,
+    kind: str,
+    name: str,
+    *,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    spec: Manifest | None = None,
+) -> Manifest:
+    metadata: Manifest = {"name": name}
+    if kind != "Namespace":
+        metadata["namespace"] = desired.namespace
+    metadata["labels"] = (labels or {}) | _labels(desired)
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata} | ({"spec": spec} if spec else {})
+
+
+def _labels(desired: Desired) -> dict[str, str]:
+    domain = desired.label_domain
+    labels = {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        environment_label(domain): desired.environment_id,
+        f"{domain}/template": _label_value(desired.template),
+    }
+    if desired.team:
+        labels[f"{domain}/team"] = _label_value(desired.team)
+    return labels
+
+
+_label_value = lru_cache(maxsize=1024)(naming.label_value)  # few templates and teams, on every object

@@ -1,0 +1,1 @@
+"""Words and tools without models: what every other room may use."""

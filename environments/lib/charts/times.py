@@ -1,0 +1,181 @@
+"""Lines over time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from itertools import pairwise
+
+from environments.lib.charts.axes import Scale, lines, px, time_ticks
+from environments.lib.charts.parts import (
+    HEIGHT,
+    KEPT,
+    ROOM_ABOVE,
+    Column,
+    Key,
+    Path,
+    Reading,
+    Series,
+    Spark,
+    Tick,
+    TimeChart,
+    Units,
+)
+from environments.lib.charts.spans import Told, tell, time_table
+
+_FAR = 12  # a limit that is so many times what was used would flatten everything else
+_Corner = tuple[float, float]
+
+
+def time_chart(
+    key: str, title: str, series: Sequence[Series], *, begin: datetime, end: datetime, units: Units, note: str = ""
+) -> TimeChart:
+    """Series from `begin` to `end`, on one axis from zero.
+
+    Readings outside of the period are cut off. A limit far beyond everything else is left out and named in the note.
+    The time axis is labelled in `begin`'s time zone.
+    """
+    told = tell(series, units, begin.tzinfo)
+    far = _far_limit(series)
+    drawn = [each for each in series if each is not far]
+    ticks = lines(max((each.most for each in drawn), default=Decimal(0)), units)
+    scale = Scale(begin, end, ticks[-1])
+    notes = [note, f"The {far.name.lower()}, {units.say(far.most)}, is far above this." if far else ""]
+    return TimeChart(
+        key=key,
+        title=title,
+        description=_describe(series, told, units),
+        legend=[Key(each.look, each.name) for each in drawn],
+        table=time_table([each.name for each in series], told, begin.tzinfo),
+        note=" ".join(filter(None, notes)),
+        y_ticks=[Tick(px(ROOM_ABOVE + scale.y(value)), units.say(value) if value else "0") for value in ticks],
+        x_ticks=time_ticks(begin, end),
+        paths=[path for each in drawn for path in _paths(each, scale)],
+        strips=_strips(told, begin, end),
+    )
+
+
+def spark(readings: Sequence[Reading], *, begin: datetime, end: datetime, limit: Decimal) -> Spark | None:
+    """A line of readings under a limit; None where there is nothing to draw."""
+    inside = [reading for reading in readings if reading.end > begin and reading.begin < end]
+    if not inside:
+        return None
+    most = max(limit, *(reading.value for reading in inside)) or Decimal(1)
+    scale = Scale(begin, end, most, width=100, height=24)
+    runs = [_corners(run, scale) for run in _runs(inside)]
+    drawn = [_line(run) for run in runs]
+    return Spark(line=" ".join(drawn), area=_areas(runs, drawn, scale))
+
+
+def _far_limit(series: Sequence[Series]) -> Series | None:
+    """The limit that would flatten everything else."""
+    used = max((each.most for each in series if each.look != "limit"), default=Decimal(0))
+    return next((each for each in series if each.look == "limit" and used and each.most > used * _FAR), None)
+
+
+def _runs(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """Readings in pieces without a gap."""
+    runs: list[list[Reading]] = []
+    for reading in readings:
+        if runs and reading.begin <= runs[-1][-1].end:
+            runs[-1].append(reading)
+        else:
+            runs.append([reading])
+    return runs
+
+
+def _paths(series: Series, scale: Scale) -> list[Path]:
+    inside = [reading for reading in series.readings if reading.end > scale.begin and reading.begin < scale.end]
+    corners = _stairs if series.look == "limit" else _corners
+    runs = [corners(run, scale) for run in _runs(inside)]
+    if not runs:
+        return []
+    drawn = [_line(run) for run in runs]
+    line = Path(series.look if series.look != "area" else "line", " ".join(drawn))
+    if series.look != "area":
+        return [line]
+    return [Path("area", _areas(runs, drawn, scale)), line]
+
+
+def _corners(run: list[Reading], scale: Scale) -> list[_Corner]:
+    """A line through the middle of each span, level to the ends of the run: a single span is a dash, not a dot."""
+    across = [scale.across(each.begin, each.end) for each in run]
+    heights = _heights(run, scale)
+    middles = [(middle, y) for (_, middle, _), y in zip(across, heights, strict=True)]
+    return [(across[0][0], heights[0]), *middles, (across[-1][2], heights[-1])]
+
+
+def _stairs(run: list[Reading], scale: Scale) -> list[_Corner]:
+    """A line that is level over each span: what changes at a moment."""
+    corners = []
+    for each, y in zip(run, _heights(run, scale), strict=True):
+        left, _, right = scale.across(each.begin, each.end)
+        corners += [(left, y), (right, y)]
+    return corners
+
+
+def _heights(run: list[Reading], scale: Scale) -> list[float]:
+    """How far from the top each reading is; most are where the one before was."""
+    found: list[float] = []
+    before: Reading | None = None
+    for each in run:
+        found.append(found[-1] if before and before.value == each.value else scale.y(each.value))
+        before = each
+    return found
+
+
+def _line(corners: list[_Corner]) -> str:
+    return "M" + "L".join(f"{px(x)} {px(y)}" for x, y in _plain(corners))
+
+
+def _areas(runs: list[list[_Corner]], drawn: list[str], scale: Scale) -> str:
+    """What is between each line, as it is drawn already, and zero."""
+    ends = [(px(run[0][0]), px(run[-1][0])) for run in runs]
+    return " ".join(
+        f"{line}L{last} {scale.height}L{first} {scale.height}Z" for line, (first, last) in zip(drawn, ends, strict=True)
+    )
+
+
+def _plain(corners: list[_Corner]) -> list[_Corner]:
+    """Without the corners in the middle of a level stretch."""
+    inner = [
+        here
+        for before, here, after in zip(corners, corners[1:], corners[2:], strict=False)
+        if not before[1] == here[1] == after[1]
+    ]
+    return [corners[0], *inner, corners[-1]]
+
+
+def _strips(told: Sequence[Told], begin: datetime, end: datetime) -> list[Column]:
+    """A strip for each span, which tells every figure of it."""
+    y, height = px(ROOM_ABOVE), px(HEIGHT)
+    strips = []
+    for each in told:
+        said = ", ".join([f"{name.lower()} {figure}" for name, figure in each.figures.items()])
+        strips.append(Column(*_place(each.begin, each.end, begin, end), y, height, "strip", f"{each.name}: {said}"))
+    return strips
+
+
+@lru_cache(maxsize=KEPT)
+def _place(begin: datetime, end: datetime, first: datetime, last: datetime) -> tuple[str, str]:
+    """Where a span is between two moments, and how wide, in percent."""
+    left, _, right = Scale(first, last, Decimal(1), width=100).across(begin, end)
+    return px(left), px(right - left)
+
+
+def _describe(series: Sequence[Series], told: Sequence[Told], units: Units) -> str:
+    """A chart in a few sentences, for those who do not see it."""
+    said = [_describe_one(each, units) for each in series if each.readings]
+    if not said:
+        return "There are no figures for this period."
+    gaps = sum(1 for before, after in pairwise(told) if after.begin > before.end)
+    missing = f" Figures are missing {'once' if gaps == 1 else f'{gaps} times'} in between." if gaps else ""
+    return " ".join(said) + missing
+
+
+def _describe_one(series: Series, units: Units) -> str:
+    least, most = min(reading.value for reading in series.readings), series.most
+    if least == most:
+        return f"{series.name}: {units.say(most)} throughout."
+    last = series.readings[-1].value
+    return f"{series.name}: from {units.say(least)} to {units.say(most)}, {units.say(last)} in the end."

@@ -1,0 +1,1 @@
+"""Making cluster and directory match an environment's row: `engine.reconcile` is the one entry."""

@@ -1,0 +1,126 @@
+"""From rows to the plain facts that manifests and steps are made of."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from django.conf import settings
+
+from environments import directory
+from environments.directory import GroupKey
+from environments.kube import client as cluster
+from environments.kube.manifests import Desired
+from environments.kube.network_policies import Neighbours
+from environments.lib import naming as naming_rules
+from environments.lib.errors import PermanentError
+from environments.lib.phases import Role
+from environments.models import Cluster, Environment, Group, Member
+from environments.reconcile.steps import binding
+from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming
+from environments.spec import TemplateSpec
+
+UNREADABLE = (
+    "The content of its template was written for another version of the portal and cannot be read by this one. "
+    "A platform admin has to publish the template anew; then the environment can be moved to that version. "
+    "It can also be deleted as it is."
+)
+#: Of what is removed: its name and whose it is are on its row, and nobody asks what is in it.
+_NOTHING = TemplateSpec.model_construct()
+
+
+def desired(environment: Environment) -> Desired:
+    """What the environment is on its cluster, but for who is bound (the binding step knows that).
+
+    Raises PermanentError where its content cannot be read.
+    """
+    spec = environment.readable_spec
+    if spec is None:
+        raise PermanentError(UNREADABLE, reason="TemplateUnreadable")
+    return _facts(environment, spec)
+
+
+def _facts(environment: Environment, spec: TemplateSpec) -> Desired:
+    return Desired(
+        environment_id=str(environment.pk),
+        name=environment.name,
+        namespace=environment.namespace,
+        owner=environment.owner.email,
+        template=environment.version.template.slug,
+        spec=spec,
+        label_domain=settings.LABEL_DOMAIN,
+        size=environment.size,
+        team=environment.team.name if environment.team else "",
+        purpose=environment.purpose,
+        parameters=tuple(environment.parameters.items()),
+        account_namespace=environment.cluster.account_namespace,
+        neighbours=neighbours(environment.cluster),
+    )
+
+
+def neighbours(row: Cluster) -> Neighbours:
+    """Where a cluster's own services are."""
+    return Neighbours(row.dns_namespace, row.dns_port, row.ingress_namespace)
+
+
+def desired_with_bindings(environment: Environment) -> Desired:
+    """The same with the role bindings, as the members stand in the record."""
+    groups, members = _groups(environment), _members(environment)
+    return replace(desired(environment), bindings=binding.bindings(groups, members, naming(environment.cluster)))
+
+
+def naming(row: Cluster) -> Naming:
+    """How a cluster calls people and groups."""
+    return Naming(row.username_claim, row.username_prefix, row.groups_prefix, row.bind_members)
+
+
+def context(environment: Environment) -> Context:
+    """Everything that the steps may know. For a removal the template's content is not needed, nor read.
+
+    Raises PermanentError where a connection cannot be set up, or a content that is needed cannot be read.
+    """
+    return Context(
+        desired=desired(environment) if environment.wanted else _facts(environment, _NOTHING),
+        cluster=cluster.connect(environment.cluster),
+        directory=directory.connect(environment.directory),
+        naming=naming(environment.cluster),
+        namespace_uid=environment.namespace_uid,
+        applied=tuple(environment.applied_objects),
+        groups=_groups(environment),
+        members=_members(environment),
+    )
+
+
+def _groups(environment: Environment) -> tuple[GroupState, ...]:
+    return group_states(environment.groups.all(), str(environment.pk), environment.namespace)
+
+
+def _members(environment: Environment) -> tuple[MemberState, ...]:
+    return member_states(environment.members.all(), str(environment.pk))
+
+
+def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
+    """One environment's groups, from their rows."""
+    return tuple(
+        GroupState(
+            Role(group.role),
+            GroupKey(group.name, environment_id, f"{group.role} of namespace {namespace}"),
+            group.directory_id,
+        )
+        for group in rows
+    )
+
+
+def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberState, ...]:
+    """One environment's members, from their rows."""
+    return tuple(
+        MemberState(
+            member.pk,
+            member.email,
+            member.username,
+            Role(member.role),
+            member.wanted,
+            member.directory_id,
+            member.in_group,
+            naming_rules.account(environment_id, member.email) if member.has_account else "",
+        )
+        for member in rows
+    )

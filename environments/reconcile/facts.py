@@ -1,0 +1,36 @@
+"""What steps find out: plain data that the record takes over."""
+
+from dataclasses import dataclass, field, fields, replace
+
+from environments.lib.phases import Role
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """What a step found out about a member; None leaves what is recorded."""
+
+    directory_id: str | None = None
+    username: str | None = None
+    in_group: bool | None = None
+    bound: bool | None = None
+    allowed: bool | None = None
+    message: str | None = None
+    gone: bool = False  # not wanted, and in no group when it was read
+
+    def updated(self, newer: "MemberFacts") -> "MemberFacts":
+        """Both together; where both say something, the newer."""
+        said = {each.name: getattr(newer, each.name) for each in fields(newer)}
+        said = {name: value for name, value in said.items() if value is not None}
+        return replace(self, **said | {"gone": self.gone or newer.gone})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be recorded besides the condition."""
+
+    namespace_uid: str | None = None
+    is_new: bool = False  # the namespace was made by this run, for the first time: nothing of ours can be left over
+    group_ids: dict[Role, str] = field(default_factory=dict)
+    members: dict[int, MemberFacts] = field(default_factory=dict)
+    applied: tuple[str, ...] | None = None  # the template's own objects, `Kind/name`
+    notes: tuple[str, ...] = ()  # for the history: what was found out of order and repaired

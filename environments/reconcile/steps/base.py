@@ -1,0 +1,151 @@
+"""What a step is: it reads, makes one concern match, and says how that went. It never writes to the database.
+
+A step is a module's `STEP`. `ensure` and `remove` take a `Context` and return an `Outcome`, or raise one of
+the two errors. Both may be called any number of times, after any crash, and lead to the same world.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from environments.directory import DirectoryClient, GroupKey
+from environments.kube import manifests
+from environments.kube.client import ClusterClient, Manifest
+from environments.kube.manifests import Desired
+from environments.lib.phases import Role
+from environments.reconcile.facts import Facts, MemberFacts
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """A member as the record has them."""
+
+    pk: int
+    email: str
+    username: str
+    role: Role
+    wanted: bool
+    directory_id: str
+    in_group: bool | None
+    account: str = ""  # the ServiceAccount's name, where they have one
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """A directory group as the record has it."""
+
+    role: Role
+    key: GroupKey
+    directory_id: str
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the cluster's API server calls people and groups, and whether bindings name people."""
+
+    username_claim: str = "email"
+    username_prefix: str = ""
+    groups_prefix: str = ""
+    bind_members: bool = True
+
+    def user(self, member: MemberState) -> str:
+        """A member's name on the cluster."""
+        name = member.username if self.username_claim == "username" and member.username else member.email
+        return self.username_prefix + name
+
+    def group(self, name: str) -> str:
+        """A directory group's name on the cluster."""
+        return self.groups_prefix + name
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a step may know. Facts found on the way are merged in between the waves of a run."""
+
+    desired: Desired
+    cluster: ClusterClient
+    directory: DirectoryClient
+    naming: Naming
+    namespace_uid: str = ""
+    is_new: bool = False  # made a moment ago, for the first time
+    groups: tuple[GroupState, ...] = ()
+    members: tuple[MemberState, ...] = ()
+    applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
+
+    def wanted_members(self, role: Role | None = None) -> list[MemberState]:
+        """Members who should have access, of one role or of all."""
+        return [member for member in self.members if member.wanted and role in (None, member.role)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt went. `wait` None: done. Else not yet, without anything being wrong: look again in `wait` seconds.
+
+    `look_again` asks for another run some seconds later although the step is done.
+    """
+
+    message: str = ""
+    reason: str = "Done"
+    facts: Facts = field(default_factory=Facts)
+    wait: float | None = None
+    look_again: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One concern. `needs` are the types of the steps that must be done before it."""
+
+    type: str
+    title: str
+    removed_title: str
+    ensure: Callable[[Context], Outcome]
+    remove: Callable[[Context], Outcome] | None = None
+    needs: tuple[str, ...] = ()
+    removed_after: tuple[str, ...] = ()
+    #: Runs in the worker's own thread: the local directory is the portal's database.
+    inline: bool = False
+    #: Before it begins, what was done so far is written down, and with it that the run still may: it lets people in.
+    guarded: bool = False
+
+
+def prune(
+    context: Context,
+    kind: str,
+    keep: set[str],
+    *,
+    namespace: str = "",
+    spare: Callable[[Manifest], bool] = lambda live: False,
+) -> None:
+    """Delete this environment's objects of a kind, in its own or the given namespace.
+
+    Those named in `keep` stay, and those of which `spare` says so. Where the namespace is new there is nothing to find.
+    """
+    if context.is_new:
+        return
+    namespace, domain = namespace or context.desired.namespace, context.desired.label_domain
+    selector = f"{manifests.environment_label(domain)}={context.desired.environment_id}"
+    for live in context.cluster.list_objects(kind, namespace, labels=selector):
+        if live["metadata"]["name"] not in keep and not spare(live):
+            context.cluster.delete(kind, live["metadata"]["name"], namespace, uid=live["metadata"]["uid"])
+
+
+def merge(context: Context, facts: Facts) -> Context:
+    """The context as it is after facts were found."""
+    groups = tuple(
+        replace(group, directory_id=facts.group_ids.get(group.role, group.directory_id)) for group in context.groups
+    )
+    members = tuple(_merged(member, facts.members.get(member.pk)) for member in context.members)
+    uid = context.namespace_uid if facts.namespace_uid is None else facts.namespace_uid
+    applied = context.applied if facts.applied is None else facts.applied
+    is_new = context.is_new or facts.is_new
+    return replace(context, namespace_uid=uid, is_new=is_new, groups=groups, members=members, applied=applied)
+
+
+def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:
+    if facts is None:
+        return member
+    return replace(
+        member,
+        directory_id=member.directory_id if facts.directory_id is None else facts.directory_id,
+        username=member.username if facts.username is None else facts.username,
+        in_group=member.in_group if facts.in_group is None else facts.in_group,
+    )

@@ -1,0 +1,123 @@
+"""The RoleBindings: only once the fences stand does anybody get in."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from environments.kube import manifests
+from environments.kube.client import Manifest
+from environments.kube.manifests import Binding
+from environments.lib.phases import CLUSTER_ROLES
+from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, prune
+
+_YOUNG = timedelta(minutes=10)  # longer than any run
+
+
+def ensure(context: Context) -> Outcome:
+    """Bind each role to its group (and to its members by name, where the cluster is set so); drop the rest of ours."""
+    desired = replace(context.desired, bindings=bindings(context.groups, context.members, context.naming))
+    accounts = {name for binding in desired.bindings for name in binding.accounts}
+    for name in sorted(accounts):
+        context.cluster.apply(manifests.service_account(desired, name))
+    wanted = manifests.role_bindings(desired)
+    for manifest in wanted:
+        context.cluster.apply(manifest)
+    names = {manifest["metadata"]["name"] for manifest in wanted}
+    prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain))
+    spared = _prune_accounts(context, accounts)
+    facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
+    roles = " and ".join(binding.role.value for binding in desired.bindings)
+    look_again = _YOUNG.total_seconds() if spared else None
+    return Outcome(f"{roles} bound to the group", facts=Facts(members=facts), look_again=look_again)
+
+
+def is_leaving(context: Context) -> bool:
+    """Whether somebody may stand in a RoleBinding who should not any more, or not in that one."""
+    members = [member for member in context.members if member.directory_id]
+    return any(not member.in_group if member.wanted else member.in_group is not False for member in members)
+
+
+def withdraw(context: Context) -> Outcome:
+    """Take those who leave, or get another role, out of the RoleBindings, and their accounts away; nobody gets in.
+
+    The directory is not needed for it, so nobody keeps access by name because it does not answer.
+    """
+    wanted = {CLUSTER_ROLES[each.role]: each for each in bindings(context.groups, context.members, context.naming)}
+    for live in list(_ours(context)):
+        name = live["metadata"]["name"]
+        if name in wanted:
+            _reduce(context, live, wanted[name])
+        else:
+            context.cluster.delete("RoleBinding", name, context.desired.namespace, uid=live["metadata"]["uid"])
+    _prune_accounts(context, {account for each in wanted.values() for account in each.accounts})
+    facts = {member.pk: MemberFacts(bound=False) for member in context.members if not member.wanted}
+    return Outcome("Those who leave are bound by name no more", facts=Facts(members=facts))
+
+
+def _ours(context: Context) -> Iterator[Manifest]:
+    domain = context.desired.label_domain
+    selector = f"{manifests.environment_label(domain)}={context.desired.environment_id}"
+    found = context.cluster.list_objects("RoleBinding", context.desired.namespace, labels=selector)
+    return (live for live in found if not manifests.is_extra(live, domain))
+
+
+def _reduce(context: Context, live: Manifest, wanted: Binding) -> None:
+    """Apply a RoleBinding with those of the wanted subjects that it has."""
+    subjects = [(subject["kind"], subject["name"]) for subject in live.get("subjects") or []]
+    users = tuple(user for user in wanted.users if ("User", user) in subjects)
+    accounts = tuple(account for account in wanted.accounts if ("ServiceAccount", account) in subjects)
+    if len(subjects) > len(users) + len(accounts) + 1:
+        context.cluster.apply(manifests.role_binding(context.desired, replace(wanted, users=users, accounts=accounts)))
+
+
+def _prune_accounts(context: Context, keep: set[str]) -> list[str]:
+    """Delete the accounts of those who have none any more; the names of those that may be too young to be known."""
+    leaving = {member.account for member in context.members if not member.wanted}
+    spared: list[str] = []
+
+    def spare(live: Manifest) -> bool:
+        name = live["metadata"]["name"]
+        if name in leaving or not _is_new(live):
+            return False
+        spared.append(name)
+        return True
+
+    prune(context, "ServiceAccount", keep, namespace=context.desired.account_namespace, spare=spare)
+    return spared
+
+
+def remove(context: Context) -> Outcome:
+    """Delete our RoleBindings, so that access ends before the namespace does."""
+    prune(context, "RoleBinding", set())
+    prune(context, "ServiceAccount", set(), namespace=context.desired.account_namespace)
+    return Outcome("Nobody has access any more.")
+
+
+def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], naming: Naming) -> tuple[Binding, ...]:
+    """Who is bound to what: people by name only once the directory has them in the group."""
+    result = []
+    for group in groups:
+        inside = [member for member in members if member.wanted and member.in_group and member.role == group.role]
+        if inside:
+            users = tuple(naming.user(member) for member in inside) if naming.bind_members else ()
+            accounts = tuple(member.account for member in inside if member.account)
+            result.append(Binding(group.role, naming.group(group.key.name), users, accounts))
+    return tuple(result)
+
+
+def _is_new(account: Manifest) -> bool:
+    """Whether a ServiceAccount may be younger than this run's view of the members: its first token is in use."""
+    created = datetime.fromisoformat(account["metadata"]["creationTimestamp"])
+    return datetime.now(UTC) - created < _YOUNG
+
+
+STEP = Step(
+    "RoleBinding",
+    "Role binding",
+    "Access removed",
+    ensure,
+    remove,
+    needs=("Quota", "Limits", "NetworkPolicy", "Group", "Members"),
+    guarded=True,
+)

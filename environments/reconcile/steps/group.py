@@ -1,0 +1,97 @@
+"""The directory's groups, one for each role in use."""
+
+from environments.directory import Person
+from environments.directory.answers import NotOursError
+from environments.lib.errors import PermanentError
+from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.steps.base import Context, GroupState, Outcome, Step
+
+_TWINS = 3  # groups of one name that one run deletes at the most
+
+
+def ensure(context: Context) -> Outcome:
+    """Find or create each group. A group needs somebody to begin with: the first member whom the directory knows."""
+    ids, facts = {}, {}
+    for group in context.groups:
+        if not context.wanted_members(group.role):
+            ids[group.role] = _dissolve(context, group)
+            continue
+        found = _find(context, group)
+        if found is None:
+            first = _first_member(context, group)
+            if first is None:
+                continue
+            pk, person = first
+            found = context.directory.create_group(group.key, person)
+            facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True)
+        ids[group.role] = found
+    missing = [group.role.value for group in context.groups if group.role not in ids]
+    message = ", ".join(group.key.name for group in context.groups if ids.get(group.role))
+    if missing:
+        message += f"; nobody to put into the {' and '.join(missing)} group yet"
+    return Outcome(message, facts=Facts(group_ids=ids, members=facts))
+
+
+def remove(context: Context) -> Outcome:
+    """Delete our groups, also those whose id was lost in a crash."""
+    for group in context.groups:
+        _delete(context, group)
+    return Outcome("The directory's groups are gone.")
+
+
+def _dissolve(context: Context, group: GroupState) -> str:
+    """Delete the group of a role that nobody has any more; its id from now on."""
+    _delete(context, group)
+    return ""
+
+
+def _delete(context: Context, group: GroupState) -> None:
+    """Delete a group, and what else is ours under its name: a directory that is slow to show one may have two."""
+    if group.directory_id:
+        context.directory.delete_group(group.directory_id)
+    for _ in range(_TWINS):
+        try:
+            found = context.directory.find_group(group.key)
+        except PermanentError as error:
+            if error.reason != "NotOurs":
+                raise
+            for ours in error.ours if isinstance(error, NotOursError) else ():
+                context.directory.delete_group(ours)
+            return  # the rest is somebody else's
+        if not found:
+            return
+        context.directory.delete_group(found)
+
+
+def _find(context: Context, group: GroupState) -> str | None:
+    """The group's id, None where it has to be made (again).
+
+    Looked for by its name each time: a cluster knows groups by nothing else. Raises PermanentError (NotOurs).
+    """
+    found = context.directory.find_group(group.key)
+    if not group.directory_id or found == group.directory_id:
+        return found
+    try:
+        context.directory.members(group.directory_id)
+    except PermanentError as error:
+        if error.reason != "GroupGone":
+            raise
+        return found
+    return group.directory_id  # renamed, or not shown
+
+
+def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | None:
+    """Somebody to create the group with. Raises PermanentError where the owner is not known."""
+    for member in context.wanted_members(group.role):
+        person = context.directory.find_person(member.email)
+        if person and person.active:
+            return member.pk, person
+        if member.email == context.desired.owner:
+            raise PermanentError(
+                f"The directory does not know {member.email}. Ask a platform admin to check the account there.",
+                reason="OwnerUnknown",
+            )
+    return None
+
+
+STEP = Step("Group", "Group in the directory", "Group removed", ensure, remove, inline=True)

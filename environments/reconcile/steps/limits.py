@@ -1,0 +1,17 @@
+"""The LimitRange: container defaults, so that pods without resources start under the quota."""
+
+from environments.kube import manifests
+from environments.reconcile.steps.base import Context, Outcome, Step, prune
+
+
+def ensure(context: Context) -> Outcome:
+    """Apply the defaults; remove ours where the template has none."""
+    wanted = manifests.limit_range(context.desired)
+    if wanted is None:
+        prune(context, "LimitRange", set())
+        return Outcome("The template sets no defaults")
+    context.cluster.apply(wanted)
+    return Outcome("Containers without resources get the template's defaults")
+
+
+STEP = Step("Limits", "Default limits", "", ensure, needs=("Namespace",))

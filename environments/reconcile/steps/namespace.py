@@ -1,0 +1,86 @@
+"""The namespace: made if it is not there, kept as wanted, and never anybody else's."""
+
+from typing import Any
+
+from environments.kube import manifests
+from environments.kube.answers import AlreadyExistsError
+from environments.kube.client import FIELD_MANAGER, Manifest
+from environments.lib.errors import PermanentError
+from environments.reconcile.facts import Facts
+from environments.reconcile.steps.base import Context, Outcome, Step
+
+_POLL = 0.5  # seconds until the next look at a namespace that is being deleted, then doubling
+
+
+def ensure(context: Context) -> Outcome:
+    """Create the namespace or, where it is ours, apply its labels. Raises PermanentError (NotOurs)."""
+    wanted = manifests.namespace(context.desired)
+    # The first try creates before it looks: server-side apply would adopt a namespace that somebody else made.
+    live = _live(context) if context.namespace_uid else None
+    is_new = False
+    if live is None:
+        live, is_new = _create(context, wanted)
+    if not _is_ours(context, live):
+        raise PermanentError(
+            f"A namespace named {context.desired.namespace} exists and is not this environment's. Nothing in it "
+            "was read or changed. Request the environment again to get another name.",
+            reason="NotOurs",
+        )
+    if live["metadata"].get("deletionTimestamp"):
+        return Outcome("Somebody is deleting the namespace; it is made again once it is gone.", "Terminating", wait=5)
+    live = context.cluster.apply(wanted)
+    return Outcome(context.desired.namespace, facts=Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new))
+
+
+def remove(context: Context) -> Outcome:
+    """Delete the namespace if it is ours, and wait, in the cluster's own words, until it is gone."""
+    live = _live(context)
+    if live is None:
+        return Outcome("The namespace is gone.")
+    if not _is_ours(context, live):
+        return Outcome("A namespace of that name is not this environment's and was left alone.", "NotOurs")
+    if not live["metadata"].get("deletionTimestamp"):
+        context.cluster.delete("Namespace", context.desired.namespace, uid=live["metadata"]["uid"])
+        return Outcome("The cluster is deleting the namespace and what is in it.", "Terminating", wait=_POLL)
+    return Outcome(_why_terminating(live), "Terminating", wait=_POLL)
+
+
+def _live(context: Context) -> Manifest | None:
+    return context.cluster.get("Namespace", context.desired.namespace)
+
+
+def _create(context: Context, wanted: Manifest) -> tuple[Manifest, bool]:
+    """The namespace, or whoever's has the name, and whether it is new: made now, and for the first time."""
+    try:
+        return context.cluster.create(wanted), not context.namespace_uid
+    except AlreadyExistsError:
+        return _live(context) or context.cluster.create(wanted), False
+
+
+def _is_ours(context: Context, live: Manifest) -> bool:
+    """Whether the portal made it: it bears our id, and is the one we know or one that we wrote to.
+
+    Somebody may delete ours and make another with the same labels; what is in that one is anybody's guess. One of ours
+    whose uid is not on record yet was made by a run that died.
+    """
+    if not manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id):
+        return False
+    metadata = live["metadata"]
+    if context.namespace_uid in ("", metadata["uid"]):
+        return True
+    return any(each.get("manager") == FIELD_MANAGER for each in metadata.get("managedFields") or [])
+
+
+def _why_terminating(live: Manifest) -> str:
+    """The namespace's own conditions in words, where they name what holds it up.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/namespace-v1/#NamespaceStatus
+    """
+    conditions: list[dict[str, Any]] = (live.get("status") or {}).get("conditions") or []
+    held = [str(item.get("message", "")) for item in conditions if item.get("status") == "True"]
+    if not held:
+        return "The cluster is deleting the namespace and what is in it."
+    return "The cluster cannot finish yet: " + " ".join(held)
+
+
+STEP = Step("Namespace", "Namespace", "Namespace removed", ensure, remove, removed_after=("RoleBinding",))

@@ -1,0 +1,17 @@
+"""Network isolation: the policies of the template, all of them and no other of ours."""
+
+from environments.kube import manifests
+from environments.reconcile.steps.base import Context, Outcome, Step, prune
+
+
+def ensure(context: Context) -> Outcome:
+    """Apply the wanted policies, then remove those of ours that are wanted no longer."""
+    wanted = manifests.network_policies(context.desired)
+    for policy in wanted:
+        context.cluster.apply(policy)
+    prune(context, "NetworkPolicy", {policy["metadata"]["name"] for policy in wanted})
+    allowed = [policy["metadata"]["name"].removeprefix("allow-") for policy in wanted[1:]]
+    return Outcome("deny-all" + (f", {' and '.join(allowed).replace('-', ' ')} allowed" if allowed else ""))
+
+
+STEP = Step("NetworkPolicy", "Network isolation", "", ensure, needs=("Namespace",))

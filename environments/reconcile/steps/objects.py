@@ -1,0 +1,149 @@
+"""The template's own objects: made, kept as wanted, and removed once the template has them no longer.
+
+The portal's account may touch workloads nowhere. Where a template has objects, the portal binds itself to
+environment-admin in that one namespace before it makes them, and gives that up once the template has none any more.
+Not after every run: whoever holds the portal's credential could make that binding at any time (it may `bind` the
+role), so taking it away in between keeps nobody out. But every look would have to wait until the cluster saw it come,
+and a worker that dies would leave it behind. Standing, it is the same after every crash, and `kubectl get
+rolebindings` shows it. Within it the cluster's own rule holds: a Role may give only what environment-admin has.
+
+What is about to be made is written down before it is made (`applied`): so whatever dies in between, a later version
+of the template knows what to remove.
+"""
+
+from environments.kube import manifests
+from environments.kube.client import FIELD_MANAGER, Manifest, Question
+from environments.kube.manifests import DEFAULT_ACCOUNT
+from environments.lib.errors import PermanentError
+from environments.reconcile.facts import Facts
+from environments.reconcile.steps.base import Context, Outcome, Step
+
+_RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
+_LOOK_AGAIN = 3600  # seconds; the drift pass may not read ConfigMaps
+_PROOF = ("patch", "configmaps")  # what the portal may do by its own binding alone
+#: Never removed with a version of the template: what is in them is somebody's work.
+_KEPT = "PersistentVolumeClaim"
+
+
+def ensure(context: Context) -> Outcome:
+    """Apply what is wanted, then remove what was applied earlier and is wanted no longer.
+
+    Raises PermanentError with everything that the cluster refused, in its words.
+    """
+    wanted = _wanted(context)
+    known = tuple(dict.fromkeys([*context.applied, *map(manifests.key, wanted)]))
+    if not known:
+        return Outcome("None in this template")
+    enters = any(key != DEFAULT_ACCOUNT for key in known)
+    if enters:
+        context.cluster.apply(manifests.portal_binding(context.desired, context.cluster.whoami()))
+    if set(known) != set(context.applied):
+        return Outcome("About to be made.", "Recorded", Facts(applied=known), wait=_RETRY)
+    if enters and not context.cluster.may_i(Question(*_PROOF, namespace=context.desired.namespace)).allowed:
+        return Outcome("The cluster does not yet let the portal in.", "NotYet", wait=_RETRY)
+    return _settle(context, wanted)
+
+
+def _wanted(context: Context) -> list[Manifest]:
+    account = manifests.default_account(context.desired)
+    try:
+        return [*([account] if account else []), *manifests.extra_objects(context.desired)]
+    except ValueError as error:
+        raise PermanentError(str(error)) from error
+
+
+def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
+    try:
+        refused = _apply(context, wanted)
+    except _NotYetError as error:
+        return Outcome(str(error), "NotYet", wait=_RETRY)
+    keep = [manifests.key(manifest) for manifest in wanted]
+    gone = [key for key in context.applied if key not in keep]
+    removed = [key for key in gone if _remove(context, key)]
+    if refused and removed:  # what was in the way may be gone now
+        return Outcome("; ".join(refused), "Refused", wait=1.0)
+    if refused:
+        raise PermanentError("; ".join(refused))
+    if not any(key != DEFAULT_ACCOUNT for key in keep):
+        _delete(context, "RoleBinding", manifests.PORTAL_BINDING)
+    is_unseen = any(manifest["kind"] == "ConfigMap" for manifest in wanted)
+    return Outcome(_words(keep, gone), facts=Facts(applied=tuple(keep)), look_again=_LOOK_AGAIN if is_unseen else None)
+
+
+class _NotYetError(Exception):
+    """The cluster is not as far yet: it refuses now what it takes in a moment."""
+
+
+#: In refusals by an API server that has not seen our binding, or whose quota controller has not counted yet.
+_SOON = ('" cannot ', "status unknown for quota")
+
+
+def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
+    """Apply each, whatever becomes of the others; what was refused, a sentence each."""
+    refused = []
+    for manifest in wanted:
+        try:
+            _apply_one(context, manifest)
+        except PermanentError as error:
+            if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
+                raise _NotYetError(error.message) from error
+            refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
+    return refused
+
+
+def _apply_one(context: Context, manifest: Manifest) -> None:
+    """Apply an object, unless its name is taken by something that a member made."""
+    live = _live(context, manifest["kind"], manifest["metadata"]["name"])
+    is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
+    if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
+        raise PermanentError("There is one of that name that the template did not make. Rename or delete it.")
+    try:
+        context.cluster.apply(manifest)
+    except PermanentError as error:
+        if is_new or error.reason != "Invalid":
+            raise
+        # Server-side apply leaves list items of others. Ours beside them may be invalid: two ports of one name.
+        context.cluster.overwrite(manifest)
+        context.cluster.apply(manifest)
+
+
+def _was_applied(live: Manifest) -> bool:
+    """Whether the portal made it, even if somebody took its labels off."""
+    managers = live["metadata"].get("managedFields") or []
+    return any(each.get("manager") == FIELD_MANAGER and each.get("operation") == "Apply" for each in managers)
+
+
+def _remove(context: Context, key: str) -> bool:
+    """Take back what was applied earlier; whether there was anything to delete."""
+    kind, _, name = key.partition("/")
+    if key == DEFAULT_ACCOUNT:
+        context.cluster.apply(manifests.released_account(context.desired))
+        return False
+    return kind != _KEPT and _delete(context, kind, name)
+
+
+def _delete(context: Context, kind: str, name: str) -> bool:
+    live = _live(context, kind, name)
+    if live is None or not _is_ours(context, live):
+        return False
+    return context.cluster.delete(kind, name, context.desired.namespace, uid=live["metadata"]["uid"])
+
+
+def _live(context: Context, kind: str, name: str) -> Manifest | None:
+    return context.cluster.get(kind, name, context.desired.namespace)
+
+
+def _is_ours(context: Context, live: Manifest) -> bool:
+    return manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id)
+
+
+def _words(keep: list[str], gone: list[str]) -> str:
+    objects = len([key for key in keep if key != DEFAULT_ACCOUNT])
+    parts = [f"{objects} in place"] if objects else []
+    parts += ["no token mounted unasked"] if DEFAULT_ACCOUNT in keep else []
+    claims = [key.partition("/")[2] for key in gone if key.startswith(_KEPT)]
+    parts += [f"{', '.join(claims)} kept with what is on it"] if claims else []
+    return "; ".join(parts) or "None in this template"
+
+
+STEP = Step("Objects", "Objects of the template", "", ensure, needs=("Quota", "Limits", "NetworkPolicy"))

@@ -1,0 +1,232 @@
+"""Alerts: a quota resource passed a threshold. Told once a crossing, in the history and by e-mail where that is wanted.
+
+A level is left only `HYSTERESIS` points below its threshold, so that a figure that sways around it is told once.
+Kubernetes refuses what would go over a quota: an alert is the time before that.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from itertools import batched
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from environments.lib import quantities
+from environments.models import Environment, Event, User
+from environments.models.environments import Alerts
+
+WARN, BAD = "warn", "bad"
+HYSTERESIS = 5  # percentage points below a threshold at which its level is left
+VERB = "Quota"  # of the events
+_BATCH = 500  # environments a transaction
+_RANK = {"": 0, WARN: 1, BAD: 2}
+
+Figures = dict[str, list[str]]  # resource -> [used, hard], as quantities
+State = dict[str, str]  # resource -> the level last told
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One resource that passed a threshold. `used` and `hard` are quantities, `level` is warn or bad."""
+
+    resource: str
+    level: str
+    used: str
+    hard: str
+
+    @property
+    def name(self) -> str:
+        """The resource in words."""
+        return quantities.name(self.resource)
+
+    @property
+    def percent(self) -> int:
+        """How much of the quota is in use, rounded down."""
+        return int(_percent([self.used, self.hard]))
+
+    @property
+    def figures(self) -> str:
+        """Both figures in the unit people read: `1.92 GiB of 2 GiB`."""
+        used, hard = (quantities.human(self.resource, quantities.parse(text)) for text in (self.used, self.hard))
+        return f"{used} of {hard}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an environment's owner wants to be told: where, and at which percentages."""
+
+    where: str  # one of Alerts
+    warn: int
+    bad: int
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Choice":
+        """An environment's present choice."""
+        return cls(environment.alerts, environment.alert_warn, environment.alert_bad)
+
+    def __str__(self) -> str:
+        if self.where == Alerts.OFF:
+            return "off"
+        return f"at {self.warn} % and {self.bad} %, {Alerts(self.where).label[0].lower()}{Alerts(self.where).label[1:]}"
+
+
+def next_state(figures: Figures, state: State, warn: int, bad: int) -> tuple[State, list[Crossing]]:
+    """The levels after new figures, and what is to be told, fullest first.
+
+    A resource that is no longer there has no level. A figure that is no quantity leaves its level as it was.
+    """
+    after: State = {}
+    crossings = []
+    for resource in sorted(figures):
+        before = state.get(resource, "")
+        try:
+            level = _level(_percent(figures[resource]), before, warn, bad)
+        except ValueError:
+            level = before
+        if level:
+            after[resource] = level
+        if _RANK[level] > _RANK[before]:
+            crossings.append(Crossing(resource, level, *figures[resource]))
+    return after, sorted(crossings, key=lambda one: (-_percent([one.used, one.hard]), quantities.rank(one.resource)))
+
+
+def check(environments: Iterable[Environment]) -> None:
+    """Tell what passed a threshold with the figures that were just stored (`usage`).
+
+    Reads of each: pk, usage, fullest, alerts, alert_warn, alert_bad, alert_state. Costs no query where no level
+    changed, and three in one transaction for up to 500 environments where one did.
+    """
+    changes = (_Change.of(environment) for environment in environments if not _is_far_from_any(environment))
+    for batch in batched((change for change in changes if change.is_one), _BATCH):
+        _store(batch)
+
+
+def configure(environment: Environment, actor: User, choice: Choice) -> None:
+    """Change what is told. Raises ValidationError where the environment is going, or was changed meanwhile.
+
+    What is over a new threshold is told by the next pass; whoever switches alerts on again is told everything anew.
+    """
+    before = Choice.of(environment)
+    if choice == before:
+        return
+    with transaction.atomic():
+        row = Environment.objects.select_for_update(no_key=True).filter(pk=environment.pk, wanted=True).first()
+        if row is None or Choice.of(row) != before:
+            raise ValidationError("It was changed meanwhile, or is being deleted. Look at it again.")
+        row.alerts, row.alert_warn, row.alert_bad = choice.where, choice.warn, choice.bad
+        row.alert_state = _still_true(row)
+        row.save(update_fields=["alerts", "alert_warn", "alert_bad", "alert_state"])
+        message = f"{actor} changed the alerts: {choice} (before: {before})."
+        Event.record(environment, actor, "Alerts", message, {"from": asdict(before), "to": asdict(choice)})
+
+
+def crossings(event: Event) -> list[Crossing]:
+    """What an event of `check` told, fullest first."""
+    return [Crossing(**crossing) for crossing in event.data["crossings"]]
+
+
+def hint(resource: str) -> str:
+    """What makes room for more of a resource, in a sentence or two.
+
+    What counts when: https://kubernetes.io/docs/concepts/policy/resource-quotas/
+    """
+    last = resource.rpartition(".")[2]
+    if last in ("cpu", "memory", "ephemeral-storage"):
+        part = "limits" if resource.startswith("limits.") else "requests"
+        return (
+            f"What containers ask for in resources.{part} counts, whether they use it or not. "
+            "Lower it where it is generous, and scale down what is idle."
+        )
+    if last == "storage" or resource.endswith("persistentvolumeclaims"):
+        return "A volume claim counts until it is deleted. Look for claims that no pod mounts any more."
+    if resource.startswith("count/"):
+        return "Each one counts until it is deleted, a finished Job and its pods too (ttlSecondsAfterFinished)."
+    if resource == "pods":
+        return "A pod counts until it has ended. Scale down what is idle."
+    if "/" in resource:
+        return "A pod holds what it asked for until it has ended. Stop what waits idle, such as a notebook."
+    return "Each one counts until it is deleted. Delete what is no longer needed."
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What new figures mean for one environment."""
+
+    environment: Environment
+    state: State
+    crossings: list[Crossing]
+
+    @classmethod
+    def of(cls, row: Environment) -> "_Change":
+        if row.alerts == Alerts.OFF:
+            return cls(row, {}, [])
+        return cls(row, *next_state(row.usage, row.alert_state, row.alert_warn, row.alert_bad))
+
+    @property
+    def is_one(self) -> bool:
+        return bool(self.state != self.environment.alert_state)
+
+    def event(self) -> Event:
+        worst = BAD if any(crossing.level == BAD for crossing in self.crossings) else WARN
+        return Event(
+            environment=self.environment,
+            verb=VERB,
+            message=_sentence(self.crossings)[:500],
+            data={"crossings": [asdict(crossing) for crossing in self.crossings]},
+            tone=worst,
+            notice_owed=self.environment.alerts == Alerts.MAIL,
+        )
+
+
+def _store(changes: tuple[_Change, ...]) -> None:
+    """States and events together: a worker that dies here has told nothing, and the next pass tells it.
+
+    Another pass that was faster has told it already: then the state is no longer the one that was read.
+    """
+    with transaction.atomic():
+        rows = Environment.objects.select_for_update(no_key=True).filter(
+            pk__in=[change.environment.pk for change in changes], wanted=True
+        )
+        stored = dict(rows.order_by("pk").values_list("pk", "alert_state"))
+        mine = [change for change in changes if stored.get(change.environment.pk) == change.environment.alert_state]
+        for change in mine:
+            change.environment.alert_state = change.state
+        Environment.objects.bulk_update([change.environment for change in mine], ["alert_state"])
+        Event.objects.bulk_create(change.event() for change in mine if change.crossings)
+
+
+def _still_true(row: Environment) -> State:
+    """The levels that were told and that other thresholds have too: 96 % is no longer bad where that begins at 98."""
+    if row.alerts == Alerts.OFF:
+        return {}
+    fresh, _ = next_state(row.usage, {}, row.alert_warn, row.alert_bad)
+    told = {name: min(level, fresh.get(name, ""), key=_RANK.__getitem__) for name, level in row.alert_state.items()}
+    return {name: level for name, level in told.items() if level}
+
+
+def _is_far_from_any(row: Environment) -> bool:
+    """Whether its fullest resource says already that nothing is to be told: most of them, most of the time."""
+    return not row.alert_state and 100 * row.fullest < row.alert_warn - 1
+
+
+def _percent(pair: list[str]) -> Decimal:
+    used, hard = pair
+    return 100 * quantities.ratio(quantities.parse(used), quantities.parse(hard))
+
+
+def _level(percent: Decimal, before: str, warn: int, bad: int) -> str:
+    if percent >= (_left_at(bad) if before == BAD else bad):
+        return BAD
+    return WARN if percent >= (_left_at(warn) if before else warn) else ""
+
+
+def _left_at(threshold: int) -> Decimal:
+    """Where a level is left: an empty quota has none, however low the threshold."""
+    return threshold - min(Decimal(HYSTERESIS), Decimal(threshold) / 2)
+
+
+def _sentence(crossings: list[Crossing]) -> str:
+    first, *rest = crossings
+    parts = [f"{first.name} is at {first.percent} % of its quota ({first.figures})"]
+    return ", ".join([*parts, *(f"{one.name} at {one.percent} % ({one.figures})" for one in rest)]) + "."

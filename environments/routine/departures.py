@@ -1,0 +1,63 @@
+"""Owners who have left: found by asking the directory, told to those who can act, never acted upon by itself."""
+
+import logging
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from environments import directory
+from environments.lib.errors import ReconcileError
+from environments.models import Directory, Environment, Event, User
+
+logger = logging.getLogger(__name__)
+
+
+def find() -> None:
+    """Look every owner of a live environment up, and mark what has lost its owner or found it again.
+
+    A directory that does not answer concludes nothing about anybody.
+    """
+    owned: dict[tuple[User, Directory], list[Environment]] = defaultdict(list)
+    for environment in Environment.objects.filter(wanted=True).select_related("owner", "directory"):
+        owned[environment.owner, environment.directory].append(environment)
+    for (owner, row), environments in owned.items():
+        try:
+            reason = why_gone(owner, row, timezone.now())
+        except ReconcileError as error:
+            logger.warning("directory %s: %s", row, error.reason)
+            continue
+        for environment in environments:
+            _mark(environment, reason)
+
+
+def why_gone(owner: User, row: Directory, now: datetime) -> str:
+    """Why an owner counts as gone, as a sentence; empty where they do not. Raises one of the two adapter errors."""
+    if not owner.is_active:
+        return f"The account of {owner.email} is deactivated in the portal."
+    person = directory.connect(row).find_person(owner.email)
+    if person is None:
+        return f"The directory knows no {owner.email} any more."
+    if not person.active:
+        return f"The account {owner.email} is deactivated in the directory."
+    seen = owner.last_login or owner.date_joined
+    if settings.DEPARTED_DAYS and now - seen > timedelta(days=settings.DEPARTED_DAYS):
+        return f"{owner.email} has not signed in for {settings.DEPARTED_DAYS} days."
+    return ""
+
+
+def _mark(environment: Environment, reason: str) -> None:
+    """Write a change down, once, with its line of history."""
+    if bool(reason) == bool(environment.orphaned_at):
+        return
+    now = timezone.now()
+    with transaction.atomic():
+        before = Environment.objects.filter(pk=environment.pk, orphaned_at=environment.orphaned_at)
+        if not before.update(orphaned_at=now if reason else None, orphaned_why=reason[:200]):
+            return
+        verb, message, tone = ("Orphaned", reason, "warn") if reason else ("Owned", "Its owner is back.", "")
+        Event.objects.create(
+            environment=environment, verb=verb, message=message[:500], tone=tone, notice_owed=bool(reason)
+        )

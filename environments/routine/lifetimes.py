@@ -1,0 +1,80 @@
+"""When environments end: the notices before, and the end itself.
+
+An environment past its end is removed as if its owner had deleted it, and never without notice: where the
+notices could not go out (the portal or its mail was down), the end waits for a day after the first one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+
+from environments.actions import removals
+from environments.models import Environment, User
+
+NOTICE_DAYS = (7, 3, 1)  # before the end; one message a person for everything that is due at the time
+_GRACE = timedelta(days=1)
+
+
+def notice_due(environment: Environment, now: datetime) -> int | None:
+    """The notice (7, 3 or 1) that should have gone out by now and did not; None where there is none.
+
+    A notice that is longer than the environment lives is left out: a three-day preview gets the last one only.
+    """
+    if environment.ends_at is None:
+        return None
+    lifetime, left = environment.ends_at - environment.created_at, environment.ends_at - now
+    due = [days for days in NOTICE_DAYS if left <= timedelta(days=days) < lifetime]
+    last = min(due, default=None)
+    said = environment.noticed_days
+    return last if last is not None and (said is None or last < said) else None
+
+
+def may_end(environment: Environment, now: datetime) -> bool:
+    """Whether the end has come, and was announced where there was time for it."""
+    if environment.ends_at is None or environment.ends_at > now:
+        return False
+    announced = environment.noticed_at is not None and now - environment.noticed_at >= _GRACE
+    short_lived = environment.ends_at - environment.created_at <= timedelta(days=min(NOTICE_DAYS))
+    return announced or short_lived
+
+
+def send_notices(environments: Iterable[Environment], now: datetime) -> None:
+    """One message to each owner about all of their environments that are due; marked once it went out."""
+    due: dict[User, list[tuple[Environment, int]]] = defaultdict(list)
+    for environment in environments:
+        days = notice_due(environment, now)
+        if days is not None:
+            due[environment.owner].append((environment, days))
+    for owner, pairs in due.items():
+        _message(owner, [environment for environment, _ in pairs], now).send()
+        for environment, days in pairs:
+            Environment.objects.filter(pk=environment.pk).update(noticed_days=days, noticed_at=now)
+
+
+def end(environment: Environment) -> None:
+    """Have an environment removed whose time is over, as if its owner had deleted it."""
+    removals.ask(environment, None, "Ended", "Its time is over: it is removed as announced.")
+
+
+def stranded() -> QuerySet[Environment]:
+    """Environments on clusters that are gone for good."""
+    return Environment.objects.filter(wanted=True, cluster__lost_at__isnull=False)
+
+
+def end_stranded(environment: Environment) -> None:
+    """Have an environment removed whose cluster is no more: its groups go, and nobody waits for its namespace."""
+    removals.ask(environment, None, "Ended", "Its cluster is gone for good, and everything that ran there with it.")
+
+
+def _message(owner: User, environments: list[Environment], now: datetime) -> EmailMessage:
+    ordered = sorted(environments, key=lambda environment: environment.ends_at or now)
+    first = ordered[0]
+    subject = f"{first.name} ends soon" if len(ordered) == 1 else f"{len(ordered)} of your environments end soon"
+    context = {"owner": owner, "environments": ordered, "portal_url": settings.PORTAL_URL, "now": now}
+    body = render_to_string("email/ending.txt", context)
+    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[owner.email])

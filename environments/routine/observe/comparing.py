@@ -1,0 +1,81 @@
+"""What the cluster does not have as it should."""
+
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+
+from environments.kube import manifests
+from environments.kube.client import Manifest
+from environments.kube.manifests import Desired
+from environments.routine.observe.expectations import Wanted
+
+Key = tuple[str, str]  # kind, name
+Lines = dict[str, list[str]]  # by environment id
+
+
+def drift(wanted: list[Manifest], live: dict[Key, Manifest]) -> list[str]:
+    """What the cluster does not have as it should, a line each."""
+    lines: list[str] = []
+    for manifest in wanted:
+        found = live.get((manifest["kind"], manifest["metadata"]["name"]))
+        lines += [_missing(manifest)] if found is None else _differences(manifest, found)
+    return lines
+
+
+class Comparison:
+    """The objects of one kind, compared with what is wanted while they come in, and then let go of."""
+
+    def __init__(self, kind: str, expected: Mapping[str, Desired], wanted: Wanted) -> None:
+        self._kind, self._expected, self._wanted = kind, expected, wanted
+        self._label = manifests.environment_label(settings.LABEL_DOMAIN)
+        self._open: dict[str, dict[Key, Manifest]] = {}  # wanted and not come yet, of environments that began to
+        self._done: set[str] = set()
+        self._lines: Lines = {}
+
+    def see(self, page: Iterable[Manifest]) -> None:
+        """Compare some objects, each once: what comes twice, or is in another namespace, is nobody's."""
+        for item in page:
+            metadata = item["metadata"]
+            owner = (metadata.get("labels") or {}).get(self._label, "")
+            if owner in self._done or owner not in self._expected:
+                continue
+            waiting = self._waiting(owner)
+            manifest = waiting.pop((metadata.get("namespace", ""), metadata["name"]), None)
+            if manifest is not None:
+                self._note(owner, _differences(manifest, item))
+            if not waiting:
+                del self._open[owner]
+                self._done.add(owner)
+
+    def finish(self) -> Lines:
+        """What differs and what is missing, once all objects of the kind were seen."""
+        for owner in self._expected.keys() - self._done:
+            self._note(owner, [_missing(manifest) for manifest in self._waiting(owner).values()])
+        return self._lines
+
+    def _waiting(self, owner: str) -> dict[Key, Manifest]:
+        if owner not in self._open:
+            objects = self._wanted.of(self._kind, self._expected[owner])
+            self._open[owner] = {_place(manifest): manifest for manifest in objects}
+        return self._open[owner]
+
+    def _note(self, owner: str, lines: list[str]) -> None:
+        if lines:
+            self._lines.setdefault(owner, []).extend(lines)
+
+
+def _place(manifest: Manifest) -> Key:
+    metadata = manifest["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def _missing(manifest: Manifest) -> str:
+    return f"{manifest['kind']} {manifest['metadata']['name']} is missing"
+
+
+def _differences(manifest: Manifest, live: Manifest) -> list[str]:
+    # The items of a list do not repeat their kind.
+    content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+    open_lists = manifests.OPEN_LISTS if manifests.is_extra(manifest, settings.LABEL_DOMAIN) else frozenset()
+    lines = manifests.differences(content, live, open_lists=open_lists)
+    return [f"{manifest['kind']} {manifest['metadata']['name']}: {line}" for line in lines]

@@ -1,0 +1,135 @@
+"""Writing down what a pass saw: the newest figures, and the hours that they count for.
+
+Figures that stay what they were are counted when they change, or when `settle` is called, which rolling up begins
+with: of ten thousand environments few change within two minutes, and the others cost one statement a batch.
+
+A batch is one transaction under a lock on its rows: a pass that arrives twice, two at once, or a worker that is killed
+in between count nothing twice.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import batched
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from environments.lib import quantities
+from environments.models import Environment
+from environments.models.environments import EnvironmentQuerySet
+from environments.models.usage import Span, Usage
+from environments.routine.usage import hours
+from environments.routine.usage.amounts import Amounts, Figures, amounts
+from environments.routine.usage.clock import HOUR, second_of
+from environments.routine.usage.hours import Known, Stretch
+
+_PASSES = 3  # intervals without a pass after which nobody knows what was used
+_BATCH = 500  # environments a transaction
+
+_NEEDED = ("usage", "fullest", "usage_at", "counted_until", "alerts", "alert_warn", "alert_bad", "alert_state")
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Amounts that held for so many seconds of an hour."""
+
+    environment_id: UUID
+    start: datetime
+    seconds: int
+    amounts: Amounts
+
+
+def record(seen: Mapping[UUID, Figures], now: datetime) -> list[Environment]:
+    """Write down the figures of some environments as of `now`, at most a few hundred at once.
+
+    They count for the time since they were last seen, up to a few intervals; a longer silence is a gap. Gives the
+    environments with their new figures; those of which something newer is known already are left out.
+    """
+    now, tolerance = second_of(now), timedelta(seconds=_PASSES * settings.OBSERVE_SECONDS)
+    with transaction.atomic():
+        known = _locked(Environment.objects.filter(pk__in=list(seen)))
+        rows = [row for row in known if not hours.is_old_news(row.usage_at, now, tolerance)]
+        pieces, counted = list[_Piece](), list[UUID]()
+        for row in rows:
+            stretches, until = hours.count(_known(row), seen[row.pk], now, tolerance)
+            pieces += _pieces(row, stretches)
+            if until == now:
+                counted.append(row.pk)
+        _count(pieces)
+        _store_newest(rows, seen, now)
+        Environment.objects.filter(pk__in=counted).update(counted_until=now)
+    return rows
+
+
+def settle() -> None:
+    """Count everything that was seen until now."""
+    owed = Environment.objects.filter(counted_until__lt=F("usage_at"))
+    for batch in batched(owed.order_by("pk").values_list("pk", flat=True), _BATCH, strict=False):
+        mine = owed.filter(pk__in=batch)
+        with transaction.atomic():
+            _count([piece for row in _locked(mine) for piece in _pieces(row, _known(row).owed())])
+            mine.update(counted_until=F("usage_at"))
+
+
+def fullest(figures: Figures) -> float:
+    """The highest used / hard of all resources; 0 where there are none."""
+    ratios = [quantities.ratio(quantities.parse(used), quantities.parse(hard)) for used, hard in figures.values()]
+    return float(max(ratios, default=Decimal(0)))
+
+
+def _locked(rows: EnvironmentQuerySet) -> EnvironmentQuerySet:
+    return rows.order_by("pk").select_for_update(no_key=True).only(*_NEEDED)
+
+
+def _known(row: Environment) -> Known:
+    return Known(row.usage, row.usage_at, row.counted_until)
+
+
+def _pieces(row: Environment, stretches: Iterable[Stretch]) -> Iterator[_Piece]:
+    for start, end, figures in stretches:
+        for hour, seconds in hours.split(start, end):
+            yield _Piece(row.pk, hour, seconds, amounts(figures))
+
+
+def _count(pieces: list[_Piece]) -> None:
+    """Add to the hours in place. No hour has more than its seconds, whatever the clock did."""
+    if not pieces:
+        return
+    environments, starts = {piece.environment_id for piece in pieces}, {piece.start for piece in pieces}
+    there = Usage.objects.filter(environment__in=environments, span=Span.HOUR, start__in=starts)
+    rows = {
+        (key, start): Usage(environment_id=key, span=Span.HOUR, start=start, seconds=seconds, figures=figures)
+        for key, start, seconds, figures in there.values_list("environment_id", "start", "seconds", "figures")
+    }
+    changed: dict[tuple[UUID, datetime], Usage] = {}
+    for piece in pieces:
+        key = piece.environment_id, piece.start
+        if key not in rows:
+            rows[key] = Usage(environment_id=key[0], span=Span.HOUR, start=piece.start, seconds=0, figures={})
+        row = rows[key]
+        seconds = min(piece.seconds, int(HOUR.total_seconds()) - row.seconds)
+        if seconds > 0:
+            row.figures, row.seconds = hours.add(row.figures, piece.amounts, seconds), row.seconds + seconds
+            changed[key] = row
+    Usage.objects.bulk_create(
+        changed.values(),
+        update_conflicts=True,
+        unique_fields=["environment", "span", "start"],
+        update_fields=["seconds", "figures"],
+    )
+
+
+def _store_newest(rows: list[Environment], seen: Mapping[UUID, Figures], now: datetime) -> None:
+    """Most figures are what they were: those are left alone, and all share one time."""
+    changed = []
+    for row in rows:
+        row.usage_at = now
+        if row.usage != seen[row.pk]:
+            row.usage, row.fullest = seen[row.pk], fullest(seen[row.pk])
+            changed.append(row)
+    Environment.objects.bulk_update(changed, ["usage", "fullest"])
+    Environment.objects.filter(pk__in=[row.pk for row in rows]).update(usage_at=now)

@@ -1,0 +1,65 @@
+"""How full each quota resource is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from environments.lib import quantities
+from environments.lib.charts import Spark
+from environments.models import Environment
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One quota resource."""
+
+    resource: str
+    name: str
+    used: str
+    hard: str
+    percent: int
+    tone: str
+    is_closed: bool = False  # none is allowed, and none is there
+    spark: Spark | None = None  # how it was in the last day
+
+
+def bars(environment: Environment) -> list[Bar]:
+    """The quota's resources, fullest first. They change their colour where the environment's alerts would go out."""
+    return [_bar(environment, *row) for row in _in_order(environment)]
+
+
+def fullest(environment: Environment) -> Bar | None:
+    """The resource that will be short first; None where there is no figure, or nothing is allowed at all."""
+    rows = (row for row in _in_order(environment) if any(row[1:]))
+    return next((_bar(environment, *row) for row in rows), None)
+
+
+def _in_order(environment: Environment) -> list[tuple[str, Decimal, Decimal]]:
+    """Each resource with what is used of it and what is allowed, fullest first."""
+    rows = [
+        (resource, quantities.parse(used), quantities.parse(hard))
+        for resource, (used, hard) in environment.usage.items()
+    ]
+    return sorted(rows, key=lambda row: (-quantities.ratio(row[1], row[2]), not row[2], quantities.rank(row[0])))
+
+
+def with_sparks(found: list[Bar], sparks: Mapping[str, Spark]) -> list[Bar]:
+    """Bars with the lines of those that have one."""
+    return [replace(bar, spark=sparks.get(bar.resource)) for bar in found]
+
+
+def _tone(environment: Environment, used: Decimal, hard: Decimal) -> str:
+    percent = quantities.ratio(used, hard) * 100
+    if percent >= environment.alert_bad:
+        return "bad"
+    return "warn" if percent >= environment.alert_warn else ""
+
+
+def _bar(environment: Environment, resource: str, used: Decimal, hard: Decimal) -> Bar:
+    percent = int(quantities.ratio(used, hard) * 100)
+    tone = _tone(environment, used, hard)
+    name, closed = quantities.name(resource), not used and not hard
+    said = quantities.human(resource, used)
+    if quantities.is_cpu(resource):
+        said = said.partition(" ")[0]  # the limit beside it says the unit: 0.64 of 1 core
+    return Bar(resource, name, said, quantities.human(resource, hard), percent, tone, closed)

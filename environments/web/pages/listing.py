@@ -1,0 +1,67 @@
+"""The list of environments."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Window
+
+from environments.models import Environment
+from environments.models.environments import EnvironmentQuerySet
+from environments.web.pages.fullness import Bar, fullest
+
+PAGE_SIZE = 25
+_RELATED = ("owner", "team", "version__template", "cluster")
+_FURTHEST = 1_000_000  # pages; beyond, a database's numbers end
+
+
+@dataclass(frozen=True)
+class Row:
+    """An environment in the list, with its fullest quota resource."""
+
+    environment: Environment
+    bar: Bar | None
+
+
+def list_page(environments: EnvironmentQuerySet, number: str | None) -> "Page[Environment]":
+    """One page of the list: the first where the number is none, the last where there are not so many.
+
+    What is on it, and how many there are in all, is found in one pass that carries nothing but ids: two queries, or
+    three where a page is asked for that is not there.
+    """
+    wanted = _number(number)
+    found = _found(environments, wanted) if wanted else []
+    if not found and wanted != 1:
+        found = _last(environments)
+    paginator = Paginator(environments, PAGE_SIZE)
+    vars(paginator)["count"] = found[0][1] if found else 0  # it would ask by itself
+    page = paginator.get_page(number)
+    page.object_list = list(environments.filter(pk__in=[pk for pk, _ in found]).select_related(*_RELATED))
+    return page
+
+
+def _number(text: str | None) -> int:
+    """The page that an address asks for, as `Paginator.get_page` takes it; 0 is the last one."""
+    try:
+        number = int(text or 1)
+    except ValueError:
+        return 1
+    return number if 0 < number < _FURTHEST else 0
+
+
+def _found(environments: EnvironmentQuerySet, number: int) -> list[tuple[Any, int]]:
+    """The ids on a page, each with the number of all that there are."""
+    counted = environments.annotate(all=Window(Count("*"))).values_list("pk", "all")
+    return list(counted[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
+
+
+def _last(environments: EnvironmentQuerySet) -> list[tuple[Any, int]]:
+    """The same of the last page."""
+    found = _found(environments.reverse(), 1)
+    return found[: found[0][1] % PAGE_SIZE or PAGE_SIZE] if found else []
+
+
+def rows(environments: Iterable[Environment]) -> list[Row]:
+    """Environments as lines of the list."""
+    return [Row(environment, fullest(environment)) for environment in environments]

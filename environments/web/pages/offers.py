@@ -1,0 +1,94 @@
+"""The catalog: templates with what they give, and a template's sizes side by side."""
+
+from dataclasses import dataclass
+
+from environments.lib import quantities
+from environments.models import Template, TemplateVersion, User
+from environments.spec import InvalidSpecError, Size, TemplateSpec
+from environments.web.permissions import published_versions
+
+
+@dataclass(frozen=True)
+class Card:
+    """A template in the catalog. One whose content cannot be read is shown, without what it gives."""
+
+    template: Template
+    version: TemplateVersion
+    tags: list[str]
+    is_readable: bool = True
+
+
+@dataclass(frozen=True)
+class QuotaTable:
+    """A template's sizes side by side: a line for each resource, its figure for each size."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+def catalog(user: User, search: str = "") -> list[Card]:
+    """The published templates that somebody may request and whose name, summary or category holds the search."""
+    versions = published_versions(user).order_by("template__category", "template__name").defer("template__readme")
+    needle = search.strip().lower()
+    found = [version for version in versions if needle in _haystack(version.template)]
+    return [_card(version) for version in found]
+
+
+def _card(version: TemplateVersion) -> Card:
+    try:
+        return Card(version.template, version, tags(version.parsed()))
+    except InvalidSpecError:  # of another version of the portal: the others are offered all the same
+        return Card(version.template, version, [], is_readable=False)
+
+
+def tags(spec: TemplateSpec) -> list[str]:
+    """What a template gives, in a few words each."""
+    sizes = len(spec.sizes)
+    network = "isolated network" + (" + DNS" if spec.network.dns else ", no DNS")
+    lifetime = f"{spec.lifetime_days} days" if spec.lifetime_days else "no end date"
+    approval = "needs approval" if spec.approval else "some sizes need approval" if spec.approval_sizes() else ""
+    first = [f"{sizes} sizes"] if sizes > 1 else []
+    return [*first, *filter(None, [approval]), network, f"{spec.owner_role.value} role", lifetime]
+
+
+def quota_table(spec: TemplateSpec) -> QuotaTable:
+    """What each size of a template allows, resource by resource."""
+    quotas = [spec.quota | size.quota for size in spec.sizes] or [spec.quota]
+    # The order is ours: PostgreSQL keeps none in JSON. What sets the sizes apart comes first.
+    resources = sorted({resource for quota in quotas for resource in quota}, key=quantities.rank)
+    resources.sort(key=lambda resource: len({quota.get(resource) for quota in quotas}) == 1)
+    lines = [
+        (quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas])
+        for resource in resources
+    ]
+    return QuotaTable([_size_label(size) for size in spec.sizes] or ["Quota"], lines)
+
+
+def approval_words(spec: TemplateSpec) -> str:
+    """Which requests need approval and by whom, as a sentence; empty where none does."""
+    by = "by a manager of your team, or a platform admin"
+    if spec.approval:
+        return f"Every request needs approval {by}."
+    labels = [_size_label(size) for size in spec.approval_sizes()]
+    if not labels:
+        return ""
+    names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+    return f"{names} need{'s' if len(labels) == 1 else ''} approval {by}."
+
+
+def _size_label(size: Size) -> str:
+    return size.label or size.name.replace("_", " ").capitalize()
+
+
+def _figure(resource: str, amount: str | None) -> str:
+    """An amount for reading. What the requester fills in has no figure yet."""
+    if amount is None:
+        return "no limit"
+    if "${" in amount:
+        return "your choice"
+    value = quantities.parse(amount)
+    return quantities.human(resource, value) if value else "none"
+
+
+def _haystack(template: Template) -> str:
+    return f"{template.name} {template.summary} {template.category}".lower()

@@ -1,0 +1,198 @@
+"""An environment's page."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from environments.actions import deciders
+from environments.lib.phases import OVER, Phase
+from environments.models import Environment, Event, Member, User
+from environments.reconcile.desired import UNREADABLE
+from environments.web.pages.approvals import Ask, answers, asks
+from environments.web.pages.freshness import Stale, stale
+from environments.web.pages.fullness import Bar, bars, fullest, with_sparks
+from environments.web.pages.kept import Thing, things
+from environments.web.pages.running import has_workloads
+from environments.web.pages.steps import Line, poll_seconds, timeline
+from environments.web.pages.usage_page import sparks
+from environments.web.pages.versions import Newer, newer
+from environments.web.permissions import may_decide, may_edit, published_versions
+
+_RECENT = 8  # events on the environment's page
+_MOST_BARS = 12  # that are there at once; the rest is a click away
+_MOST_SPARKS = 6
+_SOON = timedelta(days=3)  # before the end, or a third of a short life: the page says so
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The one sentence above everything else."""
+
+    tone: str
+    title: str
+    text: str
+    can_retry: bool = False
+    next_try_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Again:
+    """The way to ask for the same again: the template's slug, empty where it is not offered to them any more."""
+
+    template: str
+
+
+@dataclass(frozen=True)
+class EnvironmentPage:
+    """Everything on an environment's page."""
+
+    environment: Environment
+    may_edit: bool
+    is_member: bool
+    notice: Notice | None
+    timeline: list[Line]
+    done: int
+    bars: list[Bar]
+    stale: Stale | None
+    has_workloads: bool
+    members: list[Member]
+    things: list[Thing]
+    events: list[Event]
+    poll_seconds: int | None
+    newer: Newer | None
+    can_extend_to: datetime | None
+    to_decide: Ask | None  # where the reader may decide on it
+    again: Again | None  # where the reader asked for it, and it is over
+    asked_for: list[tuple[str, str]]  # what it was requested with and nothing else on the page says
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the dashboard comes before the timeline."""
+        return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether the end is near enough to be said above everything else."""
+        begin, end = self.environment.created_at, self.environment.ends_at
+        if end is None or not self.environment.wanted:
+            return False
+        return end - timezone.now() < min(_SOON, (end - begin) / 3)
+
+    @property
+    def open_bars(self) -> list[Bar]:
+        """The resources of which there may be any, as many as a card holds."""
+        return self._open[:_MOST_BARS]
+
+    @property
+    def more_bars(self) -> list[Bar]:
+        """Those that are less full."""
+        return self._open[_MOST_BARS:]
+
+    @property
+    def _open(self) -> list[Bar]:
+        return [bar for bar in self.bars if not bar.is_closed]
+
+    @property
+    def closed_bars(self) -> list[Bar]:
+        """The resources that the quota forbids altogether."""
+        return [bar for bar in self.bars if bar.is_closed]
+
+    @property
+    def status(self) -> str:
+        """Where things stand in one short sentence, for those who hear the page and for the tab's title."""
+        if self.environment.phase in (Phase.PROVISIONING, Phase.DELETING):
+            return f"{self.environment.phase}: {self.done} of {len(self.timeline)} done"
+        return str(self.environment.phase)
+
+    @property
+    def percent_done(self) -> int:
+        """How far along the timeline is."""
+        return round(100 * self.done / len(self.timeline)) if self.timeline else 0
+
+
+def environment_page(environment: Environment, user: User) -> EnvironmentPage:
+    """Everything on an environment's page. The environment comes from permissions.py."""
+    who = str(deciders.of(environment)) if environment.awaits_approval else ""
+    lines = timeline(environment, list(environment.conditions.all()), who)
+    members = list(environment.members.filter(wanted=True))
+    events = list(environment.events.select_related("actor")[:_RECENT])
+    return EnvironmentPage(
+        environment=environment,
+        may_edit=may_edit(user, environment),
+        is_member=user.email.lower() in {member.email.lower() for member in members},
+        notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who, events),
+        timeline=lines,
+        done=sum(1 for line in lines if line.tone == "ok"),
+        bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
+        stale=stale(environment),
+        has_workloads=has_workloads(environment),
+        members=members,
+        things=things(environment) if environment.phase != Phase.DELETED else [],
+        events=events,
+        poll_seconds=poll_seconds(environment, lines),
+        newer=newer(environment),
+        can_extend_to=environment.extended_end(),
+        to_decide=next(iter(asks([environment])), None) if may_decide(user, environment) else None,
+        again=_again(environment, user),
+        asked_for=_asked_for(environment, members),
+    )
+
+
+def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[str, str]]:
+    """Of a request, and of what is over: whoever asks once more has to find it."""
+    if environment.is_granted and environment.phase not in OVER:
+        return []
+    others = [each for each in members if each.email.lower() != environment.owner.email.lower()]
+    people = ", ".join(f"{member.email} ({member.get_role_display()})" for member in others)
+    show = people and not environment.awaits_approval
+    return [*answers(environment), *([("Collaborators", people)] if show else [])]
+
+
+def _again(environment: Environment, user: User) -> Again | None:
+    """No query while it lives, or for anybody but who asked."""
+    if environment.owner != user or environment.phase not in OVER:
+        return None
+    template = environment.version.template
+    offered = published_versions(user).filter(template=template).exists()
+    return Again(template.slug if offered else "")
+
+
+def _on_request(environment: Environment, who: str, events: list[Event]) -> Notice:
+    """Whom a request waits for, or why nothing came of it, from the newest events."""
+    owner = environment.owner
+    if environment.awaits_approval:
+        text = f"Nothing is made before the decision; {owner} is told by e-mail."
+        return Notice("wait", f"Waiting for approval: {who}.", text)
+    if environment.phase == Phase.REJECTED:
+        by = f" by {environment.decided_by}" if environment.decided_by else ""
+        return Notice("bad", f"This request was rejected{by}.", f"{environment.decision_note} (Nothing was made.)")
+    last = next((event for event in events if event.verb == "Withdrawn"), None)
+    if last is None:
+        return Notice("", "This request was withdrawn.", "Nothing was made.")
+    if last.actor is None:
+        return Notice("", "This request has ended.", f"{last.message} (Nothing was made.)")
+    note = last.data.get("note", "")
+    text = f"{note} (Nothing was made.)" if note else "Nothing was made."
+    return Notice("", f"This request was withdrawn by {last.actor}.", text)
+
+
+def notice(environment: Environment, lines: list[Line]) -> Notice | None:
+    """What is waiting and for whom, or what a person has to do; None where all is well."""
+    if environment.wanted and environment.readable_spec is None:
+        return Notice("bad", "Its template cannot be read.", UNREADABLE)
+    failed = next((line for line in lines if line.tone == "bad"), None)
+    if failed:
+        return Notice("bad", f"{failed.title} failed.", failed.message, can_retry=True)
+    waiting = next((line for line in lines if line.tone == "wait" and line.attempts), None)
+    if waiting and waiting.next_try_at:
+        title = f"Waiting at “{waiting.title}”."
+        return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
+    if environment.orphaned_at and environment.wanted:
+        text = f"{environment.orphaned_why} Hand it over to somebody, or delete it."
+        return Notice("warn", "It has lost its owner.", text)
+    worst = fullest(environment)
+    if worst and worst.tone and environment.wanted:
+        title = f"{worst.name}: {worst.percent} % of the quota is in use."
+        return Notice(worst.tone, title, "The cluster refuses what would go over it.")
+    return None

@@ -1,0 +1,60 @@
+"""A newer version of the template, and what moving there would mean."""
+
+from dataclasses import dataclass
+
+from environments import spec as template_spec
+from environments.catalog import templates as template_actions
+from environments.lib import quantities
+from environments.models import Environment, TemplateVersion
+from environments.spec import TemplateSpec
+
+
+@dataclass(frozen=True)
+class Newer:
+    """A version of the template that is newer than the environment's, and what moving there would mean."""
+
+    version: TemplateVersion
+    changes: list[str]
+    shrinks: list[str]  # resources of which more is used than the version grants
+
+
+def newer(environment: Environment) -> Newer | None:
+    """The published version, where it is not the environment's own; None for what is on its way out.
+
+    Nor is there one before the approval: what is approved is what was asked for.
+    """
+    if not environment.wanted or environment.awaits_approval:
+        return None
+    version = (
+        TemplateVersion.objects.filter(template=environment.version.template, state=TemplateVersion.State.PUBLISHED)
+        .exclude(pk=environment.version_id)
+        .first()
+    )
+    if version is None:
+        return None
+    try:
+        new = version.parsed()
+    except template_spec.InvalidSpecError:
+        return None
+    return Newer(version, _changes(environment, new), shrinks(environment, new))
+
+
+def _changes(environment: Environment, new: TemplateSpec) -> list[str]:
+    old = environment.readable_spec
+    if old is None:
+        return ["What it has now cannot be read any more, so what changes is not known."]
+    return template_actions.differences(old, new)
+
+
+def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:
+    """Where a version would grant less than is used now, a sentence each."""
+    try:
+        hard = template_spec.render_quota(spec, environment.size, environment.parameters)
+    except ValueError:
+        return []  # it has other parameters; the move says which
+    sentences = []
+    for resource, (used, _) in environment.usage.items():
+        if resource in hard and quantities.exceeds(used, hard[resource]):
+            figures = [quantities.human(resource, quantities.parse(text)) for text in (used, hard[resource])]
+            sentences.append(f"{quantities.name(resource)}: {figures[0]} in use, {figures[1]} granted.")
+    return sentences

@@ -1,0 +1,70 @@
+"""Approvals: what waits for a decision, and the decision itself."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from environments.actions import approvals
+from environments.models import Environment
+from environments.web import pages as dashboards
+from environments.web.forms import DecisionForm
+from environments.web.permissions import decidable_environment
+from environments.web.views.http import UserRequest
+
+PAGE_SIZE = 25
+_VERBS = {"approve": (approvals.approve, "Approved"), "reject": (approvals.reject, "Rejected")}
+
+
+@require_GET
+def listing(request: UserRequest) -> HttpResponse:
+    """What waits for the reader's decision, the longest first, and what was decided lately."""
+    if not (request.user.is_manager or request.user.is_platform_admin):
+        raise PermissionDenied("Approvals are for managers and platform admins.")
+    return _page(request)
+
+
+@require_POST
+def decide(request: UserRequest, namespace: str) -> HttpResponse:
+    """Approve or reject a request. A mistake comes back to the page that the decision was sent from."""
+    row = decidable_environment(request.user, namespace)
+    if request.POST.get("decision") not in _VERBS:
+        raise SuspiciousOperation("A decision is to approve or to reject.")
+    verb, word = _VERBS[request.POST["decision"]]
+    from_its_page = request.POST.get("page") == "environment"
+    form = DecisionForm(row, request.POST)
+    if form.is_valid():
+        try:
+            verb(row, request.user, form.cleaned_data["note"])
+        except ValidationError as error:
+            if error.code == approvals.OVERTAKEN:
+                messages.warning(request, error.message)
+                return redirect(*_back(row, from_its_page))
+            form.add_error("note" if error.code == "note" else None, error)
+        else:
+            messages.success(request, f"{word}: {row.name}. {row.owner} is told by e-mail.")
+            return redirect(*_back(row, from_its_page))
+    if not row.awaits_approval:  # nor is there a field any more at which to say what is wrong
+        messages.warning(request, approvals.why_not(row))
+        return redirect(*_back(row, from_its_page))
+    if not from_its_page:
+        return _page(request, form)
+    context = {"page": dashboards.environment_page(row, request.user), "environment": row, "form": form}
+    return render(request, "environments/environment.html", context, status=422)
+
+
+def _back(row: Environment, to_its_page: bool) -> tuple[str, ...]:
+    return ("environment", row.namespace) if to_its_page else ("approvals",)
+
+
+def _page(request: UserRequest, sent: DecisionForm | None = None) -> HttpResponse:
+    """The list; `sent` is the form that came back with a mistake."""
+    page = Paginator(dashboards.waiting(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
+    asks = [
+        (ask, sent if sent and sent.environment == ask.environment else DecisionForm(ask.environment))
+        for ask in dashboards.asks(page)
+    ]
+    context = {"page": page, "asks": asks, "decided": dashboards.decided(request.user), "form": sent}
+    return render(request, "environments/approvals.html", context, status=422 if sent else 200)

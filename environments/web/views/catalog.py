@@ -1,0 +1,84 @@
+"""The catalog: what there is, what a template gives, and the form that asks for one."""
+
+import yaml
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from environments.actions import environments as actions
+from environments.models import Environment
+from environments.web import pages as dashboards
+from environments.web import previews, request_again
+from environments.web.forms import RequestForm
+from environments.web.permissions import published_version
+from environments.web.views.http import UserRequest, render_part, sent
+
+
+@require_GET
+def catalog(request: UserRequest) -> HttpResponse:
+    """All templates that can be requested, narrowed by a search."""
+    search = request.GET.get("q", "")
+    context = {"cards": dashboards.catalog(request.user, search), "search": search}
+    return render_part(request, "environments/catalog.html", "cards", context)
+
+
+@require_GET
+def template(request: UserRequest, slug: str) -> HttpResponse:
+    """One template: its readme and what it gives."""
+    version = published_version(request.user, slug)
+    spec = version.parsed()
+    context = {"version": version, "spec": spec, "quota": dashboards.quota_table(spec)}
+    context["approval"] = dashboards.approval_words(spec)
+    return render(request, "environments/template.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def request_form(request: UserRequest, slug: str) -> HttpResponse:
+    """The request form. Sent with errors it comes back filled in, with the words at the fields.
+
+    `?again=NAMESPACE` fills it in as it was for an environment that is over.
+    """
+    earlier = request_again.find(request.user, slug, request.GET.get("again", ""))
+    try:
+        version = published_version(request.user, slug)
+    except Http404:
+        if earlier is None:
+            raise
+        return _not_offered(request, earlier)
+    if earlier and request.method == "GET":
+        form = request_again.filled_in(request.user, version, earlier)
+    else:
+        form = RequestForm(request.user, version, sent(request))
+    asked = request.method == "POST" and "preview" not in request.POST
+    if asked and form.is_valid():
+        try:
+            environment = actions.request_environment(request.user, form.request())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return redirect("environment", namespace=environment.namespace)
+    context = _form_context(form) | {"earlier": earlier}
+    return render(request, "environments/request.html", context, status=422 if asked else 200)
+
+
+def _not_offered(request: UserRequest, earlier: Environment) -> HttpResponse:
+    """For whoever asks again, the catalog with the reason."""
+    template = earlier.version.template
+    sentence = f"{template} is not offered to you any more. What {earlier} was asked for with stays on its page."
+    messages.warning(request, sentence)
+    return redirect("catalog")
+
+
+@require_POST
+def preview(request: UserRequest, slug: str) -> HttpResponse:
+    """The request page's aside, for the form as it is filled in now. Changes nothing."""
+    form = RequestForm(request.user, published_version(request.user, slug), request.POST)
+    return render(request, "environments/request.html#preview", _form_context(form))
+
+
+def _form_context(form: RequestForm) -> dict[str, object]:
+    plan = previews.plan(form)
+    manifests = yaml.safe_dump_all(plan.manifests, sort_keys=False, allow_unicode=True)
+    return {"form": form, "version": form.template_version, "plan": plan, "manifests": manifests}

@@ -1,0 +1,166 @@
+"""Environments: the list, one of them, and what its owner can do with it."""
+
+from urllib.parse import urlencode
+
+import yaml
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import F, Q
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from environments.actions import environments as actions
+from environments.kube import manifests
+from environments.models import Environment
+from environments.models.environments import EnvironmentQuerySet
+from environments.reconcile import desired
+from environments.web import pages as dashboards
+from environments.web.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
+from environments.web.permissions import editable_environment, visible_environment
+from environments.web.views.http import UserRequest, render_part, sent
+
+_EVENTS = 50  # on a page of the history
+
+#: What comes first in the list; the id makes every order a certain one, so that no line is on two pages.
+_ORDERS = {
+    "fullest": (F("fullest").desc(), "-created_at", "pk"),
+    "ends": (F("ends_at").asc(nulls_last=True), "-created_at", "pk"),
+    "name": ("name", "-created_at", "pk"),
+}
+_NEWEST = ("-created_at", "pk")
+
+
+@require_GET
+def environments(request: UserRequest) -> HttpResponse:
+    """The environments that somebody may see, newest first unless another order is asked for."""
+    form = FilterForm(request.user, request.GET)
+    rows = _filtered(Environment.objects.visible_to(request.user), form, request)
+    page = dashboards.list_page(rows, request.GET.get("page"))
+    query = urlencode({name: value for name, value in request.GET.items() if value and name != "page"})
+    context = {"form": form, "page": page, "rows": dashboards.rows(page), "query": query}
+    response = render_part(request, "environments/list.html", "rows", context)
+    # The address bar follows the live search, without the filters that are not in use.
+    response["HX-Replace-Url"] = f"?{query}" if query else request.path
+    return response
+
+
+@require_GET
+def environment(request: UserRequest, namespace: str) -> HttpResponse:
+    """One environment: its dashboard, or its timeline while something is under way."""
+    row = visible_environment(request.user, namespace)
+    page = dashboards.environment_page(row, request.user)
+    context = {"page": page, "environment": row, "form": DecisionForm(row) if page.to_decide else None}
+    return render_part(request, "environments/environment.html", "live", context)
+
+
+@require_GET
+def history(request: UserRequest, namespace: str) -> HttpResponse:
+    """Everything that happened to an environment."""
+    row = visible_environment(request.user, namespace)
+    page = Paginator(row.events.select_related("actor"), _EVENTS).get_page(request.GET.get("page"))
+    return render(request, "environments/history.html", {"environment": row, "page": page})
+
+
+@require_GET
+def objects(request: UserRequest, namespace: str) -> HttpResponse:
+    """What the portal keeps in the namespace, as YAML."""
+    row = visible_environment(request.user, namespace)
+    documents = manifests.all_manifests(desired.desired_with_bindings(row))
+    text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
+    return render(request, "environments/objects.html", {"environment": row, "manifests": text})
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: UserRequest, namespace: str) -> HttpResponse:
+    """Ask for the name, then have the environment removed; what was not approved yet is withdrawn without ado."""
+    row = editable_environment(request.user, namespace)
+    if row.awaits_approval:
+        return _withdraw(request, row)
+    form = DeleteForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.delete_environment(row, request.user, typed_name=form.cleaned_data["typed_name"])
+        except ValidationError as error:
+            form.add_error("typed_name", error)
+        else:
+            return redirect("environment", namespace=namespace)
+    status = 422 if form.errors else 200
+    return render(request, "environments/delete.html", {"environment": row, "form": form}, status=status)
+
+
+def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
+    form = WithdrawForm(sent(request))
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "environments/delete.html", {"environment": row, "form": form}, status=status)
+    try:
+        actions.withdraw_request(row, request.user, form.cleaned_data["note"])
+    except ValidationError as error:
+        messages.warning(request, error.message)
+    return redirect("environment", namespace=row.namespace)
+
+
+@require_POST
+def extend(request: UserRequest, namespace: str) -> HttpResponse:
+    """Put the end off once more."""
+    row = editable_environment(request.user, namespace)
+    try:
+        actions.extend_environment(row, request.user)
+    except ValidationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Its end was put off.")
+    return redirect("environment", namespace=namespace)
+
+
+@require_http_methods(["GET", "POST"])
+def move(request: UserRequest, namespace: str) -> HttpResponse:
+    """What moving to the newer version would change; then have it moved, in place."""
+    row = editable_environment(request.user, namespace)
+    newer = dashboards.newer(row)
+    if newer is None:
+        messages.info(request, "It has the newest version.")
+        return redirect("environment", namespace=namespace)
+    error = ""
+    if request.method == "POST":
+        try:
+            actions.move_environment(row, newer.version, request.user)
+        except ValidationError as refusal:
+            error = str(refusal.message)
+        else:
+            return redirect("environment", namespace=namespace)
+    context = {"environment": row, "newer": newer, "error": error}
+    return render(request, "environments/move.html", context, status=422 if error else 200)
+
+
+@require_POST
+def try_again(request: UserRequest, namespace: str) -> HttpResponse:
+    """Have everything looked at now."""
+    row = editable_environment(request.user, namespace)
+    actions.try_again(row, request.user)
+    messages.success(request, "Looking at everything again.")
+    return redirect("environment", namespace=namespace)
+
+
+def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest) -> EnvironmentQuerySet:
+    form.is_valid()  # a filter that is not understood is passed over
+    wanted = form.cleaned_data
+    rows = rows.filter(phase=wanted["phase"]) if wanted.get("phase") else rows.live()
+    if wanted.get("template"):
+        rows = rows.filter(version__template=wanted["template"])
+    if wanted.get("cluster"):
+        rows = rows.filter(cluster=wanted["cluster"])
+    if wanted.get("mine"):
+        rows = rows.filter(owner=request.user)
+    if wanted.get("orphaned"):
+        rows = rows.filter(orphaned_at__isnull=False)
+    if text := (wanted.get("q") or "").strip():
+        rows = rows.filter(
+            Q(name__icontains=text)
+            | Q(namespace__icontains=text)
+            | Q(owner__email__icontains=text)
+            | Q(purpose__icontains=text)
+        )
+    return rows.order_by(*_ORDERS.get(wanted.get("sort", ""), _NEWEST))

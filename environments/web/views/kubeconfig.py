@@ -1,0 +1,103 @@
+"""Kubeconfig files: what there is for the signed-in member, and the downloads."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from environments.actions import access_tokens
+from environments.kube import kubeconfig as files
+from environments.lib.errors import ReconcileError
+from environments.models import Cluster, Environment, Member
+from environments.web.forms import TokenForm
+from environments.web.permissions import visible_environment
+from environments.web.views.http import UserRequest
+
+
+@require_GET
+@never_cache
+def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
+    """How to work with the namespace, and the file to download."""
+    row, member = _mine(request, namespace)
+    return _page(request, row, member, TokenForm(row.cluster.max_token_hours))
+
+
+@require_GET
+@never_cache
+def download_oidc(request: UserRequest, namespace: str) -> HttpResponse:
+    """The file that signs in with kubelogin. It holds no secret."""
+    row, member = _mine(request, namespace)
+    cluster = row.cluster
+    if cluster.access != Cluster.Access.OIDC:
+        raise Http404("This cluster does not trust the identity provider.")
+    oidc = files.Oidc(cluster.oidc_issuer, cluster.oidc_client_id, cluster.oidc_scopes)
+    try:
+        text = files.with_oidc(access_tokens.target(row), oidc)
+    except ReconcileError as error:
+        return _refused(request, row, member, error.message)
+    return _file(row, text)
+
+
+@require_POST
+@never_cache
+def download_token(request: UserRequest, namespace: str) -> HttpResponse:
+    """The file with a token, shown once."""
+    row, member = _mine(request, namespace)
+    form = TokenForm(row.cluster.max_token_hours, request.POST)
+    if not form.is_valid():
+        return _page(request, row, member, form)
+    try:
+        text = access_tokens.issue(row, request.user, hours=form.cleaned_data["hours"])
+    except ValidationError as error:
+        return _refused(request, row, member, str(error.message))
+    except ReconcileError as error:
+        return _refused(request, row, member, error.message)
+    return _file(row, text)
+
+
+@require_POST
+def revoke(request: UserRequest, namespace: str) -> HttpResponse:
+    """End the signed-in member's tokens."""
+    row, _ = _mine(request, namespace)
+    try:
+        access_tokens.revoke(row, request.user)
+    except ReconcileError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Your tokens for this environment have ended.")
+    return redirect("kubeconfig", namespace=namespace)
+
+
+def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
+    """The environment and the signed-in person's membership. Raises PermissionDenied for those who only look on."""
+    row = visible_environment(request.user, namespace)
+    member = access_tokens.membership(row, request.user)
+    if member is None:
+        raise PermissionDenied("Only members of an environment have a kubeconfig for it.")
+    return row, member
+
+
+def _refused(request: UserRequest, row: Environment, member: Member, sentence: str) -> HttpResponse:
+    form = TokenForm(row.cluster.max_token_hours, request.POST or {"hours": "1"})
+    form.add_error(None, sentence)
+    return _page(request, row, member, form)
+
+
+def _page(request: UserRequest, row: Environment, member: Member, form: TokenForm) -> HttpResponse:
+    context = {
+        "environment": row,
+        "member": member,
+        "form": form,
+        "uses_oidc": row.cluster.access == Cluster.Access.OIDC,
+        "context_name": f"{row.namespace}@{row.cluster.slug}",
+    }
+    status = 422 if form.errors else 200
+    return render(request, "environments/kubeconfig.html", context, status=status)
+
+
+def _file(row: Environment, text: str) -> HttpResponse:
+    response = HttpResponse(text, content_type="application/yaml")
+    response["Content-Disposition"] = f'attachment; filename="{row.namespace}.kubeconfig"'
+    return response

@@ -1,0 +1,69 @@
+"""Who has access to an environment, and what its owner can do about it."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from environments.actions import memberships
+from environments.lib.phases import Role
+from environments.models import Environment
+from environments.web import pages as dashboards
+from environments.web.forms import HandoverForm, MembersForm
+from environments.web.permissions import editable_environment
+from environments.web.views.http import UserRequest, sent
+
+
+@require_http_methods(["GET", "POST"])
+def members(request: UserRequest, namespace: str) -> HttpResponse:
+    """The members, and the form that gives people access or another role."""
+    row = editable_environment(request.user, namespace)
+    form = MembersForm(row, request.user, sent(request))
+    if request.method == "POST" and form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            memberships.add_members(row, request.user, form.cleaned_data["addresses"], role)
+        except ValidationError as error:
+            form.add_error("addresses", error)
+        else:
+            return redirect("members", namespace=namespace)
+    return _page(request, row, form, HandoverForm(row))
+
+
+@require_POST
+def remove(request: UserRequest, namespace: str) -> HttpResponse:
+    """Take somebody's access away."""
+    row = editable_environment(request.user, namespace)
+    try:
+        memberships.remove_member(row, request.user, request.POST.get("address", ""))
+    except ValidationError as error:
+        messages.error(request, error.message)
+    return redirect("members", namespace=namespace)
+
+
+@require_POST
+def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
+    """Make somebody else the owner."""
+    row = editable_environment(request.user, namespace)
+    form = HandoverForm(row, request.POST)
+    if form.is_valid():
+        keep = form.cleaned_data["keep"]
+        try:
+            memberships.hand_over(row, request.user, form.cleaned_data["address"], keep=Role(keep) if keep else None)
+        except ValidationError as error:
+            form.add_error("address", error)
+        else:
+            return redirect("environment", namespace=namespace)
+    return _page(request, row, MembersForm(row, request.user), form)
+
+
+def _page(request: UserRequest, row: Environment, form: MembersForm, handover: HandoverForm) -> HttpResponse:
+    context = {
+        "environment": row,
+        "page": dashboards.environment_page(row, request.user),
+        "form": form,
+        "handover": handover,
+    }
+    status = 422 if form.errors or handover.errors else 200
+    return render(request, "environments/members.html", context, status=status)

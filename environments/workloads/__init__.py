@@ -1,7 +1,0 @@
-"""What does not run in a namespace and why, and its recent warnings, read from the cluster while somebody waits."""
-
-from environments.workloads.pods import Trouble
-from environments.workloads.reading import Workloads, read
-from environments.workloads.warnings import Warned
-
-__all__ = ["Trouble", "Warned", "Workloads", "read"]
