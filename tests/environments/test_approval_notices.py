@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from environments import actions, approvals, deciders, notices, tasks
 from environments.models import Cluster, Environment, Event, User
-from tests.conftest import person
 from tests.environments.test_approvals import enqueued, request_large, version  # noqa: F401 (fixtures)
+from tests.makers import person
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from environments import spec as template_spec
 from environments.models import Cluster, Condition, Environment, Event, Team, TemplateVersion, User
 from environments.phases import Phase, Role
 from environments.spec import InvalidSpecError
-from tests.conftest import SPEC, person
+from tests.makers import SPEC, person
 
 pytestmark = pytest.mark.django_db
 

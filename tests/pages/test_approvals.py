@@ -11,7 +11,7 @@ from environments import approvals, lifetimes, tasks
 from environments import spec as template_spec
 from environments.models import Environment
 from environments.phases import Phase
-from tests.conftest import SPEC, person
+from tests.makers import SPEC, person
 from tests.pages.reading import HTMX, facts, labelled, one, read, words
 
 WAITING = "Waiting for approval"

@@ -3,13 +3,17 @@
 import re
 import uuid
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from django.http import HttpResponse
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from environments.models import Event
+from environments.models import Environment, Event
 from environments.phases import Phase, Role, Status
+from tests import makers, once
 from tests.pages.reading import read
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -45,16 +49,16 @@ ALL = (
 )
 
 
-@pytest.fixture
-def hostile(dana, team, cluster, template_version, make_environment, settings, tmp_path):
+def hostile(mail_folder: Path) -> dict[str, Environment]:
     """The world, named by somebody who means harm."""
-    settings.MAIL_FOLDER = str(tmp_path)
-    (tmp_path / "one.log").write_text(f"Subject: {HOSTILE}\nTo: x@example.com\n\n{HOSTILE}\n")
+    (mail_folder / "one.log").write_text(f"Subject: {HOSTILE}\nTo: x@example.com\n\n{HOSTILE}\n")
+    team, cluster, version = makers.make_team(), makers.make_cluster(), makers.make_template()
+    dana, template = makers.make_dana(team), version.template
     dana.first_name = dana.last_name = team.name = cluster.name = HOSTILE[:60]
-    template = template_version.template
     template.name = template.summary = template.readme = template.category = HOSTILE[:60]
     for row in (dana, team, cluster, template):
         row.save()
+    make_environment = makers.environment_maker(dana, team, cluster, makers.make_directory(), version)
     texts = {"name": HOSTILE[:60], "purpose": HOSTILE, "members": {"x@example.com": Role.VIEWER}}
     usage = {"pods": ["49", "50"]}
     decision = {"decided_at": timezone.now(), "decided_by": dana, "decision_note": HOSTILE, "wanted": False}
@@ -73,11 +77,9 @@ def hostile(dana, team, cluster, template_version, make_environment, settings, t
     return environments
 
 
-@pytest.fixture
-def visit(client, ada, hostile):
-    """Any page, as a platform admin sees it."""
-    client.force_login(ada)
-    first = hostile["environment"].namespace
+def visit(client: Client, environments: dict[str, Environment], name: str) -> HttpResponse:
+    """Any page, by its name."""
+    first = environments["environment"].namespace
     paths = {
         "catalog": "/",
         "nothing-found": f"/?q={HOSTILE}",
@@ -87,30 +89,37 @@ def visit(client, ada, hostile):
         "missing": "/nothing/",
         "outbox": "/outbox/",
         "approvals": "/approvals/",
-        "withdraw": f"/environments/{hostile['waiting'].namespace}/delete/",
-        "request-again": f"/catalog/namespace/request/?again={hostile['rejected'].namespace}",
-        "decide": f"/environments/{hostile['waiting'].namespace}/decide/",
-        **{name: f"/environments/{row.namespace}/" for name, row in hostile.items()},
+        "withdraw": f"/environments/{environments['waiting'].namespace}/delete/",
+        "request-again": f"/catalog/namespace/request/?again={environments['rejected'].namespace}",
+        "decide": f"/environments/{environments['waiting'].namespace}/decide/",
+        **{name: f"/environments/{row.namespace}/" for name, row in environments.items()},
         **{name: f"/environments/{first}/{name}/" for name in ("history", "objects", "delete")},
     }
-
-    def get(name):
-        if name == "request-errors":
-            return client.post(paths["request"], {"name": HOSTILE, "collaborators": HOSTILE, "key": uuid.uuid4()})
-        if name == "delete-errors":
-            return client.post(paths["delete"], {"typed_name": HOSTILE * 2})
-        if name == "approvals-errors":
-            return client.post(paths["decide"], {"decision": "reject", "note": HOSTILE * 20})
-        return client.get(paths[name])
-
-    return get
+    if name == "request-errors":
+        return client.post(paths["request"], {"name": HOSTILE, "collaborators": HOSTILE, "key": uuid.uuid4()})
+    if name == "delete-errors":
+        return client.post(paths["delete"], {"typed_name": HOSTILE * 2})
+    if name == "approvals-errors":
+        return client.post(paths["decide"], {"decision": "reject", "note": HOSTILE * 20})
+    return client.get(paths[name])
 
 
-@pytest.fixture
-def every_page(visit):
+@pytest.fixture(scope="module")
+def answers(django_db_setup, django_db_blocker, tmp_path_factory):
+    """Every page as a platform admin sees it, rendered once for all tests: name -> response."""
+    mail_folder = tmp_path_factory.mktemp("mail")
+    with once.passing(django_db_blocker), override_settings(MAIL_FOLDER=str(mail_folder)):
+        environments = hostile(mail_folder)
+        client = Client()
+        client.force_login(makers.make_ada())
+        return {name: visit(client, environments, name) for name in ALL}
+
+
+@pytest.fixture(scope="module")
+def every_page(answers):
     """Every page, read: name -> soup."""
     statuses = {"request-errors": 422, "delete-errors": 422, "approvals-errors": 422, "missing": 404}
-    return {name: read(visit(name), status=statuses.get(name, 200)) for name in ALL}
+    return {name: read(answer, status=statuses.get(name, 200)) for name, answer in answers.items()}
 
 
 def test_every_page_has_a_language_a_title_and_one_h1(every_page):
@@ -174,11 +183,11 @@ def test_hostile_names_are_shown_as_they_are(every_page):
         assert "<script>alert" in every_page[name].get_text(), name
 
 
-def test_every_page_has_the_same_content_security_policy(visit):
-    for name in ALL:
-        policy = visit(name)["Content-Security-Policy"]
-        assert "script-src 'self'" in policy
-        assert "unsafe" not in policy
+def test_every_page_has_the_same_content_security_policy(answers):
+    for name, answer in answers.items():
+        policy = answer["Content-Security-Policy"]
+        assert "script-src 'self'" in policy, name
+        assert "unsafe" not in policy, name
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from environments import approvals, tasks, template_actions
 from environments import spec as template_spec
 from environments.models import Cluster, Environment, Event, Member, Team, TemplateVersion
 from environments.phases import Phase, Role
-from tests.conftest import SPEC
+from tests.makers import SPEC
 from tests.pages.reading import facts, labelled, one, read, words
 
 URL = "/catalog/namespace/request/"
