@@ -6,6 +6,13 @@ from environments.models import Cluster, Directory, Team, TemplateVersion, User
 from tests import makers
 from tests.makers import MakeEnvironment, MakeTemplate, person
 
+pytest_plugins = [
+    "tests.fixtures.everybody",
+    "tests.fixtures.queue",
+    "tests.fixtures.sign_in",
+    "tests.fixtures.workshop",
+]
+
 
 @pytest.fixture
 def dana(team: Team) -> User:

@@ -4,6 +4,7 @@ dana is a developer, theo her teammate, max_manager manages their team, ada is a
 stranger from another team.
 """
 
+import copy
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -40,6 +41,13 @@ SPEC: dict[str, Any] = {
     ],
     "lifetime_days": 30,
 }
+
+
+def spec_needing_approval() -> dict[str, Any]:
+    """The usual template's content, whose large size needs approval."""
+    spec = copy.deepcopy(SPEC)
+    spec["sizes"][2]["approval"] = True
+    return spec
 
 
 def person(username: str, first_name: str, **more: Any) -> User:

@@ -12,9 +12,9 @@ from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
 from environments.phases import Phase
 from environments.template_files import publish, read
+from tests.arranging import settle
 from tests.contract.arrange import APPLY, ClusterEndpoint, eventually, namespace, pod, quota, role_binding, start, used
-from tests.contract.test_template_objects_journey import VALUES
-from tests.environments.test_reconcile import settle
+from tests.reference import WEB_PREVIEW
 
 DOMAIN = "fenced.example"  # of its own: the cluster is shared with tests that change the portal's objects by hand
 GLASS = "platform-emergency"
@@ -106,7 +106,7 @@ def environment(place, collector, root):
     version = publish(read(SEEDS / "web-preview.yaml"))
     made = settle(
         actions.request_environment(
-            dana, actions.Request(version=version, name="shop", cluster=place, parameters=VALUES)
+            dana, actions.Request(version=version, name="shop", cluster=place, parameters=WEB_PREVIEW)
         )
     )
     assert made.phase == Phase.READY, list(made.conditions.values_list("type", "status", "message"))

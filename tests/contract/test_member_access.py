@@ -18,8 +18,8 @@ from environments.models import Cluster, Directory, User
 from environments.phases import Phase, Role
 from environments.template_files import publish, read
 from portal.demo import controlplane
+from tests.arranging import settle
 from tests.contract.arrange import PATIENCE
-from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from environments.models import Cluster, Directory, Environment, User
 from environments.phases import Phase
 from environments.template_files import publish, read
 from tests import reference
+from tests.arranging import settle
 from tests.contract.arrange import eventually, pod, start, used, wait_until_enforced
-from tests.environments.test_reconcile import settle
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, Choice, values
 
 pytestmark = pytest.mark.django_db

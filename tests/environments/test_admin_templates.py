@@ -11,7 +11,7 @@ from environments.admin.dry_runs import dry_run
 from environments.cluster import connect
 from environments.models import Template, TemplateVersion
 from environments.spec_forms import SpecForms
-from tests.environments.test_spec_forms import browser, forty_parameters
+from tests.environments.specs import browser, forty_parameters
 
 State = TemplateVersion.State
 

@@ -12,8 +12,7 @@ from environments.alerts import BAD, WARN, Choice, next_state
 from environments.models import Environment, Event
 from environments.models.environments import Alerts
 from environments.phases import Phase, Role
-from tests.environments.test_observe import pod
-from tests.environments.test_reconcile import settle
+from tests.arranging import pod, settle
 
 
 def level(percent: int, before: str = "", warn: int = 80, bad: int = 95) -> tuple[str, list[str]]:

@@ -11,7 +11,7 @@ from environments.directory.local import LocalClient
 from environments.errors import TemporaryError
 from environments.models import Environment, Team, User
 from environments.phases import Phase
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,7 @@ from environments.models import Cluster, Environment, Team, Template, User
 from environments.models.templates import Placement
 from environments.permissions import published_versions
 from environments.phases import Phase
-from tests.environments.test_observe import pod
-from tests.environments.test_reconcile import settle
+from tests.arranging import pod, settle
 
 pytestmark = pytest.mark.django_db
 

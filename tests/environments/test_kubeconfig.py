@@ -12,7 +12,7 @@ from environments.errors import TemporaryError
 from environments.kubeconfig import Oidc, Target
 from environments.models import Cluster, Team, User
 from environments.phases import Role
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 TARGET = Target("amsterdam", "https://api.example.com", "-----BEGIN CERTIFICATE-----\nx\n", "dana-checkout-abcde")
 

@@ -10,7 +10,7 @@ from environments import actions, lifetimes, tasks
 from environments.models import Environment
 from environments.phases import Phase
 from environments.spec import Extension
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

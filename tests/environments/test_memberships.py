@@ -7,7 +7,7 @@ from environments import actions, memberships
 from environments.cluster import Question
 from environments.models import LocalGroup, User
 from environments.phases import Phase, Role
-from tests.environments.test_reconcile import names, settle
+from tests.arranging import names, settle
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,7 @@ from environments.cluster import ClusterClient
 from environments.models import Cluster, Environment, Event, Usage
 from environments.observe import expectations, passes, quotas
 from environments.phases import Phase, Role
-from tests.environments.test_observe import drop_policy, pod
-from tests.environments.test_reconcile import settle
+from tests.arranging import drop_policy, pod, settle
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from environments.phases import Phase, Role
 from environments.spec import Mode
 from environments.template_files import publish, read
 from tests import reference
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, MENDED, Choice, values
 
 pytestmark = pytest.mark.django_db

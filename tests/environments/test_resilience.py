@@ -19,9 +19,8 @@ from environments.observe import passes
 from environments.phases import Phase, Role, Status
 from environments.steps import group
 from environments.steps.base import GroupState
-from tests.environments.conftest import Account
+from tests.arranging import Account, settle
 from tests.environments.directory.fake import DANA, KEY, server, with_group
-from tests.environments.test_reconcile import settle
 from tests.faults.proxy import Answer, FaultProxy, Rule
 
 pytestmark = pytest.mark.django_db

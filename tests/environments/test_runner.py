@@ -7,7 +7,7 @@ from environments.errors import PermanentError
 from environments.phases import Status
 from environments.runner import Attempt, Task
 from environments.steps.base import Context, Outcome, Step
-from tests.environments.test_manifests import DESIRED
+from tests.environments.refunds import DESIRED
 
 CONTEXT = Context(desired=DESIRED, cluster=None, directory=None, naming=None)
 PATIENCE = 30.0  # seconds

@@ -16,7 +16,7 @@ from environments.manifests import Binding, Desired
 from environments.models import Environment
 from environments.phases import Phase, Role
 from environments.spec.figures import check_amount
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 #: Every place that takes parameters.
 OPEN = template_spec.parse(

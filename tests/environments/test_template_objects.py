@@ -15,7 +15,7 @@ from environments.cluster import Answer, ClusterClient, connect
 from environments.errors import PermanentError
 from environments.models import Cluster, Environment, Template, TemplateVersion
 from environments.phases import Phase, Status
-from tests.environments.test_reconcile import settle
+from tests.arranging import Account, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -253,8 +253,6 @@ def test_what_a_member_made_is_never_taken_over(publish, request_one, there, adm
 
 def connection_of(client):
     """Another way in with the same token."""
-    from tests.environments.conftest import Account
-
     configuration = client._api.configuration
     return Account(configuration.host, configuration.api_key["BearerToken"].removeprefix("Bearer "))
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from environments import access_tokens, tasks
 from environments.models import Environment, LocalGroup
 from environments.phases import Phase, Role
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

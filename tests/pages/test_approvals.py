@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from environments import approvals, lifetimes, tasks
+from environments import approvals, lifetimes
 from environments import spec as template_spec
 from environments.models import Environment
 from environments.phases import Phase
@@ -16,10 +16,7 @@ from tests.pages.reading import HTMX, facts, labelled, one, read, words
 
 WAITING = "Waiting for approval"
 
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("enqueued")
 
 
 def spec(*, everything=False):

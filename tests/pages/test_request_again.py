@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from environments import approvals, tasks, template_actions
+from environments import approvals, template_actions
 from environments import spec as template_spec
 from environments.models import Cluster, Environment, Event, Member, Team, TemplateVersion
 from environments.phases import Phase, Role
@@ -19,10 +19,7 @@ URL = "/catalog/namespace/request/"
 REASON = "Begin with the medium one."
 STATE = TemplateVersion.State
 
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("enqueued")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from environments import actions, dashboards
 from environments.models import Environment, TemplateVersion
 from environments.phases import Phase
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.pages.reading import one, read, words
 
 BROKEN = {"quota": {"pods": "5"}, "of_another_time": True}

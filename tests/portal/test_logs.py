@@ -18,9 +18,7 @@ from environments import log_context, tasks
 from environments.phases import Phase
 from portal import logs, task_logs, urls
 from portal.logs import JsonFormatter, TextFormatter
-from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)
-from tests.environments.test_reconcile import settle
-from tests.portal.conftest import local_accounts  # noqa: F401
+from tests.arranging import settle
 
 FORMATTERS = [JsonFormatter(), TextFormatter()]
 
@@ -220,7 +218,7 @@ def test_the_line_that_django_writes_about_an_error_answer_has_the_id_too(writte
 
 
 @pytest.mark.django_db
-def test_the_key_in_an_address_is_in_no_line(written, client, local_accounts):  # noqa: F811
+def test_the_key_in_an_address_is_in_no_line(written, client, local_accounts):
     for method in (client.get, Client(enforce_csrf_checks=True).post):
         method("/accounts/invitation/the-key-that-lets-somebody-in/")
     assert written.by("portal.access")

@@ -19,8 +19,7 @@ from environments.models import Cluster, Environment, Event
 from environments.phases import Phase
 from portal import figures, metrics, smtp
 from portal.demo.ports import free_port
-from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 TOKEN = "only-for-tests-0123456789"
 pytestmark = pytest.mark.django_db

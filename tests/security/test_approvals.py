@@ -3,20 +3,15 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments import actions, approvals, dashboards, tasks
+from environments import actions, approvals, dashboards
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, User
 from environments.phases import Phase, Role
 from environments.template_files import publish, read
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 
 DECISIONS = ({"decision": "approve"}, {"decision": "reject", "note": "No."})
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
 
 
 @pytest.fixture

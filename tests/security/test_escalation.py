@@ -8,7 +8,7 @@ from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, Template, User
 from environments.phases import Role
 from environments.template_files import TemplateFile, read
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

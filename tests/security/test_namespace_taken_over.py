@@ -7,7 +7,7 @@ from environments import actions, observe
 from environments.cluster import ClusterClient
 from environments.models import Environment
 from environments.phases import Phase
-from tests.environments.test_reconcile import settle
+from tests.arranging import Account, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -17,8 +17,6 @@ LABEL = "allotment.internal/environment"
 @pytest.fixture
 def keyboard(simulated):
     """An administrator with kubectl: not the portal, and not under its name."""
-    from tests.environments.conftest import Account
-
     return ClusterClient(Account(simulated.url, simulated.admin_token), field_manager="kubectl-create")
 
 

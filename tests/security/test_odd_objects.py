@@ -16,7 +16,7 @@ from django.utils import timezone
 from environments import actions, cluster_transport, observe
 from environments.models import Cluster, Environment
 from environments.phases import Phase
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.security.servers import always, http, serving
 
 pytestmark = pytest.mark.django_db

@@ -22,9 +22,8 @@ from environments import reports
 from environments.models import Cluster, Environment, Event, Member, User
 from environments.models.templates import TemplateEvent
 from environments.phases import Phase, Role, Status
-from tests.environments.test_access_matrix import routes
 from tests.pages.browsing import CHROMIUM, Site
-from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
+from tests.routes import routes
 
 pytestmark = pytest.mark.django_db
 

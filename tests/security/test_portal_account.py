@@ -20,8 +20,8 @@ from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, TemplateVersion
 from environments.phases import Phase, Role
 from environments.template_files import publish, read
-from tests.contract.test_template_objects_journey import VALUES
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
+from tests.reference import WEB_PREVIEW
 
 pytestmark = pytest.mark.django_db
 
@@ -140,7 +140,7 @@ def live(people, place) -> Environment:
     """An environment through everything that can happen to one."""
     dana, theo = people
     preview = read(SEEDS / "web-preview.yaml")
-    wish = actions.Request(version=publish(preview), name="shop", cluster=place, parameters=VALUES)
+    wish = actions.Request(version=publish(preview), name="shop", cluster=place, parameters=WEB_PREVIEW)
     environment = settle(actions.request_environment(dana, wish))
     assert environment.phase == Phase.READY, list(environment.conditions.values_list("type", "message"))
     memberships.add_members(environment, dana, [theo.email], Role.DEVELOPER)
