@@ -24,7 +24,7 @@ from environments.steps.base import Step
 
 logger = logging.getLogger(__name__)
 
-_FIRST_DELAY, _LAST_DELAY = 1.0, 300.0  # seconds
+_FIRST_DELAY, LAST_DELAY = 1.0, 300.0  # seconds
 _FAILED_LOOK, _SECOND_LOOK = 900.0, 600.0  # seconds
 
 
@@ -62,7 +62,7 @@ def backoff(
     `spread` (0 to 1, random by default) keeps many environments from returning at the same moment.
     """
     spread = random.random() if spread is None else spread  # noqa: S311
-    delay = min(_LAST_DELAY, (pace or _FIRST_DELAY) * 2.0 ** min(attempts, 12)) * (0.75 + spread / 2)
+    delay = min(LAST_DELAY, (pace or _FIRST_DELAY) * 2.0 ** min(attempts, 12)) * (0.75 + spread / 2)
     return max(delay, floor or 0.0)
 
 

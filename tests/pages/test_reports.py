@@ -139,7 +139,7 @@ def test_rows_that_do_not_fit_one_query_are_asked_for_in_several(client, request
     client.force_login(request.getfixturevalue(who))
     addresses = ("/reports/trends/?by=week", "/reports/trends/", "/reports/cost/")
     before = [page_tables(client, address) for address in addresses]
-    monkeypatch.setattr(grouped, "_MOST", 2)
+    monkeypatch.setattr(grouped, "MOST_SELECTS", 2)
     assert [page_tables(client, address) for address in addresses] == before
 
 

@@ -337,9 +337,8 @@ class TestWhatChangedSince:
         dana.teams.clear()
         assert said(read(browser.get(again(row)))) == {"": ["It was for the team Checkout, in which you are not."]}
 
-    def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected, monkeypatch):
+    def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected):
         row = make_rejected(members={"left@example.com": Role.VIEWER})
-        monkeypatch.setattr("environments.addresses._unknown", lambda addresses, _: addresses)
         soup = read(browser.get(again(row)))
         assert said(soup) == {"collaborators": ["The directory knows no left@example.com."]}
         assert answers(soup)["collaborators"] == "left@example.com"

@@ -136,7 +136,7 @@ def test_a_secret_that_was_named_is_taken_out_wherever_it_turns_up():
 
 
 def test_only_so_many_secrets_are_kept(monkeypatch):
-    monkeypatch.setattr(log_context, "_MOST_SECRETS", 2)
+    monkeypatch.setattr(log_context, "MOST_SECRETS", 2)
     log_context.conceal(*(f"renewed-token-{number}" for number in range(5)))
     assert logs.clean("renewed-token-4 renewed-token-3") == "… …"
     assert logs.clean("renewed-token-0") == "renewed-token-0"

@@ -12,8 +12,8 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from environments import lifecycle, reconcile, tasks
 from environments import metrics as counted
-from environments import reconcile, tasks
 from environments.errors import PermanentError, TemporaryError
 from environments.models import Cluster, Environment, Event
 from environments.phases import Phase
@@ -175,7 +175,7 @@ def test_a_reconcile_that_breaks_or_loses_its_lease_is_counted(ask, monkeypatch)
     def break_down(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(reconcile, "_reconcile", break_down)
+    monkeypatch.setattr(lifecycle, "record", break_down)
     with Grown("portal_reconcile_seconds_count", outcome="Error") as grown, pytest.raises(RuntimeError):
         reconcile.reconcile(environment.pk)
     assert grown.by == 1

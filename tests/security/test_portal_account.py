@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from environments import access_tokens, actions, memberships, observe, rbac, workloads
 from environments.admin import cluster_checks
-from environments.cluster import ClusterClient
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, TemplateVersion
 from environments.phases import Phase, Role
 from environments.template_files import publish, read
 from tests.arranging import settle
+from tests.faults.proxy import FaultProxy
 from tests.reference import WEB_PREVIEW
 
 pytestmark = pytest.mark.django_db
@@ -58,20 +58,21 @@ def test_a_request_is_read_as_rbac_reads_it(method, path, expected):
 
 
 @pytest.fixture
-def used(monkeypatch):
-    """The rights that requests took, as they are made."""
+def used(place):
+    """The rights that the portal's requests to its cluster take, as they come by."""
     found: set[Right] = set()
-    call = ClusterClient._call
 
-    def _call(self, method, path, **options):
+    def note(method: str, path: str, content_type: str) -> None:
+        path = path.partition("?")[0]
         if path.startswith(("/api/", "/apis/")) and "selfsubject" not in path:
             found.add(right(method, path))
-            if "apply" in options.get("content_type", ""):  # of an object that is not there yet
+            if "apply" in content_type:  # of an object that is not there yet
                 found.add(("create", *right(method, path)[1:]))
-        return call(self, method, path, **options)
 
-    monkeypatch.setattr(ClusterClient, "_call", _call)
-    return found
+    with FaultProxy(place.server, watch=note) as proxy:
+        place.server = proxy.url
+        place.save()
+        yield found
 
 
 def granted(name: str = "allotment-portal") -> set[Right]:
