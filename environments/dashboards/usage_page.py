@@ -15,6 +15,7 @@ from environments import quantities, usage
 from environments.charts import Reading, Series, Spark, TimeChart, Units, spark, time_chart
 from environments.dashboards.freshness import Stale, stale
 from environments.models import Environment
+from environments.reports.formats import harmless
 from environments.usage import Point
 
 PER_PAGE = 12  # charts
@@ -105,12 +106,15 @@ def history(environment: Environment, period: Period, now: datetime) -> History:
 
 
 def csv_rows(environment: Environment, period: Period) -> Iterator[tuple[str | int, ...]]:
-    """The figures behind the charts: cores, bytes and numbers of objects, to six places."""
+    """The figures behind the charts: cores, bytes and numbers of objects, to six places.
+
+    A resource has the name that the cluster gives it, which a spreadsheet program must not take for a formula.
+    """
     points = history(environment, period, timezone.now())
     for resource in sorted(points, key=quantities.rank):
         for point in points[resource]:
             figures = (f"{round(figure, 6).normalize():f}" for figure in (point.average, point.peak, point.hard))
-            yield resource, _unit(resource), f"{point.start:%Y-%m-%dT%H:%M:%SZ}", point.seconds, *figures
+            yield harmless(resource), _unit(resource), f"{point.start:%Y-%m-%dT%H:%M:%SZ}", point.seconds, *figures
 
 
 def sparks(environment: Environment, most: int) -> dict[str, Spark]:

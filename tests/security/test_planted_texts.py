@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
@@ -19,10 +20,11 @@ from django.test import Client
 from django.utils import timezone
 
 from environments import reports
-from environments.models import Cluster, Environment, Event, Member, User
+from environments.models import Cluster, Environment, Event, Member, Usage, User
 from environments.models.templates import TemplateEvent
 from environments.phases import Phase, Role, Status
 from tests.pages.browsing import CHROMIUM, Site
+from tests.reported import consume, roll_up
 from tests.routes import routes
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +138,11 @@ class HostileCluster:
         }
 
 
+def failed(message: str) -> dict[str, dict]:
+    """The condition of an environment whose namespace could not be made."""
+    return {"Namespace": {"status": Status.FAILED, "message": message, "reason": "r", "attempts": 2}}
+
+
 @pytest.fixture
 def everything(
     dana,
@@ -155,12 +162,11 @@ def everything(
     """A world in which every text is hostile, and everybody who looks at it."""
     settings.MAIL_FOLDER = str(tmp_path)
     (tmp_path / "one.log").write_text(f"Subject: {MARK}\nTo: {ADDRESS}\n\n{MARK}\n")
-    failed = {"Namespace": {"status": Status.FAILED, "message": "m", "reason": "r", "attempts": 2}}
     made = [
         make_environment(
             name=f"one {phase}",
             phase=phase,
-            conditions=failed,
+            conditions=failed("m"),
             usage={"pods": ["1", "2"]},
             members={"x@example.com": Role.VIEWER, "theo@example.com": Role.DEVELOPER},
         )
@@ -224,14 +230,16 @@ def test_on_no_page_for_nobody_does_it_become_more_than_text(everything, who):
     client = Client(raise_request_exception=False)
     if who:
         client.force_login(people[who])
-    seen = 0
+    seen = checked = 0
     for path in every_address(first):
         response = client.get(path)
         assert response.status_code < 500 or path in DOWN, path
         if "html" in response.headers.get("Content-Type", ""):
             check_page(path, response.content)
+            checked += 1
             seen += MARK[:24].replace("<", "&lt;").replace(">", "&gt;").encode() in response.content
         response.close()
+    assert checked > 5
     assert seen > {"ada": 30, "dana": 12, "theo": 8, "max": 8}.get(who, -1), "the texts are on the pages, as texts"
 
 
@@ -306,10 +314,18 @@ FORMULAS = (
 
 @pytest.fixture
 def formulas(dana, theo, max_manager, ada, make_environment, template_version, team):
+    """An environment for each, with a past that every report has something to say of."""
+    now = timezone.now()
+    hour, weeks_ago = now.replace(minute=0, second=0, microsecond=0), now - timedelta(days=40)
     for formula in FORMULAS:
         row = make_environment(usage={"pods": ["1", "2"], formula: ["1", "2"]}, purpose=formula)
-        Environment.objects.filter(pk=row.pk).update(name=formula[:60])
+        make_environment(name=formula[:60], phase=Phase.FAILED, conditions=failed(formula))
+        Environment.objects.filter(pk=row.pk).update(name=formula[:60], created_at=weeks_ago, ready_at=weeks_ago)
         Member.objects.filter(environment=row).update(message=formula)
+        figures = {"pods": [3600, 1, 7200], formula: [3600, 1, 7200]}
+        Usage.objects.create(environment=row, span="hour", start=hour, seconds=3600, figures=figures)
+        consume(row, weeks_ago.date(), 41, share=0.01, cpu=1000, memory=1024)
+    roll_up()
     User.objects.filter(pk=dana.pk).update(first_name="=1+1", last_name="")
     type(team).objects.filter(pk=team.pk).update(name="=1+1")
     Cluster.objects.update(name="@SUM(A1)")
@@ -339,7 +355,9 @@ def content(answer) -> bytes:
 
 
 def check_csv(data: bytes) -> None:
-    for line in csv.reader(io.StringIO(data.decode("utf-8-sig"))):
+    lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+    assert len(lines) > 1, "a heading and something below it"
+    for line in lines:
         for cell in line:
             dangerous = cell.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r")
             assert not dangerous or re.fullmatch(r"[+-]?[0-9.]+", cell), cell
@@ -347,6 +365,9 @@ def check_csv(data: bytes) -> None:
 
 def test_nor_an_environments_own_figures(formulas, client):
     client.force_login(formulas)
-    answer = client.get(f"/environments/{Environment.objects.first().namespace}/usage/csv/")
-    assert answer.status_code == 200
-    check_csv(content(answer))
+    rows = Environment.objects.exclude(usage={})
+    assert len(rows) == len(FORMULAS)
+    for row in rows:
+        answer = client.get(f"/environments/{row.namespace}/usage/csv/")
+        assert answer.status_code == 200
+        check_csv(content(answer))
