@@ -25,7 +25,7 @@ from environments.steps.base import Step
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY, LAST_DELAY = 1.0, 300.0  # seconds
-_FAILED_LOOK, _SECOND_LOOK = 900.0, 600.0  # seconds
+FAILED_LOOK, SECOND_LOOK = 900.0, 600.0  # seconds
 
 
 def reconcile(environment_id: uuid.UUID | str) -> float | None:
@@ -111,9 +111,9 @@ def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:
         case Phase.READY:
             seconds = settings.RESYNC_SECONDS
         case Phase.FAILED:
-            seconds = _FAILED_LOOK
+            seconds = FAILED_LOOK
         case Phase.DELETED if environment.deleted_at is None:
-            seconds = _SECOND_LOOK
+            seconds = SECOND_LOOK
         case _:
             return None
     return timezone.now() + timedelta(seconds=seconds * (0.75 + random.random() / 2))  # noqa: S311

@@ -64,7 +64,9 @@ PLURALS = {
 
 def install(admin: Somebody) -> None:
     # The last first: once that about namespaces is in force, the API server has seen those before it.
-    for document in reversed(admission.documents(label_domain=DOMAIN, break_glass=[GLASS])):
+    documents = admission.documents(label_domain=DOMAIN, break_glass=[GLASS])
+    assert documents
+    for document in reversed(documents):
         path = f"{ADMISSION}/{PLURALS[document['kind']]}/{document['metadata']['name']}?fieldManager=test&force=true"
         status, answer = admin("PATCH", path, document, APPLY)
         assert status in (200, 201), answer

@@ -51,6 +51,7 @@ def test_its_owner_deletes_it_from_its_page_and_nothing_else_goes(client, ask, a
     assert world(environment) == {}
     assert set(LocalGroup.objects.values_list("environment_id", flat=True)) == {other.pk}
     assert world(other) == before
+    assert len(theirs) == 2
     for place, account in theirs.items():
         assert admin.get("ServiceAccount", "theirs", place) == account
 

@@ -118,6 +118,7 @@ def answers(django_db_setup, django_db_blocker, tmp_path_factory):
 @pytest.fixture(scope="module")
 def every_page(answers):
     """Every page, read: name -> soup."""
+    assert len(answers) == len(ALL)
     statuses = {"request-errors": 422, "delete-errors": 422, "approvals-errors": 422, "missing": 404}
     return {name: read(answer, status=statuses.get(name, 200)) for name, answer in answers.items()}
 
@@ -132,11 +133,13 @@ def test_every_page_has_a_language_a_title_and_one_h1(every_page):
 def test_headings_do_not_skip_a_level(every_page):
     for name, soup in every_page.items():
         levels = [int(heading.name[1]) for heading in soup.select("h1, h2, h3, h4")]
+        assert levels, name
         steps = [after - before for before, after in pairwise(levels)]
         assert all(step <= 1 for step in steps), (name, levels)
 
 
 def test_every_control_has_a_label(every_page):
+    assert every_page["request"].select("input:not([type=hidden]), select, textarea")
     for name, soup in every_page.items():
         for control in soup.select("input:not([type=hidden]), select, textarea"):
             assert soup.find("label", attrs={"for": control["id"]}) is not None, (name, control)
@@ -144,13 +147,16 @@ def test_every_control_has_a_label(every_page):
 
 def test_every_button_and_link_has_a_name(every_page):
     for name, soup in every_page.items():
-        for node in soup.select("a, button"):
+        nodes = soup.select("a, button")
+        assert nodes, name
+        for node in nodes:
             assert node.get_text(strip=True), (name, node)
 
 
 def test_ids_are_unique_and_references_lead_somewhere(every_page):
     for name, soup in every_page.items():
         ids = [node["id"] for node in soup.select("[id]")]
+        assert ids, name
         assert len(ids) == len(set(ids)), (name, [one for one in ids if ids.count(one) > 1])
         for attribute in ("aria-labelledby", "aria-describedby", "data-copy", "form"):
             for node in soup.select(f"[{attribute}]"):
@@ -158,6 +164,7 @@ def test_ids_are_unique_and_references_lead_somewhere(every_page):
 
 
 def test_drawings_are_hidden_from_screen_readers_or_named(every_page):
+    assert any(soup.find("svg") for soup in every_page.values())
     for name, soup in every_page.items():
         for drawing in soup.find_all("svg"):
             assert drawing.get("aria-hidden") == "true" or drawing.get("aria-label"), (name, drawing)
@@ -167,6 +174,7 @@ def test_nothing_is_inline(every_page):
     for name, soup in every_page.items():
         assert soup.find_all("style") == [], name
         assert [tag for tag in soup.find_all("script") if not tag.get("src")] == [], name
+        assert soup.body.find(True), name
         for node in soup.find_all(True):
             bad = [key for key in node.attrs if key == "style" or re.match(r"on|hx-on", key)]
             assert bad == [], (name, node.name, bad)
@@ -175,7 +183,9 @@ def test_nothing_is_inline(every_page):
 def test_hostile_names_stay_text(every_page):
     for name, soup in every_page.items():
         assert soup.find("img") is None, name
-        assert all("alert" not in tag.get_text() for tag in soup.find_all("script")), name
+        scripts = soup.find_all("script")
+        assert scripts, name
+        assert all("alert" not in tag.get_text() for tag in scripts), name
 
 
 def test_hostile_names_are_shown_as_they_are(every_page):
