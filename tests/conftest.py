@@ -21,9 +21,7 @@ def dana(team: Team) -> User:
 
 @pytest.fixture
 def theo(team: Team) -> User:
-    user = person("theo", "Theo")
-    team.members.add(user)
-    return user
+    return makers.make_theo(team)
 
 
 @pytest.fixture

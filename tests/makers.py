@@ -67,6 +67,12 @@ def make_dana(team: Team) -> User:
     return user
 
 
+def make_theo(team: Team) -> User:
+    user = person("theo", "Theo")
+    team.members.add(user)
+    return user
+
+
 def make_ada() -> User:
     return person("ada", "Ada", is_superuser=True, is_staff=True)
 

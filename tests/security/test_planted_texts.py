@@ -23,6 +23,7 @@ from environments import reports
 from environments.models import Cluster, Environment, Event, Member, Usage, User
 from environments.models.templates import TemplateEvent
 from environments.phases import Phase, Role, Status
+from tests import makers, once
 from tests.pages.browsing import CHROMIUM, Site
 from tests.reported import consume, roll_up
 from tests.routes import routes
@@ -312,9 +313,11 @@ FORMULAS = (
 )
 
 
-@pytest.fixture
-def formulas(dana, theo, max_manager, ada, make_environment, template_version, team):
+def formulas() -> None:
     """An environment for each, with a past that every report has something to say of."""
+    team, cluster, version = makers.make_team(), makers.make_cluster(), makers.make_template()
+    dana = makers.make_dana(team)
+    make_environment = makers.environment_maker(dana, team, cluster, makers.make_directory(), version)
     now = timezone.now()
     hour, weeks_ago = now.replace(minute=0, second=0, microsecond=0), now - timedelta(days=40)
     for formula in FORMULAS:
@@ -329,19 +332,30 @@ def formulas(dana, theo, max_manager, ada, make_environment, template_version, t
     User.objects.filter(pk=dana.pk).update(first_name="=1+1", last_name="")
     type(team).objects.filter(pk=team.pk).update(name="=1+1")
     Cluster.objects.update(name="@SUM(A1)")
-    type(template_version.template).objects.update(name="+1+1")
-    return ada
+    type(version.template).objects.update(name="+1+1")
+
+
+@pytest.fixture(scope="module")
+def files(django_db_setup, django_db_blocker) -> dict[str, tuple[int, bytes]]:
+    """Every file of figures, written once: status and content by address."""
+    with once.passing(django_db_blocker):
+        formulas()
+        client = Client()
+        client.force_login(makers.make_ada())
+        addresses = [f"/reports/{slug}.{ending}" for slug in reports.REPORTS for ending in ("csv", "xlsx")]
+        addresses += [f"/environments/{row.namespace}/usage/csv/" for row in Environment.objects.exclude(usage={})]
+        answers = {address: client.get(address) for address in addresses}
+        return {address: (answer.status_code, content(answer)) for address, answer in answers.items()}
 
 
 @pytest.mark.parametrize("slug", list(reports.REPORTS))
-def test_a_spreadsheet_calculates_none_of_it(formulas, slug, client):
-    client.force_login(formulas)
-    answer = client.get(f"/reports/{slug}.csv")
-    if answer.status_code == 200:
-        check_csv(content(answer))
-    answer = client.get(f"/reports/{slug}.xlsx")
-    assert answer.status_code == 200
-    with zipfile.ZipFile(io.BytesIO(content(answer))) as book:
+def test_a_spreadsheet_calculates_none_of_it(files, slug):
+    status, lines = files[f"/reports/{slug}.csv"]
+    if status == 200:
+        check_csv(lines)
+    status, sheet = files[f"/reports/{slug}.xlsx"]
+    assert status == 200
+    with zipfile.ZipFile(io.BytesIO(sheet)) as book:
         sheets = [name for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
         assert sheets
         for name in sheets:
@@ -363,11 +377,9 @@ def check_csv(data: bytes) -> None:
             assert not dangerous or re.fullmatch(r"[+-]?[0-9.]+", cell), cell
 
 
-def test_nor_an_environments_own_figures(formulas, client):
-    client.force_login(formulas)
-    rows = Environment.objects.exclude(usage={})
-    assert len(rows) == len(FORMULAS)
-    for row in rows:
-        answer = client.get(f"/environments/{row.namespace}/usage/csv/")
-        assert answer.status_code == 200
-        check_csv(content(answer))
+def test_nor_an_environments_own_figures(files):
+    own = [file for address, file in files.items() if address.startswith("/environments/")]
+    assert len(own) == len(FORMULAS)
+    for status, lines in own:
+        assert status == 200
+        check_csv(lines)
