@@ -47,7 +47,7 @@ def sweep() -> None:
     While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
     """
     owed, letters = Environment.objects.owed(), Event.objects.filter(notice_owed=True)
-    if _waiting() >= _BUSY:
+    if waiting() >= _BUSY:
         lately = timezone.now() - _TRUST
         owed = owed.exclude(observed_generation=0, created_at__gt=lately)
         letters = letters.exclude(at__gt=lately)
@@ -172,7 +172,7 @@ def ask_for_work(environment_id: uuid.UUID) -> None:
     enqueue_after_commit(environment_id)
 
 
-def _waiting(broker: str = "") -> int:
+def waiting(broker: str = "") -> int:
     """How many messages wait in the queue; 0 where nobody can say, and within one process, which loses none."""
     app, broker = sweep.app, broker or settings.CELERY_BROKER_URL
     if broker.startswith("memory:"):

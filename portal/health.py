@@ -82,6 +82,10 @@ class _Migrations:
     def __init__(self) -> None:
         self._applied = False
 
+    def forget(self) -> None:
+        """Look anew next time."""
+        self._applied = False
+
     def __call__(self) -> str:
         if not self._applied:
             try:
@@ -93,6 +97,11 @@ class _Migrations:
 
 
 _migrations = _Migrations()
+
+
+def forget() -> None:
+    """Have the migrations looked at anew, in a process that changed the database itself."""
+    _migrations.forget()
 
 
 def _broker() -> str:

@@ -11,6 +11,9 @@ from environments.lib import quantities
 CPU = ("1000m", "2000m", "4000m")
 MEMORY = ("1024Mi", "2048Mi", "4096Mi")
 
+#: Answers to our own template of previews.
+WEB_PREVIEW = {"image": "registry.example.com/shop:1", "host": "shop.example.com", "port": "8080", "replicas": "1"}
+
 #: name: (values that may be chosen, default); None: any value.
 PARAMETERS_101 = {"cpu": (CPU, "1000m"), "memory": (MEMORY, "1024Mi"), "network_policy": (("enabled",), "enabled")}
 

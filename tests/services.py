@@ -17,6 +17,7 @@ from portal.demo.ports import answers, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 REDIS = shutil.which("redis-server") or ""
+PORTAL_URL = "http://localhost:8000"  # as identity providers know the portal
 PATIENCE = 60.0  # seconds for a service to answer
 
 

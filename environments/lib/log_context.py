@@ -17,7 +17,7 @@ type Field = str | Callable[[], str]
 _fields: ContextVar[dict[str, Field] | None] = ContextVar("log_fields", default=None)
 _hidden: ContextVar[tuple[str, ...]] = ContextVar("log_hidden", default=())
 
-_MOST_SECRETS = 1000  # tokens are renewed: the oldest are over long before
+MOST_SECRETS = 1000  # tokens are renewed: the oldest are over long before
 _SHORTEST = 8  # characters: hiding less would black out ordinary words
 _secrets: OrderedDict[str, None] = OrderedDict()
 _secrets_lock = Lock()
@@ -76,7 +76,7 @@ def conceal(*secrets: str) -> None:
                 _secrets.update({secret: None, repr(secret)[1:-1]: None})  # the latter as an error quotes it
         if len(_secrets) == before:
             return
-        while len(_secrets) > _MOST_SECRETS:
+        while len(_secrets) > MOST_SECRETS:
             _secrets.popitem(last=False)
         # The longest first: one may be part of another.
         _pattern = re.compile("|".join(re.escape(secret) for secret in sorted(_secrets, key=len, reverse=True)))

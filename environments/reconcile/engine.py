@@ -26,8 +26,8 @@ from environments.reconcile.steps.base import Step
 
 logger = logging.getLogger(__name__)
 
-_FIRST_DELAY, _LAST_DELAY = 1.0, 300.0  # seconds
-_FAILED_LOOK, _SECOND_LOOK = 900.0, 600.0  # seconds
+_FIRST_DELAY, LAST_DELAY = 1.0, 300.0  # seconds
+FAILED_LOOK, SECOND_LOOK = 900.0, 600.0  # seconds
 
 
 def reconcile(environment_id: uuid.UUID | str) -> float | None:
@@ -64,7 +64,7 @@ def backoff(
     `spread` (0 to 1, random by default) keeps many environments from returning at the same moment.
     """
     spread = random.random() if spread is None else spread  # noqa: S311
-    delay = min(_LAST_DELAY, (pace or _FIRST_DELAY) * 2.0 ** min(attempts, 12)) * (0.75 + spread / 2)
+    delay = min(LAST_DELAY, (pace or _FIRST_DELAY) * 2.0 ** min(attempts, 12)) * (0.75 + spread / 2)
     return max(delay, floor or 0.0)
 
 
@@ -113,9 +113,9 @@ def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:
         case Phase.READY:
             seconds = settings.RESYNC_SECONDS
         case Phase.FAILED:
-            seconds = _FAILED_LOOK
+            seconds = FAILED_LOOK
         case Phase.DELETED if environment.deleted_at is None:
-            seconds = _SECOND_LOOK
+            seconds = SECOND_LOOK
         case _:
             return None
     return timezone.now() + timedelta(seconds=seconds * (0.75 + random.random() / 2))  # noqa: S311

@@ -20,7 +20,7 @@ from environments.models import Condition, Environment, Event, Group, Member, cl
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.runner import Attempt
 
-_REMEMBERED = timedelta(minutes=9)  # the look after somebody left comes ten minutes later
+REMEMBERED = timedelta(minutes=9)  # the look after somebody left comes ten minutes later
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,6 @@ def _record_absence(member: QuerySet[Member]) -> None:
     Without the row nobody would know that it was the portal who had added them, and they would stay.
     """
     member.filter(wanted=True).update(in_group=None, bound=None, allowed=None)  # wanted again meanwhile
-    if not member.filter(wanted=False, in_group=False, checked_at__lt=timezone.now() - _REMEMBERED).delete()[0]:
+    if not member.filter(wanted=False, in_group=False, checked_at__lt=timezone.now() - REMEMBERED).delete()[0]:
         still = Q(in_group=None) | Q(in_group=True)
         member.filter(still, wanted=False).update(in_group=False, bound=False, checked_at=timezone.now())

@@ -18,8 +18,8 @@ from environments.reconcile.steps.base import Context, Outcome, Step, merge
 
 logger = logging.getLogger(__name__)
 
-_BLINK = 0.2  # seconds that what has ended waits for what is still running
-_PATIENCE = 0.5  # seconds that what was done waits to be written down while the next wave begins
+BLINK = 0.2  # seconds that what has ended waits for what is still running
+PATIENCE = 0.5  # seconds that what was done waits to be written down while the next wave begins
 _UNEXPECTED = "Something unexpected happened in the portal. It was logged, and is tried again."
 
 
@@ -59,7 +59,15 @@ def removing(steps: tuple[Step, ...]) -> list[Task]:
     return [Task(step, step.remove, frozenset(step.removed_after)) for step in steps if step.remove]
 
 
-def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], None], *, workers: int) -> list[Attempt]:
+def run(
+    tasks: list[Task],
+    context: Context,
+    record: Callable[[list[Attempt]], None],
+    *,
+    workers: int,
+    blink: float = BLINK,
+    patience: float = PATIENCE,
+) -> list[Attempt]:
     """Try every task whose needs are done, until none is left; what failed holds up only what needs it.
 
     `record` is called in this thread: where something takes longer than a blink, before a `guarded` step, and between
@@ -71,11 +79,11 @@ def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], N
     left, done, since = list(tasks), set[str](), time.monotonic()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="step") as pool:
         while wave := [task for task in left if task.after <= done]:
-            if held and (time.monotonic() - since > _PATIENCE or any(task.step.guarded for task in wave)):
+            if held and (time.monotonic() - since > patience or any(task.step.guarded for task in wave)):
                 record(held)
                 held, since = [], time.monotonic()
             left = [task for task in left if task not in wave]
-            for tried, is_over in _wave(pool, wave, context):
+            for tried, is_over in _wave(pool, wave, context, blink):
                 attempts += tried
                 held += tried
                 for each in tried:
@@ -87,12 +95,14 @@ def run(tasks: list[Task], context: Context, record: Callable[[list[Attempt]], N
     return attempts
 
 
-def _wave(pool: ThreadPoolExecutor, wave: list[Task], context: Context) -> Iterator[tuple[list[Attempt], bool]]:
+def _wave(
+    pool: ThreadPoolExecutor, wave: list[Task], context: Context, blink: float
+) -> Iterator[tuple[list[Attempt], bool]]:
     """What has ended and whether all has, again and again until it has; nothing, where a blink was too short."""
     running = [pool.submit(log_context.carried(attempt), task, context) for task in wave if not task.step.inline]
     tried = [attempt(task, context) for task in wave if task.step.inline]
     while True:
-        ended, _ = wait(running, _BLINK)
+        ended, _ = wait(running, blink)
         tried += [future.result() for future in running if future in ended]
         running = [future for future in running if future not in ended]
         yield tried, not running

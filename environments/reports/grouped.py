@@ -19,7 +19,7 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reports.consumption import Sums, grouped, within
 from environments.reports.spans import Row, pieces
 
-_MOST = 200  # SELECTs in a query; SQLite takes 500
+MOST_SELECTS = 200  # in a query; SQLite takes 500
 _MANY = ("pk", "owner")  # paths that lead to nearly as many things as there are environments
 
 #: A row, what the paths lead to, and the figures.
@@ -58,7 +58,7 @@ def by_row(
         return
     if connection.vendor == "sqlite":
         groups = _Groups(environments, paths)
-        for some in batched(wanted, _MOST, strict=False):
+        for some in batched(wanted, MOST_SELECTS, strict=False):
             yield from _one_by_one(groups, some, figures)
         return
     by = {"span": F("span"), "start": F("start")}

@@ -9,7 +9,7 @@ from pathlib import Path
 from portal.demo.options import Options
 from portal.demo.stack import Stack
 
-_PATIENCE = 15.0  # seconds to end everything in order
+PATIENCE = 15.0  # seconds to end everything in order
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     try:
         code = _run(stack)
     finally:
-        last = threading.Timer(_PATIENCE, os._exit, (code,))
+        last = threading.Timer(PATIENCE, os._exit, (code,))
         last.daemon = True
         last.start()
         stack.stop()

@@ -14,9 +14,9 @@ from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
 from environments.routine import observe
+from tests.arranging import settle
 from tests.contract.arrange import APPLY, ClusterEndpoint, eventually, namespace, pod, quota, role_binding, start, used
-from tests.contract.test_template_objects_journey import VALUES
-from tests.environments.test_reconcile import settle
+from tests.reference import WEB_PREVIEW
 
 DOMAIN = "fenced.example"  # of its own: the cluster is shared with tests that change the portal's objects by hand
 GLASS = "platform-emergency"
@@ -66,7 +66,9 @@ PLURALS = {
 
 def install(admin: Somebody) -> None:
     # The last first: once that about namespaces is in force, the API server has seen those before it.
-    for document in reversed(admission.documents(label_domain=DOMAIN, break_glass=[GLASS])):
+    documents = admission.documents(label_domain=DOMAIN, break_glass=[GLASS])
+    assert documents
+    for document in reversed(documents):
         path = f"{ADMISSION}/{PLURALS[document['kind']]}/{document['metadata']['name']}?fieldManager=test&force=true"
         status, answer = admin("PATCH", path, document, APPLY)
         assert status in (200, 201), answer
@@ -108,7 +110,7 @@ def environment(place, collector, root):
     version = publish(read(SEEDS / "web-preview.yaml"))
     made = settle(
         actions.request_environment(
-            dana, actions.Request(version=version, name="shop", cluster=place, parameters=VALUES)
+            dana, actions.Request(version=version, name="shop", cluster=place, parameters=WEB_PREVIEW)
         )
     )
     assert made.phase == Phase.READY, list(made.conditions.values_list("type", "status", "message"))

@@ -181,7 +181,9 @@ def test_an_account_of_an_older_portal_cannot_tell_and_is_told_what_to_do(portal
 
 def _older_account(endpoint: ClusterEndpoint, admin: ClusterClient) -> Way:
     """An account with the rights from before the portal looked at the policies."""
-    for document in rbac.documents("older"):
+    documents = list(rbac.documents("older"))
+    assert documents
+    for document in documents:
         if document["kind"] == "ClusterRole" and document["metadata"]["name"] != "allotment-portal":
             continue
         if document["kind"].startswith("ClusterRole"):

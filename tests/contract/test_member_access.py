@@ -19,8 +19,8 @@ from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, User
 from portal.demo import controlplane
+from tests.arranging import settle
 from tests.contract.arrange import PATIENCE
-from tests.environments.test_reconcile import settle
 
 pytestmark = pytest.mark.django_db
 

@@ -43,7 +43,9 @@ def test_the_server_adds_what_identifies_an_object(portal, new_name):
 
 
 def test_applying_the_same_again_changes_nothing(portal, admin, new_name):
-    for manifest in all_manifests(desired(new_name)):
+    manifests = all_manifests(desired(new_name))
+    assert len(manifests) == 6
+    for manifest in manifests:
         portal.apply(manifest)
         # A controller may write the status between the two, so what matters is that the second writes nothing.
         before = _live(admin, manifest)

@@ -135,6 +135,6 @@ def _comparable(found, *, with_status):
 @pytest.mark.real_cluster
 def test_both_clusters_answer_a_whole_journey_alike(simulated_endpoint, real_endpoint):
     simulated, real = list(_answers(simulated_endpoint)), list(_answers(real_endpoint))
-    assert len(simulated) == len(real)
+    assert len(simulated) == len(real) > 0
     for ours, theirs in zip(simulated, real, strict=True):
         assert ours == theirs

@@ -9,8 +9,8 @@ from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
 from tests import reference
+from tests.arranging import settle
 from tests.contract.arrange import eventually, pod, start, used, wait_until_enforced
-from tests.environments.test_reconcile import settle
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, Choice, values
 
 pytestmark = pytest.mark.django_db

@@ -354,7 +354,9 @@ def test_the_shipped_preview_stands_behind_its_fences(cluster_endpoint, portal, 
         portal.apply(manifest)
     wait_until_enforced(admin, home, "environment-quota")
     context = ensure(template, **values)
-    for each in manifests.extra_objects(context.desired):
+    made = manifests.extra_objects(context.desired)
+    assert made
+    for each in made:
         assert drift(admin, home, each) == []
     assert admin.get("Ingress", "web", home)["spec"]["rules"][0]["host"] == "pr-7.example.com"
     if cluster_endpoint.name == "simulated":

@@ -9,13 +9,13 @@ from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, User
 from environments.routine import observe
+from tests.arranging import settle
 from tests.contract.arrange import eventually
-from tests.environments.test_reconcile import settle
+from tests.reference import WEB_PREVIEW
 
 pytestmark = pytest.mark.django_db
 
 PREVIEW = read(SEEDS / "web-preview.yaml")
-VALUES = {"image": "registry.example.com/shop:1", "host": "shop.example.com", "port": "8080", "replicas": "1"}
 KEYS = ["Service/web", "Deployment/web", "Ingress/web"]
 
 
@@ -35,7 +35,7 @@ def place(cluster_endpoint, db):
 def environment(place, admin):
     Directory.objects.create(name="Local", kind=Directory.Kind.LOCAL, is_default=True)
     dana = User.objects.create(username="dana", email="dana@example.com")
-    request = actions.Request(version=publish(PREVIEW), name="shop", cluster=place, parameters=VALUES)
+    request = actions.Request(version=publish(PREVIEW), name="shop", cluster=place, parameters=WEB_PREVIEW)
     made = settle(actions.request_environment(dana, request))
     yield made
     admin.delete("Namespace", made.namespace)

@@ -156,7 +156,7 @@ def test_a_quota_that_refuses_pods_is_told_in_figures(environment, namespace, po
 
 
 def test_no_more_than_a_page_is_read(environment, namespace, monkeypatch):
-    monkeypatch.setattr("environments.web.workloads.reading._MOST_PODS", 2)
+    monkeypatch.setattr("environments.web.workloads.reading.MOST_PODS", 2)
     for number in range(3):
         start(namespace.admin, pod(namespace.name, f"pod-{number}"))
     found = workloads.read(environment)

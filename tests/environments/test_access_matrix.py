@@ -11,64 +11,15 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
-from environments import tasks
-from environments.lib.phases import Role
-from environments.models import Team, User
-from tests.environments.test_reconcile import settle
-from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
+from environments.models import User
+from tests.routes import ROLES, address, product_routes, routes
 
 TABLE = Path(__file__).with_name("access_matrix.csv")
 LOCAL_TABLE = TABLE.with_name("access_matrix_local.csv")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-ROLES = ("anonymous", "owner", "member", "teammate", "manager", "stranger", "admin")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]  # thousands of requests
-
-
-def routes(patterns=None, prefix: str = "/") -> Iterator[str]:
-    """Every route of the URL configuration."""
-    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
-        route = prefix + str(pattern.pattern).lstrip("^").rstrip("$").replace("\\Z", "")
-        if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns, route)
-        elif isinstance(pattern, URLPattern):
-            yield route
-
-
-@pytest.fixture
-def cast(people, ask, monkeypatch):
-    """Everybody, and an environment that Dana owns and Theo looks into."""
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
-    team = Team.objects.create(name="Checkout", group="team-checkout")
-    dana, theo = people
-    tess, max_manager, sam, ada = (
-        User.objects.create(username=name, email=f"{name}@example.com") for name in ("tess", "max", "sam", "ada")
-    )
-    team.members.add(dana, tess)
-    team.managers.add(max_manager)
-    User.objects.filter(pk=max_manager.pk).update(is_manager=True)
-    User.objects.filter(pk=ada.pk).update(is_superuser=True, is_staff=True)
-    environment = settle(ask(team=team, collaborators={theo.email: Role.VIEWER}))
-    people_by_role = dict(zip(ROLES[1:], (dana, theo, tess, max_manager, sam, ada), strict=True))
-    return environment, {"anonymous": None} | people_by_role
-
-
-def address(route: str, environment) -> str:
-    """A route with its parts filled in by what exists."""
-    known = {
-        "<slug:namespace>": environment.namespace,
-        "<int:pk>": "1",
-        "<slug:slug>": environment.version.template.slug,
-        "<slug:report>": "cost",
-        "<path:object_id>": "1",
-        "<int:object_id>": "1",
-        "<int:content_type_id>": "1",
-    }
-    for part, value in known.items():
-        route = route.replace(part, value)
-    return route
 
 
 def ask_all(environment, people: dict, route: str) -> Iterator[dict[str, str]]:
@@ -83,11 +34,6 @@ def ask_all(environment, people: dict, route: str) -> Iterator[dict[str, str]]:
             row[role] = str(response.status_code)
             response.close()  # a download holds a file
         yield row
-
-
-def product_routes() -> list[str]:
-    """All but Django's own admin, which is closed as a whole (see below)."""
-    return sorted(route for route in routes() if not route.startswith("/admin/") and "(?P" not in route)
 
 
 def lines(table: Path) -> list[dict[str, str]]:
@@ -110,7 +56,7 @@ def test_every_url_answers_everybody_as_the_table_says(cast):
     compare([row for route in product_routes() for row in ask_all(environment, people, route)], TABLE)
 
 
-def test_every_url_of_local_accounts_answers_everybody_as_its_table_says(cast, local_accounts):  # noqa: F811
+def test_every_url_of_local_accounts_answers_everybody_as_its_table_says(cast, local_accounts):
     environment, people = cast
     local = [route for route in product_routes() if route.startswith("/accounts/") and "/oidc/" not in route]
     assert len(local) > 10

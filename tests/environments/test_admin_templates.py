@@ -11,7 +11,7 @@ from environments.catalog import templates as template_actions
 from environments.catalog.forms import SpecForms
 from environments.kube.client import connect
 from environments.models import Template, TemplateVersion
-from tests.environments.test_spec_forms import browser, forty_parameters
+from tests.environments.specs import browser, forty_parameters
 
 State = TemplateVersion.State
 

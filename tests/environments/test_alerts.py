@@ -12,8 +12,7 @@ from environments.models import Environment, Event
 from environments.models.environments import Alerts
 from environments.routine import alerts, notices, observe
 from environments.routine.alerts import BAD, WARN, Choice, next_state
-from tests.environments.test_observe import pod
-from tests.environments.test_reconcile import settle
+from tests.arranging import pod, settle
 
 
 def level(percent: int, before: str = "", warn: int = 80, bad: int = 95) -> tuple[str, list[str]]:

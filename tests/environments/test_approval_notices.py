@@ -13,8 +13,7 @@ from environments.actions import approvals, deciders
 from environments.actions import environments as actions
 from environments.models import Cluster, Environment, Event, User
 from environments.routine import notices
-from tests.conftest import person
-from tests.environments.test_approvals import enqueued, request_large, version  # noqa: F401 (fixtures)
+from tests.makers import person
 
 pytestmark = pytest.mark.django_db
 
@@ -23,12 +22,12 @@ MAX = "max@example.com"
 
 
 @pytest.fixture(autouse=True)
-def delivered_at_once(monkeypatch):
-    monkeypatch.setattr(tasks.deliver_notices, "apply_async", lambda arguments, **_: tasks.deliver_notices(*arguments))
+def delivered_at_once(enqueued):
+    enqueued.at_once.add(tasks.deliver_notices.name)
 
 
 @pytest.fixture
-def waiting(request_large, max_manager, ada):  # noqa: F811
+def waiting(request_large, max_manager, ada):
     """A request of which everybody was told, so many days ago."""
 
     def ask(days=0, **more):
@@ -48,7 +47,7 @@ def to() -> list[list[str]]:
 
 
 class TestAsking:
-    def test_goes_once_to_those_who_decide_with_what_they_need_to_know(self, request_large, max_manager, ada, settings):  # noqa: F811
+    def test_goes_once_to_those_who_decide_with_what_they_need_to_know(self, request_large, max_manager, ada, settings):
         settings.PORTAL_URL = "https://portal.example.com"
         environment = request_large(purpose="Search ranking")
         tasks.sweep()
@@ -66,12 +65,12 @@ class TestAsking:
         ):
             assert words in message.body, words
 
-    def test_goes_to_platform_admins_where_no_manager_is(self, request_large, max_manager, ada):  # noqa: F811
+    def test_goes_to_platform_admins_where_no_manager_is(self, request_large, max_manager, ada):
         request_large(team=None)
         tasks.sweep()
         assert to() == [["ada@example.com"]]
 
-    def test_is_not_lost_with_a_mail_server_that_is_away(self, request_large, max_manager, monkeypatch):  # noqa: F811
+    def test_is_not_lost_with_a_mail_server_that_is_away(self, request_large, max_manager, monkeypatch):
         request_large()
         with monkeypatch.context() as patch:
             patch.setattr(EmailMessage, "send", refuse)
@@ -81,7 +80,7 @@ class TestAsking:
         assert to() == [[MAX]]
 
     @pytest.mark.parametrize("error", [SMTPDataError(550, b"no"), ValueError("a mistake of ours")])
-    def test_one_that_cannot_be_sent_holds_up_no_other(self, request_large, max_manager, dana, monkeypatch, error):  # noqa: F811
+    def test_one_that_cannot_be_sent_holds_up_no_other(self, request_large, max_manager, dana, monkeypatch, error):
         events = [Event.record(request_large(), None, "Failed", word, notice_owed=True) for word in ("bad", "good")]
         Event.objects.filter(verb="Requested").update(notice_owed=False)
         send = EmailMessage.send
@@ -97,7 +96,7 @@ class TestAsking:
         assert to() == [["dana@example.com"]]
         assert list(Event.objects.filter(notice_owed=True)) == events[:1]
 
-    def test_is_spared_where_it_was_decided_before(self, request_large, max_manager, ada):  # noqa: F811
+    def test_is_spared_where_it_was_decided_before(self, request_large, max_manager, ada):
         environment = request_large()
         approvals.reject(environment, ada, "No.")
         tasks.sweep()
@@ -227,7 +226,7 @@ class TestReminding:
         tasks.remind_deciders()
         assert mail.outbox == []
 
-    def test_where_nobody_can_decide_nobody_is_written_to(self, request_large):  # noqa: F811
+    def test_where_nobody_can_decide_nobody_is_written_to(self, request_large):
         environment = request_large()
         Environment.objects.update(deciders_told_at=timezone.now() - 3 * DAY)
         tasks.sweep()

@@ -17,44 +17,11 @@ from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Condition, Environment, Event, Team, TemplateVersion, User
 from environments.routine import lifetimes
 from environments.spec import InvalidSpecError
-from tests.conftest import SPEC, person
+from tests.makers import SPEC, person, spec_needing_approval
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 
 STATE = TemplateVersion.State
-
-
-@pytest.fixture(autouse=True)
-def enqueued(monkeypatch):
-    """The ids that were put into the queue."""
-    sent = []
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
-    return sent
-
-
-def needing_approval():
-    """The usual template's content, whose large size needs approval."""
-    spec = copy.deepcopy(SPEC)
-    spec["sizes"][2]["approval"] = True
-    return spec
-
-
-@pytest.fixture
-def version(make_template):
-    return make_template(spec=needing_approval())
-
-
-@pytest.fixture
-def request_large(version, cluster, directory, dana, team, django_capture_on_commit_callbacks):
-    def request(user=None, *, size="large", name="Ranking", **more):
-        asked = actions.Request(
-            version=version, name=name, cluster=cluster, size=size, parameters={"cost_centre": "1040"},
-            **{"team": team, "key": uuid.uuid4()} | more,
-        )  # fmt: skip
-        with django_capture_on_commit_callbacks(execute=True):
-            return actions.request_environment(user or dana, asked)
-
-    return request
 
 
 @pytest.fixture
@@ -100,7 +67,7 @@ class TestTheTemplate:
 
     @pytest.mark.parametrize("value", ["perhaps", "", None, 7])
     def test_a_value_that_is_no_yes_or_no_is_refused_at_its_place(self, value):
-        spec = needing_approval()
+        spec = spec_needing_approval()
         spec["sizes"][1]["approval"] = value
         with pytest.raises(InvalidSpecError) as refusal:
             template_spec.parse(spec)
@@ -117,7 +84,7 @@ class TestARequestThatNeedsIt:
         assert environment.groups.count() == 2
         assert environment.reserved_cpu == 4
         assert not Environment.objects.owed().exists()
-        assert enqueued == []
+        assert enqueued.environments == []
         event = environment.events.get()
         assert (event.verb, event.actor, event.notice_owed) == ("Requested", dana, True)
 
@@ -145,9 +112,9 @@ class TestARequestThatNeedsIt:
         assert environment.owner == dana
         assert not Environment.objects.owed().exists()
 
-    def test_counts_against_limits_and_what_is_reserved(self, request_large, version, dana, cluster):
-        version.template.per_person = 1
-        version.template.save()
+    def test_counts_against_limits_and_what_is_reserved(self, request_large, version_with_approval, dana, cluster):
+        version_with_approval.template.per_person = 1
+        version_with_approval.template.save()
         request_large()
         with pytest.raises(ValidationError, match="1 of at most 1"):
             request_large()
@@ -165,7 +132,7 @@ class TestARequestThatNeedsIt:
         assert environment.phase == Phase.PROVISIONING
         assert environment.requested_at is None
         assert environment.ends_at - environment.created_at == timedelta(days=30)
-        assert enqueued == [str(environment.pk)]
+        assert enqueued.environments == [str(environment.pk)]
         assert not environment.events.get().notice_owed
 
 
@@ -246,7 +213,7 @@ class TestApproving:
         assert environment.created_at == environment.decided_at == now
         assert environment.requested_at < environment.created_at
         assert environment.ends_at == now + timedelta(days=30)
-        assert enqueued == [str(environment.pk)]
+        assert enqueued.environments == [str(environment.pk)]
         assert Environment.objects.owed().get() == environment
         event = environment.events.first()
         assert event.message == "Approved by Max Example: For the sale."
@@ -274,7 +241,7 @@ class TestApproving:
         assert environment.phase == Phase.AWAITING_APPROVAL
         assert environment.decided_at is None
         assert environment.events.count() == 1
-        assert enqueued == []
+        assert enqueued.environments == []
 
     def test_content_that_cannot_be_read_any_more_is_said(self, request_large, max_manager, decide):
         environment = request_large()
@@ -283,11 +250,11 @@ class TestApproving:
         assert "cannot be read" in decide("approve", environment, max_manager)
         assert decide("reject", environment, max_manager, "Ask again.") == ""
 
-    def test_a_newer_version_is_in_nobodys_way(self, request_large, max_manager, decide, version):
+    def test_a_newer_version_is_in_nobodys_way(self, request_large, max_manager, decide, version_with_approval):
         environment = request_large()
-        TemplateVersion.objects.filter(pk=version.pk).update(state=STATE.RETIRED)
-        content = {"number": 2, "state": STATE.PUBLISHED, "spec": version.spec}
-        TemplateVersion.objects.create(template=version.template, **content)
+        TemplateVersion.objects.filter(pk=version_with_approval.pk).update(state=STATE.RETIRED)
+        content = {"number": 2, "state": STATE.PUBLISHED, "spec": version_with_approval.spec}
+        TemplateVersion.objects.create(template=version_with_approval.template, **content)
         assert decide("approve", environment, max_manager) == ""
 
 
@@ -302,7 +269,7 @@ class TestRejecting:
         assert not Condition.objects.exists()
         assert not Environment.objects.live().exists()
         assert not Environment.objects.owed().exists()
-        assert enqueued == []
+        assert enqueued.environments == []
         event = environment.events.first()
         assert event.message == "Rejected by Max Example: Use the medium one."
         assert event.notice_owed
@@ -321,9 +288,11 @@ class TestRejecting:
         assert decide(verb, environment, max_manager, note) == sentence
         assert environment.phase == Phase.AWAITING_APPROVAL
 
-    def test_there_is_room_for_another_request_afterwards(self, request_large, max_manager, version, decide):
-        version.template.per_person = 1
-        version.template.save()
+    def test_there_is_room_for_another_request_afterwards(
+        self, request_large, max_manager, version_with_approval, decide
+    ):
+        version_with_approval.template.per_person = 1
+        version_with_approval.template.save()
         decide("reject", request_large(), max_manager, "No.")
         assert request_large().awaits_approval
 
@@ -359,7 +328,7 @@ class TestWithdrawing:
     def test_leaves_nothing_to_remove(self, request_large, dana, enqueued):
         environment = request_large()
         memberships.add_members(environment, dana, ["theo@example.com"], Role.VIEWER)
-        enqueued.clear()
+        enqueued.messages.clear()
         actions.withdraw_request(environment, dana)
         environment.refresh_from_db()
         assert (environment.phase, environment.wanted) == (Phase.WITHDRAWN, False)

@@ -191,7 +191,7 @@ def test_bars_share_one_scale_and_say_their_figures():
 @pytest.mark.parametrize("rows", [[], [("Nobody", [Decimal(0)])]])
 def test_bars_of_nothing_have_no_width(rows):
     found = bar_chart("b", "t", "Team", rows, [("Used", "line")], THINGS)
-    assert all(bar.width == "0" for row in found.rows for bar in row.bars)
+    assert [bar.width for row in found.rows for bar in row.bars] == ["0"] * len(rows)
 
 
 def test_a_spark_has_its_limit_at_the_top():

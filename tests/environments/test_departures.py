@@ -13,7 +13,7 @@ from environments.lib.errors import TemporaryError
 from environments.lib.phases import Phase
 from environments.models import Environment, Team, User
 from environments.routine import departures
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

@@ -362,6 +362,7 @@ def test_a_role_may_give_exactly_what_the_owner_has(role):
     )
     assert problems(text, owner_role=role) == []
     lower = [each for each in Role if roles.ORDER.index(each) < roles.ORDER.index(role)]
+    assert len(lower) == roles.ORDER.index(role)  # the lowest has none below it
     assert all(problems(text, owner_role=each) for each in lower)
 
 

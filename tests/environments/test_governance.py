@@ -16,8 +16,7 @@ from environments.routine import observe
 from environments.web import pages as dashboards
 from environments.web.forms import RequestForm
 from environments.web.permissions import published_versions
-from tests.environments.test_observe import pod
-from tests.environments.test_reconcile import settle
+from tests.arranging import pod, settle
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from environments.lib import naming
 from environments.lib.errors import TemporaryError
 from environments.lib.phases import Role
 from environments.models import Cluster, Team, User
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 TARGET = Target("amsterdam", "https://api.example.com", "-----BEGIN CERTIFICATE-----\nx\n", "dana-checkout-abcde")
 

@@ -12,7 +12,7 @@ from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.routine import lifetimes
 from environments.spec import Extension
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

@@ -6,36 +6,10 @@ import pytest
 
 from environments import spec
 from environments.kube import manifests
-from environments.kube.manifests import Binding, Desired
+from environments.kube.manifests import Binding
 from environments.kube.network_policies import Neighbours
 from environments.lib.phases import Role
-
-SPEC = spec.parse(
-    {
-        "parameters": [{"name": "cpu", "default": "1"}],
-        "sizes": [{"name": "small", "quota": {"pods": "5"}}],
-        "quota": {"requests.cpu": "${cpu}"},
-        "limits": {"default": {"cpu": "100m"}, "default_request": {"cpu": "${cpu}"}},
-    }
-)
-DESIRED = Desired(
-    environment_id="0b5e",
-    name="Checkout refunds",
-    namespace="dana-checkout-abcde",
-    owner="dana@example.com",
-    template="namespace",
-    spec=SPEC,
-    label_domain="example.org",
-    size="small",
-    team="Team Checkout",
-    parameters=(("cpu", "2"),),
-)
-LABELS = {
-    "app.kubernetes.io/managed-by": "allotment",
-    "example.org/environment": "0b5e",
-    "example.org/template": "namespace",
-    "example.org/team": "Team_Checkout",
-}
+from tests.environments.refunds import DESIRED, LABELS
 
 
 def test_the_namespace_bears_labels_owner_and_pod_security():

@@ -10,10 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def environment(ask, monkeypatch):
-    from environments import tasks
-
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
+def environment(ask, enqueued):
     return ask(collaborators={"theo@example.com": Role.VIEWER})
 
 

@@ -8,7 +8,7 @@ from environments.actions import memberships
 from environments.kube.client import Question
 from environments.lib.phases import Phase, Role
 from environments.models import LocalGroup, User
-from tests.environments.test_reconcile import names, settle
+from tests.arranging import names, settle
 
 pytestmark = pytest.mark.django_db
 

@@ -11,19 +11,9 @@ from environments import tasks
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from environments.routine import observe
-from tests.environments.test_reconcile import settle
+from tests.arranging import drop_policy, pod, settle
 
 pytestmark = pytest.mark.django_db
-
-
-def pod(namespace: str, cpu: str) -> dict:
-    resources = {"requests": {"cpu": cpu, "memory": "64Mi"}, "limits": {"cpu": cpu, "memory": "64Mi"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "api", "namespace": namespace},
-        "spec": {"containers": [{"name": "api", "image": "registry.example.com/api:1", "resources": resources}]},
-    }
 
 
 def test_usage_is_what_the_quotas_status_says(ask, admin, place):
@@ -51,10 +41,6 @@ def test_an_environment_in_order_is_not_reconciled(ask, place):
     environment = settle(ask())
     assert observe.observe(place.pk) == []
     assert not Environment.objects.owed().filter(pk=environment.pk).exists()
-
-
-def drop_policy(admin, environment):
-    admin.delete("NetworkPolicy", "deny-all", environment.namespace)
 
 
 def raise_quota(admin, environment):
@@ -122,19 +108,16 @@ def test_the_number_of_calls_and_queries_does_not_grow_with_the_environments(ask
     assert found[0][1] <= 16
 
 
-def test_the_sweep_enqueues_exactly_what_is_owed(ask, monkeypatch):
+def test_the_sweep_enqueues_exactly_what_is_owed(ask, enqueued):
     fresh, ready = ask(), settle(ask("ready"))
     later = settle(ask("later"))
     Environment.objects.filter(pk=later.pk).update(next_reconcile_at=timezone.now() + timedelta(hours=1))
-    sent = []
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
-    monkeypatch.setattr(tasks.deliver_notices, "apply_async", lambda arguments, **_: None)
     tasks.sweep()
-    assert sent == [str(fresh.pk)]
-    assert str(ready.pk) not in sent
+    assert enqueued.environments == [str(fresh.pk)]
+    assert str(ready.pk) not in enqueued.environments
 
 
-def test_while_many_messages_wait_the_sweep_leaves_what_is_new_to_its_own(ask, monkeypatch):
+def test_while_many_messages_wait_the_sweep_leaves_what_is_new_to_its_own(ask, enqueued):
     fresh, old, ready = ask(), ask("old"), settle(ask("ready"))
     long_ago = timezone.now() - timedelta(minutes=6)
     Environment.objects.filter(pk=old.pk).update(created_at=long_ago)
@@ -142,36 +125,27 @@ def test_while_many_messages_wait_the_sweep_leaves_what_is_new_to_its_own(ask, m
     ready.events.filter(notice_owed=True).update(at=long_ago)
     letter = ready.events.get(notice_owed=True).pk
     Event.record(fresh, None, "Failed", "New.", notice_owed=True)
-    sent, letters, waiting = [], [], [50]
-    monkeypatch.setattr(tasks, "_waiting", lambda: waiting[0])
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
-    monkeypatch.setattr(tasks.deliver_notices, "apply_async", lambda arguments, **_: letters.extend(*arguments))
+    enqueued.waiting = 50
     tasks.sweep()
-    assert (set(sent), letters) == ({str(old.pk), str(ready.pk)}, [letter])
-    sent.clear()
-    letters.clear()
-    waiting[0] = 49
+    assert set(enqueued.environments) == {str(old.pk), str(ready.pk)}
+    assert enqueued.of(tasks.deliver_notices) == [(letter,)]
+    enqueued.messages.clear()
+    enqueued.waiting = 49
     tasks.sweep()
-    assert set(sent) == {str(fresh.pk), str(old.pk), str(ready.pk)}
+    assert set(enqueued.environments) == {str(fresh.pk), str(old.pk), str(ready.pk)}
+    ((*letters,),) = enqueued.of(tasks.deliver_notices)
     assert len(letters) == 2
 
 
-def test_a_broker_that_is_down_loses_nothing(ask, monkeypatch, django_capture_on_commit_callbacks):
-    from kombu.exceptions import OperationalError
-
-    def down(*arguments, **keywords):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr(tasks.reconcile, "apply_async", down)
+def test_a_broker_that_is_down_loses_nothing(ask, enqueued, django_capture_on_commit_callbacks):
+    enqueued.is_down = True
     with django_capture_on_commit_callbacks(execute=True):
         environment = ask()
     assert Environment.objects.owed().filter(pk=environment.pk).exists()
 
 
-def test_a_request_is_enqueued_only_after_its_commit(ask, monkeypatch, django_capture_on_commit_callbacks):
-    sent = []
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda arguments, **_: sent.append(arguments[0]))
+def test_a_request_is_enqueued_only_after_its_commit(ask, enqueued, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         environment = ask()
-        assert sent == []
-    assert sent == [str(environment.pk)]
+        assert enqueued.environments == []
+    assert enqueued.environments == [str(environment.pk)]

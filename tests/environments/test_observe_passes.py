@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from environments.kube import client as cluster
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Usage
 from environments.reconcile import desired
-from environments.routine import observe
+from environments.routine import observe, usage
 from environments.routine.observe import expectations, passes, quotas
-from tests.environments.test_observe import drop_policy, pod
-from tests.environments.test_reconcile import settle
+from tests.arranging import drop_policy, pod, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +114,7 @@ def test_a_pass_gives_its_turn_back_whatever_happened(ask, place, monkeypatch):
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(passes, "_observe", killed)
+        patch.setattr(cluster, "connect", killed)
         with pytest.raises(SystemExit):
             observe.observe(place.pk)
     place.refresh_from_db()
@@ -124,13 +124,13 @@ def test_a_pass_gives_its_turn_back_whatever_happened(ask, place, monkeypatch):
 def test_what_is_wanted_otherwise_by_now_is_not_taken_for_drift(ask, place, admin, monkeypatch):
     environment = settle(ask())
     drop_policy(admin, environment)
-    read = passes._Reading.run
+    record = usage.record
 
-    def changed_meanwhile(self):
-        read(self)
+    def changed_meanwhile(seen, now):
         Environment.objects.filter(pk=environment.pk).update(purpose="Something else.")
+        return record(seen, now)
 
-    monkeypatch.setattr(passes._Reading, "run", changed_meanwhile)
+    monkeypatch.setattr(usage, "record", changed_meanwhile)  # the last that a pass does before it compares
     assert observe.observe(place.pk) == []
     assert environment.events.filter(verb="Drift").count() == 0
 

@@ -235,17 +235,17 @@ def test_each_is_looked_at_once_an_hour_and_after_it_was_changed(place, looked_a
     assert policy_looks.due(now) == []
 
 
-def test_a_cluster_that_is_down_keeps_nobody_waiting(place, install, monkeypatch):
+def test_a_cluster_that_is_down_keeps_nobody_waiting(place, install, enqueued):
     install()
     down = Cluster.objects.create(
         slug="oslo", name="Oslo", server=f"http://127.0.0.1:{free_port()}", credential="only-for-tests"
     )
     Cluster.objects.filter(pk=down.pk).update(admission_looked_at=timezone.now() - 2 * HOUR)
-    sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(tasks, "_send", lambda task, *arguments: sent.append((task.name, *arguments)))
     tasks.look_at_policies()
-    assert sorted(sent) == [(tasks.look_at_policies_of.name, pk) for pk in sorted([place.pk, down.pk])]
-    for _, pk in sent:
+    assert len(enqueued.messages) == 2
+    asked = enqueued.of(tasks.look_at_policies_of)
+    assert sorted(asked) == sorted([place.pk, down.pk])
+    for pk in asked:
         tasks.look_at_policies_of(pk)
     place.refresh_from_db()
     assert place.admission_state == State.INSTALLED

@@ -19,6 +19,7 @@ from environments.reconcile.lease import LeaseLostError
 from environments.reconcile.runner import Attempt
 from environments.reconcile.steps import STEPS
 from environments.reconcile.steps.namespace import STEP as NAMESPACE
+from tests.arranging import names, settle
 from tests.contract.arrange import PATIENCE
 
 COMPLETE = {
@@ -29,30 +30,6 @@ COMPLETE = {
 }
 
 pytestmark = pytest.mark.django_db
-
-
-def settle(environment: Environment, tries: int = 30) -> Environment:
-    """Reconcile as the queue would, until nothing is owed soon."""
-    for _ in range(tries):
-        soon = timezone.now() + timedelta(seconds=30)
-        Environment.objects.filter(pk=environment.pk, next_reconcile_at__lt=soon).update(
-            next_reconcile_at=timezone.now()
-        )
-        delay = reconcile.reconcile(environment.pk)
-        if delay is None or delay > 30:
-            break
-        time.sleep(min(delay, 0.05))
-    environment.refresh_from_db()
-    return environment
-
-
-def names(found: dict[tuple[str, str], dict]) -> dict[str, list[str]]:
-    """The names by kind, but for the namespace."""
-    result: dict[str, list[str]] = {}
-    for kind, name in sorted(found):
-        if kind != "Namespace":
-            result.setdefault(kind, []).append(name)
-    return result
 
 
 def test_a_request_becomes_a_governed_namespace(ask, world):

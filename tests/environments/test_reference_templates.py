@@ -13,7 +13,7 @@ from environments.routine import observe
 from environments.spec import Mode
 from environments.web.forms import RequestForm
 from tests import reference
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, MENDED, Choice, values
 
 pytestmark = pytest.mark.django_db

@@ -11,16 +11,9 @@ from environments.lib import naming
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Event, Template, TemplateVersion, User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 
 URL = "/catalog/namespace/request/"
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    from environments import tasks
-
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
 
 
 @pytest.fixture

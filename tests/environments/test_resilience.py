@@ -25,9 +25,8 @@ from environments.reconcile.lease import Lease, SupersededError
 from environments.reconcile.steps import group
 from environments.reconcile.steps.base import GroupState
 from environments.routine.observe import passes
-from tests.environments.conftest import Account
+from tests.arranging import Account, settle
 from tests.environments.directory.fake import DANA, KEY, server, with_group
-from tests.environments.test_reconcile import settle
 from tests.faults.proxy import Answer, FaultProxy, Rule
 
 pytestmark = pytest.mark.django_db

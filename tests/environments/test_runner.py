@@ -7,7 +7,7 @@ from environments.lib.phases import Status
 from environments.reconcile import runner
 from environments.reconcile.runner import Attempt, Task
 from environments.reconcile.steps.base import Context, Outcome, Step
-from tests.environments.test_manifests import DESIRED
+from tests.environments.refunds import DESIRED
 
 CONTEXT = Context(desired=DESIRED, cluster=None, directory=None, naming=None)
 PATIENCE = 30.0  # seconds
@@ -21,26 +21,22 @@ def task(name: str, call=lambda context: Outcome(), *after: str, **more: bool) -
     return Task(Step(name, name, "", call, **more), call, frozenset(after))
 
 
-def run(*tasks: Task) -> list[set[str]]:
+def run(*tasks: Task, patience: float = PATIENCE) -> list[set[str]]:
     """The types of the steps that were handed over together, and last of those that were left to the caller."""
     batches: list[list[Attempt]] = []
-    attempts = runner.run(list(tasks), CONTEXT, batches.append, workers=4)
+    attempts = runner.run(list(tasks), CONTEXT, batches.append, workers=4, blink=PATIENCE, patience=patience)
     written = [attempt for batch in batches for attempt in batch]
     assert attempts[: len(written)] == written
     batches.append(attempts[len(written) :])
     return [{attempt.step.type for attempt in batch} for batch in batches]
 
 
-def test_what_ends_within_a_blink_is_handed_over_together(monkeypatch):
-    monkeypatch.setattr(runner, "_BLINK", PATIENCE)
-    monkeypatch.setattr(runner, "_PATIENCE", PATIENCE)
+def test_what_ends_within_a_blink_is_handed_over_together():
     first = [task("a"), task("b"), task("inline", inline=True)]
     assert run(*first, task("after", lambda context: Outcome(), "a", "inline")) == [{"a", "b", "inline", "after"}]
 
 
-def test_before_a_guarded_step_all_is_handed_over(monkeypatch):
-    monkeypatch.setattr(runner, "_BLINK", PATIENCE)
-    monkeypatch.setattr(runner, "_PATIENCE", PATIENCE)
+def test_before_a_guarded_step_all_is_handed_over():
     written: list[str] = []
 
     def guarded(context):
@@ -50,15 +46,13 @@ def test_before_a_guarded_step_all_is_handed_over(monkeypatch):
     last = task("last", guarded, "b", guarded=True)
     tasks = [task("a"), task("b", lambda context: Outcome(), "a"), last]
     record = lambda attempts: written.extend(attempt.step.type for attempt in attempts)  # noqa: E731
-    attempts = runner.run(tasks, CONTEXT, record, workers=4)
+    attempts = runner.run(tasks, CONTEXT, record, workers=4, blink=PATIENCE, patience=PATIENCE)
     assert [attempt.status for attempt in attempts] == [Status.DONE] * 3
     assert written == ["a", "b"]
 
 
-def test_what_took_its_time_is_handed_over_before_the_next_wave(monkeypatch):
-    monkeypatch.setattr(runner, "_BLINK", PATIENCE)
-    monkeypatch.setattr(runner, "_PATIENCE", -1.0)
-    assert run(task("a"), task("b", lambda context: Outcome(), "a")) == [{"a"}, {"b"}]
+def test_what_took_its_time_is_handed_over_before_the_next_wave():
+    assert run(task("a"), task("b", lambda context: Outcome(), "a"), patience=-1.0) == [{"a"}, {"b"}]
 
 
 def test_what_has_ended_waits_for_nobody_that_takes_longer():

@@ -19,7 +19,7 @@ from environments.models import Environment
 from environments.reconcile import desired
 from environments.spec.figures import check_amount
 from environments.web.forms import RequestForm
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 #: Every place that takes parameters.
 OPEN = template_spec.parse(

@@ -11,7 +11,7 @@ from environments.catalog.files import publish, read
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Template, TemplateVersion
 from environments.models.templates import ImmutableVersionError, TemplateEvent
-from tests.environments.test_spec_forms import specs
+from tests.environments.specs import specs
 
 State = TemplateVersion.State
 

@@ -20,7 +20,7 @@ from environments.reconcile import desired
 from environments.reconcile import engine as reconcile
 from environments.reconcile import lease as lifecycle
 from environments.routine import observe
-from tests.environments.test_reconcile import settle
+from tests.arranging import Account, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -258,8 +258,6 @@ def test_what_a_member_made_is_never_taken_over(publish, request_one, there, adm
 
 def connection_of(client):
     """Another way in with the same token."""
-    from tests.environments.conftest import Account
-
     configuration = client._api.configuration
     return Account(configuration.host, configuration.api_key["BearerToken"].removeprefix("Bearer "))
 

@@ -9,7 +9,7 @@ from environments import tasks
 from environments.actions import access_tokens
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, LocalGroup
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,7 @@ def test_its_owner_deletes_it_from_its_page_and_nothing_else_goes(client, ask, a
     assert world(environment) == {}
     assert set(LocalGroup.objects.values_list("environment_id", flat=True)) == {other.pk}
     assert world(other) == before
+    assert len(theirs) == 2
     for place, account in theirs.items():
         assert admin.get("ServiceAccount", "theirs", place) == account
 

@@ -60,7 +60,7 @@ def test_a_week_is_always_there_by_the_hour(make_environment):
 
 
 def test_batches_are_bounded_and_all_of_it_goes(make_environment, monkeypatch):
-    monkeypatch.setattr(retention, "_BATCH", 10)
+    monkeypatch.setattr(retention, "BATCH", 10)
     environment = make_environment()
     old = DAY - timedelta(days=30)
     for hours in range(24):
@@ -80,14 +80,20 @@ def test_pruning_that_was_interrupted_goes_on_and_changes_no_day(make_environmen
     for hours in range(4):
         use(environment, Span.HOUR, old + timedelta(hours=hours))
 
-    def killed(rows):
-        rows.model._default_manager.filter(pk=rows.first().pk).delete()
-        raise SystemExit
+    deleted = []
 
-    with monkeypatch.context() as patch:
-        patch.setattr(retention, "_delete", killed)
-        with pytest.raises(SystemExit):
-            usage.prune(NOW)
+    def killed(execute, sql, *more):
+        """The worker ends with its first batch."""
+        if deleted:
+            raise SystemExit
+        answer = execute(sql, *more)
+        if sql.startswith("DELETE"):
+            deleted.append(sql)
+        return answer
+
+    monkeypatch.setattr(retention, "BATCH", 1)
+    with connection.execute_wrapper(killed), pytest.raises(SystemExit):
+        usage.prune(NOW)
     assert Usage.objects.filter(span=Span.HOUR).count() == 3
     usage.prune(NOW)
     assert Usage.objects.get().seconds == 4 * 3600

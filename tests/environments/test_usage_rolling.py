@@ -152,7 +152,7 @@ def test_the_queries_do_not_grow_with_the_environments(make_environment, monkeyp
 
 @pytest.mark.parametrize("batch", [1, 2, 100])
 def test_batches_change_nothing(make_environment, monkeypatch, batch):
-    monkeypatch.setattr(rolling, "_BATCH", batch)
+    monkeypatch.setattr(rolling, "BATCH", batch)
     for number in range(5):
         hour(make_environment(name=f"Number {number}"), DAY, pods=(number, number, 9))
     usage.roll_up(NOW)

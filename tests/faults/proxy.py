@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -49,12 +50,13 @@ class Answer:
 
 @dataclass
 class FaultProxy:
-    """Usable as a context manager. `hits` counts by kind what went wrong."""
+    """Usable as a context manager. `hits` counts by kind what went wrong; `watch` is told of every request."""
 
     target: str
     certificate_authority: str = ""
     seed: int = 0
     hits: Counter[str] = field(default_factory=Counter)
+    watch: Callable[[str, str, str], object] = lambda method, path, content_type: None
 
     def __post_init__(self) -> None:
         self._rules: list[Rule] = []
@@ -142,6 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.proxy.watch(self.command, self.path, self.headers.get("Content-Type", ""))
         rule = self.server.proxy.take(f"{self.command} {self.path}")
         kind = rule.kind if rule else ""
         if rule and kind == "slow":

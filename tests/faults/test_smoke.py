@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from urllib3 import PoolManager
 
 from environments import directory as directories
 from environments.directory import transport
 from environments.directory.scim import ScimClient
+from environments.kube import transport as cluster_transport
 from environments.kube.client import ClusterClient
 from environments.models import Cluster, Directory, Environment, Event, User
 from environments.reconcile import engine as reconcile
@@ -45,9 +47,15 @@ class Doom:
     def __init__(self) -> None:
         self.calls_left = 0
 
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def doomed(*args: Any, **more: Any) -> Any:
             self._count()
+            return call(*args, **more)
+
+        return doomed
+
+    def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def doomed(*args: Any, **more: Any) -> Any:
             result = call(*args, **more)
             self._count()
             return result
@@ -78,10 +86,11 @@ def scim() -> Iterator[Scim2Server]:
 @pytest.fixture
 def doom(monkeypatch) -> Doom:
     found = Doom()
-    monkeypatch.setattr(ClusterClient, "_call", found.around(ClusterClient._call))
-    monkeypatch.setattr(transport, "send", found.around(transport.send))
-    monkeypatch.setattr(reconcile, "_LAST_DELAY", 0.1)
-    monkeypatch.setattr(binding, "_YOUNG", timedelta(0))
+    monkeypatch.setattr(PoolManager, "urlopen", found.before(PoolManager.urlopen))
+    monkeypatch.setattr(cluster_transport, "read", found.after(cluster_transport.read))
+    monkeypatch.setattr(transport, "send", found.before(found.after(transport.send)))
+    monkeypatch.setattr(reconcile, "LAST_DELAY", 0.1)
+    monkeypatch.setattr(binding, "YOUNG", timedelta(0))
     return found
 
 

@@ -50,10 +50,10 @@ def hurry() -> None:
     cluster.ClusterClient.__init__.__kwdefaults__["timeout"] = (1.0, 3.0)  # type: ignore[index]
     transport.TIMEOUT = transport.httpx.Timeout(3, connect=1)
     settings.RESYNC_SECONDS = 15.0
-    reconcile._LAST_DELAY = 8.0
-    members._LOOK_AGAIN, lifecycle._REMEMBERED = 2 * LEASE, timedelta(seconds=1.8 * LEASE)
-    binding._YOUNG = timedelta(seconds=LEASE)
-    reconcile._FAILED_LOOK = reconcile._SECOND_LOOK = 8.0
+    reconcile.LAST_DELAY = 8.0
+    members.LOOK_AGAIN, lifecycle.REMEMBERED = 2 * LEASE, timedelta(seconds=1.8 * LEASE)
+    binding.YOUNG = timedelta(seconds=LEASE)
+    reconcile.FAILED_LOOK = reconcile.SECOND_LOOK = 8.0
 
 
 def _wrap_calls() -> None:

@@ -1,5 +1,6 @@
 """Real servers for the tests in this folder: one Canaille and one PostgreSQL per session."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,9 @@ import pytest
 
 from portal.demo.idp import IdentityProvider
 from portal.demo.ports import free_port
-from tests.services import PostgreSQL
-
-PORTAL_URL = "http://localhost:8000"
+from portal.demo.simulated import SimulatedCluster
+from tests.live.shape import Shape
+from tests.services import PORTAL_URL, PostgreSQL
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,28 @@ def postgres() -> Iterator[PostgreSQL]:
     folder = tempfile.TemporaryDirectory(prefix="allotment-postgres-")
     with folder as name, PostgreSQL(Path(name) / "data") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def production_cluster():
+    """The cluster of all tests of a module, whose environments are told apart by their names."""
+    with SimulatedCluster(termination_delay=0.05) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, postgres, production_cluster):
+    folder = tmp_path_factory.mktemp("shape")
+    shape = Shape(folder, postgres.database(folder.name))
+    shape.drive("prepare", production_cluster.url, production_cluster.portal_token)
+    return shape
+
+
+@pytest.fixture
+def shape(prepared, production_cluster):
+    production_cluster.faults.clear()
+    prepared.start_redis()
+    yield prepared
+    production_cluster.faults.clear()
+    for name in list(prepared.processes):
+        prepared.stop(name, signal.SIGKILL)

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from portal.demo.idp import IdentityProvider
-from tests.live.conftest import PORTAL_URL, free_port
+from portal.demo.ports import free_port
+from tests.services import PORTAL_URL
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,13 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal.demo.ports import answers, free_port
-from tests.live.test_production_shape import (  # noqa: F401 (fixtures)
-    PATIENCE,
-    Shape,
-    cluster,
-    prepared,
-    shape,
-)
+from tests.live.shape import PATIENCE, Shape
 from tests.services import REDIS
 
 TOKEN = "only-for-tests-0123456789"
@@ -34,7 +28,7 @@ pytestmark = pytest.mark.skipif(not REDIS, reason="redis-server is not installed
 class Web:
     """The portal behind gunicorn, and a browser with Dana's session."""
 
-    def __init__(self, shape: Shape, port: int, worker_port: int) -> None:  # noqa: F811
+    def __init__(self, shape: Shape, port: int, worker_port: int) -> None:
         self.shape, self.port, self.worker_port = shape, port, worker_port
         self.dana = shape.drive("sign_in")
 
@@ -75,7 +69,7 @@ def wait_for[Found](look: Callable[[], Found]) -> Found:
 
 
 @pytest.fixture
-def web(shape, tmp_path) -> Iterator[Web]:  # noqa: F811
+def web(shape, tmp_path) -> Iterator[Web]:
     before = dict(shape.environment)
     port, worker_port = free_port(), free_port()
     shape.environment |= {
@@ -98,10 +92,10 @@ def web(shape, tmp_path) -> Iterator[Web]:  # noqa: F811
     shape.environment.update(before)
 
 
-def test_one_id_leads_from_the_request_through_the_queue_to_every_step(web, cluster):  # noqa: F811
+def test_one_id_leads_from_the_request_through_the_queue_to_every_step(web, production_cluster):
     asked = web.shape.drive("ask", "observed")
     web.shape.wait_for(asked["id"], "Ready")
-    cluster.faults.add(method="DELETE", path_regex="/namespaces/", status=503)
+    production_cluster.faults.add(method="DELETE", path_regex="/namespaces/", status=503)
     form = {"typed_name": "observed"}
     status, _ = web.ask(f"/environments/{asked['namespace']}/delete/", form=form, X_Request_ID=REQUEST_ID)
     assert status == 200  # after the redirect

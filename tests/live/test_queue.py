@@ -12,11 +12,11 @@ def test_the_messages_that_wait_are_counted(tmp_path):
     redis = Redis(tmp_path)
     redis.start()
     try:
-        assert tasks._waiting(redis.url) == 0
+        assert tasks.waiting(redis.url) == 0
         with tasks.reconcile.app.connection_for_write(redis.url) as connection:
             for number in range(3):
                 tasks.reconcile.apply_async((str(number),), connection=connection)
-        assert tasks._waiting(redis.url) == 3
+        assert tasks.waiting(redis.url) == 3
     finally:
         redis.process.stop()
-    assert tasks._waiting(redis.url) == 0
+    assert tasks.waiting(redis.url) == 0

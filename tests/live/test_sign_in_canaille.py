@@ -10,8 +10,8 @@ from pytest_django.fixtures import Settings
 
 from environments.models import Team, User
 from portal.demo.idp import PASSWORD, IdentityProvider
-from tests.live.conftest import PORTAL_URL
-from tests.portal.conftest import Browser, use_issuer
+from tests.portal.browser import Browser, use_issuer
+from tests.services import PORTAL_URL
 
 
 @pytest.fixture(autouse=True)

@@ -8,20 +8,16 @@ from django.test import Client
 from django.utils import timezone
 
 from environments import spec as template_spec
-from environments import tasks
 from environments.actions import approvals
 from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.routine import lifetimes
-from tests.conftest import SPEC, person
+from tests.makers import SPEC, person
 from tests.pages.reading import HTMX, facts, labelled, one, read, words
 
 WAITING = "Waiting for approval"
 
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("enqueued")
 
 
 def spec(*, everything=False):

@@ -3,13 +3,17 @@
 import re
 import uuid
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from django.http import HttpResponse
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Event
+from environments.models import Environment, Event
+from tests import makers, once
 from tests.pages.reading import read
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -45,16 +49,16 @@ ALL = (
 )
 
 
-@pytest.fixture
-def hostile(dana, team, cluster, template_version, make_environment, settings, tmp_path):
+def hostile(mail_folder: Path) -> dict[str, Environment]:
     """The world, named by somebody who means harm."""
-    settings.MAIL_FOLDER = str(tmp_path)
-    (tmp_path / "one.log").write_text(f"Subject: {HOSTILE}\nTo: x@example.com\n\n{HOSTILE}\n")
+    (mail_folder / "one.log").write_text(f"Subject: {HOSTILE}\nTo: x@example.com\n\n{HOSTILE}\n")
+    team, cluster, version = makers.make_team(), makers.make_cluster(), makers.make_template()
+    dana, template = makers.make_dana(team), version.template
     dana.first_name = dana.last_name = team.name = cluster.name = HOSTILE[:60]
-    template = template_version.template
     template.name = template.summary = template.readme = template.category = HOSTILE[:60]
     for row in (dana, team, cluster, template):
         row.save()
+    make_environment = makers.environment_maker(dana, team, cluster, makers.make_directory(), version)
     texts = {"name": HOSTILE[:60], "purpose": HOSTILE, "members": {"x@example.com": Role.VIEWER}}
     usage = {"pods": ["49", "50"]}
     decision = {"decided_at": timezone.now(), "decided_by": dana, "decision_note": HOSTILE, "wanted": False}
@@ -73,11 +77,9 @@ def hostile(dana, team, cluster, template_version, make_environment, settings, t
     return environments
 
 
-@pytest.fixture
-def visit(client, ada, hostile):
-    """Any page, as a platform admin sees it."""
-    client.force_login(ada)
-    first = hostile["environment"].namespace
+def visit(client: Client, environments: dict[str, Environment], name: str) -> HttpResponse:
+    """Any page, by its name."""
+    first = environments["environment"].namespace
     paths = {
         "catalog": "/",
         "nothing-found": f"/?q={HOSTILE}",
@@ -87,30 +89,38 @@ def visit(client, ada, hostile):
         "missing": "/nothing/",
         "outbox": "/outbox/",
         "approvals": "/approvals/",
-        "withdraw": f"/environments/{hostile['waiting'].namespace}/delete/",
-        "request-again": f"/catalog/namespace/request/?again={hostile['rejected'].namespace}",
-        "decide": f"/environments/{hostile['waiting'].namespace}/decide/",
-        **{name: f"/environments/{row.namespace}/" for name, row in hostile.items()},
+        "withdraw": f"/environments/{environments['waiting'].namespace}/delete/",
+        "request-again": f"/catalog/namespace/request/?again={environments['rejected'].namespace}",
+        "decide": f"/environments/{environments['waiting'].namespace}/decide/",
+        **{name: f"/environments/{row.namespace}/" for name, row in environments.items()},
         **{name: f"/environments/{first}/{name}/" for name in ("history", "objects", "delete")},
     }
-
-    def get(name):
-        if name == "request-errors":
-            return client.post(paths["request"], {"name": HOSTILE, "collaborators": HOSTILE, "key": uuid.uuid4()})
-        if name == "delete-errors":
-            return client.post(paths["delete"], {"typed_name": HOSTILE * 2})
-        if name == "approvals-errors":
-            return client.post(paths["decide"], {"decision": "reject", "note": HOSTILE * 20})
-        return client.get(paths[name])
-
-    return get
+    if name == "request-errors":
+        return client.post(paths["request"], {"name": HOSTILE, "collaborators": HOSTILE, "key": uuid.uuid4()})
+    if name == "delete-errors":
+        return client.post(paths["delete"], {"typed_name": HOSTILE * 2})
+    if name == "approvals-errors":
+        return client.post(paths["decide"], {"decision": "reject", "note": HOSTILE * 20})
+    return client.get(paths[name])
 
 
-@pytest.fixture
-def every_page(visit):
+@pytest.fixture(scope="module")
+def answers(django_db_setup, django_db_blocker, tmp_path_factory):
+    """Every page as a platform admin sees it, rendered once for all tests: name -> response."""
+    mail_folder = tmp_path_factory.mktemp("mail")
+    with once.passing(django_db_blocker), override_settings(MAIL_FOLDER=str(mail_folder)):
+        environments = hostile(mail_folder)
+        client = Client()
+        client.force_login(makers.make_ada())
+        return {name: visit(client, environments, name) for name in ALL}
+
+
+@pytest.fixture(scope="module")
+def every_page(answers):
     """Every page, read: name -> soup."""
+    assert len(answers) == len(ALL)
     statuses = {"request-errors": 422, "delete-errors": 422, "approvals-errors": 422, "missing": 404}
-    return {name: read(visit(name), status=statuses.get(name, 200)) for name in ALL}
+    return {name: read(answer, status=statuses.get(name, 200)) for name, answer in answers.items()}
 
 
 def test_every_page_has_a_language_a_title_and_one_h1(every_page):
@@ -123,11 +133,13 @@ def test_every_page_has_a_language_a_title_and_one_h1(every_page):
 def test_headings_do_not_skip_a_level(every_page):
     for name, soup in every_page.items():
         levels = [int(heading.name[1]) for heading in soup.select("h1, h2, h3, h4")]
+        assert levels, name
         steps = [after - before for before, after in pairwise(levels)]
         assert all(step <= 1 for step in steps), (name, levels)
 
 
 def test_every_control_has_a_label(every_page):
+    assert every_page["request"].select("input:not([type=hidden]), select, textarea")
     for name, soup in every_page.items():
         for control in soup.select("input:not([type=hidden]), select, textarea"):
             assert soup.find("label", attrs={"for": control["id"]}) is not None, (name, control)
@@ -135,13 +147,16 @@ def test_every_control_has_a_label(every_page):
 
 def test_every_button_and_link_has_a_name(every_page):
     for name, soup in every_page.items():
-        for node in soup.select("a, button"):
+        nodes = soup.select("a, button")
+        assert nodes, name
+        for node in nodes:
             assert node.get_text(strip=True), (name, node)
 
 
 def test_ids_are_unique_and_references_lead_somewhere(every_page):
     for name, soup in every_page.items():
         ids = [node["id"] for node in soup.select("[id]")]
+        assert ids, name
         assert len(ids) == len(set(ids)), (name, [one for one in ids if ids.count(one) > 1])
         for attribute in ("aria-labelledby", "aria-describedby", "data-copy", "form"):
             for node in soup.select(f"[{attribute}]"):
@@ -149,6 +164,7 @@ def test_ids_are_unique_and_references_lead_somewhere(every_page):
 
 
 def test_drawings_are_hidden_from_screen_readers_or_named(every_page):
+    assert any(soup.find("svg") for soup in every_page.values())
     for name, soup in every_page.items():
         for drawing in soup.find_all("svg"):
             assert drawing.get("aria-hidden") == "true" or drawing.get("aria-label"), (name, drawing)
@@ -158,6 +174,7 @@ def test_nothing_is_inline(every_page):
     for name, soup in every_page.items():
         assert soup.find_all("style") == [], name
         assert [tag for tag in soup.find_all("script") if not tag.get("src")] == [], name
+        assert soup.body.find(True), name
         for node in soup.find_all(True):
             bad = [key for key in node.attrs if key == "style" or re.match(r"on|hx-on", key)]
             assert bad == [], (name, node.name, bad)
@@ -166,7 +183,9 @@ def test_nothing_is_inline(every_page):
 def test_hostile_names_stay_text(every_page):
     for name, soup in every_page.items():
         assert soup.find("img") is None, name
-        assert all("alert" not in tag.get_text() for tag in soup.find_all("script")), name
+        scripts = soup.find_all("script")
+        assert scripts, name
+        assert all("alert" not in tag.get_text() for tag in scripts), name
 
 
 def test_hostile_names_are_shown_as_they_are(every_page):
@@ -174,11 +193,11 @@ def test_hostile_names_are_shown_as_they_are(every_page):
         assert "<script>alert" in every_page[name].get_text(), name
 
 
-def test_every_page_has_the_same_content_security_policy(visit):
-    for name in ALL:
-        policy = visit(name)["Content-Security-Policy"]
-        assert "script-src 'self'" in policy
-        assert "unsafe" not in policy
+def test_every_page_has_the_same_content_security_policy(answers):
+    for name, answer in answers.items():
+        policy = answer["Content-Security-Policy"]
+        assert "script-src 'self'" in policy, name
+        assert "unsafe" not in policy, name
 
 
 @pytest.mark.parametrize(

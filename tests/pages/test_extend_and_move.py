@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.models import Environment, TemplateVersion
-from tests.conftest import SPEC
+from tests.makers import SPEC
 from tests.pages.reading import facts, one, read, words
 
 

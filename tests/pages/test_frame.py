@@ -78,5 +78,8 @@ def test_htmx_may_not_evaluate_text_or_add_styles(page, dana):
 
 def test_scripts_and_styles_come_from_the_portal_itself(page, dana):
     soup = read(page(dana))
-    sources = [tag["src"] for tag in soup.find_all("script")] + [tag["href"] for tag in soup.find_all("link")]
+    scripts, links = soup.find_all("script"), soup.find_all("link")
+    assert scripts
+    assert links
+    sources = [tag["src"] for tag in scripts] + [tag["href"] for tag in links]
     assert all(source.startswith("/static/") for source in sources)

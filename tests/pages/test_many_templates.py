@@ -4,7 +4,7 @@ import html
 
 import pytest
 
-from tests.conftest import SPEC
+from tests.makers import SPEC
 from tests.pages.reading import HTMX, read
 
 KINDS = [

@@ -34,16 +34,7 @@ from environments.models import (
     Usage,
     User,
 )
-from tests.environments.conftest import (  # noqa: F401 (fixtures)
-    ask,
-    local_directory,
-    namespace_template,
-    people,
-    place,
-    simulated,
-)
-from tests.environments.test_access_matrix import address, cast, routes  # noqa: F401 (a fixture)
-from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
+from tests.routes import address, routes
 
 TABLE = Path(__file__).with_name("query_budgets.csv")
 ROLES = {"developer": "owner", "manager": "manager", "admin": "admin"}
@@ -129,7 +120,7 @@ class Growth:
 
 
 @pytest.fixture
-def world(cast):  # noqa: F811
+def world(cast):
     environment, people_by_role = cast
     usage = {"requests.cpu": ["900m", "1"], "pods": ["1", "10"]}
     Environment.objects.filter(pk=environment.pk).update(usage=usage, usage_at=timezone.now(), fullest=0.9)
@@ -226,7 +217,7 @@ def test_every_page_stays_within_its_budget_however_much_there_is(world):
     assert excess(costs(growth.first, clients, list(few)), few) == {}
 
 
-def test_the_pages_of_local_accounts_cost_the_same_however_many_people_there_are(world, local_accounts):  # noqa: F811
+def test_the_pages_of_local_accounts_cost_the_same_however_many_people_there_are(world, local_accounts):
     growth, clients = world
     local_accounts.MFA_REQUIRED_FOR = []
     growth.to(FEWER)

@@ -9,22 +9,18 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from environments import spec as template_spec
-from environments import tasks
 from environments.actions import approvals
 from environments.catalog import templates as template_actions
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Member, Team, TemplateVersion
-from tests.conftest import SPEC
+from tests.makers import SPEC
 from tests.pages.reading import facts, labelled, one, read, words
 
 URL = "/catalog/namespace/request/"
 REASON = "Begin with the medium one."
 STATE = TemplateVersion.State
 
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("enqueued")
 
 
 @pytest.fixture
@@ -342,9 +338,8 @@ class TestWhatChangedSince:
         dana.teams.clear()
         assert said(read(browser.get(again(row)))) == {"": ["It was for the team Checkout, in which you are not."]}
 
-    def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected, monkeypatch):
+    def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected):
         row = make_rejected(members={"left@example.com": Role.VIEWER})
-        monkeypatch.setattr("environments.web.addresses._unknown", lambda addresses, _: addresses)
         soup = read(browser.get(again(row)))
         assert said(soup) == {"collaborators": ["The directory knows no left@example.com."]}
         assert answers(soup)["collaborators"] == "left@example.com"

@@ -7,7 +7,7 @@ from environments.actions import environments as actions
 from environments.lib.phases import Phase
 from environments.models import Environment, TemplateVersion
 from environments.web import pages as dashboards
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.pages.reading import one, read, words
 
 BROKEN = {"quota": {"pods": "5"}, "of_another_time": True}

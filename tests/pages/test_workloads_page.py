@@ -6,7 +6,6 @@ from django.core.cache import cache
 from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase
 from environments.models import Cluster
-from environments.web.workloads import reading
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, namespace, pod
 from tests.pages.reading import HTMX, one, read, words
@@ -66,10 +65,11 @@ def test_a_refresh_brings_only_the_part_which_asks_again(look, dana):
     assert one(soup, "#workloads")["hx-trigger"] == "every 20s"
 
 
-def test_one_answer_serves_everybody_for_a_while(look, dana, theo, monkeypatch):
+def test_one_answer_serves_everybody_for_a_while(look, dana, theo, simulated):
     read(look(dana))
-    monkeypatch.setattr(reading, "_some", lambda *_: pytest.fail("asked again"))
+    asked = simulated.faults.add(delay=0.0001, times=10_000)
     assert one(read(look(theo)), ".timeline li.bad")
+    assert asked.seen == 0
 
 
 def test_a_cluster_that_falls_silent_leaves_the_last_answer_with_its_time(look, dana, simulated, environment):

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
+def fresh():
     """Nothing is remembered from another test."""
     figures.forget()
-    monkeypatch.setattr(health, "_migrations", health._Migrations())
+    health.forget()
     yield
     figures.forget()
 

@@ -19,9 +19,7 @@ from environments.lib import log_context
 from environments.lib.phases import Phase
 from portal import logs, task_logs, urls
 from portal.logs import JsonFormatter, TextFormatter
-from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)
-from tests.environments.test_reconcile import settle
-from tests.portal.conftest import local_accounts  # noqa: F401
+from tests.arranging import settle
 
 FORMATTERS = [JsonFormatter(), TextFormatter()]
 
@@ -139,7 +137,7 @@ def test_a_secret_that_was_named_is_taken_out_wherever_it_turns_up():
 
 
 def test_only_so_many_secrets_are_kept(monkeypatch):
-    monkeypatch.setattr(log_context, "_MOST_SECRETS", 2)
+    monkeypatch.setattr(log_context, "MOST_SECRETS", 2)
     log_context.conceal(*(f"renewed-token-{number}" for number in range(5)))
     assert logs.clean("renewed-token-4 renewed-token-3") == "… …"
     assert logs.clean("renewed-token-0") == "renewed-token-0"
@@ -221,7 +219,7 @@ def test_the_line_that_django_writes_about_an_error_answer_has_the_id_too(writte
 
 
 @pytest.mark.django_db
-def test_the_key_in_an_address_is_in_no_line(written, client, local_accounts):  # noqa: F811
+def test_the_key_in_an_address_is_in_no_line(written, client, local_accounts):
     for method in (client.get, Client(enforce_csrf_checks=True).post):
         method("/accounts/invitation/the-key-that-lets-somebody-in/")
     assert written.by("portal.access")

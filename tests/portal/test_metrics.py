@@ -18,10 +18,10 @@ from environments.lib.errors import PermanentError, TemporaryError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from environments.reconcile import engine as reconcile
+from environments.reconcile import lease as lifecycle
 from portal import figures, metrics, smtp
 from portal.demo.ports import free_port
-from tests.environments.conftest import *  # noqa: F403 (a simulated cluster, and somebody who asks)
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 TOKEN = "only-for-tests-0123456789"
 pytestmark = pytest.mark.django_db
@@ -177,7 +177,7 @@ def test_a_reconcile_that_breaks_or_loses_its_lease_is_counted(ask, monkeypatch)
     def break_down(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(reconcile, "_reconcile", break_down)
+    monkeypatch.setattr(lifecycle, "record", break_down)
     with Grown("portal_reconcile_seconds_count", outcome="Error") as grown, pytest.raises(RuntimeError):
         reconcile.reconcile(environment.pk)
     assert grown.by == 1

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from pytest_django.fixtures import Settings
 
 from environments.models import Team, User
-from tests.portal.conftest import Browser, use_issuer
+from tests.portal.browser import Browser, use_issuer
 from tests.portal.provider import FakeProvider
 
 CALLBACK = "/accounts/oidc/sso/login/callback/"

@@ -3,7 +3,6 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments import tasks
 from environments.actions import approvals
 from environments.actions import environments as actions
 from environments.catalog.files import publish, read
@@ -12,14 +11,9 @@ from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, User
 from environments.web import pages as dashboards
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 
 DECISIONS = ({"decision": "approve"}, {"decision": "reject", "note": "No."})
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_enqueued(monkeypatch):
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *_, **__: None)
 
 
 @pytest.fixture

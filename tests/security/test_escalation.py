@@ -8,7 +8,7 @@ from environments.lib import naming
 from environments.lib.phases import Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, Template, User
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 

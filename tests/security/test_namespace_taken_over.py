@@ -8,7 +8,7 @@ from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.routine import observe
-from tests.environments.test_reconcile import settle
+from tests.arranging import Account, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -18,8 +18,6 @@ LABEL = "allotment.internal/environment"
 @pytest.fixture
 def keyboard(simulated):
     """An administrator with kubectl: not the portal, and not under its name."""
-    from tests.environments.conftest import Account
-
     return ClusterClient(Account(simulated.url, simulated.admin_token), field_manager="kubectl-create")
 
 

@@ -18,7 +18,7 @@ from environments.kube import transport as cluster_transport
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment
 from environments.routine import observe
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.security.servers import always, http, serving
 
 pytestmark = pytest.mark.django_db
@@ -78,10 +78,13 @@ def in_a_hurry(environment: Environment) -> Environment:
 
 
 def check_words(environment: Environment) -> None:
-    for condition in environment.conditions.all():
+    conditions, events = environment.conditions.all(), environment.events.all()
+    assert conditions
+    assert events
+    for condition in conditions:
         assert condition.reason != "Unexpected", (condition.type, condition.message)
         assert len(condition.message) <= 500
-    for event in environment.events.all():
+    for event in events:
         assert len(str(event.data)) < 100_000
     assert len(str(environment.usage)) < 100_000
 

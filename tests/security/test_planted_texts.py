@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
@@ -20,11 +21,12 @@ from django.utils import timezone
 
 from environments import reports
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Cluster, Environment, Event, Member, User
+from environments.models import Cluster, Environment, Event, Member, Usage, User
 from environments.models.templates import TemplateEvent
-from tests.environments.test_access_matrix import routes
+from tests import makers, once
 from tests.pages.browsing import CHROMIUM, Site
-from tests.portal.conftest import local_accounts  # noqa: F401 (a fixture)
+from tests.reported import consume, roll_up
+from tests.routes import routes
 
 pytestmark = pytest.mark.django_db
 
@@ -137,6 +139,11 @@ class HostileCluster:
         }
 
 
+def failed(message: str) -> dict[str, dict]:
+    """The condition of an environment whose namespace could not be made."""
+    return {"Namespace": {"status": Status.FAILED, "message": message, "reason": "r", "attempts": 2}}
+
+
 @pytest.fixture
 def everything(
     dana,
@@ -156,12 +163,11 @@ def everything(
     """A world in which every text is hostile, and everybody who looks at it."""
     settings.MAIL_FOLDER = str(tmp_path)
     (tmp_path / "one.log").write_text(f"Subject: {MARK}\nTo: {ADDRESS}\n\n{MARK}\n")
-    failed = {"Namespace": {"status": Status.FAILED, "message": "m", "reason": "r", "attempts": 2}}
     made = [
         make_environment(
             name=f"one {phase}",
             phase=phase,
-            conditions=failed,
+            conditions=failed("m"),
             usage={"pods": ["1", "2"]},
             members={"x@example.com": Role.VIEWER, "theo@example.com": Role.DEVELOPER},
         )
@@ -225,14 +231,16 @@ def test_on_no_page_for_nobody_does_it_become_more_than_text(everything, who):
     client = Client(raise_request_exception=False)
     if who:
         client.force_login(people[who])
-    seen = 0
+    seen = checked = 0
     for path in every_address(first):
         response = client.get(path)
         assert response.status_code < 500 or path in DOWN, path
         if "html" in response.headers.get("Content-Type", ""):
             check_page(path, response.content)
+            checked += 1
             seen += MARK[:24].replace("<", "&lt;").replace(">", "&gt;").encode() in response.content
         response.close()
+    assert checked > 5
     assert seen > {"ada": 30, "dana": 12, "theo": 8, "max": 8}.get(who, -1), "the texts are on the pages, as texts"
 
 
@@ -305,28 +313,49 @@ FORMULAS = (
 )
 
 
-@pytest.fixture
-def formulas(dana, theo, max_manager, ada, make_environment, template_version, team):
+def formulas() -> None:
+    """An environment for each, with a past that every report has something to say of."""
+    team, cluster, version = makers.make_team(), makers.make_cluster(), makers.make_template()
+    dana = makers.make_dana(team)
+    make_environment = makers.environment_maker(dana, team, cluster, makers.make_directory(), version)
+    now = timezone.now()
+    hour, weeks_ago = now.replace(minute=0, second=0, microsecond=0), now - timedelta(days=40)
     for formula in FORMULAS:
         row = make_environment(usage={"pods": ["1", "2"], formula: ["1", "2"]}, purpose=formula)
-        Environment.objects.filter(pk=row.pk).update(name=formula[:60])
+        make_environment(name=formula[:60], phase=Phase.FAILED, conditions=failed(formula))
+        Environment.objects.filter(pk=row.pk).update(name=formula[:60], created_at=weeks_ago, ready_at=weeks_ago)
         Member.objects.filter(environment=row).update(message=formula)
+        figures = {"pods": [3600, 1, 7200], formula: [3600, 1, 7200]}
+        Usage.objects.create(environment=row, span="hour", start=hour, seconds=3600, figures=figures)
+        consume(row, weeks_ago.date(), 41, share=0.01, cpu=1000, memory=1024)
+    roll_up()
     User.objects.filter(pk=dana.pk).update(first_name="=1+1", last_name="")
     type(team).objects.filter(pk=team.pk).update(name="=1+1")
     Cluster.objects.update(name="@SUM(A1)")
-    type(template_version.template).objects.update(name="+1+1")
-    return ada
+    type(version.template).objects.update(name="+1+1")
+
+
+@pytest.fixture(scope="module")
+def files(django_db_setup, django_db_blocker) -> dict[str, tuple[int, bytes]]:
+    """Every file of figures, written once: status and content by address."""
+    with once.passing(django_db_blocker):
+        formulas()
+        client = Client()
+        client.force_login(makers.make_ada())
+        addresses = [f"/reports/{slug}.{ending}" for slug in reports.REPORTS for ending in ("csv", "xlsx")]
+        addresses += [f"/environments/{row.namespace}/usage/csv/" for row in Environment.objects.exclude(usage={})]
+        answers = {address: client.get(address) for address in addresses}
+        return {address: (answer.status_code, content(answer)) for address, answer in answers.items()}
 
 
 @pytest.mark.parametrize("slug", list(reports.REPORTS))
-def test_a_spreadsheet_calculates_none_of_it(formulas, slug, client):
-    client.force_login(formulas)
-    answer = client.get(f"/reports/{slug}.csv")
-    if answer.status_code == 200:
-        check_csv(content(answer))
-    answer = client.get(f"/reports/{slug}.xlsx")
-    assert answer.status_code == 200
-    with zipfile.ZipFile(io.BytesIO(content(answer))) as book:
+def test_a_spreadsheet_calculates_none_of_it(files, slug):
+    status, lines = files[f"/reports/{slug}.csv"]
+    if status == 200:
+        check_csv(lines)
+    status, sheet = files[f"/reports/{slug}.xlsx"]
+    assert status == 200
+    with zipfile.ZipFile(io.BytesIO(sheet)) as book:
         sheets = [name for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
         assert sheets
         for name in sheets:
@@ -340,14 +369,17 @@ def content(answer) -> bytes:
 
 
 def check_csv(data: bytes) -> None:
-    for line in csv.reader(io.StringIO(data.decode("utf-8-sig"))):
+    lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+    assert len(lines) > 1, "a heading and something below it"
+    for line in lines:
         for cell in line:
             dangerous = cell.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r")
             assert not dangerous or re.fullmatch(r"[+-]?[0-9.]+", cell), cell
 
 
-def test_nor_an_environments_own_figures(formulas, client):
-    client.force_login(formulas)
-    answer = client.get(f"/environments/{Environment.objects.first().namespace}/usage/csv/")
-    assert answer.status_code == 200
-    check_csv(content(answer))
+def test_nor_an_environments_own_figures(files):
+    own = [file for address, file in files.items() if address.startswith("/environments/")]
+    assert len(own) == len(FORMULAS)
+    for status, lines in own:
+        assert status == 200
+        check_csv(lines)

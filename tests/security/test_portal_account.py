@@ -18,14 +18,14 @@ from environments.actions import environments as actions
 from environments.admin import cluster_checks
 from environments.catalog.files import publish, read
 from environments.kube import rbac
-from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, TemplateVersion
 from environments.routine import observe
 from environments.web import workloads
-from tests.contract.test_template_objects_journey import VALUES
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
+from tests.faults.proxy import FaultProxy
+from tests.reference import WEB_PREVIEW
 
 pytestmark = pytest.mark.django_db
 
@@ -62,20 +62,21 @@ def test_a_request_is_read_as_rbac_reads_it(method, path, expected):
 
 
 @pytest.fixture
-def used(monkeypatch):
-    """The rights that requests took, as they are made."""
+def used(place):
+    """The rights that the portal's requests to its cluster take, as they come by."""
     found: set[Right] = set()
-    call = ClusterClient._call
 
-    def _call(self, method, path, **options):
+    def note(method: str, path: str, content_type: str) -> None:
+        path = path.partition("?")[0]
         if path.startswith(("/api/", "/apis/")) and "selfsubject" not in path:
             found.add(right(method, path))
-            if "apply" in options.get("content_type", ""):  # of an object that is not there yet
+            if "apply" in content_type:  # of an object that is not there yet
                 found.add(("create", *right(method, path)[1:]))
-        return call(self, method, path, **options)
 
-    monkeypatch.setattr(ClusterClient, "_call", _call)
-    return found
+    with FaultProxy(place.server, watch=note) as proxy:
+        place.server = proxy.url
+        place.save()
+        yield found
 
 
 def granted(name: str = "allotment-portal") -> set[Right]:
@@ -144,7 +145,7 @@ def live(people, place) -> Environment:
     """An environment through everything that can happen to one."""
     dana, theo = people
     preview = read(SEEDS / "web-preview.yaml")
-    wish = actions.Request(version=publish(preview), name="shop", cluster=place, parameters=VALUES)
+    wish = actions.Request(version=publish(preview), name="shop", cluster=place, parameters=WEB_PREVIEW)
     environment = settle(actions.request_environment(dana, wish))
     assert environment.phase == Phase.READY, list(environment.conditions.values_list("type", "message"))
     memberships.add_members(environment, dana, [theo.email], Role.DEVELOPER)

@@ -7,12 +7,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from environments import directory, tasks
+from environments import directory
 from environments.actions import environments as actions
 from environments.models import Cluster, Directory, Environment
 from environments.routine import observe
 from portal.logs import JsonFormatter
-from tests.environments.test_reconcile import settle
+from tests.arranging import settle
 from tests.security.servers import serving
 
 pytestmark = pytest.mark.django_db
@@ -121,16 +121,13 @@ def test_a_form_that_fails_gives_no_secret_back_and_no_history_keeps_one(client,
     assert row.secret == f"{SECRET}-new"
 
 
-def test_messages_in_the_queue_hold_an_id_and_nothing_else(ask, monkeypatch, django_capture_on_commit_callbacks):
-    sent = []
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda *args, **options: sent.append((args, options)))
+def test_messages_in_the_queue_hold_an_id_and_nothing_else(ask, enqueued, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         environment = ask()
-    assert len(sent) == 1
-    (args, options) = sent[0]
-    assert str(environment.pk) in str(args) + str(options)
+    (message,) = enqueued.messages
+    assert str(environment.pk) in str(message)
     for word in ("dana", "checkout", "example.com"):
-        assert word not in str(args) + str(options)
+        assert word not in str(message)
 
 
 def test_an_unexpected_mistake_is_told_without_its_words(ask, monkeypatch, client, caplog):

@@ -29,10 +29,11 @@ def test_every_line_has_one_version_and_its_hashes(lock):
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_everything_that_was_asked_for_is_locked(lock):
     names = {NAME.match(line)[1].lower().replace("_", "-") for line in requirements(lock)}
-    for line in lock.with_suffix(".in").read_text(encoding="utf-8").splitlines():
-        wanted = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line.strip())
-        if wanted:
-            assert wanted[0].lower().replace("_", "-") in names, line
+    lines = lock.with_suffix(".in").read_text(encoding="utf-8").splitlines()
+    asked = [found[0] for line in lines if (found := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line.strip()))]
+    assert asked
+    for name in asked:
+        assert name.lower().replace("_", "-") in names, name
 
 
 def test_whatever_installs_asks_for_the_hashes():

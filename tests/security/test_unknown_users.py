@@ -8,7 +8,6 @@ from django.test.utils import CaptureQueriesContext
 
 from environments.models import User
 from portal import tasks
-from tests.portal.conftest import browser, local_accounts, provider  # noqa: F401 (fixtures)
 from tests.portal.local_people import OTHER, local, main
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_accounts")]

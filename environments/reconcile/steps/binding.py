@@ -11,7 +11,7 @@ from environments.lib.phases import CLUSTER_ROLES
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, prune
 
-_YOUNG = timedelta(minutes=10)  # longer than any run
+YOUNG = timedelta(minutes=10)  # longer than any run
 
 
 def ensure(context: Context) -> Outcome:
@@ -28,7 +28,7 @@ def ensure(context: Context) -> Outcome:
     spared = _prune_accounts(context, accounts)
     facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
     roles = " and ".join(binding.role.value for binding in desired.bindings)
-    look_again = _YOUNG.total_seconds() if spared else None
+    look_again = YOUNG.total_seconds() if spared else None
     return Outcome(f"{roles} bound to the group", facts=Facts(members=facts), look_again=look_again)
 
 
@@ -109,7 +109,7 @@ def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], n
 def _is_new(account: Manifest) -> bool:
     """Whether a ServiceAccount may be younger than this run's view of the members: its first token is in use."""
     created = datetime.fromisoformat(account["metadata"]["creationTimestamp"])
-    return datetime.now(UTC) - created < _YOUNG
+    return datetime.now(UTC) - created < YOUNG
 
 
 STEP = Step(

@@ -11,7 +11,7 @@ from environments.reconcile.steps.base import Context, GroupState, MemberState, 
 _UNKNOWN = "The directory knows no {email}. Check the address, or ask for an account there."
 _INACTIVE = "The account {email} is deactivated in the directory."
 #: Seconds until the directory is asked again for somebody it does not know, and whether who left has stayed out.
-_LOOK_AGAIN = 600.0
+LOOK_AGAIN = 600.0
 
 
 def ensure(context: Context) -> Outcome:
@@ -33,7 +33,7 @@ def ensure(context: Context) -> Outcome:
         message,
         "SomeUnknown" if left_out else "Done",
         facts=Facts(members=facts, notes=tuple(notes)),
-        look_again=_LOOK_AGAIN if left_out or leaving else None,
+        look_again=LOOK_AGAIN if left_out or leaving else None,
     )
 
 

@@ -15,7 +15,7 @@ from environments.models.usage import Span, Usage
 from environments.routine.usage.clock import DAY, day_of
 from environments.routine.usage.rolling import roll_up_day
 
-_BATCH = 2000  # rows a statement
+BATCH = 2000  # rows a statement
 
 
 def prune(now: datetime | None = None) -> int:
@@ -48,6 +48,6 @@ def _prune_hours(first: datetime) -> int:
 def _delete(rows: QuerySet[Any]) -> int:
     """Delete rows a batch at a time: no long transaction, no large answer."""
     deleted = 0
-    while keys := list(rows.order_by("start").values_list("pk", flat=True)[:_BATCH]):
+    while keys := list(rows.order_by("start").values_list("pk", flat=True)[:BATCH]):
         deleted += rows.model._default_manager.filter(pk__in=keys).delete()[0]
     return deleted

@@ -21,7 +21,7 @@ from environments.routine.usage.costs import consumption
 from environments.routine.usage.hours import Sums, merge
 from environments.routine.usage.recording import settle
 
-_BATCH = 250  # environments a transaction
+BATCH = 250  # environments a transaction
 _SUMS = [f"{name}_{part}" for name in ("cpu", "memory", "storage", "gpu") for part in ("reserved", "used")]
 _PEAKS = [f"{name}_peak" for name in ("cpu", "memory", "storage", "gpu")]
 _UNIQUE = ["environment", "span", "start"]
@@ -59,7 +59,7 @@ def roll_up_day(day: datetime) -> int:
     stale = sorted(
         key for key, total in counted.values_list("environment_id", "total").iterator() if total > done.get(key, 0)
     )
-    for batch in batched(stale, _BATCH, strict=False):
+    for batch in batched(stale, BATCH, strict=False):
         _roll_up(batch, day)
     return len(stale)
 

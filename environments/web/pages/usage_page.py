@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from environments.lib import quantities
 from environments.lib.charts import Reading, Series, Spark, TimeChart, Units, spark, time_chart
 from environments.models import Environment
+from environments.reports.formats import harmless
 from environments.routine import usage
 from environments.routine.usage import Point
 from environments.web.pages.freshness import Stale, stale
@@ -106,12 +107,15 @@ def history(environment: Environment, period: Period, now: datetime) -> History:
 
 
 def csv_rows(environment: Environment, period: Period) -> Iterator[tuple[str | int, ...]]:
-    """The figures behind the charts: cores, bytes and numbers of objects, to six places."""
+    """The figures behind the charts: cores, bytes and numbers of objects, to six places.
+
+    A resource has the name that the cluster gives it, which a spreadsheet program must not take for a formula.
+    """
     points = history(environment, period, timezone.now())
     for resource in sorted(points, key=quantities.rank):
         for point in points[resource]:
             figures = (f"{round(figure, 6).normalize():f}" for figure in (point.average, point.peak, point.hard))
-            yield resource, _unit(resource), f"{point.start:%Y-%m-%dT%H:%M:%SZ}", point.seconds, *figures
+            yield harmless(resource), _unit(resource), f"{point.start:%Y-%m-%dT%H:%M:%SZ}", point.seconds, *figures
 
 
 def sparks(environment: Environment, most: int) -> dict[str, Spark]:

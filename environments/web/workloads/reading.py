@@ -16,7 +16,7 @@ from environments.web.workloads.pods import Trouble, troubles
 from environments.web.workloads.warnings import Warned, warnings
 
 TIMEOUT = (1.5, 2.5)  # seconds: to connect, to answer
-_MOST_PODS, _MOST_EVENTS = 250, 250  # that are read
+MOST_PODS, _MOST_EVENTS = 250, 250  # that are read
 _MOST_LINES = 20  # that are shown of each
 
 
@@ -40,7 +40,7 @@ def read(environment: Environment) -> Workloads:
     """
     client = cluster.connect(environment.cluster, timeout=TIMEOUT)
     _check_ours(client, environment)
-    pods = list(_some(client, "Pod", environment.namespace, "status.phase!=Succeeded", _MOST_PODS))
+    pods = list(_some(client, "Pod", environment.namespace, "status.phase!=Succeeded", MOST_PODS))
     events = list(_some(client, "Event", environment.namespace, "type=Warning", _MOST_EVENTS))
     now = timezone.now()
     found, warned = troubles(pods, now), warnings(events, now)
@@ -50,7 +50,7 @@ def read(environment: Environment) -> Workloads:
         running=sum(1 for pod in pods if (pod.get("status") or {}).get("phase") == "Running"),
         troubles=found[:_MOST_LINES],
         warnings=warned[:_MOST_LINES],
-        is_partial=len(pods) == _MOST_PODS or max(len(found), len(warned)) > _MOST_LINES,
+        is_partial=len(pods) == MOST_PODS or max(len(found), len(warned)) > _MOST_LINES,
     )
 
 

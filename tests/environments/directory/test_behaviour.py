@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from environments.directory import GroupKey, Person
-from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib.errors import PermanentError, TemporaryError
+from tests.environments.directory.asking import KEY, reason, who
 from tests.environments.directory.fakes.base import SECRET, FakeDirectory
 from tests.environments.directory.fakes.entra import FakeEntra
 from tests.environments.directory.fakes.keycloak import FakeKeycloak
@@ -16,7 +17,6 @@ from tests.environments.directory.fakes.local import LocalWorld
 from tests.environments.directory.fakes.okta import FakeOkta
 from tests.environments.directory.fakes.scim import FakeScim
 
-KEY = GroupKey("dana-shop-x7k2p-admin", "6f1c0a52-0000-0000-0000-000000000001", "admin of namespace dana-shop-x7k2p")
 OTHER_ROLE = GroupKey("dana-shop-x7k2p-viewer", KEY.environment_id)
 HTTP_KINDS: list[Callable[[], Any]] = [FakeScim, FakeKeycloak, FakeOkta, FakeEntra]
 KINDS = [LocalWorld, *HTTP_KINDS]
@@ -42,19 +42,6 @@ def fake(request: pytest.FixtureRequest) -> FakeDirectory:
     made.person("dana")
     made.person("theo")
     return made
-
-
-def who(client: Any, name: str) -> Person:
-    found = client.find_person(f"{name}@example.com")
-    assert isinstance(found, Person)
-    return found
-
-
-def reason(call: Callable[[], object]) -> str:
-    with pytest.raises(ReconcileError) as caught:
-        call()
-    kind = TemporaryError if isinstance(caught.value, TemporaryError) else PermanentError
-    return f"{kind.__name__} {caught.value.reason}"
 
 
 class TestPeople:

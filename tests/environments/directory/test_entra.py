@@ -8,8 +8,8 @@ import pytest
 
 from environments.directory import Person
 from environments.lib.errors import PermanentError, TemporaryError
+from tests.environments.directory.asking import KEY, reason, who
 from tests.environments.directory.fakes.entra import FakeEntra
-from tests.environments.directory.test_behaviour import KEY, reason, who
 
 
 @pytest.fixture

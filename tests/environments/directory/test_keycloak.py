@@ -8,8 +8,8 @@ import pytest
 from environments.directory import GroupKey
 from environments.directory.keycloak import KeycloakClient, token_url
 from environments.lib.errors import PermanentError
+from tests.environments.directory.asking import KEY, reason, who
 from tests.environments.directory.fakes.keycloak import FakeKeycloak
-from tests.environments.directory.test_behaviour import KEY, reason, who
 
 
 @pytest.fixture

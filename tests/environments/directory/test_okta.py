@@ -13,8 +13,8 @@ from jwt.algorithms import RSAAlgorithm
 
 from environments.directory.assertions import signed
 from environments.lib.errors import PermanentError, TemporaryError
+from tests.environments.directory.asking import KEY, reason, who
 from tests.environments.directory.fakes.okta import FakeOkta
-from tests.environments.directory.test_behaviour import KEY, reason, who
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ class Stuck(demo.Stack):
     def wait(self): pass
     def stop(self): threading.Event().wait()
 
-demo.Stack, demo._PATIENCE = Stuck, 0.1
+demo.Stack, demo.PATIENCE = Stuck, 0.1
 sys.argv = ["demo", "--data", sys.argv[1]]
 demo.main()
 sys.exit("nothing ended it")

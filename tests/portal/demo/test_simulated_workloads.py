@@ -53,7 +53,9 @@ def test_usage_moves_and_never_exceeds_the_quota(cluster, admin, homes):
     seen = set()
     for _ in range(150):
         workloads.tick()
-        for used in _used(admin):
+        figures = _used(admin)
+        assert len(figures) == len(homes)
+        for used in figures:
             over = [name for name, hard in HARD.items() if quantities.parse(used[name]) > quantities.parse(hard)]
             assert over == []
             seen.add(used["requests.cpu"])
@@ -79,7 +81,7 @@ def test_services_settings_and_volumes_come_too(cluster, admin, homes):
     workloads = Workloads(cluster, seed=7)
     for _ in range(30):
         workloads.tick()
-    assert all(used["services"] == "1" for used in _used(admin))
+    assert [used["services"] for used in _used(admin)] == ["1"] * len(homes)
     assert [each for each in admin.list_objects("ConfigMap") if each["metadata"]["name"].endswith("-config")]
     assert list(admin.list_objects("PersistentVolumeClaim"))
 

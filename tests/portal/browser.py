@@ -1,26 +1,14 @@
 """A browser that signs in at a provider of the test's own."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-import pytest
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-import portal.urls  # noqa: F401 (now, while it reads the settings of SSO-only, which tests change later)
-from tests.portal.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running
-
-
-@pytest.fixture
-def provider(settings: Settings) -> Iterator[FakeProvider]:
-    fake = FakeProvider()
-    with running(fake):
-        use_issuer(settings, fake.issuer)
-        yield fake
-    cache.clear()
+from tests.portal.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider
 
 
 def use_issuer(settings: Settings, issuer: str, client_id: str = CLIENT_ID, secret: str = CLIENT_SECRET) -> None:
@@ -33,17 +21,6 @@ def use_issuer(settings: Settings, issuer: str, client_id: str = CLIENT_ID, secr
     settings.SOCIALACCOUNT_PROVIDERS = providers
     settings.OIDC_ISSUER = issuer
     settings.PORTAL_URL = "http://testserver"
-
-
-@pytest.fixture
-def local_accounts(settings: Settings) -> Iterator[Settings]:
-    """The settings and addresses as they would be with LOCAL_ACCOUNTS=true, beside single sign-on."""
-    settings.LOCAL_ACCOUNTS = True
-    settings.ROOT_URLCONF = "tests.portal.local_urls"
-    settings.PORTAL_URL = "http://testserver"
-    cache.clear()
-    yield settings
-    cache.clear()
 
 
 class Browser(Client):
@@ -61,8 +38,3 @@ class Browser(Client):
         """Who is signed in."""
         value = self.session.get("_auth_user_id")
         return int(value) if value else None
-
-
-@pytest.fixture
-def browser(db: None) -> Browser:
-    return Browser()
