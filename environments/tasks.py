@@ -5,20 +5,15 @@ finds nothing owed, or another worker's lease.
 """
 
 import logging
-import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import batched
-from typing import Any
 
-from celery import Task, shared_task
-from django.conf import settings
-from django.db import transaction
+from celery import shared_task
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from environments.lib import queue
 from environments.models import Environment, Event
-from environments.reconcile import lease as lifecycle
 from environments.reconcile.engine import reconcile as reconcile_now
 from environments.reports import summaries
 from environments.routine import departures, lifetimes, notices, observe, policy_looks, usage
@@ -37,7 +32,7 @@ def reconcile(environment_id: str) -> None:
     """Reconcile one environment, and come back soon where that was asked for."""
     delay = reconcile_now(environment_id)
     if delay is not None and delay < _SOON:
-        enqueue(environment_id, delay=delay)
+        queue.enqueue(environment_id, delay=delay)
 
 
 @shared_task(name="environments.sweep")
@@ -47,14 +42,14 @@ def sweep() -> None:
     While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
     """
     owed, letters = Environment.objects.owed(), Event.objects.filter(notice_owed=True)
-    if waiting() >= _BUSY:
+    if queue.waiting() >= _BUSY:
         lately = timezone.now() - _TRUST
         owed = owed.exclude(observed_generation=0, created_at__gt=lately)
         letters = letters.exclude(at__gt=lately)
     for environment_id in owed.values_list("pk", flat=True)[:_BATCH]:
-        enqueue(environment_id)
+        queue.enqueue(environment_id)
     for event_ids in batched(letters.values_list("pk", flat=True)[:_BATCH], _LETTERS):
-        _send(deliver_notices, event_ids)
+        queue.send(deliver_notices.name, event_ids)
 
 
 @shared_task(name="environments.end_environments")
@@ -67,7 +62,7 @@ def end_environments() -> None:
     for environment in candidates:
         if lifetimes.may_end(environment, now):
             lifetimes.end(environment)
-            enqueue(environment.pk)
+            queue.enqueue(environment.pk)
 
 
 @shared_task(name="environments.end_stranded")
@@ -75,7 +70,7 @@ def end_stranded() -> None:
     """Remove environments whose cluster is gone for good, a batch at a time; the next run takes the rest."""
     for environment in lifetimes.stranded()[:_BATCH]:
         lifetimes.end_stranded(environment)
-        enqueue(environment.pk)
+        queue.enqueue(environment.pk)
 
 
 @shared_task(name="environments.find_departures")
@@ -88,21 +83,21 @@ def find_departures() -> None:
 def observe_clusters() -> None:
     """Have every cluster read, each on its own: one that is down delays no other."""
     for cluster_id in observe.due():
-        _send(observe_cluster, cluster_id)
+        queue.send(observe_cluster.name, cluster_id)
 
 
 @shared_task(name="environments.observe_cluster", soft_time_limit=270, time_limit=290)
 def observe_cluster(cluster_id: int) -> None:
     """Read one cluster's figures, and enqueue what was found changed by hand."""
     for environment_id in observe.observe(cluster_id):
-        enqueue(environment_id)
+        queue.enqueue(environment_id)
 
 
 @shared_task(name="environments.look_at_policies")
 def look_at_policies() -> None:
     """Have the admission policies looked at that are due, each cluster on its own: one that is down delays no other."""
     for cluster_id in policy_looks.due(timezone.now()):
-        _send(look_at_policies_of, cluster_id)
+        queue.send(look_at_policies_of.name, cluster_id)
 
 
 @shared_task(name="environments.look_at_policies_of")
@@ -127,7 +122,7 @@ def prune_usage() -> None:
 def send_summaries() -> None:
     """Have the monthly summary sent to everybody to whom it is owed, each on its own: one that fails stops no other."""
     for user_id in summaries.due(timezone.now()).values_list("pk", flat=True)[:_BATCH]:
-        _send(send_summary, user_id)
+        queue.send(send_summary.name, user_id)
 
 
 @shared_task(name="environments.send_summary")
@@ -154,40 +149,3 @@ def deliver_notices(event_ids: Sequence[int]) -> None:
 def deliver_notice(event_id: int) -> None:
     """The same for one: what a sweep of the version before has enqueued."""
     notices.deliver(event_id)
-
-
-def enqueue(environment_id: uuid.UUID | str, *, delay: float = 0.0) -> None:
-    """Hurry a reconcile up. A broker that is down costs only time: the sweep finds what is owed."""
-    _send(reconcile, str(environment_id), delay=delay)
-
-
-def enqueue_after_commit(environment_id: uuid.UUID) -> None:
-    """`enqueue` once the transaction is in, never before."""
-    transaction.on_commit(lambda: enqueue(environment_id))
-
-
-def ask_for_work(environment_id: uuid.UUID) -> None:
-    """Owe an environment a reconcile, and hurry it up after the commit. For inside a transaction."""
-    lifecycle.owe(environment_id)
-    enqueue_after_commit(environment_id)
-
-
-def waiting(broker: str = "") -> int:
-    """How many messages wait in the queue; 0 where nobody can say, and within one process, which loses none."""
-    app, broker = sweep.app, broker or settings.CELERY_BROKER_URL
-    if broker.startswith("memory:"):
-        return 0
-    with app.connection_for_read(broker) as connection:
-        errors: Any = (*connection.connection_errors, *connection.channel_errors, OperationalError, OSError)
-        channel: Any = connection.channel
-        try:
-            return int(channel().queue_declare(app.conf.task_default_queue, passive=True).message_count)
-        except errors:  # also where the queue is empty: Redis knows none then
-            return 0
-
-
-def _send(task: "Task[..., None]", *arguments: object, delay: float = 0.0) -> None:
-    try:
-        task.apply_async(arguments, countdown=delay, retry=False)
-    except (OperationalError, OSError) as error:
-        logger.warning("the broker took no message (%s); the sweep will", type(error).__name__)

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from environments.admin.base import AnyAdmin, AnyForm, actor, is_platform_admin, pill
 from environments.admin.people import UserAdmin
+from environments.lib import queue
 from environments.models import Invitation, User
 from portal import tasks
 from portal.local import factors, invitations
@@ -122,7 +123,7 @@ class InvitationAdmin(AnyAdmin):
         return invitations.link(row)
 
     def _send(self, request: HttpRequest, row: Invitation) -> None:
-        if tasks.enqueue(tasks.send_invitation, row.pk):
+        if queue.send(tasks.send_invitation.name, row.pk):
             self.message_user(request, f"The link is on its way to {row.email}.")
         else:
             self.message_user(request, f"No e-mail to {row.email}: hand the link over yourself.", messages.WARNING)

@@ -23,13 +23,13 @@ def django_db_setup(
 ) -> None:
     """pytest-django's, from a copy of the tables; the first run makes the copy."""
     with django_db_blocker.unblock():
-        schema.keep(schema.copy_in(pytestconfig.cache.mkdir("schema")))
+        schema.keep(schema.copy_of(pytestconfig))
 
 
 @pytest.fixture(scope="session")
 def tables(pytestconfig: pytest.Config) -> Iterator[None]:
     """The tables, ready before the test database is."""
-    with schema.filled_from(schema.copy_in(pytestconfig.cache.mkdir("schema"))):
+    with schema.filled_from(schema.copy_of(pytestconfig)):
         yield
 
 

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from django.apps import apps
+import pytest
+from django.apps import AppConfig, apps
 from django.db import connection
 
 _IN_MEMORY = "file:memorydb_default?mode=memory&cache=shared"  # what Django calls a test database on SQLite
 
 
-def copy_in(folder: Path) -> Path:
-    """Where the copy of today's tables is kept, or will be."""
+def copy_of(config: pytest.Config) -> Path | None:
+    """Where the copy of today's tables is kept, or will be; None on other databases, and if pytest keeps no cache."""
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    if connection.vendor != "sqlite" or cache is None:
+        return None
     digest = hashlib.sha256(sqlite3.sqlite_version.encode())
     for app in apps.get_app_configs():
         sources = (
@@ -25,16 +29,16 @@ def copy_in(folder: Path) -> Path:
         )
         for path in sources:
             digest.update(path.read_bytes())
-    return folder / f"{digest.hexdigest()[:24]}.sqlite3"
+    return cache.mkdir("schema") / f"{digest.hexdigest()[:24]}.sqlite3"
 
 
 @contextmanager
-def filled_from(copy: Path) -> Iterator[None]:
+def filled_from(copy: Path | None) -> Iterator[None]:
     """While this is open, the database that Django is about to create has the copy's tables, if there is one.
 
     Migrating it then finds nothing left to do.
     """
-    if connection.vendor != "sqlite" or not copy.exists():
+    if copy is None or not copy.exists():
         yield
         return
     # A database in memory lives for as long as somebody is connected to it.
@@ -44,9 +48,9 @@ def filled_from(copy: Path) -> Iterator[None]:
         yield
 
 
-def keep(copy: Path) -> None:
+def keep(copy: Path | None) -> None:
     """Write the copy, unless it is there: to another name first, as two workers may do so at once."""
-    if connection.vendor != "sqlite" or copy.exists():
+    if copy is None or copy.exists():
         return
     connection.ensure_connection()
     unfinished = copy.with_suffix(f".{os.getpid()}")
@@ -55,5 +59,5 @@ def keep(copy: Path) -> None:
     unfinished.replace(copy)
 
 
-def _files(app: object, pattern: str) -> list[Path]:
-    return sorted(Path(app.path).glob(pattern))  # type: ignore[attr-defined]
+def _files(app: AppConfig, pattern: str) -> list[Path]:
+    return sorted(Path(app.path).glob(pattern))

@@ -11,10 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from environments import tasks
 from environments.kube import client as cluster
 from environments.kube import kubeconfig, manifests
-from environments.lib import naming
+from environments.lib import naming, queue
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event, Member, User
 from environments.reconcile import desired
@@ -88,4 +87,5 @@ def _note(environment: Environment, member: Member, user: User, hours: int) -> N
 
 def _record(environment: Environment, user: User, message: str) -> None:
     Event.record(environment, user, "Token", message)
-    tasks.ask_for_work(environment.pk)
+    Environment.objects.filter(pk=environment.pk).owe()
+    queue.enqueue_after_commit(environment.pk)

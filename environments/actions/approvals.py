@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments import tasks
+from environments.lib import queue
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event, Template, TemplateVersion, User
 
@@ -34,7 +34,7 @@ def approve(environment: Environment, actor: User, note: str = "") -> None:
         _decide(environment, actor, note, now, changes)
         _check_still_possible(environment)
         _record(environment, actor, "Approved", note, "ok")
-        tasks.enqueue_after_commit(environment.pk)
+        queue.enqueue_after_commit(environment.pk)
 
 
 def reject(environment: Environment, actor: User, note: str) -> None:

@@ -15,10 +15,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from environments import spec as template_spec
-from environments import tasks
 from environments.actions import placement, removals
 from environments.kube import manifests
-from environments.lib import naming
+from environments.lib import naming, queue
 from environments.lib.phases import Phase, Role
 from environments.models import (
     Cluster,
@@ -83,7 +82,7 @@ def delete_environment(environment: Environment, actor: User, *, typed_name: str
     if typed_name.strip() != environment.name:
         raise ValidationError(f"Type {environment.name} to confirm.", code="name")
     if removals.ask(environment, actor, "Delete", f"Deletion asked for by {actor}."):
-        tasks.enqueue_after_commit(environment.pk)
+        queue.enqueue_after_commit(environment.pk)
 
 
 def withdraw_request(environment: Environment, actor: User, note: str = "") -> None:
@@ -125,7 +124,7 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
         if not rows.update(**changes, reserved_cpu=cpu, reserved_memory=memory, generation=F("generation") + 1):
             raise ValidationError("It was changed meanwhile. Look at it again.")
         Event.record(environment, actor, "Moved", f"Moved by {actor} from {environment.version} to v{version.number}.")
-        tasks.enqueue_after_commit(environment.pk)
+        queue.enqueue_after_commit(environment.pk)
 
 
 def try_again(environment: Environment, actor: User) -> None:
@@ -140,7 +139,8 @@ def try_again(environment: Environment, actor: User) -> None:
     with transaction.atomic():
         Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED).update(phase=phase)
         Event.record(environment, actor, "Retry", f"{actor} asked to try again.")
-        tasks.ask_for_work(environment.pk)
+        Environment.objects.filter(pk=environment.pk).owe()
+        queue.enqueue_after_commit(environment.pk)
 
 
 def at_limit(user: User, template: Template) -> list[Environment]:
@@ -215,7 +215,7 @@ def _create(user: User, request: Request, cluster: Cluster, home: Directory, suf
     message = f"Requested by {user} from {request.version}." + (" It waits for approval." if waits else "")
     Event.record(environment, user, "Requested", message, notice_owed=waits)
     if not waits:
-        tasks.enqueue_after_commit(environment.pk)
+        queue.enqueue_after_commit(environment.pk)
     return environment
 
 

@@ -6,8 +6,7 @@ Whether the actor may is the caller's question, answered by permissions.py.
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from environments import tasks
-from environments.lib import naming
+from environments.lib import naming, queue
 from environments.lib.phases import Role
 from environments.models import Environment, Event, Group, Member, User
 
@@ -30,7 +29,8 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
             raise ValidationError(f"At most {MAX_MEMBERS} people.")
         message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
         Event.record(environment, actor, "Access", message, {"given": addresses, "role": role.value})
-        tasks.ask_for_work(environment.pk)
+        Environment.objects.filter(pk=environment.pk).owe()
+        queue.enqueue_after_commit(environment.pk)
 
 
 def remove_member(environment: Environment, actor: User, address: str) -> None:
@@ -40,7 +40,8 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
     with transaction.atomic():
         if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
             Event.record(environment, actor, "Access", f"{actor} took {address}'s access away.", {"taken": [address]})
-            tasks.ask_for_work(environment.pk)
+            Environment.objects.filter(pk=environment.pk).owe()
+            queue.enqueue_after_commit(environment.pk)
 
 
 def hand_over(environment: Environment, actor: User, address: str, *, keep: Role | None) -> None:
@@ -76,7 +77,8 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
             f"{actor} handed it over from {former} to {heir}.",
             {"from": former.email, "to": heir.email},
         )
-        tasks.ask_for_work(environment.pk)
+        Environment.objects.filter(pk=environment.pk).owe()
+        queue.enqueue_after_commit(environment.pk)
     environment.owner = heir
 
 

@@ -53,6 +53,16 @@ class Role(TextChoices):
 #: The shipped ClusterRole behind each role (deploy/rbac/roles.yaml).
 CLUSTER_ROLES = {role: f"environment-{role.value}" for role in Role}
 
+
+class AdmissionState(TextChoices):
+    """What a cluster has of the admission policies, compared with what this portal would install."""
+
+    INSTALLED = "installed", "installed"
+    MISSING = "missing", "missing"
+    OLDER = "older", "older than this portal's"
+    UNKNOWN = "unknown", "cannot tell"
+
+
 TONES = {
     Phase.AWAITING_APPROVAL: "wait",
     Phase.PROVISIONING: "wait",

@@ -3,6 +3,7 @@
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 
+from environments.lib.phases import AdmissionState
 from environments.models.fields import SecretField
 
 
@@ -19,15 +20,6 @@ class Access(models.TextChoices):
 
     TOKEN = "token", "A short-lived token"
     OIDC = "oidc", "kubelogin: the cluster trusts the identity provider"
-
-
-class AdmissionState(models.TextChoices):
-    """What a cluster has of the admission policies, compared with what this portal would install."""
-
-    INSTALLED = "installed", "installed"
-    MISSING = "missing", "missing"
-    OLDER = "older", "older than this portal's"
-    UNKNOWN = "unknown", "cannot tell"
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):

@@ -91,6 +91,10 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         """All that are not yet gone."""
         return self.filter(phase__in=LIVE)
 
+    def owe(self) -> int:
+        """Owe each one more reconcile, after any that is running now; how many they are."""
+        return self.update(generation=models.F("generation") + 1)
+
     def owed(self) -> "EnvironmentQuerySet":
         """Those that need a reconcile now and that no worker holds; never what nobody approved.
 

@@ -44,7 +44,7 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
         except LeaseLostError:
             logger.warning("environment %s: another worker took over", environment_id)
             outcomes.append("LeaseLost")
-            lifecycle.owe(environment_id)  # what this run carried out too late is found then
+            Environment.objects.filter(pk=environment_id).owe()  # what this run carried out too late is found then
             return 0.0
         except SupersededError:
             lifecycle.release(lease, next_reconcile_at=timezone.now())

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, F, Q, QuerySet
+from django.db.models import DateTimeField, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -91,11 +91,6 @@ def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
     Environment.objects.filter(pk=lease.environment_id, lease=lease.token).update(
         lease=None, lease_until=None, next_reconcile_at=lease.told(next_reconcile_at)
     )
-
-
-def owe(environment_id: uuid.UUID | str) -> None:
-    """Owe an environment one more run, after that of whoever may be at work on it now."""
-    Environment.objects.filter(pk=environment_id).update(generation=F("generation") + 1)
 
 
 def _renew(lease: Lease, /, **changes: Any) -> None:

@@ -11,8 +11,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from environments.kube import client as cluster
-from environments.kube.admission.standing import Standing, State, standing
+from environments.kube.admission.standing import Standing, standing
 from environments.lib.errors import ReconcileError
+from environments.lib.phases import AdmissionState as State
 from environments.models import Cluster
 
 logger = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account import forms as allauth_forms
 from django.http import HttpRequest
 
+from environments.lib import queue
 from environments.models import User
 from portal import tasks
 
@@ -42,5 +43,5 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Leave it to a worker: sending takes longer than not sending, and that would tell."""
         user = User.objects.filter(email=User.objects.normalize_email(self.cleaned_data["email"])).first()
-        tasks.enqueue(tasks.send_password_reset, user.pk if user else 0)
+        queue.send(tasks.send_password_reset.name, user.pk if user else 0)
         return str(self.cleaned_data["email"])

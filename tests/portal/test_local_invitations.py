@@ -23,9 +23,9 @@ LIST = "/admin/environments/invitation/"
 
 
 @pytest.fixture(autouse=True)
-def _local(local_accounts, monkeypatch):
+def _local(local_accounts, enqueued):
     local_accounts.MFA_REQUIRED_FOR = "nobody"
-    monkeypatch.setattr(tasks, "enqueue", lambda task, row_id: task(row_id) or True)
+    enqueued.at_once.add(tasks.send_invitation.name)
 
 
 @pytest.fixture

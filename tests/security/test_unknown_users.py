@@ -52,12 +52,11 @@ def test_a_wrong_password_costs_the_same_whoever_is_named(work):
     assert found == dict.fromkeys(found, 1), "one password is hashed, for nobody too"
 
 
-def test_asking_for_a_new_password_costs_the_same_whoever_is_named(work, monkeypatch):
-    asked = []
-    monkeypatch.setattr(tasks, "enqueue", lambda task, row_id: asked.append(row_id))
+def test_asking_for_a_new_password_costs_the_same_whoever_is_named(work, enqueued):
     people()
     costs = [work(RESET, {"email": email}) for email in ("one@example.com", "sso@example.com", STRANGER)]
     assert costs[0] == costs[1] == costs[2]
+    asked = enqueued.of(tasks.send_password_reset)
     assert len(asked) == 3
     assert asked[2] == 0
 

@@ -1,7 +1,8 @@
 """What the API server itself refuses (ValidatingAdmissionPolicies), and whether a cluster has been told to."""
 
 from environments.kube.admission.policies import CONTROLLERS, LABEL_DOMAIN, POLICIES, PORTAL, documents, not_exempt
-from environments.kube.admission.standing import Standing, State, standing
+from environments.kube.admission.standing import Standing, standing
+from environments.lib.phases import AdmissionState as State
 
 __all__ = [
     "CONTROLLERS",

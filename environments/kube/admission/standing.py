@@ -14,9 +14,7 @@ from environments.kube.admission.policies import PORTAL, documents, not_exempt
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.rbac import ACCOUNT_NAMESPACE
 from environments.lib.errors import PermanentError
-from environments.models.clusters import AdmissionState
-
-State = AdmissionState
+from environments.lib.phases import AdmissionState as State
 
 _SAYS = {
     State.INSTALLED: "Nobody but the portal changes what it put into its namespaces, or opens their isolation.",
