@@ -4,6 +4,8 @@
 with yes, so that the portal works, and with no, so that a stolen credential is worth little.
 """
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import yaml
@@ -93,9 +95,13 @@ def excess_permissions(client: ClusterClient) -> list[Question]:
 
 def documents(account_namespace: str = ACCOUNT_NAMESPACE) -> list[dict[str, Any]]:
     """The manifests of deploy/rbac, in an order that can be applied; the account in another namespace on wish."""
+    return [_moved(document, account_namespace) for document in deepcopy(_shipped())]
+
+
+@cache
+def _shipped() -> list[dict[str, Any]]:
     paths = (MANIFESTS / name for name in ("roles.yaml", "portal.yaml"))
-    found = [document for path in paths for document in yaml.safe_load_all(path.read_text()) if document]
-    return [_moved(document, account_namespace) for document in found]
+    return [document for path in paths for document in yaml.safe_load_all(path.read_text()) if document]
 
 
 def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Kept in context variables, so each request, task and step has its own. A thread 
 handed to it goes through `carried`. What no line may say is kept here too, because adapters are where secrets pass.
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ MOST_SECRETS = 1000  # tokens are renewed: the oldest are over long before
 _SHORTEST = 8  # characters: hiding less would black out ordinary words
 _secrets: OrderedDict[str, None] = OrderedDict()
 _secrets_lock = Lock()
-_pattern: re.Pattern[str] | None = None
+_longest_first: tuple[str, ...] = ()
 
 
 def begin(**fields: Field) -> None:
@@ -68,7 +67,7 @@ def hide(*texts: str) -> None:
 
 def conceal(*secrets: str) -> None:
     """Keep these out of every line that this process writes from now on."""
-    global _pattern
+    global _longest_first
     with _secrets_lock:
         before = len(_secrets)
         for secret in secrets:
@@ -78,14 +77,11 @@ def conceal(*secrets: str) -> None:
             return
         while len(_secrets) > MOST_SECRETS:
             _secrets.popitem(last=False)
-        # The longest first: one may be part of another.
-        _pattern = re.compile("|".join(re.escape(secret) for secret in sorted(_secrets, key=len, reverse=True)))
+        _longest_first = tuple(sorted(_secrets, key=len, reverse=True))  # one may be part of another
 
 
 def without_secrets(text: str) -> str:
     """The text, with what was hidden or concealed as an ellipsis."""
-    if _pattern is not None:
-        text = _pattern.sub("…", text)
-    for hidden in _hidden.get():
+    for hidden in (*_longest_first, *_hidden.get()):
         text = text.replace(hidden, "…")
     return text
