@@ -135,10 +135,12 @@ def try_again(environment: Environment, actor: User) -> None:
     """
     if not environment.is_granted:
         return
-    phase = Phase.PROVISIONING if environment.ready_at is None else Phase.DEGRADED
-    phase = phase if environment.wanted else Phase.DELETING
+    is_new = environment.ready_at is None
+    phase = Phase.DELETING if not environment.wanted else Phase.PROVISIONING if is_new else Phase.DEGRADED
     with transaction.atomic():
-        Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED).update(phase=phase)
+        # Both are conditions too: the phase must suit the row as it is now, not as the page showed it.
+        failed = Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED)
+        failed.filter(ready_at__isnull=is_new, wanted=environment.wanted).move_to(phase)
         Event.record(environment, actor, "Retry", f"{actor} asked to try again.")
         tasks.ask_for_work(environment.pk)
 

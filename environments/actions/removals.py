@@ -18,7 +18,8 @@ def ask(environment: Environment, actor: User | None, verb: str, message: str) -
         if withdraw(environment, actor, message):
             return True
         asked = Environment.objects.filter(pk=environment.pk, wanted=True)
-        if not asked.update(wanted=False, phase=Phase.DELETING, generation=F("generation") + 1, next_reconcile_at=None):
+        changes = {"wanted": False, "generation": F("generation") + 1, "next_reconcile_at": None}
+        if not asked.move_to(Phase.DELETING, **changes):
             return False
         environment.conditions.all().delete()
         Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
@@ -34,9 +35,8 @@ def withdraw(environment: Environment, actor: User | None, message: str, note: s
     """
     with transaction.atomic():
         waiting = Environment.objects.awaiting_approval().filter(pk=environment.pk)
-        if not waiting.update(
-            wanted=False, phase=Phase.WITHDRAWN, observed_generation=F("generation"), deleted_at=timezone.now()
-        ):
+        changes = {"wanted": False, "observed_generation": F("generation"), "deleted_at": timezone.now()}
+        if not waiting.move_to(Phase.WITHDRAWN, **changes):
             return False
         environment.conditions.all().delete()
         is_news = actor is None or actor.pk != environment.owner_id

@@ -140,7 +140,7 @@ def _record(owners: list[str], lines: Lines) -> list[str]:
     idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
     with transaction.atomic():
         mine = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        Environment.objects.filter(pk__in=mine).update(phase=Phase.DEGRADED, next_reconcile_at=timezone.now())
+        Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=timezone.now())
         Event.objects.bulk_create(_event(key, lines[str(key)]) for key in mine)
     return [str(key) for key in mine]
 
