@@ -14,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from environments import spec as template_spec
 from environments.lib import naming
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import (
     Cluster,
@@ -186,7 +187,7 @@ def make_environment(
         environment.save()
         _add_members(environment, {owner.email: Role.ADMIN} | (members or {}))
         _add_conditions(environment, conditions or {})
-        Event.objects.create(environment=environment, actor=owner, verb="Requested", message="Requested.")
+        Event.objects.create(environment=environment, actor=owner, kind=Activity.REQUESTED, message="Requested.")
         return environment
 
     return make

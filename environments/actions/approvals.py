@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from environments import tasks
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event, Template, TemplateVersion, User
 
@@ -33,7 +34,7 @@ def approve(environment: Environment, actor: User, note: str = "") -> None:
         changes["ends_at"] = now + timedelta(days=days) if days else None
         _decide(environment, actor, note, Phase.PROVISIONING, changes)
         _check_still_possible(environment)
-        _record(environment, actor, "Approved", note, "ok")
+        _record(environment, actor, Activity.APPROVED, note)
         tasks.enqueue_after_commit(environment.pk)
 
 
@@ -50,7 +51,7 @@ def reject(environment: Environment, actor: User, note: str) -> None:
         changes = {"decided_at": now, "wanted": False, "observed_generation": F("generation"), "deleted_at": now}
         _decide(environment, actor, note, Phase.REJECTED, changes)
         environment.conditions.all().delete()
-        _record(environment, actor, "Rejected", note, "bad")
+        _record(environment, actor, Activity.REJECTED, note)
 
 
 def _checked(note: str) -> str:
@@ -98,7 +99,7 @@ def _check_still_possible(environment: Environment) -> None:
         )
 
 
-def _record(environment: Environment, actor: User, verb: str, note: str, tone: str) -> None:
+def _record(environment: Environment, actor: User, kind: Activity, note: str) -> None:
     own = " It is their own; nobody else could decide." if actor.pk == environment.owner_id else ""
-    message = f"{verb} by {actor}: {note}" if note else f"{verb} by {actor}."
-    Event.record(environment, actor, verb, message + own, {"note": note}, tone=tone, notice_owed=True)
+    message = f"{kind} by {actor}: {note}" if note else f"{kind} by {actor}."
+    Event.record(environment, actor, kind, message + own, {"note": note})

@@ -4,12 +4,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Condition, Environment, Event, User
 from environments.reconcile.steps import REMOVALS
 
 
-def ask(environment: Environment, actor: User | None, verb: str, message: str) -> bool:
+def ask(environment: Environment, actor: User | None, kind: Activity, message: str) -> bool:
     """Mark an environment as to be removed, with the event; False where that was asked for already.
 
     Whoever calls enqueues the reconcile after the commit. What still waits for approval is withdrawn instead.
@@ -23,7 +24,7 @@ def ask(environment: Environment, actor: User | None, verb: str, message: str) -
             return False
         environment.conditions.all().delete()
         Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
-        Event.record(environment, actor, verb, message)
+        Event.record(environment, actor, kind, message)
     return True
 
 
@@ -40,5 +41,6 @@ def withdraw(environment: Environment, actor: User | None, message: str, note: s
             return False
         environment.conditions.all().delete()
         is_news = actor is None or actor.pk != environment.owner_id
-        Event.record(environment, actor, "Withdrawn", message, {"note": note} if note else None, notice_owed=is_news)
+        data = {"note": note} if note else None
+        Event.record(environment, actor, Activity.WITHDRAWN, message, data, notice_owed=is_news)
     return True

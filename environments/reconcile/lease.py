@@ -15,6 +15,7 @@ from django.db.models import DateTimeField, F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, Event, Group, Member, clock
 from environments.models.environments import EnvironmentQuerySet
@@ -169,10 +170,10 @@ def _record_facts(environment_id: uuid.UUID, found: list[Facts]) -> None:
             members[pk] = members[pk].updated(newer) if pk in members else newer
     for pk, facts_of_one in members.items():
         _record_member(pk, facts_of_one)
-    notes = [note[:500] for facts in found for note in facts.notes]
+    notes = [note for facts in found for note in facts.notes]
     if notes:
         Event.objects.bulk_create(
-            Event(environment_id=environment_id, verb="Repaired", message=note, tone="warn") for note in notes
+            Event.new(Activity.REPAIRED, note, environment_id=environment_id, tone="warn") for note in notes
         )
 
 

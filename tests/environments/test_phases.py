@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from environments.actions import environments as actions
+from environments.lib.activity import Activity
 from environments.lib.phases import MOVES, OVER, Phase
 from environments.models import Environment
 from environments.reconcile import lease as lifecycle
@@ -90,7 +91,7 @@ def test_a_check_asked_for_on_an_old_page_leaves_the_phase_alone(make_environmen
     Environment.objects.filter(pk=old_page.pk).update(**change)
     actions.try_again(old_page, old_page.owner)
     assert Environment.objects.get().phase == Phase.FAILED
-    assert old_page.events.filter(verb="Retry").exists()
+    assert old_page.events.filter(kind=Activity.CHECK_REQUESTED).exists()
 
 
 #: The writes of a phase that are no `move_to`: `move_to` itself, and the first phase of a new row.

@@ -68,7 +68,7 @@ def hostile(dana, team, cluster, template_version, make_environment, settings, t
     }
     environments["environment"].members.update(message=HOSTILE)
     Event.objects.create(
-        environment=environments["environment"], verb=HOSTILE[:40], message=HOSTILE, data={"differences": [HOSTILE]}
+        environment=environments["environment"], kind=HOSTILE[:40], message=HOSTILE, data={"differences": [HOSTILE]}
     )
     return environments
 

@@ -16,6 +16,7 @@ from environments.kube import client as cluster
 from environments.kube import manifests
 from environments.kube.answers import ExpiredError
 from environments.kube.manifests import Desired
+from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
@@ -146,13 +147,8 @@ def _record(owners: list[str], lines: Lines) -> list[str]:
 
 
 def _event(environment_id: uuid.UUID, lines: list[str]) -> Event:
-    return Event(
-        environment_id=environment_id,
-        verb="Drift",
-        message=f"Changed by hand on the cluster, being put back: {'; '.join(lines)}"[:500],
-        data={"differences": lines},
-        tone="warn",
-    )
+    message = f"The portal is restoring what was changed on the cluster: {'; '.join(lines)}"
+    return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data={"differences": lines})
 
 
 def _wait(row: Cluster) -> timedelta:
