@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.lib import naming
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import (
     Cluster,
@@ -145,7 +146,7 @@ def environment_maker(
         environment.save()
         _add_members(environment, {owner.email: Role.ADMIN} | (members or {}))
         _add_conditions(environment, conditions or {})
-        Event.objects.create(environment=environment, actor=owner, verb="Requested", message="Requested.")
+        Event.objects.create(environment=environment, actor=owner, kind=Activity.REQUESTED, message="Requested.")
         return environment
 
     return make

@@ -14,6 +14,7 @@ from django.utils import timezone
 from environments.kube import client as cluster
 from environments.kube import kubeconfig, manifests
 from environments.lib import naming, queue
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event, Member, User
 from environments.reconcile import desired
@@ -58,7 +59,7 @@ def revoke(environment: Environment, user: User) -> None:
     with transaction.atomic():
         mine = environment.members.with_address(user.email).filter(has_account=True)
         if mine.update(has_account=False, token_ends_at=None):
-            _record(environment, user, f"{user} ended their tokens.")
+            _record(environment, user, Activity.TOKENS_REVOKED, f"{user} ended their tokens.")
 
 
 def target(environment: Environment) -> kubeconfig.Target:
@@ -82,10 +83,11 @@ def _note(environment: Environment, member: Member, user: User, hours: int) -> N
     """
     with transaction.atomic():
         environment.members.filter(pk=member.pk).update(has_account=True)
-        _record(environment, user, f"{user} took a token for {hours} {'hour' if hours == 1 else 'hours'}.")
+        message = f"{user} took a token for {hours} {'hour' if hours == 1 else 'hours'}."
+        _record(environment, user, Activity.KUBECONFIG_DOWNLOADED, message)
 
 
-def _record(environment: Environment, user: User, message: str) -> None:
-    Event.record(environment, user, "Token", message)
+def _record(environment: Environment, user: User, kind: Activity, message: str) -> None:
+    Event.record(environment, user, kind, message)
     Environment.objects.filter(pk=environment.pk).owe()
     queue.enqueue_after_commit(environment.pk)

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from environments.lib import queue
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event, Template, TemplateVersion, User
 
@@ -29,11 +30,11 @@ def approve(environment: Environment, actor: User, note: str = "") -> None:
     with transaction.atomic():
         now = timezone.now()
         days = environment.template_spec.lifetime_days if environment.readable_spec else None
-        changes = {"phase": Phase.PROVISIONING, "generation": F("generation") + 1, "created_at": now}
+        changes = {"decided_at": now, "generation": F("generation") + 1, "created_at": now}
         changes["ends_at"] = now + timedelta(days=days) if days else None
-        _decide(environment, actor, note, now, changes)
+        _decide(environment, actor, note, Phase.PROVISIONING, changes)
         _check_still_possible(environment)
-        _record(environment, actor, "Approved", note, "ok")
+        _record(environment, actor, Activity.APPROVED, note)
         queue.enqueue_after_commit(environment.pk)
 
 
@@ -47,10 +48,10 @@ def reject(environment: Environment, actor: User, note: str) -> None:
         raise ValidationError("Say why, for whoever asked.", code="note")
     with transaction.atomic():
         now = timezone.now()
-        changes = {"phase": Phase.REJECTED, "wanted": False, "observed_generation": F("generation"), "deleted_at": now}
-        _decide(environment, actor, note, now, changes)
+        changes = {"decided_at": now, "wanted": False, "observed_generation": F("generation"), "deleted_at": now}
+        _decide(environment, actor, note, Phase.REJECTED, changes)
         environment.conditions.all().delete()
-        _record(environment, actor, "Rejected", note, "bad")
+        _record(environment, actor, Activity.REJECTED, note)
 
 
 def _checked(note: str) -> str:
@@ -60,10 +61,9 @@ def _checked(note: str) -> str:
     return note
 
 
-def _decide(environment: Environment, actor: User, note: str, now: Any, changes: dict[str, Any]) -> None:
+def _decide(environment: Environment, actor: User, note: str, phase: Phase, changes: dict[str, Any]) -> None:
     rows = Environment.objects.decidable_by(actor).awaiting_approval().filter(pk=environment.pk)
-    decision = {"decided_at": now, "decided_by": actor, "decision_note": note}
-    if not rows.update(**decision, **changes):
+    if not rows.move_to(phase, decided_by=actor, decision_note=note, **changes):
         raise ValidationError(why_not(environment), code=OVERTAKEN)
 
 
@@ -99,7 +99,7 @@ def _check_still_possible(environment: Environment) -> None:
         )
 
 
-def _record(environment: Environment, actor: User, verb: str, note: str, tone: str) -> None:
+def _record(environment: Environment, actor: User, kind: Activity, note: str) -> None:
     own = " It is their own; nobody else could decide." if actor.pk == environment.owner_id else ""
-    message = f"{verb} by {actor}: {note}" if note else f"{verb} by {actor}."
-    Event.record(environment, actor, verb, message + own, {"note": note}, tone=tone, notice_owed=True)
+    message = f"{kind} by {actor}: {note}" if note else f"{kind} by {actor}."
+    Event.record(environment, actor, kind, message + own, {"note": note})

@@ -18,6 +18,7 @@ from environments import spec as template_spec
 from environments.actions import placement, removals
 from environments.kube import manifests
 from environments.lib import naming, queue
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import (
     Cluster,
@@ -81,7 +82,7 @@ def delete_environment(environment: Environment, actor: User, *, typed_name: str
     """
     if typed_name.strip() != environment.name:
         raise ValidationError(f"Type {environment.name} to confirm.", code="name")
-    if removals.ask(environment, actor, "Delete", f"Deletion asked for by {actor}."):
+    if removals.ask(environment, actor, Activity.DELETION_REQUESTED, f"Deletion asked for by {actor}."):
         queue.enqueue_after_commit(environment.pk)
 
 
@@ -101,7 +102,7 @@ def extend_environment(environment: Environment, actor: User) -> None:
         # The count is part of the condition: two clicks at once are one extension.
         same = Environment.objects.filter(pk=environment.pk, wanted=True, extensions=environment.extensions).granted()
         if same.update(ends_at=later, extensions=F("extensions") + 1, noticed_days=None, noticed_at=None):
-            Event.record(environment, actor, "Extended", f"Extended by {actor} to {later:%-d %B %Y}.")
+            Event.record(environment, actor, Activity.EXTENDED, f"Extended by {actor} to {later:%-d %B %Y}.")
 
 
 def move_environment(environment: Environment, version: TemplateVersion, actor: User) -> None:
@@ -123,7 +124,8 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
         changes["applied_objects"] = objects
         if not rows.update(**changes, reserved_cpu=cpu, reserved_memory=memory, generation=F("generation") + 1):
             raise ValidationError("It was changed meanwhile. Look at it again.")
-        Event.record(environment, actor, "Moved", f"Moved by {actor} from {environment.version} to v{version.number}.")
+        message = f"Moved by {actor} from {environment.version} to v{version.number}."
+        Event.record(environment, actor, Activity.VERSION_CHANGED, message)
         queue.enqueue_after_commit(environment.pk)
 
 
@@ -134,11 +136,13 @@ def try_again(environment: Environment, actor: User) -> None:
     """
     if not environment.is_granted:
         return
-    phase = Phase.PROVISIONING if environment.ready_at is None else Phase.DEGRADED
-    phase = phase if environment.wanted else Phase.DELETING
+    is_new = environment.ready_at is None
+    phase = Phase.DELETING if not environment.wanted else Phase.PROVISIONING if is_new else Phase.DEGRADED
     with transaction.atomic():
-        Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED).update(phase=phase)
-        Event.record(environment, actor, "Retry", f"{actor} asked to try again.")
+        # Both are conditions too: the phase must suit the row as it is now, not as the page showed it.
+        failed = Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED)
+        failed.filter(ready_at__isnull=is_new, wanted=environment.wanted).move_to(phase)
+        Event.record(environment, actor, Activity.CHECK_REQUESTED, f"{actor} asked to try again.")
         Environment.objects.filter(pk=environment.pk).owe()
         queue.enqueue_after_commit(environment.pk)
 
@@ -213,7 +217,7 @@ def _create(user: User, request: Request, cluster: Cluster, home: Directory, suf
     _add_members(environment, user, request.collaborators, parts)
     Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in STEPS)
     message = f"Requested by {user} from {request.version}." + (" It waits for approval." if waits else "")
-    Event.record(environment, user, "Requested", message, notice_owed=waits)
+    Event.record(environment, user, Activity.REQUESTED, message, notice_owed=waits)
     if not waits:
         queue.enqueue_after_commit(environment.pk)
     return environment

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from environments.lib import naming, queue
+from environments.lib.activity import Activity
 from environments.lib.phases import Role
 from environments.models import Environment, Event, Group, Member, User
 
@@ -28,7 +29,7 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
         if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
             raise ValidationError(f"At most {MAX_MEMBERS} people.")
         message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
-        Event.record(environment, actor, "Access", message, {"given": addresses, "role": role.value})
+        Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": addresses, "role": role.value})
         Environment.objects.filter(pk=environment.pk).owe()
         queue.enqueue_after_commit(environment.pk)
 
@@ -39,7 +40,8 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
         raise ValidationError("The owner keeps access. Hand the environment over first.")
     with transaction.atomic():
         if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
-            Event.record(environment, actor, "Access", f"{actor} took {address}'s access away.", {"taken": [address]})
+            message = f"{actor} took {address}'s access away."
+            Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"taken": [address]})
             Environment.objects.filter(pk=environment.pk).owe()
             queue.enqueue_after_commit(environment.pk)
 
@@ -73,7 +75,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         Event.record(
             environment,
             actor,
-            "Handover",
+            Activity.OWNER_CHANGED,
             f"{actor} handed it over from {former} to {heir}.",
             {"from": former.email, "to": heir.email},
         )

@@ -4,12 +4,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Condition, Environment, Event, User
 from environments.reconcile.steps import REMOVALS
 
 
-def ask(environment: Environment, actor: User | None, verb: str, message: str) -> bool:
+def ask(environment: Environment, actor: User | None, kind: Activity, message: str) -> bool:
     """Mark an environment as to be removed, with the event; False where that was asked for already.
 
     Whoever calls enqueues the reconcile after the commit. What still waits for approval is withdrawn instead.
@@ -18,11 +19,12 @@ def ask(environment: Environment, actor: User | None, verb: str, message: str) -
         if withdraw(environment, actor, message):
             return True
         asked = Environment.objects.filter(pk=environment.pk, wanted=True)
-        if not asked.update(wanted=False, phase=Phase.DELETING, generation=F("generation") + 1, next_reconcile_at=None):
+        changes = {"wanted": False, "generation": F("generation") + 1, "next_reconcile_at": None}
+        if not asked.move_to(Phase.DELETING, **changes):
             return False
         environment.conditions.all().delete()
         Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
-        Event.record(environment, actor, verb, message)
+        Event.record(environment, actor, kind, message)
     return True
 
 
@@ -34,11 +36,11 @@ def withdraw(environment: Environment, actor: User | None, message: str, note: s
     """
     with transaction.atomic():
         waiting = Environment.objects.awaiting_approval().filter(pk=environment.pk)
-        if not waiting.update(
-            wanted=False, phase=Phase.WITHDRAWN, observed_generation=F("generation"), deleted_at=timezone.now()
-        ):
+        changes = {"wanted": False, "observed_generation": F("generation"), "deleted_at": timezone.now()}
+        if not waiting.move_to(Phase.WITHDRAWN, **changes):
             return False
         environment.conditions.all().delete()
         is_news = actor is None or actor.pk != environment.owner_id
-        Event.record(environment, actor, "Withdrawn", message, {"note": note} if note else None, notice_owed=is_news)
+        data = {"note": note} if note else None
+        Event.record(environment, actor, Activity.WITHDRAWN, message, data, notice_owed=is_news)
     return True

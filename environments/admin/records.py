@@ -25,7 +25,6 @@ from environments.web import pages as dashboards
 
 #: Of an environment, and of what it points to: nothing that a list shows.
 _LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state")
-_SAMPLE = 1000  # events whose verbs are offered as filters
 
 
 class ConditionInline(ReadOnlyInline):
@@ -151,35 +150,19 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
             self.message_user(request, f"{left_out} left out: they are gone, or were not approved.", messages.WARNING)
 
 
-class VerbFilter(admin.SimpleListFilter):
-    """What happened lately. The verbs of all events would take as long to find as there are events."""
-
-    title = "verb"
-    parameter_name = "verb"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The verbs of the newest events, and the chosen one."""
-        verbs = set(Event.objects.values_list("verb", flat=True)[:_SAMPLE]) | {request.GET.get(self.parameter_name, "")}
-        return [(verb, verb) for verb in sorted(verbs - {""})]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        """The events with the chosen verb."""
-        return queryset.filter(verb=self.value()) if self.value() else queryset
-
-
 @admin.register(Event)
 class EventAdmin(LeanAdmin, ReadOnlyAdmin):
     """Everything that happened to environments."""
 
-    list_display = ("at", "environment", "verb", "message", "actor")
+    list_display = ("at", "environment", "kind", "message", "actor")
     list_display_links = ("at",)
-    list_filter = (VerbFilter, "at", ("actor", admin.EmptyFieldListFilter))
+    list_filter = ("kind", "at", ("actor", admin.EmptyFieldListFilter))
     list_select_related = ("environment", "actor")
     list_defer = ("data", "actor__groups_claim", *(f"environment__{name}" for name in _LARGE))
     search_fields = ("environment__name", "environment__namespace", "actor__email")
     search_help_text = "An environment's name or namespace, or the address of whoever did it."
     actions = None
-    fields = ("at", "environment", "actor", "verb", "message", "data")
+    fields = ("at", "environment", "actor", "kind", "message", "data")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str

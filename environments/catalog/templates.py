@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.lib import quantities
+from environments.lib.activity import TemplateActivity
 from environments.models import Template, TemplateVersion, User
 from environments.models.templates import TemplateEvent
 from environments.spec import InvalidSpecError, Parameter, Size, TemplateSpec
@@ -53,7 +54,7 @@ def first_draft(
     """A draft that begins with the given content."""
     with transaction.atomic():
         version = _add(template, template_spec.dump(spec), changelog)
-        _record(version, actor, "Draft", f"Draft v{version.number} was made.")
+        _record(version, actor, TemplateActivity.DRAFT_CREATED, f"Draft v{version.number} was created.")
     return version
 
 
@@ -61,7 +62,8 @@ def new_draft(version: TemplateVersion, actor: User | None) -> TemplateVersion:
     """A draft that says what another version says, under the next number."""
     with transaction.atomic():
         draft = _add(version.template, version.spec, "")
-        _record(draft, actor, "Draft", f"Draft v{draft.number} was made from v{version.number}.")
+        message = f"Draft v{draft.number} was created from v{version.number}."
+        _record(draft, actor, TemplateActivity.DRAFT_CREATED, message)
     return draft
 
 
@@ -80,7 +82,8 @@ def save_draft(
         changed = current.spec != data or current.changelog != changelog
         if changed:
             TemplateVersion.objects.filter(pk=version.pk).update(spec=data, changelog=changelog)
-            _record(version, actor, "Edit", f"Draft v{version.number} was edited.", current.spec, data)
+            message = f"Draft v{version.number} was edited."
+            _record(version, actor, TemplateActivity.DRAFT_EDITED, message, current.spec, data)
     version.spec, version.changelog = data, changelog
     return changed
 
@@ -100,7 +103,7 @@ def publish(version: TemplateVersion, actor: User | None) -> TemplateVersion:
         draft.update(state=State.PUBLISHED, published_at=timezone.now(), published_by=actor)
         retired = f"; v{former.number} is retired" if former else ""
         message = f"v{version.number} was published{retired}. {current.changelog}"
-        _record(version, actor, "Publish", message, former.spec if former else None, current.spec)
+        _record(version, actor, TemplateActivity.PUBLISHED, message, former.spec if former else None, current.spec)
     version.refresh_from_db()
     return version
 
@@ -114,7 +117,8 @@ def retire(version: TemplateVersion, actor: User | None) -> None:
         rows = TemplateVersion.objects.filter(pk=version.pk, state=State.PUBLISHED)
         if not rows.update(state=State.RETIRED):
             raise ValidationError(f"{version} is not published.")
-        _record(version, actor, "Retire", f"v{version.number} was retired: it can no longer be requested.")
+        message = f"v{version.number} was retired and can no longer be requested."
+        _record(version, actor, TemplateActivity.RETIRED, message)
     version.refresh_from_db()
 
 
@@ -125,8 +129,8 @@ def discard(version: TemplateVersion, actor: User | None) -> None:
         TemplateEvent.objects.create(
             template=version.template,
             actor=actor,
-            verb="Discard",
-            message=f"Draft v{version.number} was thrown away.",
+            kind=TemplateActivity.DRAFT_DISCARDED,
+            message=f"Draft v{version.number} was discarded.",
             diff=unified_diff(current.spec, None, f"v{version.number}", "nothing"),
         )
         current.delete()
@@ -194,7 +198,12 @@ def _check(version: TemplateVersion) -> None:
 
 
 def _record(
-    version: TemplateVersion, actor: User | None, verb: str, message: str, old: Any = None, new: Any = None
+    version: TemplateVersion,
+    actor: User | None,
+    kind: TemplateActivity,
+    message: str,
+    old: Any = None,
+    new: Any = None,
 ) -> None:
     """Add a line to the history, with the difference where there is one."""
     compared = old is not None and new is not None
@@ -202,7 +211,7 @@ def _record(
         template=version.template,
         version=version,
         actor=actor,
-        verb=verb,
+        kind=kind,
         message=message[:500],
         changes=_sentences(old, new) if compared else [],
         diff=unified_diff(old, new, "before", "after") if compared else "",

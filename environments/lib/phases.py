@@ -20,6 +20,22 @@ class Phase(TextChoices):
     WITHDRAWN = "Withdrawn"  # never made: whoever asked no longer wants it
 
 
+#: Every legal move. A reconcile may confirm the phase that it finds, so most phases include themselves. It checks a
+#: deleted environment once more, because a late call may have created something again.
+MOVES = {
+    Phase.AWAITING_APPROVAL: frozenset({Phase.PROVISIONING, Phase.REJECTED, Phase.WITHDRAWN}),
+    Phase.PROVISIONING: frozenset({Phase.PROVISIONING, Phase.READY, Phase.FAILED, Phase.DELETING}),
+    Phase.READY: frozenset({Phase.READY, Phase.DEGRADED, Phase.FAILED, Phase.DELETING}),
+    Phase.DEGRADED: frozenset({Phase.READY, Phase.DEGRADED, Phase.FAILED, Phase.DELETING}),
+    Phase.FAILED: frozenset(
+        {Phase.PROVISIONING, Phase.READY, Phase.DEGRADED, Phase.FAILED, Phase.DELETING, Phase.DELETED}
+    ),
+    Phase.DELETING: frozenset({Phase.FAILED, Phase.DELETING, Phase.DELETED}),
+    Phase.DELETED: frozenset({Phase.FAILED, Phase.DELETING, Phase.DELETED}),
+    Phase.REJECTED: frozenset[Phase](),
+    Phase.WITHDRAWN: frozenset[Phase](),
+}
+
 #: What was asked for and is not, or never was, an environment. Reports count none of these.
 NEVER_GRANTED = frozenset({Phase.AWAITING_APPROVAL, Phase.REJECTED, Phase.WITHDRAWN})
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments import spec as template_spec
-from environments.lib.phases import LIVE, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
+from environments.lib.phases import LIVE, MOVES, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
 from environments.models import clock
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory
@@ -106,6 +106,14 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
         free = models.Q(lease_until=None) | models.Q(lease_until__lt=now) | models.Q(lease_until__gt=now + 2 * lease)
         return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free).granted()
+
+    def move_to(self, phase: Phase, **changes: Any) -> int:
+        """Change the phase, with other fields, of the rows whose phase may become this one; how many those are.
+
+        Nothing else changes a phase. phases.MOVES says what is legal; other rows stay as they are.
+        """
+        before = [one for one, after in MOVES.items() if phase in after]
+        return self.filter(phase__in=before).update(phase=phase, **changes)
 
 
 class Alerts(models.TextChoices):

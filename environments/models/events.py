@@ -1,4 +1,4 @@
-"""What happened, by whom. Rows are added, never changed (but for the mark that a message went out)."""
+"""What happened, by whom. Rows are added, never changed, except to note that an email was sent."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.models.environments import Environment
 from environments.models.people import User
 
@@ -16,7 +17,7 @@ class Event(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    verb = models.CharField(max_length=40)
+    kind = models.CharField(max_length=40, choices=Activity, db_column="verb")
     message = models.CharField(max_length=500)
     data = models.JSONField(default=dict)
     tone = models.CharField(max_length=4, blank=True)
@@ -33,17 +34,31 @@ class Event(models.Model):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def activity(self) -> Activity | None:
+        """The kind with its icon and email; None for a kind that only another version of the portal knows."""
+        return Activity(self.kind) if self.kind in Activity.values else None
+
+    @classmethod
+    def new(cls, kind: Activity, message: str, **more: Any) -> "Event":
+        """An unsaved line with the tone and the email of its kind, unless `more` says otherwise.
+
+        What people read may be cut to its column; `data` has everything that it concerns.
+        """
+        of_kind = {"tone": kind.tone, "notice_owed": kind.mail is not None}
+        return cls(kind=kind, message=message[:500], **(of_kind | more))
+
     @classmethod
     def record(
         cls,
         environment: Environment,
         actor: User | None,
-        verb: str,
+        kind: Activity,
         message: str,
         data: dict[str, Any] | None = None,
         **more: Any,
     ) -> "Event":
-        """Add a line. What people read may be cut to its column; `data` has everything that it concerns."""
-        return cls.objects.create(
-            environment=environment, actor=actor, verb=verb, message=message[:500], data=data or {}, **more
-        )
+        """Add a line, as `new` makes it."""
+        event = cls.new(kind, message, environment=environment, actor=actor, data=data or {}, **more)
+        event.save(force_insert=True)
+        return event

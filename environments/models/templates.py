@@ -7,6 +7,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from environments import spec as template_spec
+from environments.lib.activity import TemplateActivity
 from environments.models.clusters import Cluster
 from environments.models.people import Team, User
 
@@ -190,7 +191,7 @@ class TemplateEvent(models.Model):
     version = models.ForeignKey(TemplateVersion, on_delete=models.SET_NULL, null=True, related_name="events")
     at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    verb = models.CharField(max_length=40)
+    kind = models.CharField(max_length=40, choices=TemplateActivity, db_column="verb")
     message = models.CharField(max_length=500)
     changes = models.JSONField(default=list, help_text="What changed, a sentence each.")
     diff = models.TextField(blank=True, help_text="The same as a unified diff of the YAML.")

@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from environments.lib import log_context, metrics
+from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, Event
@@ -183,9 +184,13 @@ def _attempts(environment: Environment, steps: tuple[Step, ...], record: _Record
 
 
 _WORDS = {
-    Phase.READY: ("Ready", "Ready: everything is in place and access is proven.", "ok"),
-    Phase.DEGRADED: ("Degraded", "Something is out of order and is being repaired.", "warn"),
-    Phase.DELETED: ("Deleted", "Deleted: the namespace and the groups are gone.", ""),
+    Phase.READY: (Activity.READY, "Ready to use. Everything is set up and access has been verified."),
+    Phase.DEGRADED: (Activity.DEGRADED, "The portal found a problem and is repairing it."),
+    Phase.DELETED: (Activity.DELETED, "The namespace and the access groups were deleted."),
+}
+_WORDS_AGAIN = {
+    Phase.READY: (Activity.REPAIRED, "Everything is in order again."),
+    Phase.DELETED: (Activity.CLEANED_UP, "The portal removed what appeared after the deletion."),
 }
 
 
@@ -196,15 +201,8 @@ def _event(environment: Environment, phase: Phase, attempts: list[Attempt]) -> E
     if phase == Phase.FAILED:
         failed = next(attempt for attempt in attempts if attempt.status == Status.FAILED)
         title = failed.step.title if environment.wanted else failed.step.removed_title
-        words = ("Failed", f"{title}: {failed.message}"[:500], "bad")
-    elif phase in _WORDS:
-        words = _WORDS[phase]
-    else:
-        return None
-    verb, message, tone = words
-    if phase == Phase.READY and environment.ready_at:
-        verb, message = "Repaired", "In order again."
-    if phase == Phase.DELETED and environment.deleted_at:
-        verb, message = "Cleaned", "What had come after the end was removed too."
-    owed = verb in ("Ready", "Failed", "Deleted")
-    return Event(environment=environment, verb=verb, message=message, tone=tone, notice_owed=owed)
+        return Event.new(Activity.FAILED, f"{title}: {failed.message}", environment=environment)
+    was_there = environment.ready_at if phase == Phase.READY else environment.deleted_at
+    words = _WORDS_AGAIN.get(phase) if was_there else None
+    words = words or _WORDS.get(phase)
+    return Event.new(*words, environment=environment) if words else None

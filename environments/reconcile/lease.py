@@ -15,8 +15,10 @@ from django.db.models import DateTimeField, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, Event, Group, Member, clock
+from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.runner import Attempt
 
@@ -46,6 +48,10 @@ class SupersededError(Exception):
     """Its end was asked for while it was worked on: what this run finds is no longer what is wanted."""
 
 
+class IllegalMoveError(Exception):
+    """The phase that this run came to cannot follow the row's phase (phases.MOVES): a mistake of the portal's."""
+
+
 def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
     """Take the lease of an environment that is owed a reconcile; None where nothing is owed or another has it."""
     token = uuid.uuid4()
@@ -71,16 +77,17 @@ def record(lease: Lease, attempts: list[Attempt], conditions: list[Condition]) -
 def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> bool:
     """Set the phase, say what is still owed, give the lease back; with the event of a change.
 
-    Returns whether more was asked for since the lease was taken. Raises LeaseLostError, SupersededError.
+    Returns whether more was asked for since the lease was taken. Raises LeaseLostError, SupersededError and, where the
+    row's phase cannot become this one, IllegalMoveError: then nothing is written.
     """
-    changes: dict[str, Any] = {"phase": phase, "next_reconcile_at": lease.told(next_reconcile_at)}
+    changes: dict[str, Any] = {"next_reconcile_at": lease.told(next_reconcile_at)}
     if first := {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase):
         changes[first] = Coalesce(first, timezone.now(), output_field=DateTimeField())
     changes |= {"lease": None, "lease_until": None, "observed_generation": lease.generation}
     with transaction.atomic():
-        is_latest = _mine(lease).filter(generation=lease.generation).update(**changes)
-        if not is_latest:
-            _renew(lease, **changes)
+        is_latest = _mine(lease).filter(generation=lease.generation).move_to(phase, **changes)
+        if not is_latest and not _mine(lease).move_to(phase, **changes):
+            raise IllegalMoveError(f"to {phase}") if _mine(lease).exists() else _refusal(lease)
         if event is not None:
             event.save()
     return not is_latest
@@ -94,13 +101,18 @@ def release(lease: Lease, *, next_reconcile_at: datetime) -> None:
 
 
 def _renew(lease: Lease, /, **changes: Any) -> None:
-    """Hold on to the lease (or change it), and to the row until the transaction ends."""
-    if not _mine(lease).update(**{"lease_until": _until()} | changes):
-        held = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
-        raise SupersededError if held.exists() else LeaseLostError
+    """Hold on to the lease, and to the row until the transaction ends."""
+    if not _mine(lease).update(lease_until=_until(), **changes):
+        raise _refusal(lease)
 
 
-def _mine(lease: Lease) -> QuerySet[Environment]:
+def _refusal(lease: Lease) -> LeaseLostError | SupersededError:
+    """Why a write under the lease was refused."""
+    held = Environment.objects.filter(pk=lease.environment_id, lease=lease.token)
+    return SupersededError() if held.exists() else LeaseLostError()
+
+
+def _mine(lease: Lease) -> EnvironmentQuerySet:
     """The row, as long as the lease holds and the same is wanted."""
     return Environment.objects.filter(pk=lease.environment_id, lease=lease.token, wanted=lease.wanted)
 
@@ -153,10 +165,10 @@ def _record_facts(environment_id: uuid.UUID, found: list[Facts]) -> None:
             members[pk] = members[pk].updated(newer) if pk in members else newer
     for pk, facts_of_one in members.items():
         _record_member(pk, facts_of_one)
-    notes = [note[:500] for facts in found for note in facts.notes]
+    notes = [note for facts in found for note in facts.notes]
     if notes:
         Event.objects.bulk_create(
-            Event(environment_id=environment_id, verb="Repaired", message=note, tone="warn") for note in notes
+            Event.new(Activity.REPAIRED, note, environment_id=environment_id, tone="warn") for note in notes
         )
 
 

@@ -13,12 +13,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from environments.lib import quantities
+from environments.lib.activity import Activity
 from environments.models import Environment, Event, User
 from environments.models.environments import Alerts
 
 WARN, BAD = "warn", "bad"
 HYSTERESIS = 5  # percentage points below a threshold at which its level is left
-VERB = "Quota"  # of the events
 _BATCH = 500  # environments a transaction
 _RANK = {"": 0, WARN: 1, BAD: 2}
 
@@ -118,7 +118,8 @@ def configure(environment: Environment, actor: User, choice: Choice) -> None:
         row.alert_state = _still_true(row)
         row.save(update_fields=["alerts", "alert_warn", "alert_bad", "alert_state"])
         message = f"{actor} changed the alerts: {choice} (before: {before})."
-        Event.record(environment, actor, "Alerts", message, {"from": asdict(before), "to": asdict(choice)})
+        data = {"from": asdict(before), "to": asdict(choice)}
+        Event.record(environment, actor, Activity.ALERTS_CHANGED, message, data)
 
 
 def crossings(event: Event) -> list[Crossing]:
@@ -169,10 +170,10 @@ class _Change:
 
     def event(self) -> Event:
         worst = BAD if any(crossing.level == BAD for crossing in self.crossings) else WARN
-        return Event(
+        return Event.new(
+            Activity.QUOTA_NEARLY_FULL,
+            _sentence(self.crossings),
             environment=self.environment,
-            verb=VERB,
-            message=_sentence(self.crossings)[:500],
             data={"crossings": [asdict(crossing) for crossing in self.crossings]},
             tone=worst,
             notice_owed=self.environment.alerts == Alerts.MAIL,
@@ -228,5 +229,5 @@ def _left_at(threshold: int) -> Decimal:
 
 def _sentence(crossings: list[Crossing]) -> str:
     first, *rest = crossings
-    parts = [f"{first.name} is at {first.percent} % of its quota ({first.figures})"]
-    return ", ".join([*parts, *(f"{one.name} at {one.percent} % ({one.figures})" for one in rest)]) + "."
+    parts = [f"{first.name}: {first.percent} % of the quota is used ({first.figures})"]
+    return ", ".join([*parts, *(f"{one.name}: {one.percent} % ({one.figures})" for one in rest)]) + "."

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from environments import directory
+from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.models import Directory, Environment, Event, User
 
@@ -39,7 +40,7 @@ def why_gone(owner: User, row: Directory, now: datetime) -> str:
         return f"The account of {owner.email} is deactivated in the portal."
     person = directory.connect(row).find_person(owner.email)
     if person is None:
-        return f"The directory knows no {owner.email} any more."
+        return f"{owner.email} was not found in the directory."
     if not person.active:
         return f"The account {owner.email} is deactivated in the directory."
     seen = owner.last_login or owner.date_joined
@@ -57,7 +58,5 @@ def _mark(environment: Environment, reason: str) -> None:
         before = Environment.objects.filter(pk=environment.pk, orphaned_at=environment.orphaned_at)
         if not before.update(orphaned_at=now if reason else None, orphaned_why=reason[:200]):
             return
-        verb, message, tone = ("Orphaned", reason, "warn") if reason else ("Owned", "Its owner is back.", "")
-        Event.objects.create(
-            environment=environment, verb=verb, message=message[:500], tone=tone, notice_owed=bool(reason)
-        )
+        kind = Activity.ORPHANED if reason else Activity.OWNER_RETURNED
+        Event.record(environment, None, kind, reason or f"{environment.owner} is active again.")

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from environments.actions import removals
+from environments.lib.activity import Activity
 from environments.models import Environment, User
 
 NOTICE_DAYS = (7, 3, 1)  # before the end; one message a person for everything that is due at the time
@@ -58,7 +59,8 @@ def send_notices(environments: Iterable[Environment], now: datetime) -> None:
 
 def end(environment: Environment) -> None:
     """Have an environment removed whose time is over, as if its owner had deleted it."""
-    removals.ask(environment, None, "Ended", "Its time is over: it is removed as announced.")
+    message = "Expired as announced. The environment and everything in it will be deleted."
+    removals.ask(environment, None, Activity.EXPIRED, message)
 
 
 def stranded() -> QuerySet[Environment]:
@@ -68,7 +70,8 @@ def stranded() -> QuerySet[Environment]:
 
 def end_stranded(environment: Environment) -> None:
     """Have an environment removed whose cluster is no more: its groups go, and nobody waits for its namespace."""
-    removals.ask(environment, None, "Ended", "Its cluster is gone for good, and everything that ran there with it.")
+    message = "A platform admin marked its cluster as lost, with everything that ran there."
+    removals.ask(environment, None, Activity.CLUSTER_LOST, message)
 
 
 def _message(owner: User, environments: list[Environment], now: datetime) -> EmailMessage:

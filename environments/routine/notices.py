@@ -11,25 +11,16 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from environments.actions import deciders
+from environments.lib.activity import Activity, Audience, Mail
 from environments.lib.phases import Role
-from environments.models import Environment, Event, User
+from environments.models import Environment, Event, Member, User
 from environments.routine import alerts
 
 logger = logging.getLogger(__name__)
-
-_SUBJECTS = {
-    "Approved": "{name} was approved",
-    "Rejected": "{name} was rejected",
-    "Withdrawn": "the request for {name} has ended",
-    "Ready": "{name} is ready",
-    "Failed": "{name} needs attention",
-    "Deleted": "{name} is gone",
-    "Orphaned": "{name} has lost its owner",
-}
-
 
 #: What a mail server says to one message, and not to the next.
 _REFUSALS = (SMTPRecipientsRefused, SMTPDataError)
@@ -87,7 +78,7 @@ def remind_deciders(now: datetime) -> None:
         addresses = set(people.addresses)
         if addresses & reached and addresses <= asked_of:
             Environment.objects.filter(pk=environment.pk).update(deciders_told_at=now)
-            Event.record(environment, None, "Reminded", f"Reminded that it waits: {people}.")
+            Event.record(environment, None, Activity.REMINDED, f"The portal reminded {people} to decide.")
 
 
 def _told_before(environment: Environment, moment: datetime) -> bool:
@@ -127,33 +118,50 @@ def _asking(environments: list[Environment], recipients: list[str], *, again: bo
 
 def _recipients(event: Event) -> list[str]:
     environment = event.environment
-    if event.verb == "Requested":
-        return deciders.of(environment).addresses if environment.awaits_approval else []
-    if event.verb == "Orphaned":
-        managers = User.objects.filter(is_active=True, managed_teams=environment.team) if environment.team else []
-        admins = User.objects.filter(is_active=True, is_superuser=True)
-        return sorted({user.email for user in (*managers, *admins)})
+    match _mail(event).to:
+        case Audience.APPROVERS:
+            return deciders.of(environment).addresses if environment.awaits_approval else []
+        case Audience.MANAGERS:
+            return _managers(environment)
+        case Audience.NAMESPACE_ADMINS:
+            # Developers and viewers can do little about it.
+            return [environment.owner.email, *_others(environment, role=Role.ADMIN)]
+        case Audience.MEMBERS:
+            return [environment.owner.email, *_others(environment)]
+        case Audience.OWNER:
+            return [environment.owner.email]
+
+
+def _mail(event: Event) -> Mail:
+    """The email of an event's kind; about a kind without one, which another version of the portal may have written."""
+    mail = event.activity.mail if event.activity else None
+    return mail or Mail(Audience.OWNER, "{name}: " + event.get_kind_display())
+
+
+def _managers(environment: Environment) -> list[str]:
+    managers = User.objects.filter(is_active=True, managed_teams=environment.team) if environment.team else []
+    admins = User.objects.filter(is_active=True, is_superuser=True)
+    return sorted({user.email for user in (*managers, *admins)})
+
+
+def _others(environment: Environment, **which: Role) -> QuerySet[Member, str]:
+    """The addresses of the members with access, without the owner's."""
     owner = environment.members.with_address(environment.owner.email)
-    others = environment.members.filter(wanted=True, in_group=True).exclude(pk__in=owner)
-    if event.verb == alerts.VERB:
-        # Whoever may make room for others: a developer's or a viewer's inbox is not for what they can do little about.
-        others = others.filter(role=Role.ADMIN)
-    elif event.verb != "Ready":
-        return [environment.owner.email]
-    return [environment.owner.email, *others.values_list("email", flat=True)]
+    members = environment.members.filter(wanted=True, in_group=True, **which).exclude(pk__in=owner)
+    return members.values_list("email", flat=True)
 
 
 def _message(event: Event, recipients: list[str]) -> EmailMessage:
     environment: Environment = event.environment
-    if event.verb == "Requested":
+    if event.kind == Activity.REQUESTED:
         return _asking([environment], recipients)
     link = f"{settings.PORTAL_URL}/environments/{environment.namespace}/"
     context = {"event": event, "environment": environment, "link": link, "portal_name": settings.PORTAL_NAME}
     context["portal_url"] = settings.PORTAL_URL
-    if event.verb == alerts.VERB:
+    if event.kind == Activity.QUOTA_NEARLY_FULL:
         subject, body = _alert(event, context)
     else:
-        subject = _SUBJECTS.get(event.verb, "{name}: " + event.verb).format(name=environment.name)
+        subject = _mail(event).subject.format(name=environment.name)
         body = render_to_string("email/notice.txt", context)
     return _to(recipients, subject, body)
 
@@ -168,7 +176,7 @@ def _alert(event: Event, context: dict[str, Any]) -> tuple[str, str]:
     """Subject and text about everything that one pass found over a threshold."""
     crossings = alerts.crossings(event)
     first = crossings[0]
-    subject = f"{event.environment.name}: {first.name} is at {first.percent} % of its quota"
+    subject = f"{event.environment.name}: {first.name} at {first.percent} % of its quota"
     if len(crossings) > 1:
         subject += f", and {len(crossings) - 1} more"
     context = context | {"crossings": crossings, "hint": alerts.hint(first.resource)}

@@ -11,6 +11,7 @@ from typing import Any
 from environments import spec as template_spec
 from environments.actions import placement
 from environments.lib import quantities
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import Cluster, Condition, Environment, Event, Group, Member, Team, TemplateVersion, User
 from environments.reconcile.steps import REMOVALS, STEPS
@@ -24,15 +25,19 @@ _SHORT = {"preview": 3, "web-preview": 7}
 _WEIGHTS = {"team-namespace": 45, "namespace": 32, "data-lab": 10, "gpu-namespace": 5, "preview": 4, "web-preview": 4}
 _PHASES = {Phase.READY: 965, Phase.DEGRADED: 15, Phase.FAILED: 12, Phase.PROVISIONING: 5, Phase.DELETING: 3}
 _YOUNG = (Phase.FAILED, Phase.PROVISIONING)
-#: verb, message, tone: what happens between Ready and today.
+#: kind, message, tone: what happens between Ready and today.
 _HAPPENINGS = (
-    ("Access", "{actor} gave person{number:04}@example.com access as developer.", ""),
-    ("Access", "{actor} took person{number:04}@example.com's access away.", ""),
-    ("Extended", "Extended by {actor}.", ""),
-    ("Drift", "Changed by hand on the cluster, being put back: ResourceQuota quota: pods", "warn"),
-    ("Repaired", "In order again.", "ok"),
-    ("Token", "{actor} fetched a token for 8 hours.", ""),
-    ("Retry", "{actor} asked to try again.", ""),
+    (Activity.ACCESS_CHANGED, "{actor} gave person{number:04}@example.com access as developer.", ""),
+    (Activity.ACCESS_CHANGED, "{actor} took person{number:04}@example.com's access away.", ""),
+    (Activity.EXTENDED, "Extended by {actor}.", ""),
+    (
+        Activity.CHANGED_BY_HAND,
+        "The portal is restoring what was changed: ResourceQuota quota: pods",
+        "warn",
+    ),
+    (Activity.REPAIRED, "Everything is in order again.", "ok"),
+    (Activity.KUBECONFIG_DOWNLOADED, "{actor} fetched a token for 8 hours.", ""),
+    (Activity.CHECK_REQUESTED, "{actor} asked to try again.", ""),
 )
 
 
@@ -251,24 +256,29 @@ class _Maker:
         yield Event(
             environment=row,
             actor=row.owner,
-            verb="Requested",
+            kind=Activity.REQUESTED,
             message=f"Requested by {row.owner} from {row.version}.",
             at=row.created_at,
         )
         if row.phase in _YOUNG:
             return
-        message = "Ready: everything is in place and access is proven."
-        yield Event(environment=row, verb="Ready", message=message, tone="ok", at=row.ready_at)
+        message = "Ready to use. Everything is set up and access has been verified."
+        yield Event(environment=row, kind=Activity.READY, message=message, tone="ok", at=row.ready_at)
         for part in sorted(self.random.random() for _ in range(_EVENTS - 2)):
             yield self._happening(row, row.created_at + (end - row.created_at) * part)
         if row.deleted_at:
-            yield Event(environment=row, verb="Deleted", message="Deleted: the namespace is gone.", at=end)
+            yield Event(
+                environment=row,
+                kind=Activity.DELETED,
+                message="The namespace and the access groups were deleted.",
+                at=end,
+            )
 
     def _happening(self, row: Environment, at: datetime) -> Event:
-        verb, message, tone = self.random.choice(_HAPPENINGS)
+        kind, message, tone = self.random.choice(_HAPPENINGS)
         text = message.format(actor=row.owner, number=self.random.randrange(1900))
         actor = row.owner if "{actor}" in message else None
-        return Event(environment=row, actor=actor, verb=verb, message=text, tone=tone, at=at)
+        return Event(environment=row, actor=actor, kind=kind, message=text, tone=tone, at=at)
 
 
 def _granted(hard: tuple[tuple[str, str], ...]) -> Grant:

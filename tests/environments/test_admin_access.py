@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments.catalog import templates as template_actions
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Condition, Environment, Event, Rate, TemplateVersion
 
@@ -160,7 +161,7 @@ class TestTheRecord:
         assert said == ["Looking at 1 again.", "1 left out: they are gone, or were not approved."]
         assert Environment.objects.get(pk=ready.pk).generation == before[ready.pk] + 1
         assert Environment.objects.get(pk=gone.pk).generation == before[gone.pk]
-        assert ready.events.filter(verb="Retry", actor__username="ada").count() == 1
+        assert ready.events.filter(kind=Activity.CHECK_REQUESTED, actor__username="ada").count() == 1
 
     def test_what_was_never_approved_is_not_looked_at(self, client, make_environment):
         phases = (Phase.AWAITING_APPROVAL, Phase.REJECTED, Phase.WITHDRAWN)
@@ -172,7 +173,7 @@ class TestTheRecord:
         )
         said = [item.get_text(strip=True) for item in soup(response).select(".messagelist li")]
         assert said == ["Looking at 0 again.", "3 left out: they are gone, or were not approved."]
-        assert not Event.objects.filter(verb="Retry").exists()
+        assert not Event.objects.filter(kind=Activity.CHECK_REQUESTED).exists()
 
     def test_the_button_on_its_page_does_the_same_for_it_alone(self, client, make_environment):
         environment = make_environment()
@@ -180,7 +181,7 @@ class TestTheRecord:
         form = page.find("button", string="Look at it again").find_parent("form")
         fields = {field["name"]: field["value"] for field in form.select("input")}
         client.post(form["action"], fields)
-        assert environment.events.filter(verb="Retry").count() == 1
+        assert environment.events.filter(kind=Activity.CHECK_REQUESTED).count() == 1
 
 
 class TestPeople:

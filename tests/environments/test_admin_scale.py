@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments.admin.scale import FEW
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import (
     Cluster,
@@ -82,10 +83,10 @@ class World:
             row.namespace, row.owner, row.team = f"n{number}-{owner.username}", owner, of_team
             row.save(force_insert=True)
             Condition.objects.create(environment=row, type="Quota", status=Status.WAITING)
-            Event.objects.create(environment=row, actor=person, verb=f"Verb {number}", message="It happened.")
+            Event.objects.create(environment=row, actor=person, kind=f"Verb {number}", message="It happened.")
         Member.objects.create(environment=first, email=address, role=Role.VIEWER)
         Condition.objects.create(environment=first, type=f"Step {number}", status=Status.FAILED)
-        Event.objects.create(environment=first, actor=person, verb="Ready", message="Ready.")
+        Event.objects.create(environment=first, actor=person, kind=Activity.READY, message="Ready.")
         Group.objects.create(environment=row, role=Role.ADMIN, name=f"group-{number}")
         Usage.objects.create(environment=first, span="hour", start=timezone.now() + timedelta(hours=number), seconds=1)
 
@@ -117,7 +118,7 @@ def local_accounts(settings):
 
 QUERIES = {
     "environment": ("q=p1", "phase__exact=Ready", "o=4", "wanted__exact=1"),
-    "event": ("q=p1", "verb=Ready", "actor__isempty=0", "o=2"),
+    "event": ("q=p1", "kind__exact=Ready", "actor__isempty=0", "o=2"),
     "condition": ("q=p1", "status=all", "type=Quota", "o=1"),
     "user": ("q=p1", "is_manager__exact=0", "o=4"),
     "team": ("q=team", "o=6"),
@@ -245,12 +246,19 @@ def test_the_steps_that_are_not_done_come_first_and_the_others_on_request(client
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("q=refunds", 1), ("q=refunds+dana@", 1), ("q=dana@", 2), ("q=nothing", 0), ("verb=Ready", 1), ("verb=Gone", 0)],
+    [
+        ("q=refunds", 1),
+        ("q=refunds+dana@", 1),
+        ("q=dana@", 2),
+        ("q=nothing", 0),
+        ("kind__exact=Ready", 1),
+        ("kind__exact=Deleted", 0),
+    ],
 )
 def test_events_are_found_by_environment_and_by_whoever_did_it(client, ada, make_environment, query, found):
     make_environment(name="Refunds")
     other = make_environment(name="Load tests")
-    Event.objects.create(environment=other, verb="Ready", message="Ready.")
+    Event.objects.create(environment=other, kind=Activity.READY, message="Ready.")
     client.force_login(ada)
     answer = client.get(f"{reverse('admin:environments_event_changelist')}?{query}")
     assert len(BeautifulSoup(answer.content, "html.parser").select("#result_list tbody tr")) == found

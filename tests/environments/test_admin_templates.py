@@ -10,6 +10,7 @@ from environments.admin.dry_runs import dry_run
 from environments.catalog import templates as template_actions
 from environments.catalog.forms import SpecForms
 from environments.kube.client import connect
+from environments.lib.activity import TemplateActivity
 from environments.models import Template, TemplateVersion
 from tests.environments.specs import browser, forty_parameters
 
@@ -97,7 +98,7 @@ class TestADraft:
     def test_its_page_sent_back_as_it_came_changes_nothing(self, client, draft):
         response = client.post(url(draft), page_data(draft, changelog=""), follow=True)
         assert said(response) == ["Nothing was changed."]
-        assert not draft.events.filter(verb="Edit").exists()
+        assert not draft.events.filter(kind=TemplateActivity.DRAFT_EDITED).exists()
 
     def test_the_page_itself_holds_what_the_browser_test_data_holds(self, client, draft):
         """The helper that the other tests use sends exactly the names that are on the page."""

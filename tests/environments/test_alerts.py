@@ -7,6 +7,7 @@ from django.db import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event
 from environments.models.environments import Alerts
@@ -143,7 +144,7 @@ def look(environment: Environment, usage: dict[str, list[str]]) -> None:
 
 
 def told(environment: Environment) -> list[Event]:
-    return list(environment.events.filter(verb="Quota").order_by("id"))
+    return list(environment.events.filter(kind=Activity.QUOTA_NEARLY_FULL).order_by("id"))
 
 
 def test_everything_that_crossed_in_one_pass_is_one_event(make_environment):
@@ -151,7 +152,7 @@ def test_everything_that_crossed_in_one_pass_is_one_event(make_environment):
     look(environment, FULL)
     look(environment, FULL)
     (event,) = told(environment)
-    assert event.message == ("Memory requested is at 95 % of its quota (1.92 GiB of 2 GiB), Pods at 84 % (42 of 50).")
+    assert event.message == "Memory requested: 95 % of the quota is used (1.92 GiB of 2 GiB), Pods: 84 % (42 of 50)."
     assert (event.actor, event.tone, event.notice_owed) == (None, "bad", True)
     environment.refresh_from_db()
     assert environment.alert_state == {"requests.memory": "bad", "pods": "warn"}
@@ -187,7 +188,7 @@ def test_a_pass_costs_the_same_for_one_crossing_and_for_many(make_environment, d
         alerts.check(rows[1:])
     with django_assert_num_queries(0):
         alerts.check(rows)
-    assert Event.objects.filter(verb="Quota").count() == 20
+    assert Event.objects.filter(kind=Activity.QUOTA_NEARLY_FULL).count() == 20
 
 
 def test_most_passes_find_nothing_to_tell_and_ask_nothing(make_environment, django_assert_num_queries, monkeypatch):
@@ -242,7 +243,7 @@ def test_one_message_names_everything_and_says_what_to_do(make_environment, theo
     notices.deliver(event.pk)
     (message,) = mail.outbox
     assert (message.to, message.bcc) == (["dana@example.com"], ["theo@example.com"])
-    assert message.subject == "[Allotment] R&D <refunds>: Memory requested is at 95 % of its quota, and 1 more"
+    assert message.subject == "[Allotment] R&D <refunds>: Memory requested at 95 % of its quota, and 1 more"
     assert "Memory requested: 95 %, 1.92 GiB of 2 GiB\n" in message.body
     assert "Pods: 84 %, 42 of 50\n" in message.body
     assert "resources.requests" in message.body
@@ -277,7 +278,7 @@ def test_the_hint_suits_the_resource(resource, says):
 def test_a_change_is_recorded_with_both_choices(make_environment, dana):
     environment = make_environment()
     alerts.configure(environment, dana, Choice("portal", 70, 90))
-    event = environment.events.get(verb="Alerts")
+    event = environment.events.get(kind=Activity.ALERTS_CHANGED)
     assert event.actor == dana
     assert event.message == (
         "Dana Example changed the alerts: at 70 % and 90 %, in the portal only "
@@ -292,7 +293,7 @@ def test_a_change_is_recorded_with_both_choices(make_environment, dana):
 def test_the_same_choice_again_is_no_change(make_environment, dana):
     environment = make_environment()
     alerts.configure(environment, dana, Choice("mail", 80, 95))
-    assert not environment.events.filter(verb="Alerts").exists()
+    assert not environment.events.filter(kind=Activity.ALERTS_CHANGED).exists()
 
 
 def test_two_changes_from_one_page_are_not_mixed(make_environment, dana):
@@ -342,4 +343,6 @@ def test_a_real_pass_tells_it(ask, admin, place):
     observe.observe(place.pk)
     (event,) = told(environment)
     figures = "95 % {}(0.95 cores of 1 core)"
-    assert event.message == f"CPU requested is at {figures.format('of its quota ')}, CPU limit at {figures.format('')}."
+    assert (
+        event.message == f"CPU requested: {figures.format('of the quota is used ')}, CPU limit: {figures.format('')}."
+    )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from environments import tasks
 from environments.actions import approvals, deciders
 from environments.actions import environments as actions
+from environments.lib.activity import Activity
 from environments.models import Cluster, Environment, Event, User
 from environments.routine import notices
 from tests.makers import person
@@ -81,8 +82,10 @@ class TestAsking:
 
     @pytest.mark.parametrize("error", [SMTPDataError(550, b"no"), ValueError("a mistake of ours")])
     def test_one_that_cannot_be_sent_holds_up_no_other(self, request_large, max_manager, dana, monkeypatch, error):
-        events = [Event.record(request_large(), None, "Failed", word, notice_owed=True) for word in ("bad", "good")]
-        Event.objects.filter(verb="Requested").update(notice_owed=False)
+        events = [
+            Event.record(request_large(), None, Activity.FAILED, word, notice_owed=True) for word in ("bad", "good")
+        ]
+        Event.objects.filter(kind=Activity.REQUESTED).update(notice_owed=False)
         send = EmailMessage.send
 
         def refusing(message):
@@ -143,7 +146,7 @@ class TestDeciding:
         tasks.sweep()
         (message,) = mail.outbox
         assert message.recipients() == ["dana@example.com"]
-        assert message.subject.endswith("the request for Ranking has ended")
+        assert message.subject.endswith("the request for Ranking was withdrawn")
         assert "Withdrawn by Ada Example" in message.body
         assert note in message.body
         assert "/catalog/namespace/request/?again=dana-ranking-" in message.body
@@ -164,7 +167,7 @@ class TestReminding:
         assert to() == ([[MAX]] if reminded else [])
         tasks.remind_deciders()
         assert len(mail.outbox) == int(reminded)
-        assert environment.events.filter(verb="Reminded").count() == int(reminded)
+        assert environment.events.filter(kind=Activity.REMINDED).count() == int(reminded)
         notices.remind_deciders(timezone.now() + 2.01 * DAY)
         assert len(mail.outbox) == int(reminded) + 1
 
@@ -172,7 +175,7 @@ class TestReminding:
         environment = waiting(3)
         tasks.remind_deciders()
         assert mail.outbox[0].subject.endswith("] Ranking still waits for your approval")
-        message = "Reminded that it waits: Max Example (manager of Checkout)."
+        message = "The portal reminded Max Example (manager of Checkout) to decide."
         assert environment.events.first().message == message
 
     def test_is_one_message_a_person_however_much_waits(self, waiting, team):
@@ -213,7 +216,7 @@ class TestReminding:
         with monkeypatch.context() as patch:
             patch.setattr(EmailMessage, "send", refuse)
             tasks.remind_deciders()
-        assert not environment.events.filter(verb="Reminded").exists()
+        assert not environment.events.filter(kind=Activity.REMINDED).exists()
         tasks.remind_deciders()
         assert to() == [[MAX]]
 

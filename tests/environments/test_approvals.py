@@ -13,6 +13,7 @@ from environments import spec as template_spec
 from environments import tasks
 from environments.actions import approvals, deciders, memberships, placement
 from environments.actions import environments as actions
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Condition, Environment, Event, Team, TemplateVersion, User
 from environments.routine import lifetimes
@@ -86,7 +87,7 @@ class TestARequestThatNeedsIt:
         assert not Environment.objects.owed().exists()
         assert enqueued.environments == []
         event = environment.events.get()
-        assert (event.verb, event.actor, event.notice_owed) == ("Requested", dana, True)
+        assert (event.kind, event.actor, event.notice_owed) == ("Requested", dana, True)
 
     def test_is_not_owed_to_a_worker_that_knows_no_approvals(self, request_large):
         """The version before looks at generations and times alone; it may run beside this one."""
@@ -217,7 +218,7 @@ class TestApproving:
         assert Environment.objects.owed().get() == environment
         event = environment.events.first()
         assert event.message == "Approved by Max Example: For the sale."
-        assert (event.verb, event.actor, event.notice_owed) == ("Approved", max_manager, True)
+        assert (event.kind, event.actor, event.notice_owed) == ("Approved", max_manager, True)
         assert lifetimes.notice_due(environment, now) is None
         assert environment.extended_end() is not None
 
@@ -306,7 +307,7 @@ class TestTwoAtOnce:
         assert decide(first, environment, max_manager, "First.") == ""
         assert decide(second, stale, ada, "Second.") == f"Ranking: Max Example {word} it before you."
         assert stale.decision_note == "First."
-        assert environment.events.filter(verb__in=("Approved", "Rejected")).count() == 1
+        assert environment.events.filter(kind__in=(Activity.APPROVED, Activity.REJECTED)).count() == 1
 
     def test_what_was_withdrawn_is_not_decided(self, request_large, dana, max_manager, decide):
         environment = request_large()
@@ -359,7 +360,7 @@ class TestWithdrawing:
             actions.withdraw_request(environment, dana, "Theo has one.")
         environment.refresh_from_db()
         assert environment.phase == Phase.PROVISIONING
-        assert not environment.events.filter(verb="Withdrawn").exists()
+        assert not environment.events.filter(kind=Activity.WITHDRAWN).exists()
 
     def test_happens_by_itself_where_the_cluster_is_gone_for_good(self, request_large):
         environment = request_large()
@@ -367,4 +368,4 @@ class TestWithdrawing:
         tasks.end_stranded()
         environment.refresh_from_db()
         assert environment.phase == Phase.WITHDRAWN
-        assert "Its cluster is gone for good" in environment.events.first().message
+        assert "marked its cluster as lost" in environment.events.first().message

@@ -9,6 +9,7 @@ from django.utils import timezone
 from environments import tasks
 from environments.actions import memberships
 from environments.directory.local import LocalClient
+from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError
 from environments.lib.phases import Phase
 from environments.models import Environment, Team, User
@@ -39,7 +40,7 @@ def test_an_owner_who_is_there_is_not_disturbed(environment):
     departures.find()
     environment.refresh_from_db()
     assert environment.orphaned_at is None
-    assert not environment.events.filter(verb="Orphaned").exists()
+    assert not environment.events.filter(kind=Activity.ORPHANED).exists()
 
 
 def test_an_owner_who_left_is_found_once_and_the_manager_and_admins_are_told(environment, people, client):
@@ -49,7 +50,7 @@ def test_an_owner_who_left_is_found_once_and_the_manager_and_admins_are_told(env
     departures.find()
     environment.refresh_from_db()
     assert environment.orphaned_at is not None
-    event = environment.events.get(verb="Orphaned")
+    event = environment.events.get(kind=Activity.ORPHANED)
     tasks.deliver_notice(event.pk)
     (message,) = mail.outbox
     assert sorted(message.recipients()) == [ada.email, "max@example.com"]
@@ -89,7 +90,7 @@ def test_an_owner_who_comes_back_has_it_back(environment, people):
     departures.find()
     environment.refresh_from_db()
     assert environment.orphaned_at is None
-    assert environment.events.filter(verb="Owned").count() == 1
+    assert environment.events.filter(kind=Activity.OWNER_RETURNED).count() == 1
 
 
 def test_a_directory_that_does_not_answer_says_nothing_about_anybody(environment, monkeypatch):
@@ -106,7 +107,7 @@ def test_an_owner_unknown_to_the_directory_is_gone(environment, monkeypatch):
     monkeypatch.setattr(LocalClient, "find_person", lambda self, email: None)
     departures.find()
     environment.refresh_from_db()
-    assert environment.orphaned_why == "The directory knows no dana@example.com any more."
+    assert environment.orphaned_why == "dana@example.com was not found in the directory."
 
 
 def test_an_owner_who_has_not_signed_in_for_long_is_gone_where_that_is_set(environment, people, settings):

@@ -11,6 +11,7 @@ from environments.kube import kubeconfig
 from environments.kube.client import ClusterClient, Question
 from environments.kube.kubeconfig import Oidc, Target
 from environments.lib import naming
+from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError
 from environments.lib.phases import Role
 from environments.models import Cluster, Team, User
@@ -92,7 +93,7 @@ def test_a_members_token_works_for_their_role_and_no_more(client, people, enviro
     assert not may(files["theo"], environment, "create")
     settle(environment)  # the reconcile that follows agrees with what the download did
     assert may(files["dana"], environment, "create")
-    assert environment.events.filter(verb="Token").count() == 2
+    assert environment.events.filter(kind=Activity.KUBECONFIG_DOWNLOADED).count() == 2
     token = yaml.safe_load(files["dana"])["users"][0]["user"]["token"]
     assert not environment.events.filter(message__contains=token[:20]).exists()
 

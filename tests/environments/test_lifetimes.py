@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from environments import tasks
 from environments.actions import environments as actions
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.routine import lifetimes
@@ -99,7 +100,7 @@ def test_what_is_over_is_removed_as_if_its_owner_had_deleted_it(ask, admin):
     tasks.end_environments()
     assert settle(environment).phase == Phase.DELETED
     assert admin.get("Namespace", environment.namespace) is None
-    assert environment.events.filter(verb="Ended", actor=None).count() == 1
+    assert environment.events.filter(kind=Activity.EXPIRED, actor=None).count() == 1
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_an_owner_extends_and_the_notices_begin_anew(ask):
     environment.refresh_from_db()
     assert environment.ends_at == stale.ends_at == before + 90 * DAY
     assert (environment.extensions, environment.noticed_days) == (1, None)
-    assert environment.events.filter(verb="Extended").count() == 1
+    assert environment.events.filter(kind=Activity.EXTENDED).count() == 1
 
 
 def test_what_cannot_be_extended_says_so(ask):

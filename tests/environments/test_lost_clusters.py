@@ -9,6 +9,7 @@ from environments import tasks
 from environments.actions import clusters as cluster_actions
 from environments.actions.environments import Request, request_environment
 from environments.kube import client as cluster
+from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, LocalGroup
@@ -40,15 +41,15 @@ def test_its_environments_end_and_their_groups_go(ready, place, simulated):
     environment = settle(ready)
     assert environment.phase == Phase.DELETED
     assert not LocalGroup.objects.exists()
-    assert [event.message for event in environment.events.filter(verb="Ended")] == [
-        "Its cluster is gone for good, and everything that ran there with it."
+    assert [event.message for event in environment.events.filter(kind=Activity.CLUSTER_LOST)] == [
+        "A platform admin marked its cluster as lost, with everything that ran there."
     ]
 
 
 def test_one_that_was_being_deleted_when_it_went_ends_too(ready, place):
     from environments.actions import removals
 
-    removals.ask(ready, ready.owner, "Deletion", "Asked for.")
+    removals.ask(ready, ready.owner, Activity.DELETION_REQUESTED, "Asked for.")
     Cluster.objects.filter(pk=place.pk).update(server="http://127.0.0.1:1")
     reconcile(ready.pk)
     cluster_actions.give_up(place)

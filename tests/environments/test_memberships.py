@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from environments.actions import environments as actions
 from environments.actions import memberships
 from environments.kube.client import Question
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import LocalGroup, User
 from tests.arranging import names, settle
@@ -33,7 +34,7 @@ def test_a_new_member_gets_in_and_is_proven(ask, admin, people):
     assert in_groups() == {"admin": {"dana@example.com"}, "developer": {"theo@example.com"}}
     assert may_create_pods(admin, environment, "theo@example.com")
     assert environment.members.get(email="theo@example.com").allowed is True
-    event = environment.events.get(verb="Access")
+    event = environment.events.get(kind=Activity.ACCESS_CHANGED)
     assert "gave theo@example.com the role developer" in event.message
     assert event.data == {"given": ["theo@example.com"], "role": "developer"}
     assert event.actor == people[0]
@@ -83,7 +84,7 @@ def test_somebody_who_fell_out_of_the_group_is_put_back_and_it_is_said(ask, peop
     actions.try_again(environment, people[0])
     settle(environment)
     assert in_groups()["admin"] == {"dana@example.com"}
-    assert "dana@example.com was no longer in" in environment.events.filter(verb="Repaired").first().message
+    assert "dana@example.com was missing from" in environment.events.filter(kind=Activity.REPAIRED).first().message
 
 
 def test_an_environment_changes_hands(ask, admin, people):

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from environments import tasks
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from environments.routine import observe
@@ -72,13 +73,13 @@ def test_what_was_changed_by_hand_is_found_recorded_and_put_back(ask, admin, pla
     environment, untouched = settle(ask()), settle(ask("other"))
     change(admin, environment)
     assert observe.observe(place.pk) == [str(environment.pk)]
-    assert words in environment.events.get(verb="Drift").message
-    assert untouched.events.filter(verb="Drift").count() == 0
+    assert words in environment.events.get(kind=Activity.CHANGED_BY_HAND).message
+    assert untouched.events.filter(kind=Activity.CHANGED_BY_HAND).count() == 0
     environment.refresh_from_db()
     assert environment.phase == Phase.DEGRADED
     assert settle(environment).phase == Phase.READY
     assert observe.observe(place.pk) == []
-    assert environment.events.filter(verb="Repaired").count() == 1
+    assert environment.events.filter(kind=Activity.REPAIRED).count() == 1
 
 
 def test_a_cluster_that_does_not_answer_is_noted_and_nothing_is_concluded(ask, place, simulated):
@@ -124,7 +125,7 @@ def test_while_many_messages_wait_the_sweep_leaves_what_is_new_to_its_own(ask, e
     Environment.objects.filter(pk=ready.pk).update(next_reconcile_at=timezone.now())
     ready.events.filter(notice_owed=True).update(at=long_ago)
     letter = ready.events.get(notice_owed=True).pk
-    Event.record(fresh, None, "Failed", "New.", notice_owed=True)
+    Event.record(fresh, None, Activity.FAILED, "New.", notice_owed=True)
     enqueued.waiting = 50
     tasks.sweep()
     assert set(enqueued.environments) == {str(old.pk), str(ready.pk)}

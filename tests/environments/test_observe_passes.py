@@ -8,6 +8,7 @@ from django.utils import timezone
 from environments.kube import client as cluster
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Usage
 from environments.reconcile import desired
@@ -51,7 +52,7 @@ def test_a_list_that_breaks_off_says_nothing(ask, place, simulated, small_pages,
     place.refresh_from_db()
     assert place.observed_at is None
     assert place.check_error
-    assert not Event.objects.filter(verb="Drift").exists()
+    assert not Event.objects.filter(kind=Activity.CHANGED_BY_HAND).exists()
     assert {looked(environment)[2] for environment in found} == {Phase.READY}
 
 
@@ -132,7 +133,7 @@ def test_what_is_wanted_otherwise_by_now_is_not_taken_for_drift(ask, place, admi
 
     monkeypatch.setattr(usage, "record", changed_meanwhile)  # the last that a pass does before it compares
     assert observe.observe(place.pk) == []
-    assert environment.events.filter(verb="Drift").count() == 0
+    assert environment.events.filter(kind=Activity.CHANGED_BY_HAND).count() == 0
 
 
 def test_what_somebody_is_working_on_is_left_to_them(ask, place, admin):
@@ -140,7 +141,7 @@ def test_what_somebody_is_working_on_is_left_to_them(ask, place, admin):
     drop_policy(admin, environment)
     Environment.objects.filter(pk=environment.pk).update(lease="00000000-0000-0000-0000-000000000001")
     assert observe.observe(place.pk) == []
-    assert environment.events.filter(verb="Drift").count() == 0
+    assert environment.events.filter(kind=Activity.CHANGED_BY_HAND).count() == 0
 
 
 def test_a_quota_in_another_namespace_is_not_taken_for_the_environments(ask, place, admin):
@@ -150,7 +151,7 @@ def test_a_quota_in_another_namespace_is_not_taken_for_the_environments(ask, pla
     admin.create({key: copy[key] for key in ("apiVersion", "kind", "metadata", "spec")})
     admin.delete("ResourceQuota", manifests.QUOTA, environment.namespace)
     assert observe.observe(place.pk) == [str(environment.pk)]
-    assert "ResourceQuota environment-quota is missing" in environment.events.get(verb="Drift").message
+    assert "ResourceQuota environment-quota is missing" in environment.events.get(kind=Activity.CHANGED_BY_HAND).message
     assert looked(environment)[1] is None
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from environments.actions import environments as actions
 from environments.kube import manifests
+from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError
 from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event, LocalGroup
@@ -180,7 +181,7 @@ def test_a_refusal_fails_with_a_sentence_and_try_again_goes_on(ask, simulated):
     limits = environment.conditions.get(type="Limits")
     assert limits.status == Status.FAILED
     assert "403" in limits.message
-    assert environment.events.filter(verb="Failed", notice_owed=True).count() == 1
+    assert environment.events.filter(kind=Activity.FAILED, notice_owed=True).count() == 1
     actions.try_again(environment, environment.owner)
     assert settle(environment).phase == Phase.READY
 
@@ -229,7 +230,12 @@ def test_deleting_leaves_nothing_but_the_record(ask, admin, world):
     assert environment.deleted_at is not None
     assert admin.get("Namespace", environment.namespace) is None
     assert not LocalGroup.objects.exists()
-    assert [event.verb for event in environment.events.all()] == ["Deleted", "Delete", "Ready", "Requested"]
+    assert [event.kind for event in environment.events.all()] == [
+        Activity.DELETED,
+        Activity.DELETION_REQUESTED,
+        Activity.READY,
+        Activity.REQUESTED,
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS[:5], ids=lambda fault: "-".join(map(str, fault.items())))
@@ -383,7 +389,7 @@ def test_an_environment_that_was_ready_is_degraded_while_it_is_repaired(ask, sim
     environment.refresh_from_db()
     assert environment.phase == Phase.DEGRADED
     assert settle(environment).phase == Phase.READY
-    assert Event.objects.filter(environment=environment, verb="Repaired").count() == 1
+    assert Event.objects.filter(environment=environment, kind=Activity.REPAIRED).count() == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from environments.catalog import files as template_files
 from environments.lib import naming
+from environments.lib.activity import Activity
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Event, Template, TemplateVersion, User
 
@@ -56,7 +57,7 @@ def test_a_correct_form_leads_to_the_environments_page(dana, form, people):
     assert environment.namespace.startswith("dana-checkout-refunds-")
     assert environment.owner == people[0]
     assert environment.parameters == {"cpu": "1000m", "memory": "1024Mi", "network_policy": "enabled"}
-    assert Event.objects.get().verb == "Requested"
+    assert Event.objects.get().kind == Activity.REQUESTED
 
 
 def test_the_namespace_is_the_one_that_the_form_showed(dana, form):

@@ -15,6 +15,7 @@ from environments.kube import answers as cluster_answers
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
 from environments.lib import naming
+from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event, Group, LocalGroup, User
@@ -37,8 +38,8 @@ def due(environment: Environment) -> Environment:
     return settle(environment)
 
 
-def verbs(environment: Environment) -> list[str]:
-    return [event.verb for event in environment.events.order_by("id")]
+def kinds(environment: Environment) -> list[str]:
+    return [event.kind for event in environment.events.order_by("id")]
 
 
 def test_a_run_that_an_end_overtakes_writes_nothing_more(ask, monkeypatch):
@@ -55,7 +56,7 @@ def test_a_run_that_an_end_overtakes_writes_nothing_more(ask, monkeypatch):
     assert (environment.phase, environment.lease) == (Phase.DELETING, None)
     assert {one.status for one in environment.conditions.all()} == {Status.PENDING}
     assert settle(environment).phase == Phase.DELETED
-    assert verbs(environment) == ["Requested", "Delete", "Deleted"]
+    assert kinds(environment) == [Activity.REQUESTED, Activity.DELETION_REQUESTED, Activity.DELETED]
 
 
 def test_an_end_asked_for_just_before_the_result_is_not_overwritten_by_it(ask, monkeypatch):
@@ -69,7 +70,7 @@ def test_an_end_asked_for_just_before_the_result_is_not_overwritten_by_it(ask, m
     assert reconcile.reconcile(environment.pk) == 0.0
     environment.refresh_from_db()
     assert environment.phase == Phase.DELETING
-    assert "Ready" not in verbs(environment)
+    assert Activity.READY not in kinds(environment)
 
 
 def test_a_result_is_refused_once_the_end_was_asked_for(ask):
@@ -91,7 +92,7 @@ def test_a_failure_is_looked_at_again_without_being_asked(ask):
     assert timedelta(minutes=10) < wait < timedelta(minutes=20)
     User.objects.update(is_active=True)
     assert due(environment).phase == Phase.READY
-    assert verbs(environment) == ["Requested", "Failed", "Ready"]
+    assert kinds(environment) == [Activity.REQUESTED, Activity.FAILED, Activity.READY]
 
 
 def test_what_comes_after_the_end_is_removed_at_the_second_look(ask, admin):
@@ -104,8 +105,14 @@ def test_what_comes_after_the_end_is_removed_at_the_second_look(ask, admin):
     assert admin.get("Namespace", environment.namespace) is None
     assert environment.deleted_at == ended
     assert environment.next_reconcile_at is None
-    assert verbs(environment) == ["Requested", "Ready", "Delete", "Deleted", "Cleaned"]
-    assert not environment.events.filter(verb="Cleaned", notice_owed=True).exists()
+    assert kinds(environment) == [
+        Activity.REQUESTED,
+        Activity.READY,
+        Activity.DELETION_REQUESTED,
+        Activity.DELETED,
+        Activity.CLEANED_UP,
+    ]
+    assert not environment.events.filter(kind=Activity.CLEANED_UP, notice_owed=True).exists()
 
 
 def test_the_second_look_at_nothing_says_nothing(ask):
@@ -113,7 +120,7 @@ def test_the_second_look_at_nothing_says_nothing(ask):
     actions.delete_environment(environment, environment.owner, typed_name=environment.name)
     settle(environment)
     assert due(environment).next_reconcile_at is None
-    assert verbs(environment)[-1] == "Deleted"
+    assert kinds(environment)[-1] == Activity.DELETED
 
 
 @pytest.mark.parametrize(
@@ -149,7 +156,7 @@ def test_a_pass_over_the_cluster_brings_no_deleted_environment_back(make_environ
     keys = [str(gone.pk), str(kept.pk)]
     assert passes._record(keys, {key: ["RoleBinding environment-admin is missing"] for key in keys}) == [str(kept.pk)]
     assert Environment.objects.get(pk=gone.pk).phase == Phase.DELETED
-    assert not Event.objects.filter(environment=gone, verb="Drift").exists()
+    assert not Event.objects.filter(environment=gone, kind=Activity.CHANGED_BY_HAND).exists()
 
 
 def test_no_answer_makes_anything_wait_for_a_day():
@@ -232,7 +239,7 @@ def test_a_changed_role_is_no_repair(ask, people):
     environment = settle(ask(collaborators={"theo@example.com": Role.DEVELOPER}))
     memberships.add_members(environment, people[0], ["theo@example.com"], Role.VIEWER)
     assert settle(environment).phase == Phase.READY
-    assert "Repaired" not in verbs(environment)
+    assert Activity.REPAIRED not in kinds(environment)
 
 
 def test_who_is_added_again_while_being_removed_is_in_and_it_is_no_repair(ask, admin, people, monkeypatch):
@@ -250,7 +257,7 @@ def test_who_is_added_again_while_being_removed_is_in_and_it_is_no_repair(ask, a
     reconcile.reconcile(environment.pk)
     assert settle(environment).phase == Phase.READY
     assert bound_by_name(admin, environment)["environment-developer"] == {"theo@example.com"}
-    assert "Repaired" not in verbs(environment)
+    assert Activity.REPAIRED not in kinds(environment)
 
 
 def test_an_account_that_nobody_has_any_more_is_found_also_when_it_was_too_young_at_first(ask, admin, people):

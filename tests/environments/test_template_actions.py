@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from environments import spec as template_spec
 from environments.catalog import templates as template_actions
 from environments.catalog.files import publish, read
+from environments.lib.activity import TemplateActivity
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Template, TemplateVersion
 from environments.models.templates import ImmutableVersionError, TemplateEvent
@@ -122,7 +123,7 @@ def test_a_retired_version_that_nobody_used_may_go(published):
 def test_a_draft_says_what_its_source_says_under_the_next_number(published, draft, ada):
     assert (draft.number, draft.state, draft.spec) == (2, State.DRAFT, published.spec)
     event = draft.events.get()
-    assert (event.actor, event.message) == (ada, "Draft v2 was made from v1.")
+    assert (event.actor, event.message) == (ada, "Draft v2 was created from v1.")
 
 
 def test_a_first_draft_is_something_that_can_be_published(ada, db):
@@ -137,13 +138,13 @@ class TestSavingADraft:
     def test_the_history_says_who_changed_what(self, draft, ada):
         assert template_actions.save_draft(draft, changed(draft, lifetime_days=30), "Shorter.", ada)
         event = draft.events.first()
-        assert (event.actor, event.verb) == (ada, "Edit")
+        assert (event.actor, event.kind) == (ada, "Edit")
         assert event.changes == ["Lifetime: 30 days, was 90 days."]
         assert "-lifetime_days: 90\n+lifetime_days: 30" in event.diff
 
     def test_the_same_again_is_no_change(self, draft, ada):
         assert not template_actions.save_draft(draft, draft.parsed(), draft.changelog, ada)
-        assert draft.events.filter(verb="Edit").count() == 0
+        assert draft.events.filter(kind=TemplateActivity.DRAFT_EDITED).count() == 0
 
     def test_what_is_published_meanwhile_is_not_overwritten(self, draft, ada):
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
@@ -229,7 +230,7 @@ def test_a_draft_that_is_thrown_away_leaves_its_content_in_the_history(draft, ad
     template = draft.template
     template_actions.discard(draft, ada)
     event = template.events.first()
-    assert (event.verb, event.version, event.actor) == ("Discard", None, ada)
+    assert (event.kind, event.version, event.actor) == ("Discard", None, ada)
     assert "-lifetime_days: 90" in event.diff
     assert template.versions.count() == 1
 

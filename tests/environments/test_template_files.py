@@ -14,6 +14,7 @@ from environments.catalog import files as template_files
 from environments.catalog import templates as template_actions
 from environments.catalog.files import Card, InvalidFilesError, TemplateFile, as_text, nodes, reading
 from environments.catalog.files.writing import as_data, dumped
+from environments.lib.activity import TemplateActivity
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Team, Template, TemplateVersion, User
 from environments.models.templates import Placement, TemplateEvent
@@ -333,7 +334,7 @@ def test_an_import_publishes_and_says_what_changed_and_the_second_does_nothing(w
     assert states() == [("small", 1, "retired"), ("small", 2, "published")]
     assert TemplateVersion.objects.get(number=2).changelog == "More pods"
     event = TemplateEvent.objects.first()
-    assert event.verb == "Publish"
+    assert event.kind == TemplateActivity.PUBLISHED
     assert event.changes == ["Quota, pods: 9, was 5 (more)."]
 
 
@@ -364,7 +365,7 @@ def test_a_card_alone_is_changed_and_recorded_without_a_new_version(write):
     assert (template.summary, template.per_person, list(template.teams.all())) == ("Little.", 2, [team])
     assert states() == [("small", 1, "published")]
     event = template.events.first()
-    assert (event.verb, event.version, event.actor, len(event.changes)) == ("Card", None, None, 4)
+    assert (event.kind, event.version, event.actor, len(event.changes)) == ("Card", None, None, 4)
     assert "+  teams: [Search]" in event.diff
     assert run(write(text)) == "small: nothing to do\n"
     run(write(SMALL))  # what a file does not mention goes back to its default

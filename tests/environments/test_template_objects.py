@@ -13,6 +13,7 @@ from environments.admin.dry_runs import dry_run
 from environments.catalog import templates
 from environments.kube import manifests
 from environments.kube.client import Answer, ClusterClient, connect
+from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError
 from environments.lib.phases import Phase, Status
 from environments.models import Cluster, Environment, Template, TemplateVersion
@@ -163,7 +164,7 @@ def test_a_second_run_changes_nothing_and_keeps_the_bindings_of_the_template(pub
     actions.try_again(environment, environment.owner)
     settle(environment)
     assert {key: there(environment, key) for key in keys} == before
-    assert not environment.events.filter(verb="Degraded").exists()
+    assert not environment.events.filter(kind=Activity.DEGRADED).exists()
 
 
 def test_the_token_of_the_default_account_is_not_mounted_where_the_template_says_so(publish, request_one, there):
@@ -203,7 +204,7 @@ def test_a_newer_version_adds_changes_and_removes_in_one_go(publish, request_one
     assert settle(environment).phase == Phase.READY
     assert there(environment, "ConfigMap/settings") is None
     assert there(environment, "ConfigMap/options") is not None
-    assert not environment.events.filter(verb="Degraded").exists()
+    assert not environment.events.filter(kind=Activity.DEGRADED).exists()
 
 
 def test_a_claim_outlives_the_version_that_had_it(publish, request_one, there):
@@ -471,8 +472,8 @@ def test_what_was_changed_by_hand_is_found_and_put_back(publish, request_one, pl
     assert observe.observe(place.pk) == []
     change(admin, environment.namespace)
     assert observe.observe(place.pk) == [str(environment.pk)]
-    assert words in environment.events.get(verb="Drift").message
-    assert not untouched.events.filter(verb="Drift").exists()
+    assert words in environment.events.get(kind=Activity.CHANGED_BY_HAND).message
+    assert not untouched.events.filter(kind=Activity.CHANGED_BY_HAND).exists()
     assert settle(environment).phase == Phase.READY
     assert observe.observe(place.pk) == []
 
@@ -489,7 +490,7 @@ def test_config_maps_which_the_pass_may_not_read_are_applied_again_within_the_ho
     assert there(environment, "ConfigMap/settings") is not None
     environment.refresh_from_db()
     assert environment.phase == Phase.READY
-    assert not environment.events.filter(verb="Degraded").exists()
+    assert not environment.events.filter(kind=Activity.DEGRADED).exists()
 
 
 def test_the_pass_asks_once_for_each_kind_that_templates_in_use_add(

@@ -9,6 +9,7 @@ from typing import Any
 from environments.kube import manifests
 from environments.kube.client import ClusterClient, Manifest, Question
 from environments.lib import naming
+from environments.lib.activity import Activity
 from environments.lib.phases import CLUSTER_ROLES, Phase, Role, Status
 from environments.models import Environment
 from environments.reconcile import desired
@@ -83,18 +84,19 @@ def _kept(accepted: Accepted, row: Environment) -> Iterator[str]:
 
 def _told(accepted: Accepted, row: Environment, mails: Path | None) -> Iterator[str]:
     """Each thing that happened is in the history once; mails may come twice, never not at all."""
-    verbs = Counter(row.events.values_list("verb", flat=True))
-    expected = {"Requested": 1, "Handover": accepted.handovers, "Extended": accepted.extensions}
-    expected |= {"Moved": accepted.moves, "Delete": int(not accepted.wanted), "Deleted": int(not accepted.wanted)}
-    expected["Ready"] = int(row.ready_at is not None)
-    yield from (f"{verbs[verb]} events {verb}, not {count}" for verb, count in expected.items() if verbs[verb] != count)
+    kinds = Counter(row.events.values_list("kind", flat=True))
+    expected = {Activity.REQUESTED: 1, Activity.OWNER_CHANGED: accepted.handovers}
+    expected |= {Activity.EXTENDED: accepted.extensions, Activity.VERSION_CHANGED: accepted.moves}
+    expected |= dict.fromkeys((Activity.DELETION_REQUESTED, Activity.DELETED), int(not accepted.wanted))
+    expected[Activity.READY] = int(row.ready_at is not None)
+    yield from (f"{kinds[kind]} events {kind}, not {count}" for kind, count in expected.items() if kinds[kind] != count)
     if row.events.filter(notice_owed=True).exists():
         yield "a message is still owed"
     if mails is not None:
         texts = [path.read_text() for path in mails.glob("*.log")]
-        for verb, words in (("Ready", "is ready"), ("Deleted", "is gone")):
+        for kind, words in ((Activity.READY, "is ready"), (Activity.DELETED, "was deleted")):
             subject = f"] {row.name} {words}\n"
-            if verbs[verb] and not any(f"Subject: [Allotment{subject}" in text for text in texts):
+            if kinds[kind] and not any(f"Subject: [Allotment{subject}" in text for text in texts):
                 yield f"the message “{words}” was lost"
 
 

@@ -136,7 +136,7 @@ def test_what_needs_approval_is_made_once_a_manager_approved_it(visit):
     # The page of whoever asked goes on by itself.
     expect(page.locator("#live .pill").first).to_have_text("Ready")
     expect(page.locator("#live")).to_contain_text("by Max Manager")
-    page.get_by_role("link", name="Whole history").click()
+    page.get_by_role("link", name="Full history").click()
     expect(page.get_by_text("Approved by Max Manager: For the sale.")).to_be_visible()
 
 

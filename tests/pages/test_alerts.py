@@ -2,6 +2,7 @@
 
 import pytest
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from tests.pages.reading import labelled, one, read, words
 
@@ -70,7 +71,7 @@ def test_a_mistake_is_said_at_its_field_and_changes_nothing(send, dana, make_env
     assert sentence in words(one(soup, "#errors"))
     environment.refresh_from_db()
     assert environment.alerts == "mail"
-    assert not environment.events.filter(verb="Alerts").exists()
+    assert not environment.events.filter(kind=Activity.ALERTS_CHANGED).exists()
 
 
 def test_what_was_typed_is_not_lost(send, dana, make_environment):

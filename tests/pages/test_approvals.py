@@ -338,7 +338,7 @@ class TestWithdrawing:
         lifetimes.end_stranded(row)
         client.force_login(dana)
         notice = words(one(read(client.get(f"/environments/{row.namespace}/")), "#live .notice > div"))
-        assert notice.startswith("This request has ended. Its cluster is gone for good")
+        assert notice.startswith("This request has ended. A platform admin marked its cluster as lost")
 
     def test_whoever_takes_back_what_another_asked_for_is_told_who_hears_of_it(self, client, ada, make_request):
         row = make_request()

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import Condition, Environment, Event
 from tests.pages.browsing import CHROMIUM, Site
@@ -75,7 +76,7 @@ def test_a_refresh_without_news_leaves_the_page_alone(site, address):
 
 
 def test_news_come_without_taking_focus_or_closing_what_was_opened(site, address, waiting):
-    Event.objects.create(environment=waiting, verb="Drift", message="Something new.")
+    Event.objects.create(environment=waiting, kind=Activity.CHANGED_BY_HAND, message="Something new.")
     news = site.client.get(address, headers={"HX-Request": "true"})
     page = site.open(address)
     page.click("#objects-summary")

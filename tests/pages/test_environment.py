@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event
 from environments.reconcile.steps import STEPS
@@ -200,7 +201,7 @@ def test_members_are_offered_their_kubeconfig_and_owners_the_list_of_members(pag
 def test_the_latest_events_lead_to_the_history(page, dana, make_environment):
     environment = make_environment()
     for number in range(10):
-        Event.objects.create(environment=environment, verb="Drift", message=f"number {number}")
+        Event.objects.create(environment=environment, kind=Activity.CHANGED_BY_HAND, message=f"number {number}")
     card = one(read(page(environment, dana)), "[aria-labelledby=events-title]")
     assert len(card.select("li")) == 8
     assert card.a["href"] == f"/environments/{environment.namespace}/history/"
@@ -246,7 +247,7 @@ def test_only_a_short_sentence_is_announced(page, dana, make_environment):
 def test_deletion_under_way_shows_what_is_left_to_do(page, dana, make_environment):
     stuck = {"Namespace": {"status": Status.WAITING, "message": "A finalizer holds it.", "attempts": 7}}
     soup = read(page(make_environment(phase=Phase.DELETING, conditions=stuck), dana))
-    assert headings(soup) == ["Removal", "What happened"]
+    assert headings(soup) == ["Removal", "Activity"]
     assert "Ends" not in facts(soup)
     assert soup.select(".actions a.danger") == []
 
@@ -254,7 +255,7 @@ def test_deletion_under_way_shows_what_is_left_to_do(page, dana, make_environmen
 def test_of_a_deleted_one_the_record_stays(page, dana, make_environment):
     soup = read(page(make_environment(phase=Phase.DELETED), dana))
     assert "This environment is gone." in words(one(soup, "#live > .notice"))
-    assert headings(soup) == ["Removal", "What happened"]
+    assert headings(soup) == ["Removal", "Activity"]
     assert facts(soup)["Deleted"] == "just now"
 
 
@@ -301,7 +302,9 @@ def test_the_number_of_queries_does_not_grow_with_members(
     members = {f"person{number}@example.com": Role.DEVELOPER for number in range(20)}
     environment = make_environment(members=members, usage=USAGE)
     for number in range(30):
-        Event.objects.create(environment=environment, verb="Drift", message=f"number {number}", actor=dana)
+        Event.objects.create(
+            environment=environment, kind=Activity.CHANGED_BY_HAND, message=f"number {number}", actor=dana
+        )
     client.force_login(dana)
     with django_assert_max_num_queries(14):
         soup = read(client.get(f"/environments/{environment.namespace}/"))

@@ -72,7 +72,7 @@ def hostile(mail_folder: Path) -> dict[str, Environment]:
     }
     environments["environment"].members.update(message=HOSTILE)
     Event.objects.create(
-        environment=environments["environment"], verb=HOSTILE[:40], message=HOSTILE, data={"differences": [HOSTILE]}
+        environment=environments["environment"], kind=HOSTILE[:40], message=HOSTILE, data={"differences": [HOSTILE]}
     )
     return environments
 

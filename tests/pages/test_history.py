@@ -2,6 +2,7 @@
 
 import pytest
 
+from environments.lib.activity import Activity
 from environments.models import Event
 from tests.pages.reading import one, read, words
 
@@ -21,7 +22,7 @@ def page(client, environment):
 
 
 def test_each_line_says_what_and_by_whom(page, dana, environment):
-    Event.objects.create(environment=environment, verb="Ready", message="Everything is in place.", tone="ok")
+    Event.objects.create(environment=environment, kind=Activity.READY, message="Everything is in place.", tone="ok")
     lines = read(page(dana)).select(".timeline li")
     assert words(lines[0]).startswith("Ready by the portal")
     assert words(lines[1]).startswith("Requested by Dana Example")
@@ -29,13 +30,16 @@ def test_each_line_says_what_and_by_whom(page, dana, environment):
 
 def test_drift_is_told_difference_by_difference(page, dana, environment):
     differences = ["ResourceQuota environment-quota: pods is 500, not 50", "NetworkPolicy deny-all is missing"]
-    Event.objects.create(environment=environment, verb="Drift", message="…", data={"differences": differences})
+    Event.objects.create(
+        environment=environment, kind=Activity.CHANGED_BY_HAND, message="…", data={"differences": differences}
+    )
     assert [words(item) for item in read(page(dana)).select(".timeline li ul li")] == differences
 
 
 def test_a_long_history_has_pages(page, dana, environment):
     Event.objects.bulk_create(
-        Event(environment=environment, verb="Drift", message=f"number {number}") for number in range(60)
+        Event(environment=environment, kind=Activity.CHANGED_BY_HAND, message=f"number {number}")
+        for number in range(60)
     )
     first = read(page(dana))
     assert len(first.select(".timeline > li")) == 50
@@ -49,7 +53,8 @@ def test_readers_may_read_it_strangers_may_not(page, theo, max_manager, ada, sam
 
 def test_the_number_of_queries_does_not_grow_with_events(client, dana, environment, django_assert_max_num_queries):
     Event.objects.bulk_create(
-        Event(environment=environment, verb="Drift", message=f"number {number}", actor=dana) for number in range(40)
+        Event(environment=environment, kind=Activity.CHANGED_BY_HAND, message=f"number {number}", actor=dana)
+        for number in range(40)
     )
     client.force_login(dana)
     with django_assert_max_num_queries(6):

@@ -3,6 +3,7 @@
 import pytest
 from django.template.loader import render_to_string
 
+from environments.lib.activity import Activity
 from environments.models import Event
 
 
@@ -10,8 +11,8 @@ from environments.models import Event
 def text(make_environment):
     environment = make_environment(name="R&D <test>")
 
-    def render(verb):
-        event = Event(environment=environment, verb=verb, message="It's so.")
+    def render(kind):
+        event = Event(environment=environment, kind=kind, message="It's so.")
         context = {
             "event": event,
             "environment": environment,
@@ -24,18 +25,22 @@ def text(make_environment):
 
 
 @pytest.mark.parametrize(
-    ("verb", "says"),
-    [("Ready", "/kubeconfig/"), ("Failed", "Try again now"), ("Deleted", "The page with its history stays.")],
+    ("kind", "says"),
+    [
+        (Activity.READY, "/kubeconfig/"),
+        (Activity.FAILED, "Try again now"),
+        (Activity.DELETED, "The page with its history stays."),
+    ],
 )
-def test_each_message_says_what_to_do_next_and_where(text, verb, says):
-    assert says in text(verb)
-    assert "https://portal/e/x/" in text(verb)
+def test_each_message_says_what_to_do_next_and_where(text, kind, says):
+    assert says in text(kind)
+    assert "https://portal/e/x/" in text(kind)
 
 
 def test_plain_text_is_not_escaped(text):
-    assert text("Ready").startswith("R&D <test>: It's so.")
+    assert text(Activity.READY).startswith("R&D <test>: It's so.")
 
 
-@pytest.mark.parametrize("verb", ["Ready", "Failed", "Deleted"])
-def test_no_message_has_more_than_one_empty_line_in_a_row(text, verb):
-    assert "\n\n\n" not in text(verb).strip()
+@pytest.mark.parametrize("kind", [Activity.READY, Activity.FAILED, Activity.DELETED])
+def test_no_message_has_more_than_one_empty_line_in_a_row(text, kind):
+    assert "\n\n\n" not in text(kind).strip()

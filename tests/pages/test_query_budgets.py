@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from environments import reports
 from environments import spec as template_spec
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import (
     Cluster,
@@ -97,7 +98,7 @@ class Growth:
     def _add_inside(self, row: Environment, number: int) -> None:
         now = timezone.now()
         Member.objects.create(environment=row, email=f"m{number}@example.com", role=Role.VIEWER, added_by=row.owner)
-        Event.objects.create(environment=row, actor=row.owner, verb="Access", message="It happened.")
+        Event.objects.create(environment=row, actor=row.owner, kind=Activity.ACCESS_CHANGED, message="It happened.")
         Condition.objects.create(environment=row, type=f"Step {number}", status="Done")
         hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=number)
         figures = {"requests.cpu": [1, 2, 4], "pods": [1, 1, 9], f"count/kind{number}.example.com": [1, 1, 9]}

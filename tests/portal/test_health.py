@@ -14,6 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
+from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from portal import figures, health
@@ -138,7 +139,7 @@ def test_work_that_nobody_comes_to_is_told(client, make_environment):
 def test_mail_that_does_not_go_out_is_told(client, make_environment):
     Event.objects.create(
         environment=make_environment(),
-        verb="Ready",
+        kind=Activity.READY,
         message="Ready.",
         notice_owed=True,
         at=timezone.now() - timedelta(hours=1),

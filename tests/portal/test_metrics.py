@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from environments import tasks
 from environments.lib import metrics as counted
+from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
@@ -229,7 +230,9 @@ def test_gauges_say_where_environments_stand_and_what_waits(client, make_environ
     now = timezone.now()
     Environment.objects.filter(pk=owed.pk).update(created_at=now - timedelta(minutes=4))
     Cluster.objects.filter(pk=cluster.pk).update(observed_at=now - timedelta(minutes=2))
-    Event.objects.create(environment=owed, verb="Ready", message="", notice_owed=True, at=now - timedelta(minutes=3))
+    Event.objects.create(
+        environment=owed, kind=Activity.READY, message="", notice_owed=True, at=now - timedelta(minutes=3)
+    )
     found = scrape(client)
     none: frozenset = frozenset()
     assert found["portal_database_up", none] == 1

@@ -173,7 +173,7 @@ def everything(
         )
         for phase in (Phase.READY, Phase.FAILED, Phase.DELETING)
     ]
-    TemplateEvent.objects.create(template=template_version.template, version=template_version, verb="v", message="m")
+    TemplateEvent.objects.create(template=template_version.template, version=template_version, kind="v", message="m")
     LogEntry.objects.create(user=ada, action_flag=2, object_repr="o", change_message="m")
     Cluster.objects.update(check_error="e", description="d")
     assert plant() > 40

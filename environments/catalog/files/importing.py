@@ -15,6 +15,7 @@ from environments.catalog.files import checking, differing
 from environments.catalog.files.content import Card, TemplateFile
 from environments.catalog.files.mistakes import InvalidFilesError
 from environments.catalog.files.reading import Document
+from environments.lib.activity import TemplateActivity
 from environments.models import Cluster, Team, Template, TemplateVersion, User
 from environments.models.templates import TemplateEvent
 
@@ -157,8 +158,8 @@ def _save_card(before: _Before, card: Card, changes: list[str], actor: User | No
         TemplateEvent.objects.create(
             template=template,
             actor=actor,
-            verb="Card",
-            message="The card was changed by an import.",
+            kind=TemplateActivity.CARD_CHANGED,
+            message="An import changed the card.",
             changes=changes,
             diff=differing.diff(differing.text(None, before.card), differing.text(None, card)),
         )

@@ -95,7 +95,9 @@ def _sync(
         removed.update(leaving)
     lost = {person.id for person in missing} & _known(context, group)
     return [
-        f"{person.email} was no longer in {group.key.name} and was put back." for person in missing if person.id in lost
+        f"{person.email} was missing from {group.key.name} and was added again."
+        for person in missing
+        if person.id in lost
     ]
 
 

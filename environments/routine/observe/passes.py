@@ -16,6 +16,7 @@ from environments.kube import client as cluster
 from environments.kube import manifests
 from environments.kube.answers import ExpiredError
 from environments.kube.manifests import Desired
+from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
@@ -140,19 +141,14 @@ def _record(owners: list[str], lines: Lines) -> list[str]:
     idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
     with transaction.atomic():
         mine = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        Environment.objects.filter(pk__in=mine).update(phase=Phase.DEGRADED, next_reconcile_at=timezone.now())
+        Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=timezone.now())
         Event.objects.bulk_create(_event(key, lines[str(key)]) for key in mine)
     return [str(key) for key in mine]
 
 
 def _event(environment_id: uuid.UUID, lines: list[str]) -> Event:
-    return Event(
-        environment_id=environment_id,
-        verb="Drift",
-        message=f"Changed by hand on the cluster, being put back: {'; '.join(lines)}"[:500],
-        data={"differences": lines},
-        tone="warn",
-    )
+    message = f"The portal is restoring what was changed on the cluster: {'; '.join(lines)}"
+    return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data={"differences": lines})
 
 
 def _wait(row: Cluster) -> timedelta:

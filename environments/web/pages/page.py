@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from environments.actions import deciders
+from environments.lib.activity import Activity
 from environments.lib.phases import OVER, Phase
 from environments.models import Environment, Event, Member, User
 from environments.reconcile.desired import UNREADABLE
@@ -167,7 +168,7 @@ def _on_request(environment: Environment, who: str, events: list[Event]) -> Noti
     if environment.phase == Phase.REJECTED:
         by = f" by {environment.decided_by}" if environment.decided_by else ""
         return Notice("bad", f"This request was rejected{by}.", f"{environment.decision_note} (Nothing was made.)")
-    last = next((event for event in events if event.verb == "Withdrawn"), None)
+    last = next((event for event in events if event.kind == Activity.WITHDRAWN), None)
     if last is None:
         return Notice("", "This request was withdrawn.", "Nothing was made.")
     if last.actor is None:

@@ -1,0 +1,94 @@
+"""Kinds of activity: what can happen to an environment or a template, with how it looks and which email it sends.
+
+A kind's stored value never changes: rows are kept for years, and during a rollout two versions read the same rows.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from django.db.models import TextChoices
+
+
+class Audience(StrEnum):
+    """Who gets the email about an activity."""
+
+    APPROVERS = "approvers"
+    OWNER = "owner"
+    NAMESPACE_ADMINS = "namespace admins"  # the owner and all members with the role admin
+    MEMBERS = "members"  # the owner and all members
+    MANAGERS = "managers"  # of the team, and platform admins
+
+
+@dataclass(frozen=True)
+class Mail:
+    """The email about an activity. An empty subject: the subject depends on what the activity is about."""
+
+    to: Audience
+    subject: str = ""  # {name} is the environment's name
+
+
+class Activity(TextChoices):
+    """What can happen to an environment: stored value, tone, icon, email if it sends one, label.
+
+    Tones are the classes in portal.css, icons are drawn in templates/components/activity_icon.html.
+    """
+
+    tone: str
+    icon: str
+    mail: Mail | None
+
+    def __new__(cls, value: str, tone: str = "", icon: str = "", mail: Mail | None = None) -> Self:
+        """A member whose value is the stored text; Django has taken the label off the end already."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.tone, member.icon, member.mail = tone, icon, mail
+        return member
+
+    # A request and the decision on it
+    REQUESTED = "Requested", "", "plus", Mail(Audience.APPROVERS), "Requested"
+    REMINDED = "Reminded", "", "bell", "Reminder sent"
+    APPROVED = "Approved", "ok", "check", Mail(Audience.OWNER, "{name} was approved"), "Approved"
+    REJECTED = "Rejected", "bad", "cross", Mail(Audience.OWNER, "{name} was rejected"), "Rejected"
+    WITHDRAWN = "Withdrawn", "", "back", Mail(Audience.OWNER, "the request for {name} was withdrawn"), "Withdrawn"
+
+    # What a reconcile finds
+    READY = "Ready", "ok", "check", Mail(Audience.MEMBERS, "{name} is ready"), "Ready"
+    DEGRADED = "Degraded", "warn", "warning", "Degraded"
+    FAILED = "Failed", "bad", "cross", Mail(Audience.OWNER, "{name} needs attention"), "Failed"
+    CHANGED_BY_HAND = "Drift", "warn", "pencil", "Changed by hand"
+    REPAIRED = "Repaired", "ok", "wrench", "Repaired"
+
+    # What people change
+    ACCESS_CHANGED = "Access", "", "person", "Access changed"
+    KUBECONFIG_DOWNLOADED = "Kubeconfig", "", "key", "Kubeconfig downloaded"
+    TOKENS_REVOKED = "Revoked", "", "key", "Tokens revoked"
+    TOKEN = "Token", "", "key", "Token"  # in old rows only: a kubeconfig was downloaded, or tokens were revoked
+    OWNER_CHANGED = "Handover", "", "person", "Owner changed"
+    VERSION_CHANGED = "Moved", "", "arrows", "Version changed"
+    ALERTS_CHANGED = "Alerts", "", "bell", "Alerts changed"
+    CHECK_REQUESTED = "Retry", "", "refresh", "Check requested"
+
+    # What the portal notices by itself
+    QUOTA_NEARLY_FULL = "Quota", "warn", "gauge", Mail(Audience.NAMESPACE_ADMINS), "Quota nearly full"
+    ORPHANED = "Orphaned", "warn", "person", Mail(Audience.MANAGERS, "{name} has lost its owner"), "Orphaned"
+    OWNER_RETURNED = "Owned", "", "person", "Owner returned"
+
+    # The end
+    EXTENDED = "Extended", "", "clock", "Extended"
+    EXPIRED = "Ended", "", "clock", "Expired"
+    CLUSTER_LOST = "Cluster lost", "", "warning", "Cluster lost"
+    DELETION_REQUESTED = "Delete", "", "trash", "Deletion requested"
+    DELETED = "Deleted", "", "trash", Mail(Audience.OWNER, "{name} was deleted"), "Deleted"
+    CLEANED_UP = "Cleaned", "", "trash", "Cleaned up"
+
+
+class TemplateActivity(TextChoices):
+    """What can happen to a template and its versions: stored value, label."""
+
+    DRAFT_CREATED = "Draft", "Draft created"
+    DRAFT_EDITED = "Edit", "Draft edited"
+    DRAFT_DISCARDED = "Discard", "Draft discarded"
+    PUBLISHED = "Publish", "Published"
+    RETIRED = "Retire", "Retired"
+    CARD_CHANGED = "Card", "Card changed"
