@@ -340,15 +340,11 @@ def size_label(size: Size) -> str:
 
 
 def size_figures(spec: TemplateSpec, size: Size) -> list[str]:
-    """A size's main figures: `0.5 cores`, `1 GiB`, `25 pods`."""
+    """A size's main figures: `500m CPU`, `1 GiB memory`, `25 pods`."""
     quota = spec.quota | size.quota
-    parts = []
-    for resource in ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods"):
-        if resource in quota and "${" not in quota[resource]:
-            text = quantities.human(resource, quantities.parse(quota[resource]))
-            word = {"pods": " pods", "requests.nvidia.com/gpu": " GPUs"}.get(resource, "")
-            parts.append(text + word)
-    return parts
+    main = ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods")
+    known = [resource for resource in main if resource in quota and "${" not in quota[resource]]
+    return [quantities.phrase(resource, quantities.parse(quota[resource])) for resource in known]
 
 
 def _role_choices(environment: Environment) -> list[tuple[str, str]]:
