@@ -51,7 +51,7 @@ class RequestForm(forms.Form):
 
     def _add_sizes(self) -> None:
         if self.spec.sizes:
-            choices = [(size.name, size_label(size)) for size in self.sizes]
+            choices = [(size.name, size.title) for size in self.sizes]
             self.fields["size"] = forms.ChoiceField(
                 choices=choices, initial=choices[0][0] if choices else None, widget=forms.RadioSelect
             )
@@ -93,7 +93,7 @@ class RequestForm(forms.Form):
         return [
             {
                 "name": size.name,
-                "label": size_label(size),
+                "label": size.title,
                 "figures": size_figures(self.spec, size),
                 "approval": size in self.spec.approval_sizes(),
                 "checked": size.name == chosen,
@@ -332,11 +332,6 @@ def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
         return list(spec.sizes)
     teams = {team.name for team in user.teams.all()}
     return [size for size in spec.sizes if not size.teams or teams & set(size.teams)]
-
-
-def size_label(size: Size) -> str:
-    """What people call a size."""
-    return size.label or size.name.replace("_", " ").capitalize()
 
 
 def size_figures(spec: TemplateSpec, size: Size) -> list[str]:

@@ -160,7 +160,7 @@ def test_a_move_that_would_shrink_below_what_is_used_says_so_first(ask, admin, p
                 "parameters": [{"name": "cpu", "type": "quantity", "mode": "restricted", "choices": ["8"]}],
                 "quota": {"requests.cpu": "8"},
             },
-            "cpu: Choose one of 8",
+            "CPU: Choose one of 8",
         ),
     ],
 )

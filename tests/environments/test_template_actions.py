@@ -281,8 +281,8 @@ class TestTheImport:
         ({"lifetime_days": 7}, ["Lifetime: 7 days, was no end."]),
         ({"approval": True}, ["Every request needs approval: yes, was no."]),
         ({"collaborator_roles": []}, ["Collaborators may be nothing, before developer, viewer."]),
-        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size s is new."]),
-        ({"parameters": [{"name": "p"}]}, ["The parameter p is new."]),
+        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size S is new."]),
+        ({"parameters": [{"name": "p"}]}, ["The parameter P is new."]),
         ({"limits": {"default": {"cpu": "1"}}}, ["Container default, cpu: 1, was not set."]),
         ({"extension": {"times": 2}}, ["extension.times: “2”, was empty."]),
     ],
@@ -300,9 +300,9 @@ def test_a_changed_parameter_says_what_was_and_what_is():
 
     said = template_actions.differences(with_(), with_(default="2", choices=["2"], required=True))
     assert said == [
-        "Parameter cpu: required is yes, was no.",
-        "Parameter cpu: the default is “2”, was “1”.",
-        "Parameter cpu: the list of values is 2, was 1, 2.",
+        "Parameter CPU: required is yes, was no.",
+        "Parameter CPU: the default is “2”, was “1”.",
+        "Parameter CPU: the list of values is 2, was 1, 2.",
     ]
 
 

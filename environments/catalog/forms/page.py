@@ -23,6 +23,7 @@ from environments.catalog.forms.rows import (
 from environments.catalog.forms.tables import Table, figures, make_table
 from environments.lib import quantities
 from environments.spec import InvalidSpecError, Problem, TemplateSpec, metadata
+from environments.spec.base import in_words
 
 
 class SpecForms:
@@ -91,7 +92,8 @@ class SpecForms:
 
     def _size_columns(self) -> list[tuple[str, str]]:
         rows = [(index, row) for index, row in enumerate(self.sizes.forms) if row.has_changed() and not row.is_removed]
-        return [(f"size_{index}", str(row["label"].value() or row["name"].value())) for index, row in rows]
+        words = [str(row["label"].value() or in_words(row["name"].value() or "")) for _, row in rows]
+        return [(f"size_{index}", text) for (index, _), text in zip(rows, words, strict=True)]
 
     # From rows to the spec
 
