@@ -3,7 +3,7 @@
 import pytest
 
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import manifests
 from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
@@ -11,6 +11,7 @@ from environments.models import Cluster, Directory, Environment, User
 from environments.routine import observe
 from tests.contract.arrange import eventually
 from tests.environments.test_reconcile import settle
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import pytest
 
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Directory, Environment, TemplateVersion, User
 from portal.demo.simulated import SimulatedCluster
+from tests.templates import publish
 
 KINDS = ("Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding")
 

@@ -12,6 +12,7 @@ from environments.models import Environment, Event
 from environments.models.environments import Alerts
 from environments.routine import alerts, notices, observe
 from environments.routine.alerts import BAD, WARN, Choice, next_state
+from environments.routine.usage.recording import fullest
 from tests.environments.test_observe import pod
 from tests.environments.test_reconcile import settle
 
@@ -138,7 +139,7 @@ FULL = {"requests.memory": ["1966Mi", "2Gi"], "pods": ["42", "50"], "requests.cp
 def look(environment: Environment, usage: dict[str, list[str]]) -> None:
     """A pass that found these figures."""
     row = Environment.objects.get(pk=environment.pk)
-    row.usage, row.fullest = usage, observe.fullest(usage)
+    row.usage, row.fullest = usage, fullest(usage)
     row.save(update_fields=["usage", "fullest"])
     alerts.check([row])
 

@@ -18,6 +18,7 @@ from environments.web.forms import RequestForm
 from environments.web.permissions import published_versions
 from tests.environments.test_observe import pod
 from tests.environments.test_reconcile import settle
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ def republish(change: dict, name: str = "namespace"):
     """Publish the shipped template with some of its content changed."""
     document = template_files.read(SEEDS / f"{name}.yaml")
     data = document.spec.model_dump(mode="json") | change
-    return template_files.publish(template_files.TemplateFile(template=document.template, spec=data))
+    return publish(template_files.TemplateFile(template=document.template, spec=data))
 
 
 @pytest.fixture

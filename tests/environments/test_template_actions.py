@@ -7,11 +7,12 @@ from hypothesis import assume, given, settings
 
 from environments import spec as template_spec
 from environments.catalog import templates as template_actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import InvalidFilesError, read
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Template, TemplateVersion
 from environments.models.templates import ImmutableVersionError, TemplateEvent
 from tests.environments.test_spec_forms import specs
+from tests.templates import publish
 
 State = TemplateVersion.State
 
@@ -259,7 +260,7 @@ class TestTheImport:
     def test_what_must_not_be_published_leaves_no_trace(self, published):
         broken = changed(published, limits={"default": {"cpu": "1"}, "default_request": {"cpu": "2"}})
         document = read(SEEDS / "namespace.yaml").model_copy(update={"spec": broken})
-        with pytest.raises(ValidationError):
+        with pytest.raises(InvalidFilesError, match="The default request is above the default"):
             publish(document)
         assert published.template.versions.count() == 1
         published.refresh_from_db()

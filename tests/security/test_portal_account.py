@@ -16,7 +16,7 @@ from django.utils import timezone
 from environments.actions import access_tokens, memberships
 from environments.actions import environments as actions
 from environments.admin import cluster_checks
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import rbac
 from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase, Role
@@ -26,6 +26,7 @@ from environments.routine import observe
 from environments.web import workloads
 from tests.contract.test_template_objects_journey import VALUES
 from tests.environments.test_reconcile import settle
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@
 """
 
 from environments.catalog.files.content import Card, TemplateFile, stored
-from environments.catalog.files.importing import Options, Outcome, import_documents, publish
+from environments.catalog.files.importing import Options, Outcome, import_documents
 from environments.catalog.files.mistakes import InvalidFilesError, Mistake
 from environments.catalog.files.reading import Document, read, read_all
 from environments.catalog.files.schema import SCHEMA_NAME, json_schema
@@ -23,7 +23,6 @@ __all__ = [
     "as_text",
     "import_documents",
     "json_schema",
-    "publish",
     "read",
     "read_all",
     "stored",
