@@ -21,7 +21,7 @@ from environments.lib import quantities
 from environments.models import Template, TemplateVersion, User
 from environments.models.templates import TemplateEvent
 from environments.spec import InvalidSpecError, Parameter, Size, TemplateSpec
-from environments.spec.ordering import ordered
+from environments.spec.figures import ordered
 
 State = TemplateVersion.State
 

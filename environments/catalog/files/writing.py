@@ -7,7 +7,7 @@ import yaml
 
 from environments.catalog.files.content import TemplateFile
 from environments.catalog.files.schema import SCHEMA_NAME
-from environments.spec.ordering import ordered
+from environments.spec.figures import ordered
 
 _WIDTH = 120
 #: What YAML 1.2 takes for a number though PyYAML's YAML 1.1 does not: `1e3`, `0o7`.

@@ -22,8 +22,9 @@ from environments.catalog.forms.rows import (
 )
 from environments.catalog.forms.tables import Table, figures, make_table
 from environments.lib import quantities
-from environments.spec import InvalidSpecError, Problem, TemplateSpec, metadata
+from environments.spec import InvalidSpecError, Problem, TemplateSpec
 from environments.spec.base import in_words
+from environments.spec.figures import key_problem
 
 
 class SpecForms:
@@ -152,7 +153,7 @@ class SpecForms:
             case (("network", ("egress" | "ingress") as name, int(index), *rest), text):
                 getattr(self, name).written()[index].complain(str(next(iter(rest), "")), text)
             case ((("labels" | "annotations") as name, str(key), *rest), text):
-                cell = "key" if text == metadata.key_problem(key) else "value"
+                cell = "key" if text == key_problem(key) else "value"
                 self._complain(getattr(self, name), "key", key, cell, rest, text)
             case (place, text):
                 field = next((str(part) for part in place if part in self.general.fields), "")

@@ -35,7 +35,7 @@ def _position(row: Row) -> float:
     return order if order is not None else float("inf")
 
 
-#: Tables of keys and figures: these have one order everywhere (environments/spec/ordering.py).
+#: Tables of keys and figures: these have one order everywhere (environments/spec/figures.py).
 _KEYED = frozenset({"quota", "limits", "labels", "annotations"})
 
 
