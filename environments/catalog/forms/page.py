@@ -7,7 +7,7 @@ from django.http import QueryDict
 
 from environments import spec as template_spec
 from environments.catalog.forms.general import GeneralForm
-from environments.catalog.forms.rows import (
+from environments.catalog.forms.tables import (
     BLANK_ROWS,
     LIMITS,
     Data,
@@ -19,8 +19,10 @@ from environments.catalog.forms.rows import (
     QuotaRow,
     Row,
     SizeRow,
+    Table,
+    figures,
+    make_table,
 )
-from environments.catalog.forms.tables import Table, figures, make_table
 from environments.lib import quantities
 from environments.spec import InvalidSpecError, Problem, TemplateSpec
 from environments.spec.base import in_words
