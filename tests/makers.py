@@ -28,7 +28,7 @@ from environments.models import (
     User,
 )
 from environments.reconcile.steps import REMOVALS, STEPS
-from environments.routine import observe
+from environments.routine.usage.recording import fullest
 
 SPEC: dict[str, Any] = {
     "quota": {"services": "10", "services.loadbalancers": "0"},
@@ -165,7 +165,7 @@ def _defaults(owner: User, phase: Phase, usage: dict[str, list[str]]) -> dict[st
         "observed_generation": int(phase not in (Phase.PROVISIONING, Phase.DELETING)),
         "usage": usage,
         "usage_at": now if usage else None,
-        "fullest": observe.fullest(usage),
+        "fullest": fullest(usage),
         "ready_at": now if phase in (Phase.READY, Phase.DEGRADED) else None,
         "ends_at": now + timedelta(days=23, hours=1),
         "deleted_at": now if phase == Phase.DELETED else None,

@@ -261,7 +261,7 @@ def _add_members(environment: Environment, owner: User, collaborators: dict[str,
 def _carried_over(environment: Environment, spec: template_spec.TemplateSpec) -> dict[str, str]:
     """The environment's answers to another version's questions. Raises ValidationError where one has none."""
     if spec.sizes and spec.size(environment.size) is None:
-        raise ValidationError(f"The version has no size {environment.size}.")
+        raise ValidationError(f"The version has no size {environment.size_label or environment.size}.")
     values = {}
     for parameter in spec.parameters:
         fixed = parameter.mode is template_spec.Mode.FIXED
@@ -270,6 +270,6 @@ def _carried_over(environment: Environment, spec: template_spec.TemplateSpec) ->
             if value or parameter.required:
                 parameter.check(value)
         except ValueError as error:
-            raise ValidationError(f"{parameter.label or parameter.name}: {error}") from error
+            raise ValidationError(f"{parameter.title}: {error}") from error
         values[parameter.name] = value
     return values

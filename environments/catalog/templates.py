@@ -22,7 +22,7 @@ from environments.lib.activity import TemplateActivity
 from environments.models import Template, TemplateVersion, User
 from environments.models.templates import TemplateEvent
 from environments.spec import InvalidSpecError, Parameter, Size, TemplateSpec
-from environments.spec.ordering import ordered
+from environments.spec.figures import ordered
 
 State = TemplateVersion.State
 
@@ -250,8 +250,8 @@ def _named_differences[Part: (Parameter, Size)](
 ) -> list[str]:
     """What came, what went, what changed, and whether the order did; `one` compares two of the same name."""
     before, after = ({part.name: part for part in parts} for parts in (old, new))
-    found = [f"The {what} {name} is new." for name in after if name not in before]
-    found += [f"The {what} {name} is gone." for name in before if name not in after]
+    found = [f"The {what} {part.title} is new." for name, part in after.items() if name not in before]
+    found += [f"The {what} {part.title} is gone." for name, part in before.items() if name not in after]
     both = [name for name in after if name in before]
     found += [sentence for name in both for sentence in one(before[name], after[name])]
     if both != [name for name in before if name in after]:
@@ -262,7 +262,7 @@ def _named_differences[Part: (Parameter, Size)](
 def _one_parameter(old: Parameter, new: Parameter) -> list[str]:
     changed = [field for field in _PARAMETER_WORDS if getattr(old, field) != getattr(new, field)]
     return [
-        f"Parameter {new.name}: {_PARAMETER_WORDS[field]} is {_show(getattr(new, field))}, "
+        f"Parameter {new.title}: {_PARAMETER_WORDS[field]} is {_show(getattr(new, field))}, "
         f"was {_show(getattr(old, field))}."
         for field in changed
     ]
@@ -276,10 +276,10 @@ def _one_size(old: Size, new: Size) -> list[str]:
     words = {"label": "the label", "teams": "the teams that may have it", "approval": "approval needed"}
     changed = [field for field in words if getattr(old, field) != getattr(new, field)]
     found = [
-        f"Size {new.name}: {words[field]} is {_show(getattr(new, field))}, was {_show(getattr(old, field))}."
+        f"Size {new.title}: {words[field]} is {_show(getattr(new, field))}, was {_show(getattr(old, field))}."
         for field in changed
     ]
-    return found + _figures(f"Size {new.name}", old.quota, new.quota)
+    return found + _figures(f"Size {new.title}", old.quota, new.quota)
 
 
 def _figures(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:

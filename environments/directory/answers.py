@@ -1,10 +1,12 @@
-"""What directories answer: errors as ours, delays, and values in whatever form a server writes them."""
+"""What directories answer: errors as ours, delays, values in whatever form a server writes them, and who is meant."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from environments.directory.base import Person
 from environments.lib import bounds
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
@@ -187,3 +189,24 @@ def _json(content: bytes) -> Any:
         return bounds.json_value(content)
     except ValueError as error:
         raise bad_answer("is not JSON") from error
+
+
+def choose(people: Iterable[Person], address: str) -> Person | None:
+    """The one person with this user name or e-mail address, in any case; None where nobody of them has it.
+
+    A user name goes before an address that another entered, an active account before a deactivated one. Raises
+    PermanentError (Ambiguous) where several active people are left: access must not go to whoever comes first.
+    """
+    wanted = address.casefold()
+    found = {person.id: person for person in people if wanted in (person.username.casefold(), person.email.casefold())}
+    named = [person for person in found.values() if person.username.casefold() == wanted]
+    candidates = named or list(found.values())
+    active = [person for person in candidates if person.active] or candidates
+    if len(active) > 1:
+        raise PermanentError(
+            f"{address} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
+            reason="Ambiguous",
+        )
+    if active and max(len(active[0].username), len(active[0].id)) > MAX_TEXT:
+        raise bad_answer(f"has a name of more than {MAX_TEXT} characters")  # cut, it would be somebody else's
+    return active[0] if active else None

@@ -11,12 +11,16 @@ The environment's id ends the group's description. A search may be behind by som
 Okta's own groups, so a group that a search does not show yet is a conflict when it is made again, and tried later.
 """
 
+import json
+import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
+import jwt
 
 from environments.directory.answers import (
     MAX_RETRY_AFTER,
@@ -28,13 +32,13 @@ from environments.directory.answers import (
     text,
     words,
 )
-from environments.directory.assertions import signed
 from environments.directory.base import GroupKey, Person
 from environments.directory.rest import Page, RestClient, inner, pages, part, quoted
 from environments.directory.transport import Connection, Dialect, standard_delay
 from environments.lib.errors import PermanentError
 
 PAGE = 200  # what the documentation recommends
+LIFETIME = 300  # seconds that a signed statement is good for
 _NOT_ACTIVE = {"DEPROVISIONED", "SUSPENDED"}
 
 
@@ -146,3 +150,31 @@ def _person(user: Json) -> Person:
         username=words(profile.get("login")),
         active=user.get("status") not in _NOT_ACTIVE,
     )
+
+
+def signed(client_id: str, key: str, token_url: str) -> str:
+    """A signed statement that this client asks this token endpoint, instead of a secret (RFC 7523 §2.2).
+
+    `key`: a private key as PEM or JWK.
+    Raises PermanentError (BadKey), which says nothing of the key. Claims: RFC 7523 §3.
+    """
+    now = int(time.time())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": token_url,
+        "iat": now,
+        "exp": now + LIFETIME,
+        "jti": str(uuid.uuid4()),
+    }
+    try:
+        if not key.lstrip().startswith("{"):
+            return jwt.encode(claims, key, algorithm="RS256")
+        found = jwt.PyJWK(json.loads(key))
+        headers = {"kid": found.key_id} if found.key_id else None
+        return jwt.encode(claims, found.key, algorithm=found.algorithm_name, headers=headers)
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        raise PermanentError(
+            "The directory's secret is no private key (PEM or JWK). A platform admin has to correct it.",
+            reason="BadKey",
+        ) from error

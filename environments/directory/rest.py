@@ -11,13 +11,13 @@ from environments.directory.answers import (
     Json,
     Limit,
     NotFoundError,
+    choose,
     gone,
     partial_answer,
     text,
     too_many_pages,
 )
 from environments.directory.base import GroupKey, Person
-from environments.directory.people import choose
 from environments.directory.transport import Connection, Dialect, Http
 from environments.lib.errors import ReconcileError, TemporaryError
 

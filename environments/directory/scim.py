@@ -31,6 +31,7 @@ from environments.directory.answers import (
     Limit,
     NotFoundError,
     attribute,
+    choose,
     gone,
     not_ours,
     number,
@@ -41,7 +42,6 @@ from environments.directory.answers import (
     words,
 )
 from environments.directory.base import GroupKey, Person
-from environments.directory.people import choose
 from environments.directory.transport import Connection, Dialect, Http, Reply
 from environments.lib.errors import PermanentError, TemporaryError
 

@@ -20,14 +20,16 @@ from kubernetes import client
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
-from environments.kube import pages as cluster_pages
 from environments.kube import transport as cluster_transport
 from environments.kube.answers import (
     NamespaceGoneError,
     NotFoundError,
     bad_answer,
     checked_object,
+    decode,
     is_denial,
+    read_object,
+    read_page,
     too_big,
     translate,
     unreachable,
@@ -192,7 +194,7 @@ class ClusterClient:
             query["fieldSelector"] = fields
         seen, size, end = set[str](), 0, time.monotonic() + MAX_LIST_SECONDS
         while len(seen) < MAX_LIST_PAGES and size < MAX_LIST_BYTES and time.monotonic() < end:
-            read = partial(cluster_pages.read_page, kind, lean=lean)
+            read = partial(read_page, kind, lean=lean)
             (items, token), length = self._call("GET", path_of(kind, namespace), query=query, read=read)
             yield from items
             size += length
@@ -283,7 +285,7 @@ class ClusterClient:
         query: dict[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
-        read: Callable[[bytes], Any] = cluster_pages.read_object,
+        read: Callable[[bytes], Any] = read_object,
     ) -> tuple[Any, int]:
         # Not by the client's own `call_api`: for models and forms, it copies and looks through all that is sent.
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -301,7 +303,7 @@ class ClusterClient:
                 raise (too_big() if budget.is_spent else unreachable(error)) from error
         content = self._without_secrets(content)
         if response.status >= 300:
-            raise translate(response.status, cluster_pages.decode(content), response.headers.get("Retry-After"))
+            raise translate(response.status, decode(content), response.headers.get("Retry-After"))
         return read(content), len(content)
 
     def _headers(self) -> dict[str, str]:

@@ -278,7 +278,7 @@ class Environment(models.Model):
         """The size in words, empty where the template has none."""
         spec = self.readable_spec
         size = spec.size(self.size) if spec else None
-        return (size.label or size.name) if size else ""
+        return size.title if size else ""
 
     def extended_end(self) -> datetime | None:
         """The end after one more extension, None where the template allows none."""

@@ -66,8 +66,8 @@ def _size(spec: TemplateSpec, size: SpecSize, parameters: dict[str, str]) -> Siz
     hard = render_quota(spec, size.name, parameters)
     cpu, memory = placement.reserved(hard)
     storage = hard.get("requests.storage")
-    label = size.label or size.name
-    return Size(label, int(cpu * 1000), memory // _MIB, int(quantities.parse(storage)) // _MIB if storage else None)
+    mib = int(quantities.parse(storage)) // _MIB if storage else None
+    return Size(size.title, int(cpu * 1000), memory // _MIB, mib)
 
 
 def _up(amount: int, step: int) -> int:

@@ -43,13 +43,17 @@ class Crossing:
     @property
     def percent(self) -> int:
         """How much of the quota is in use, rounded down."""
-        return int(_percent([self.used, self.hard]))
+        return quantities.percent(*map(quantities.parse, (self.used, self.hard)))
+
+    @property
+    def sentence(self) -> str:
+        """How full it is: `Volume claims are at 100 % of the quota`."""
+        return f"{self.name} {quantities.verb(self.resource)} at {self.percent} % of the quota"
 
     @property
     def figures(self) -> str:
         """Both figures in the unit people read: `1.92 GiB of 2 GiB`."""
-        used, hard = (quantities.human(self.resource, quantities.parse(text)) for text in (self.used, self.hard))
-        return f"{used} of {hard}"
+        return quantities.used_of(self.resource, *map(quantities.parse, (self.used, self.hard)))
 
 
 @dataclass(frozen=True)
@@ -132,15 +136,14 @@ def hint(resource: str) -> str:
 
     What counts when: https://kubernetes.io/docs/concepts/policy/resource-quotas/
     """
-    last = resource.rpartition(".")[2]
-    if last in ("cpu", "memory", "ephemeral-storage"):
+    if resource.endswith(("requests.storage", "persistentvolumeclaims")):
+        return "A volume claim counts until it is deleted. Look for claims that no pod mounts any more."
+    if quantities.is_cpu(resource) or quantities.is_bytes(resource):
         part = "limits" if resource.startswith("limits.") else "requests"
         return (
             f"What containers ask for in resources.{part} counts, whether they use it or not. "
             "Lower it where it is generous, and scale down what is idle."
         )
-    if last == "storage" or resource.endswith("persistentvolumeclaims"):
-        return "A volume claim counts until it is deleted. Look for claims that no pod mounts any more."
     if resource.startswith("count/"):
         return "Each one counts until it is deleted, a finished Job and its pods too (ttlSecondsAfterFinished)."
     if resource == "pods":
@@ -229,5 +232,5 @@ def _left_at(threshold: int) -> Decimal:
 
 def _sentence(crossings: list[Crossing]) -> str:
     first, *rest = crossings
-    parts = [f"{first.name}: {first.percent} % of the quota is used ({first.figures})"]
-    return ", ".join([*parts, *(f"{one.name}: {one.percent} % ({one.figures})" for one in rest)]) + "."
+    parts = [f"{first.sentence} ({first.figures})"]
+    return ", ".join([*parts, *(f"{one.name} at {one.percent} % ({one.figures})" for one in rest)]) + "."

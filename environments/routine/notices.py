@@ -176,7 +176,7 @@ def _alert(event: Event, context: dict[str, Any]) -> tuple[str, str]:
     """Subject and text about everything that one pass found over a threshold."""
     crossings = alerts.crossings(event)
     first = crossings[0]
-    subject = f"{event.environment.name}: {first.name} at {first.percent} % of its quota"
+    subject = f"{event.environment.name}: {first.sentence}"
     if len(crossings) > 1:
         subject += f", and {len(crossings) - 1} more"
     context = context | {"crossings": crossings, "hint": alerts.hint(first.resource)}

@@ -15,6 +15,8 @@ _WORDS = {
     _NAME: "Use lower-case letters, digits and _, at most 40, with a letter first.",
     _RESOURCE: "This is no resource name such as requests.cpu, requests.nvidia.com/gpu or count/deployments.apps.",
 }
+#: Written in capitals where a name is put into words.
+_ABBREVIATIONS = re.compile(r"\b(ai|api|ci|cpu|db|dns|gpu|hpc|http|id|io|ip|ml|ram|sql|ssd|tls|url|vm|xl|xs|xxl)\b")
 
 Name = Annotated[str, Field(pattern=_NAME)]
 #: `requests.cpu`, `pods`, `requests.nvidia.com/gpu`, `count/deployments.apps`
@@ -64,6 +66,12 @@ def substitute(text: str, values: dict[str, str]) -> str:
         return values[match[1]]
 
     return PLACEHOLDER.sub(value, text)
+
+
+def in_words(name: str) -> str:
+    """A name as people read it: `medium_with_gpu` is “Medium with GPU”."""
+    text = _ABBREVIATIONS.sub(lambda word: word[0].upper(), name.replace("_", " "))
+    return text[:1].upper() + text[1:]
 
 
 def complaint[Value](check: Callable[[Value], object], value: Value) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from environments.spec import metadata
+from environments.spec.figures import key_problem
 from environments.spec.filling import Filled, Remark
 from environments.spec.yaml_documents import Path
 
@@ -180,12 +180,12 @@ def _key(kind: str, field: str, key: str) -> str:
     """Why a label or annotation may not be set. The usual app labels may, an ingress controller's settings too."""
     prefix, _, name = key.rpartition("/")
     if prefix == "app.kubernetes.io" and name != "managed-by":
-        return metadata.key_problem(name)
+        return key_problem(name)
     if kind == "Ingress" and field == "annotations" and prefix.endswith("ingress.kubernetes.io"):
         if "snippet" in name:
             return "Snippets are not allowed: they are configuration of the whole ingress controller."
-        return metadata.key_problem(name)
-    return metadata.key_problem(key)
+        return key_problem(name)
+    return key_problem(key)
 
 
 def _nothing(data: dict[str, Any]) -> Iterator[Remark]:

@@ -1,7 +1,11 @@
-"""Resources and amounts as the API server takes them in a ResourceQuota and a LimitRange.
+"""What a template writes by key: amounts of resources, labels, annotations. Which the API server takes, in which order.
 
-Source: ValidateResourceQuotaResourceName, ValidateResourceQuantityValue and SetDefaults_ResourceList of the API server
+Sources: ValidateResourceQuotaResourceName, ValidateResourceQuantityValue, SetDefaults_ResourceList of the API server;
+https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 """
+
+import re
+from typing import Any
 
 from environments.lib import quantities
 
@@ -49,3 +53,40 @@ def check_amount(resource: str, text: str) -> None:
 def _is_counted(resource: str) -> bool:
     extended = "/" in resource and "kubernetes.io/" not in resource and not resource.startswith("requests.")
     return resource in _COUNTED or extended
+
+
+_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+#: Prefixes whose meaning is the cluster's or the portal's own: a template must not set them by the back door.
+_RESERVED = ("kubernetes.io", "k8s.io", "openshift.io", "allotment.internal")
+
+
+def key_problem(key: str) -> str:
+    """Why a template may not set this key; empty where it may."""
+    prefix, slash, name = key.rpartition("/")
+    if not _NAME.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
+        return f"“{key}” is no key such as team or example.com/team."
+    if any(prefix == reserved or prefix.endswith(f".{reserved}") for reserved in _RESERVED):
+        return f"Keys of {prefix} belong to the cluster or to the portal."
+    return ""
+
+
+#: What PostgreSQL keeps in no order, so that the order is ours.
+_KEYED = ("quota", "default", "default_request", "maximum", "labels", "annotations")
+
+
+def ordered(data: Any) -> Any:
+    """Plain data of a template with its figures in the one order that every listing has."""
+    if isinstance(data, list):
+        return [ordered(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: dict(sorted(value.items(), key=_rank)) if key in _KEYED and isinstance(value, dict) else ordered(value)
+        for key, value in data.items()
+    }
+
+
+def _rank(item: tuple[str, str]) -> tuple[int, str]:
+    return quantities.rank(item[0])

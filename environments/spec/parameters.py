@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from environments.lib import quantities
-from environments.spec.base import Name, Problem, Strict, complaint, refuse
+from environments.spec.base import Name, Problem, Strict, complaint, in_words, refuse
 
 
 class Kind(StrEnum):
@@ -63,7 +63,7 @@ class Parameter(Strict):
     @property
     def title(self) -> str:
         """What people call it."""
-        return self.label or self.name.replace("_", " ").capitalize()
+        return self.label or in_words(self.name)
 
     @property
     def is_number(self) -> bool:

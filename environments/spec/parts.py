@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from environments.lib import naming
-from environments.spec.base import PLACEHOLDER, Figures, LaterSwitch, Name, Problem, Strict, refuse
+from environments.spec.base import PLACEHOLDER, Figures, LaterSwitch, Name, Problem, Strict, in_words, refuse
 
 
 class Size(Strict):
@@ -23,6 +23,11 @@ class Size(Strict):
     """Names of the teams that may have this size. Empty: everybody."""
     approval: LaterSwitch = False
     """Whether a manager of the team has to approve a request for this size."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.label or in_words(self.name)
 
 
 class Limits(Strict):

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from environments.lib import quantities
 from environments.lib.phases import Role
-from environments.spec import extras, metadata
+from environments.spec import extras
 from environments.spec.base import (
     PLACEHOLDER,
     Annotations,
@@ -25,7 +25,7 @@ from environments.spec.base import (
     substitute,
     twice_named,
 )
-from environments.spec.figures import check_amount, check_readable, limit_name_problem, quota_name_problem
+from environments.spec.figures import check_amount, check_readable, key_problem, limit_name_problem, quota_name_problem
 from environments.spec.network import Network
 from environments.spec.parameters import Parameter, sample, unfit
 from environments.spec.parts import Extension, Limits, Naming, PodSecurity, Size
@@ -112,7 +112,7 @@ class TemplateSpec(Strict):
         found: list[Problem] = []
         for field, texts in (("labels", self.labels), ("annotations", self.annotations)):
             for key, text in texts.items():
-                sentence = metadata.key_problem(key) or complaint(lambda text: substitute(text, self._samples()), text)
+                sentence = key_problem(key) or complaint(lambda text: substitute(text, self._samples()), text)
                 if sentence:
                     found.append(((field, key), sentence))
         return found

@@ -51,7 +51,7 @@ class RequestForm(forms.Form):
 
     def _add_sizes(self) -> None:
         if self.spec.sizes:
-            choices = [(size.name, size_label(size)) for size in self.sizes]
+            choices = [(size.name, size.title) for size in self.sizes]
             self.fields["size"] = forms.ChoiceField(
                 choices=choices, initial=choices[0][0] if choices else None, widget=forms.RadioSelect
             )
@@ -93,7 +93,7 @@ class RequestForm(forms.Form):
         return [
             {
                 "name": size.name,
-                "label": size_label(size),
+                "label": size.title,
                 "figures": size_figures(self.spec, size),
                 "approval": size in self.spec.approval_sizes(),
                 "checked": size.name == chosen,
@@ -334,21 +334,12 @@ def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
     return [size for size in spec.sizes if not size.teams or teams & set(size.teams)]
 
 
-def size_label(size: Size) -> str:
-    """What people call a size."""
-    return size.label or size.name.replace("_", " ").capitalize()
-
-
 def size_figures(spec: TemplateSpec, size: Size) -> list[str]:
-    """A size's main figures: `0.5 cores`, `1 GiB`, `25 pods`."""
+    """A size's main figures: `500m CPU`, `1 GiB memory`, `25 pods`."""
     quota = spec.quota | size.quota
-    parts = []
-    for resource in ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods"):
-        if resource in quota and "${" not in quota[resource]:
-            text = quantities.human(resource, quantities.parse(quota[resource]))
-            word = {"pods": " pods", "requests.nvidia.com/gpu": " GPUs"}.get(resource, "")
-            parts.append(text + word)
-    return parts
+    main = ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods")
+    known = [resource for resource in main if resource in quota and "${" not in quota[resource]]
+    return [quantities.phrase(resource, quantities.parse(quota[resource])) for resource in known]
 
 
 def _role_choices(environment: Environment) -> list[tuple[str, str]]:

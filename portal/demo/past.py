@@ -15,8 +15,7 @@ from environments import spec
 from environments.lib import quantities
 from environments.models import Environment
 from environments.models.usage import Span, Usage
-from environments.routine.usage.amounts import Amounts, amounts
-from environments.routine.usage.clock import DAY, HOUR, day_of, hour_of
+from environments.routine.usage.counting import DAY, HOUR, Amounts, amounts, day_of, hour_of
 from environments.routine.usage.rolling import roll_up_day
 
 LONGEST = timedelta(days=92)

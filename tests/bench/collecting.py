@@ -201,10 +201,10 @@ def _make_objects(admin: Any, desired: Any) -> None:
 def _wait_until_counted(admin: Any) -> None:
     """The controller manager writes the quotas' status in its own time."""
     from environments.kube import manifests
-    from environments.routine import observe
+    from environments.routine.observe import reading
 
     start = time.monotonic()
-    while any(not observe.usage(quota) for quota in _all(admin, manifests.SELECTOR)):
+    while any(not reading.usage(quota) for quota in _all(admin, manifests.SELECTOR)):
         if time.monotonic() - start > _PATIENCE:
             raise TimeoutError("The controller manager does not count the quotas.")
         time.sleep(5)

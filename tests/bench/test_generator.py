@@ -8,7 +8,7 @@ import pytest
 from environments.lib.phases import LIVE, Phase
 from environments.models import Consumption, Environment, Usage
 from environments.routine.usage.costs import consumption
-from environments.routine.usage.hours import merge
+from environments.routine.usage.counting import merge
 from tests.bench import generator
 
 NOW = datetime(2026, 3, 18, 14, 20, tzinfo=UTC)

@@ -8,7 +8,7 @@ import urllib3
 from django.utils import timezone
 
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import admission, manifests
 from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
@@ -17,6 +17,7 @@ from environments.routine import observe
 from tests.arranging import settle
 from tests.contract.arrange import APPLY, ClusterEndpoint, eventually, namespace, pod, quota, role_binding, start, used
 from tests.reference import WEB_PREVIEW
+from tests.templates import publish
 
 DOMAIN = "fenced.example"  # of its own: the cluster is shared with tests that change the portal's objects by hand
 GLASS = "platform-emergency"

@@ -12,7 +12,7 @@ import yaml
 
 from environments.actions import access_tokens, memberships
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube.client import ClusterClient
 from environments.lib.errors import PermanentError, ReconcileError
 from environments.lib.phases import Phase, Role
@@ -21,6 +21,7 @@ from environments.models import Cluster, Directory, User
 from portal.demo import controlplane
 from tests.arranging import settle
 from tests.contract.arrange import PATIENCE
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,7 @@
 import pytest
 
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.lib.errors import PermanentError
 from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
@@ -12,6 +12,7 @@ from tests import reference
 from tests.arranging import settle
 from tests.contract.arrange import eventually, pod, start, used, wait_until_enforced
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, Choice, values
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

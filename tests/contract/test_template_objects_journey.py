@@ -3,7 +3,7 @@
 import pytest
 
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import manifests
 from environments.lib.phases import Phase
 from environments.management.commands.import_templates import SEEDS
@@ -12,6 +12,7 @@ from environments.routine import observe
 from tests.arranging import settle
 from tests.contract.arrange import eventually
 from tests.reference import WEB_PREVIEW
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

@@ -150,9 +150,7 @@ def test_a_quota_that_refuses_pods_is_told_in_figures(environment, namespace, po
         "the refusal is told",
     )
     assert (said[0].about, said[0].reason) == ("ReplicaSet api", "FailedCreate")
-    assert said[0].sentence == (
-        "The quota has no room for it. CPU requested: 0 cores of 1 core in use, 1.5 cores asked for."
-    )
+    assert said[0].sentence == ("The quota has no room for it. CPU requests: 0 of 1 core in use, 1.5 cores asked for.")
 
 
 def test_no_more_than_a_page_is_read(environment, namespace, monkeypatch):

@@ -13,6 +13,7 @@ from environments.models import Environment, Event
 from environments.models.environments import Alerts
 from environments.routine import alerts, notices, observe
 from environments.routine.alerts import BAD, WARN, Choice, next_state
+from environments.routine.usage.recording import fullest
 from tests.arranging import pod, settle
 
 
@@ -85,8 +86,8 @@ def test_the_fullest_is_told_first_in_units_people_read():
     figures = {"requests.cpu": ["800m", "1"], "requests.memory": ["1966Mi", "2Gi"], "pods": ["1", "50"]}
     _, crossings = next_state(figures, {}, 80, 95)
     assert [(one.name, one.level, one.percent, one.figures) for one in crossings] == [
-        ("Memory requested", BAD, 95, "1.92 GiB of 2 GiB"),
-        ("CPU requested", WARN, 80, "0.8 cores of 1 core"),
+        ("Memory requests", BAD, 95, "1.92 GiB of 2 GiB"),
+        ("CPU requests", WARN, 80, "800m of 1 core"),
     ]
 
 
@@ -138,7 +139,7 @@ FULL = {"requests.memory": ["1966Mi", "2Gi"], "pods": ["42", "50"], "requests.cp
 def look(environment: Environment, usage: dict[str, list[str]]) -> None:
     """A pass that found these figures."""
     row = Environment.objects.get(pk=environment.pk)
-    row.usage, row.fullest = usage, observe.fullest(usage)
+    row.usage, row.fullest = usage, fullest(usage)
     row.save(update_fields=["usage", "fullest"])
     alerts.check([row])
 
@@ -152,7 +153,7 @@ def test_everything_that_crossed_in_one_pass_is_one_event(make_environment):
     look(environment, FULL)
     look(environment, FULL)
     (event,) = told(environment)
-    assert event.message == "Memory requested: 95 % of the quota is used (1.92 GiB of 2 GiB), Pods: 84 % (42 of 50)."
+    assert event.message == ("Memory requests are at 95 % of the quota (1.92 GiB of 2 GiB), Pods at 84 % (42 of 50).")
     assert (event.actor, event.tone, event.notice_owed) == (None, "bad", True)
     environment.refresh_from_db()
     assert environment.alert_state == {"requests.memory": "bad", "pods": "warn"}
@@ -243,8 +244,8 @@ def test_one_message_names_everything_and_says_what_to_do(make_environment, theo
     notices.deliver(event.pk)
     (message,) = mail.outbox
     assert (message.to, message.bcc) == (["dana@example.com"], ["theo@example.com"])
-    assert message.subject == "[Allotment] R&D <refunds>: Memory requested at 95 % of its quota, and 1 more"
-    assert "Memory requested: 95 %, 1.92 GiB of 2 GiB\n" in message.body
+    assert message.subject == "[Allotment] R&D <refunds>: Memory requests are at 95 % of the quota, and 1 more"
+    assert "Memory requests: 95 %, 1.92 GiB of 2 GiB\n" in message.body
     assert "Pods: 84 %, 42 of 50\n" in message.body
     assert "resources.requests" in message.body
     assert f"/environments/{environment.namespace}/alerts/" in message.body
@@ -262,6 +263,7 @@ def test_one_message_names_everything_and_says_what_to_do(make_environment, theo
         ("gold.storageclass.storage.k8s.io/persistentvolumeclaims", "volume claim"),
         ("persistentvolumeclaims", "volume claim"),
         ("requests.ephemeral-storage", "resources.requests"),
+        ("hugepages-2Mi", "resources.requests"),
         ("requests.nvidia.com/gpu", "until it has ended"),
         ("pods", "Scale down"),
         ("count/jobs.batch", "ttlSecondsAfterFinished"),
@@ -342,7 +344,6 @@ def test_a_real_pass_tells_it(ask, admin, place):
     observe.observe(place.pk)
     observe.observe(place.pk)
     (event,) = told(environment)
-    figures = "95 % {}(0.95 cores of 1 core)"
-    assert (
-        event.message == f"CPU requested: {figures.format('of the quota is used ')}, CPU limit: {figures.format('')}."
-    )
+    figures = "95 % {}(950m of 1 core)"
+    first, second = figures.format("of the quota "), figures.format("")
+    assert event.message == f"CPU requests are at {first}, CPU limits at {second}."

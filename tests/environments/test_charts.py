@@ -41,8 +41,8 @@ def path(found, look):
     ("most", "units", "labels"),
     [
         ("4", CORES, ["0", "1 core", "2 cores", "3 cores", "4 cores"]),
-        ("0.73", CORES, ["0", "0.2 cores", "0.4 cores", "0.6 cores", "0.8 cores"]),
-        ("1", CORES, ["0", "0.5 cores", "1 core"]),
+        ("0.73", CORES, ["0", "200m", "400m", "600m", "800m"]),
+        ("1", CORES, ["0", "500m", "1 core"]),
         ("1100", CORES, ["0", "500 cores", "1000 cores", "1500 cores"]),
         (2 * GIB, BYTES, ["0", "512 MiB", "1 GiB", "1.5 GiB", "2 GiB"]),
         (int(1.1 * GIB), BYTES, ["0", "512 MiB", "1 GiB", "1.5 GiB"]),

@@ -17,6 +17,7 @@ from environments.web import pages as dashboards
 from environments.web.forms import RequestForm
 from environments.web.permissions import published_versions
 from tests.arranging import pod, settle
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ def republish(change: dict, name: str = "namespace"):
     """Publish the shipped template with some of its content changed."""
     document = template_files.read(SEEDS / f"{name}.yaml")
     data = document.spec.model_dump(mode="json") | change
-    return template_files.publish(template_files.TemplateFile(template=document.template, spec=data))
+    return publish(template_files.TemplateFile(template=document.template, spec=data))
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_a_move_that_would_shrink_below_what_is_used_says_so_first(ask, admin, p
                 "parameters": [{"name": "cpu", "type": "quantity", "mode": "restricted", "choices": ["8"]}],
                 "quota": {"requests.cpu": "8"},
             },
-            "cpu: Choose one of 8",
+            "CPU: Choose one of 8",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Usage
 from environments.reconcile import desired
 from environments.routine import observe, usage
-from environments.routine.observe import expectations, passes, quotas
+from environments.routine.observe import expectations, passes, reading
 from tests.arranging import drop_policy, pod, settle
 
 pytestmark = pytest.mark.django_db
@@ -156,11 +156,11 @@ def test_a_quota_in_another_namespace_is_not_taken_for_the_environments(ask, pla
 
 
 def test_a_quota_that_is_not_counted_yet_says_nothing():
-    assert quotas.usage({"metadata": {}}) == {}
-    assert quotas.usage({"status": {}}) == {}
-    assert quotas.usage({"status": {"hard": {"pods": "3"}}}) == {}
-    assert quotas.usage({"status": {"hard": {"pods": "3", "cpu": "1"}, "used": {"pods": "0"}}}) == {"pods": ["0", "3"]}
-    assert quotas.usage({"status": {"hard": {"pods": "many"}, "used": {"pods": "0"}}}) == {}
+    assert reading.usage({"metadata": {}}) == {}
+    assert reading.usage({"status": {}}) == {}
+    assert reading.usage({"status": {"hard": {"pods": "3"}}}) == {}
+    assert reading.usage({"status": {"hard": {"pods": "3", "cpu": "1"}, "used": {"pods": "0"}}}) == {"pods": ["0", "3"]}
+    assert reading.usage({"status": {"hard": {"pods": "many"}, "used": {"pods": "0"}}}) == {}
 
 
 def test_what_two_passes_saw_is_in_the_hours_once_it_changed(ask, place, admin):

@@ -3,7 +3,7 @@
 import pytest
 
 from environments import spec
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import manifests
 from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
@@ -15,6 +15,7 @@ from environments.web.forms import RequestForm
 from tests import reference
 from tests.arranging import settle
 from tests.reference import CHOICES, CHOICES_101, CHOICES_102, MENDED, Choice, values
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

@@ -11,6 +11,7 @@ from environments.lib import naming
 from environments.lib.activity import Activity
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Event, Template, TemplateVersion, User
+from tests.templates import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 
@@ -149,7 +150,7 @@ def test_a_template_retired_while_its_form_is_open_is_said(dana, form, namespace
 def test_a_template_changed_while_its_form_is_open_is_looked_at_again(dana, form, namespace_template):
     document = template_files.read(SEEDS / "namespace.yaml")
     quota = document.spec.quota | {"pods": "31"}
-    template_files.publish(document.model_copy(update={"spec": document.spec.model_copy(update={"quota": quota})}))
+    publish(document.model_copy(update={"spec": document.spec.model_copy(update={"quota": quota})}))
     response = send(dana, form)
     assert response.status_code == 422
     assert "changed while the form was open" in errors(response)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from environments import spec as template_spec
 from environments.catalog.files import read
 from environments.management.commands.import_templates import SEEDS
-from environments.spec import Parameter
+from environments.spec import Parameter, Size
 
 SEED_FILES = sorted(SEEDS.glob("*.yaml"))
 
@@ -82,3 +82,21 @@ def test_a_size_goes_over_the_templates_own_quota():
     )
     assert template_spec.render_quota(spec, "l", {}) == {"pods": "9", "services": "2"}
     assert template_spec.render_quota(spec, "", {}) == {"pods": "1", "services": "2"}
+
+
+@pytest.mark.parametrize(
+    ("size", "title"),
+    [
+        ({"name": "medium_with_gpu"}, "Medium with GPU"),
+        ({"name": "small"}, "Small"),
+        ({"name": "xl"}, "XL"),
+        ({"name": "high_cpu_2"}, "High CPU 2"),
+        ({"name": "medium_with_gpu", "label": "Medium, one GPU"}, "Medium, one GPU"),
+    ],
+)
+def test_a_size_is_called_by_its_label_or_by_its_name_in_words(size, title):
+    assert Size(**size).title == title
+
+
+def test_a_question_without_a_label_is_called_by_its_name_in_words():
+    assert Parameter(name="cpu_limit").title == "CPU limit"

@@ -199,11 +199,11 @@ def test_a_hostile_answer_is_provisioned_as_a_text(hostile, client, people, open
     ("answers", "field", "sentence"),
     [
         ({"p_count": "-3"}, "p_count", "Pods: This must not be negative."),
-        ({"p_memory": "-1Gi"}, "p_memory", "Memory requested: This must not be negative."),
+        ({"p_memory": "-1Gi"}, "p_memory", "Memory requests: This must not be negative."),
         ({"p_memory": "1e3Gi"}, "p_memory", "is not a quantity"),
         ({"p_memory": "10E"}, "p_memory", "more than Kubernetes can count"),
         ({"p_cpu": "10m"}, "p_cpu", "The default request is above the default."),
-        ({"p_cpu": "1.0005"}, "p_cpu", "CPU requested: This is finer than a thousandth"),
+        ({"p_cpu": "1.0005"}, "p_cpu", "CPU requests: This is finer than a thousandth"),
     ],
 )
 def test_what_the_cluster_would_refuse_is_said_at_the_field(answers, field, sentence, people, open_version, place):

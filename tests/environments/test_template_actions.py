@@ -7,12 +7,13 @@ from hypothesis import assume, given, settings
 
 from environments import spec as template_spec
 from environments.catalog import templates as template_actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import InvalidFilesError, read
 from environments.lib.activity import TemplateActivity
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Template, TemplateVersion
 from environments.models.templates import ImmutableVersionError, TemplateEvent
 from tests.environments.specs import specs
+from tests.templates import publish
 
 State = TemplateVersion.State
 
@@ -260,7 +261,7 @@ class TestTheImport:
     def test_what_must_not_be_published_leaves_no_trace(self, published):
         broken = changed(published, limits={"default": {"cpu": "1"}, "default_request": {"cpu": "2"}})
         document = read(SEEDS / "namespace.yaml").model_copy(update={"spec": broken})
-        with pytest.raises(ValidationError):
+        with pytest.raises(InvalidFilesError, match="The default request is above the default"):
             publish(document)
         assert published.template.versions.count() == 1
         published.refresh_from_db()
@@ -282,8 +283,8 @@ class TestTheImport:
         ({"lifetime_days": 7}, ["Lifetime: 7 days, was no end."]),
         ({"approval": True}, ["Every request needs approval: yes, was no."]),
         ({"collaborator_roles": []}, ["Collaborators may be nothing, before developer, viewer."]),
-        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size s is new."]),
-        ({"parameters": [{"name": "p"}]}, ["The parameter p is new."]),
+        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size S is new."]),
+        ({"parameters": [{"name": "p"}]}, ["The parameter P is new."]),
         ({"limits": {"default": {"cpu": "1"}}}, ["Container default, cpu: 1, was not set."]),
         ({"extension": {"times": 2}}, ["extension.times: “2”, was empty."]),
     ],
@@ -301,9 +302,9 @@ def test_a_changed_parameter_says_what_was_and_what_is():
 
     said = template_actions.differences(with_(), with_(default="2", choices=["2"], required=True))
     assert said == [
-        "Parameter cpu: required is yes, was no.",
-        "Parameter cpu: the default is “2”, was “1”.",
-        "Parameter cpu: the list of values is 2, was 1, 2.",
+        "Parameter CPU: required is yes, was no.",
+        "Parameter CPU: the default is “2”, was “1”.",
+        "Parameter CPU: the list of values is 2, was 1, 2.",
     ]
 
 

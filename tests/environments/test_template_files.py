@@ -490,8 +490,9 @@ def test_publishing_one_document_checks_it_too():
     document = TemplateFile.model_validate(
         {"template": {"slug": "x", "name": "X", "summary": "x", "teams": ["Nobody"]}, "spec": {"quota": {"pods": "1"}}}
     )
-    with pytest.raises(ValidationError, match="There is no team Nobody"):
-        template_files.publish(document)
+    with pytest.raises(InvalidFilesError, match="There is no team Nobody"):
+        template_files.import_documents(reading.read_texts([("x.yaml", as_text(document))]))
+    assert not Template.objects.exists()
 
 
 @pytest.mark.django_db

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from environments.models import Environment, Span, Usage
 from environments.routine import usage
-from environments.routine.usage import hours
-from environments.routine.usage.amounts import amount, amounts
+from environments.routine.usage import counting
+from environments.routine.usage.counting import amount, amounts
 
 pytestmark = pytest.mark.django_db
 
@@ -272,7 +272,7 @@ def test_the_hours_are_what_counting_second_by_second_gives(make_environment, pa
 
 @given(start=st.integers(0, 10**6), length=st.integers(0, 20_000))
 def test_splitting_loses_and_doubles_no_second(start, length):
-    pieces = list(hours.split(at(start), at(start + length)))
+    pieces = list(counting.split(at(start), at(start + length)))
     assert sum(seconds for _, seconds in pieces) == length
     assert all(0 < seconds <= 3600 for _, seconds in pieces)
     assert not [hour for hour, times in Counter(hour for hour, _ in pieces).items() if times > 1]
@@ -285,7 +285,7 @@ def test_splitting_loses_and_doubles_no_second(start, length):
 def test_merging_is_the_same_as_counting_on(first, second):
     def add(sums, steps):
         for used, hard, seconds in steps:
-            sums = hours.add(sums, amounts({"pods": [str(used), str(hard)]}), seconds)
+            sums = counting.add(sums, amounts({"pods": [str(used), str(hard)]}), seconds)
         return sums
 
-    assert hours.merge(add({}, first), add({}, second)) == add(add({}, first), second)
+    assert counting.merge(add({}, first), add({}, second)) == add(add({}, first), second)

@@ -155,13 +155,13 @@ QUOTA = (
         (
             "FailedCreate",
             QUOTA,
-            "The quota has no room for it. CPU requested: 1 core of 1 core in use, 0.5 cores asked for; "
-            "Memory requested: 2 GiB of 2 GiB in use, 512 MiB asked for.",
+            "The quota has no room for it. CPU requests: 1 of 1 core in use, 500m asked for; "
+            "Memory requests: 2 GiB of 2 GiB in use, 512 MiB asked for.",
         ),
         (
             "FailedCreate",
             "failed quota: environment-quota: must specify limits.cpu for: main; limits.memory for: main",
-            "It does not say how much it wants of: CPU limit and Memory limit. The quota counts that, so it has to.",
+            "It does not say how much it wants of: CPU limits and Memory limits. The quota counts that, so it has to.",
         ),
         (
             "FailedCreate",

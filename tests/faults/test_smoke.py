@@ -206,8 +206,9 @@ def _recover(people: People) -> None:
 
 @pytest.fixture
 def seeded_templates(db) -> None:
-    from environments.catalog.files import publish, read
+    from environments.catalog.files import read
     from environments.management.commands.import_templates import SEEDS
+    from tests.templates import publish
 
     for slug in TEMPLATES:
         publish(read(SEEDS / f"{slug}.yaml"))

@@ -75,9 +75,9 @@ def test_quota_figures_move_while_workloads_run(visit):
     page = visit("dana")
     page.goto("/environments/?q=checkout+refunds")
     address = page.get_by_role("link", name="checkout refunds").get_attribute("href")
-    open_until(page, address, page.get_by_text("CPU requested", exact=True))
-    used = page.locator("li, tr").filter(has_text="CPU requested").first.inner_text()
-    assert re.search(r"[\d.]+ (core|cores)? ?of [\d.]+ core", used), used
+    open_until(page, address, page.get_by_text("CPU requests", exact=True))
+    used = page.locator("li, tr").filter(has_text="CPU requests").first.inner_text()
+    assert re.search(r"[\d.]+m? of [\d.]+ core", used), used
 
 
 def test_a_form_with_mistakes_comes_back_filled_in_with_words_at_the_fields(visit):

@@ -150,7 +150,7 @@ def test_the_preview_follows_the_form(site, cluster, directory, template_version
     page = site.open(REQUEST)
     expect(page.locator("#id_name")).to_be_focused()
     page.get_by_label("Large").check()
-    expect(page.locator("#preview")).to_contain_text("CPU requested 4 cores")
+    expect(page.locator("#preview")).to_contain_text("CPU requests 4 cores")
 
 
 def test_after_a_mistake_the_focus_is_on_the_summary_and_its_links_lead_to_the_fields(

@@ -99,8 +99,8 @@ def test_quota_is_a_number_with_a_bar_fullest_first(page, dana, make_environment
     soup = read(page(make_environment(usage=USAGE), dana))
     items = soup.select(".quota li")
     assert [words(item) for item in items] == [
-        "Memory requested 1.82 GiB of 2 GiB 90 %",
-        "CPU requested 0.64 of 1 core 64 %",
+        "Memory requests 1.82 GiB of 2 GiB 90 %",
+        "CPU requests 640m of 1 core 64 %",
     ]
     assert items[0].rect["width"] == "90"
     assert "Not allowed here: load balancers." in words(one(soup, "[aria-labelledby=quota-title]"))
@@ -108,7 +108,7 @@ def test_quota_is_a_number_with_a_bar_fullest_first(page, dana, make_environment
 
 def test_a_full_quota_is_said_above_everything_else(page, dana, make_environment):
     soup = read(page(make_environment(usage=USAGE), dana))
-    assert words(one(soup, ".notice.warn:not([hidden])")).startswith("Memory requested: 90 % of the quota is in use.")
+    assert words(one(soup, ".notice.warn:not([hidden])")).startswith("Memory requests: 90 % of the quota is in use.")
 
 
 def test_bars_change_their_colour_where_the_environment_s_alerts_go_out(page, dana, make_environment):

@@ -38,7 +38,7 @@ def test_a_line_says_where_an_environment_stands(listed, dana, make_environment)
         "Namespace Medium",
         "Amsterdam",
         "Dana Example Checkout",
-        "90 % Memory requested",
+        "90 % Memory requests",
         "in 23 days",
     ]
 

@@ -42,9 +42,9 @@ def test_the_form_asks_what_the_template_asks(browser, answers):
 def test_the_sizes_are_cards_with_their_figures(browser, answers):
     cards = read(browser.get(URL)).select("fieldset label.choice")
     assert [words(card) for card in cards] == [
-        "Small 0.5 cores 1 GiB 25 pods",
-        "Medium 1 core 2 GiB 50 pods",
-        "Large 4 cores 4 GiB 100 pods",
+        "Small 500m CPU 1 GiB memory 25 pods",
+        "Medium 1 core 2 GiB memory 50 pods",
+        "Large 4 cores 4 GiB memory 100 pods",
     ]
     assert [card.input.has_attr("checked") for card in cards] == [True, False, False]
 
@@ -118,7 +118,7 @@ def test_a_typing_mistake_in_an_address_gets_a_suggestion(browser, answers, theo
 def test_the_preview_follows_the_answers_and_changes_nothing(browser, answers):
     soup = read(browser.post("/catalog/namespace/preview/", answers | {"size": "large"}))
     assert soup.find("html") is None
-    assert "CPU requested 4 cores" in words(one(soup, "#preview"))
+    assert "CPU requests 4 cores" in words(one(soup, "#preview"))
     assert Environment.objects.count() == 0
 
 
@@ -128,7 +128,7 @@ def test_the_preview_answers_to_an_empty_form(browser, answers):
 
 def test_without_scripts_a_button_shows_the_preview(browser, answers):
     soup = read(browser.post(URL, answers | {"preview": "1", "size": "large"}))
-    assert "CPU requested 4 cores" in words(one(soup, "#preview"))
+    assert "CPU requests 4 cores" in words(one(soup, "#preview"))
     assert Environment.objects.count() == 0
 
 

@@ -161,7 +161,7 @@ class TestTheForm:
         soup = read(browser.get(again(make_rejected())))
         assert answers(soup) == USUAL
         assert said(soup) == {}
-        assert "CPU requested 4 cores" in words(one(soup, "#preview"))
+        assert "CPU requests 4 cores" in words(one(soup, "#preview"))
 
     def test_says_from_what_and_why_nothing_came_of_that(self, browser, make_rejected):
         row = make_rejected()

@@ -15,12 +15,12 @@ def page(client, dana):
 def test_the_sizes_stand_side_by_side(page, template_version):
     soup = read(page())
     assert [words(cell) for cell in soup.select("thead th")] == ["Resource", "Small", "Medium", "Large"]
-    assert ["CPU requested", "0.5 cores", "1 core", "4 cores"] in rows(soup)
+    assert ["CPU requests", "500m", "1 core", "4 cores"] in rows(soup)
 
 
 def test_what_sets_the_sizes_apart_comes_first(page, template_version):
     names = [row[0] for row in rows(read(page()))]
-    assert names == ["CPU requested", "Memory requested", "Pods", "Services", "Load balancers"]
+    assert names == ["CPU requests", "Memory requests", "Pods", "Services", "Load balancers"]
 
 
 def test_what_is_not_allowed_is_said_in_a_word(page, template_version):

@@ -61,10 +61,10 @@ def titles(soup):
 def test_each_resource_has_a_chart_with_the_fullest_first(look, dana, old):
     used(old, THIS_HOUR)
     soup = read(look(old, dana))
-    assert titles(soup) == ["Memory requested", "CPU requested"]
-    found = card(soup, "Memory requested")
-    assert words(found.header) == "Memory requested 1.82 GiB of 2 GiB in use now"
-    assert words(found.select_one("svg.drawing > title")) == "Memory requested, 24 hours"
+    assert titles(soup) == ["Memory requests", "CPU requests"]
+    found = card(soup, "Memory requests")
+    assert words(found.header) == "Memory requests 1.82 GiB of 2 GiB in use now"
+    assert words(found.select_one("svg.drawing > title")) == "Memory requests, 24 hours"
     assert words(found.select_one("svg.drawing > desc")) == (
         "Average: 1 GiB throughout. Peak: 1 GiB throughout. Limit: 2 GiB throughout."
     )
@@ -75,7 +75,7 @@ def test_the_table_says_what_the_chart_draws(look, dana, old):
     used(old, THIS_HOUR - timedelta(hours=4))
     used(old, THIS_HOUR - timedelta(hours=1))
     used(old, THIS_HOUR, seconds=1800, amount=GIB // 2)
-    assert table(card(read(look(old, dana)), "Memory requested")) == [
+    assert table(card(read(look(old, dana)), "Memory requests")) == [
         ["23 Nov 12:00", "512 MiB", "512 MiB", "2 GiB"],
         ["23 Nov 11:00", "1 GiB", "1 GiB", "2 GiB"],
         ["23 Nov 09:00 to 23 Nov 11:00", "no figures", "no figures", "no figures"],
@@ -86,7 +86,7 @@ def test_the_table_says_what_the_chart_draws(look, dana, old):
 def test_a_gap_is_drawn_as_a_gap(look, dana, old):
     used(old, THIS_HOUR - timedelta(hours=4))
     used(old, THIS_HOUR)
-    lines = card(read(look(old, dana)), "Memory requested").select("path.line, path.peak, path.limit")
+    lines = card(read(look(old, dana)), "Memory requests").select("path.line, path.peak, path.limit")
     assert [line["d"].count("M") for line in lines if line.parent["class"] == ["lines"]] == [2, 2, 2]
 
 
@@ -104,7 +104,7 @@ def test_a_period_has_its_spans_and_no_others(look, dana, old, period, span, ins
     for before in (inside, outside):
         used(old, last - before, span=span)
     soup = read(look(old, dana, f"period={period}"))
-    assert len(table(card(soup, "Memory requested"))) == 1
+    assert len(table(card(soup, "Memory requests"))) == 1
     assert words(one(soup, ".tabs a[aria-current=page]")) == words(soup.h1).removeprefix("Usage, last ")
 
 
@@ -122,7 +122,7 @@ def test_without_a_period_nothing_is_said_of_it(look, dana, old):
 def test_a_change_of_the_quota_is_a_step_and_a_sentence(look, dana, old):
     for before, hard in ((3, GIB), (2, GIB * 3 // 2), (1, GIB * 2), (0, GIB * 2)):
         used(old, THIS_HOUR - timedelta(hours=before), hard=hard)
-    found = card(read(look(old, dana)), "Memory requested")
+    found = card(read(look(old, dana)), "Memory requests")
     assert "The limit went from 1 GiB to 2 GiB on 23 November, 10:00." in words(found)
 
 
@@ -153,7 +153,7 @@ def test_without_any_figure_it_says_when_they_come(look, dana, make_environment)
 
 
 def test_a_resource_without_history_has_an_empty_chart_and_no_zero(look, dana, old):
-    found = card(read(look(old, dana)), "CPU requested")
+    found = card(read(look(old, dana)), "CPU requests")
     assert "There are no figures for this period." in words(found)
     assert found.select("path") == []
 
@@ -204,7 +204,7 @@ def test_of_a_deleted_one_the_past_stays_without_a_word_of_staleness(look, dana,
     used(gone, THIS_HOUR - timedelta(hours=20))
     soup = read(look(gone, dana))
     assert soup.select(".notice") == []
-    assert "Memory requested" in titles(soup)
+    assert "Memory requests" in titles(soup)
 
 
 @pytest.mark.parametrize("path", ["usage/", "usage/csv/", "workloads/"])
@@ -239,6 +239,6 @@ def test_the_environment_page_draws_the_last_day_beside_the_fullest(client, dana
     client.force_login(dana)
     soup = read(client.get(f"/environments/{old.namespace}/"))
     first = soup.select(".quota li")[0]
-    assert words(first.select_one(".name")) == "Memory requested"
+    assert words(first.select_one(".name")) == "Memory requests"
     assert first.select_one("svg.spark path.line")["d"].startswith("M95.83 12")
     assert one(soup, "#usage-link")["href"] == f"/environments/{old.namespace}/usage/"

@@ -5,11 +5,12 @@ from django.core.exceptions import ValidationError
 
 from environments.actions import approvals
 from environments.actions import environments as actions
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, User
 from environments.web import pages as dashboards
+from tests.templates import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 

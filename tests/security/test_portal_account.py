@@ -16,7 +16,7 @@ from django.utils import timezone
 from environments.actions import access_tokens, memberships
 from environments.actions import environments as actions
 from environments.admin import cluster_checks
-from environments.catalog.files import publish, read
+from environments.catalog.files import read
 from environments.kube import rbac
 from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
@@ -26,6 +26,7 @@ from environments.web import workloads
 from tests.arranging import settle
 from tests.faults.proxy import FaultProxy
 from tests.reference import WEB_PREVIEW
+from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 

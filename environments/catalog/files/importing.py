@@ -79,20 +79,6 @@ def import_documents(
     return outcomes
 
 
-def publish(content: TemplateFile, *, actor: User | None = None) -> TemplateVersion:
-    """Make one document the template's published version; nothing changes where it already is.
-
-    Raises ValidationError, and changes nothing, where it must not be published.
-    """
-    sentences = [text for _, text in checking.Names().problems(content)]
-    if sentences:
-        raise ValidationError(sentences)
-    with transaction.atomic():
-        _carry_out(content, Options(actor))
-    versions = TemplateVersion.objects.select_related("template")
-    return versions.get(template__slug=content.template.slug, state=State.PUBLISHED)
-
-
 def _carry_out(content: TemplateFile, options: Options) -> Outcome:
     """One document, checked. Raises ValidationError."""
     before = _before(content.template.slug)

@@ -1,14 +1,18 @@
-"""From documents to YAML that people like to read. The same content is always the same text."""
+"""From documents to YAML that people like to read, and the JSON Schema that tells editors what may be in it.
 
+The same content is always the same text. Schemas: https://json-schema.org/draft/2020-12
+"""
+
+import json
 import re
 from typing import Any
 
 import yaml
 
 from environments.catalog.files.content import TemplateFile
-from environments.catalog.files.schema import SCHEMA_NAME
-from environments.spec.ordering import ordered
+from environments.spec.figures import ordered
 
+SCHEMA_NAME = "template.schema.json"
 _WIDTH = 120
 #: What YAML 1.2 takes for a number though PyYAML's YAML 1.1 does not: `1e3`, `0o7`.
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -32,6 +36,12 @@ def as_data(document: TemplateFile) -> dict[str, Any]:
 def dumped(data: Any) -> str:
     """Plain data as YAML in block style."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def json_schema() -> str:
+    """The schema, made from the classes that check the files; names and texts are those of the code."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | TemplateFile.model_json_schema()
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,7 +8,6 @@ What is wrong is found by TemplateSpec alone; here each sentence is put into the
 """
 
 from environments.catalog.forms.page import SpecForms
-from environments.catalog.forms.rows import BLANK_ROWS, MAX_ROWS
-from environments.catalog.forms.tables import with_more_rows
+from environments.catalog.forms.tables import BLANK_ROWS, MAX_ROWS, with_more_rows
 
 __all__ = ["BLANK_ROWS", "MAX_ROWS", "SpecForms", "with_more_rows"]

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from environments import spec as template_spec
-from environments.catalog.forms.rows import Data
+from environments.catalog.forms.tables import Data
 from environments.lib.phases import Role
 from environments.spec import TemplateSpec
 

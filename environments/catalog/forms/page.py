@@ -7,7 +7,7 @@ from django.http import QueryDict
 
 from environments import spec as template_spec
 from environments.catalog.forms.general import GeneralForm
-from environments.catalog.forms.rows import (
+from environments.catalog.forms.tables import (
     BLANK_ROWS,
     LIMITS,
     Data,
@@ -19,10 +19,14 @@ from environments.catalog.forms.rows import (
     QuotaRow,
     Row,
     SizeRow,
+    Table,
+    figures,
+    make_table,
 )
-from environments.catalog.forms.tables import Table, figures, make_table
 from environments.lib import quantities
-from environments.spec import InvalidSpecError, Problem, TemplateSpec, metadata
+from environments.spec import InvalidSpecError, Problem, TemplateSpec
+from environments.spec.base import in_words
+from environments.spec.figures import key_problem
 
 
 class SpecForms:
@@ -91,7 +95,8 @@ class SpecForms:
 
     def _size_columns(self) -> list[tuple[str, str]]:
         rows = [(index, row) for index, row in enumerate(self.sizes.forms) if row.has_changed() and not row.is_removed]
-        return [(f"size_{index}", str(row["label"].value() or row["name"].value())) for index, row in rows]
+        words = [str(row["label"].value() or in_words(row["name"].value() or "")) for _, row in rows]
+        return [(f"size_{index}", text) for (index, _), text in zip(rows, words, strict=True)]
 
     # From rows to the spec
 
@@ -150,7 +155,7 @@ class SpecForms:
             case (("network", ("egress" | "ingress") as name, int(index), *rest), text):
                 getattr(self, name).written()[index].complain(str(next(iter(rest), "")), text)
             case ((("labels" | "annotations") as name, str(key), *rest), text):
-                cell = "key" if text == metadata.key_problem(key) else "value"
+                cell = "key" if text == key_problem(key) else "value"
                 self._complain(getattr(self, name), "key", key, cell, rest, text)
             case (place, text):
                 field = next((str(part) for part in place if part in self.general.fields), "")

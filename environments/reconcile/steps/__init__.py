@@ -1,13 +1,13 @@
 """The steps of an environment, in the order of its timeline. One file for each concern."""
 
-from environments.reconcile.steps import access, binding, group, limits, members, namespace, network, objects, quota
+from environments.reconcile.steps import access, binding, group, members, namespace, objects, policies
 from environments.reconcile.steps.base import Step
 
 STEPS: tuple[Step, ...] = (
     namespace.STEP,
-    quota.STEP,
-    limits.STEP,
-    network.STEP,
+    policies.QUOTA,
+    policies.LIMITS,
+    policies.NETWORK,
     objects.STEP,
     group.STEP,
     members.STEP,

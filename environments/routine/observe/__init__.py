@@ -4,9 +4,6 @@ Costs a few list calls, however many environments there are; only those that dif
 looked at page by page and let go of, so that ten thousand namespaces need little more memory than ten.
 """
 
-from environments.routine.observe.comparing import drift
 from environments.routine.observe.passes import due, observe
-from environments.routine.observe.quotas import usage
-from environments.routine.usage import fullest
 
-__all__ = ["drift", "due", "fullest", "observe", "usage"]
+__all__ = ["due", "observe"]

@@ -13,15 +13,6 @@ Key = tuple[str, str]  # kind, name
 Lines = dict[str, list[str]]  # by environment id
 
 
-def drift(wanted: list[Manifest], live: dict[Key, Manifest]) -> list[str]:
-    """What the cluster does not have as it should, a line each."""
-    lines: list[str] = []
-    for manifest in wanted:
-        found = live.get((manifest["kind"], manifest["metadata"]["name"]))
-        lines += [_missing(manifest)] if found is None else _differences(manifest, found)
-    return lines
-
-
 class Comparison:
     """The objects of one kind, compared with what is wanted while they come in, and then let go of."""
 

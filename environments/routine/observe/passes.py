@@ -21,10 +21,10 @@ from environments.lib.errors import PermanentError, ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from environments.routine import alerts, usage
-from environments.routine.observe import expectations, quotas
+from environments.routine.observe import expectations
 from environments.routine.observe.comparing import Comparison, Lines
 from environments.routine.observe.expectations import Wanted
-from environments.routine.observe.reading import Page, pages
+from environments.routine.observe.reading import Page, pages, seen
 
 #: What every environment has. Quotas come last: their figures are written down page by page, once the rest was read.
 _FENCES = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
@@ -122,8 +122,8 @@ class _Reading:
     def _store_usage(self, page: Page) -> None:
         """Write down what the quotas of a page say, and tell who should know."""
         label = manifests.environment_label(settings.LABEL_DOMAIN)
-        if self.as_of is not None and (seen := quotas.seen(page, self.expected, label)):
-            alerts.check(usage.record(seen, self.as_of))
+        if self.as_of is not None and (figures := seen(page, self.expected, label)):
+            alerts.check(usage.record(figures, self.as_of))
 
 
 def _conclude(row: Cluster, lines: Lines, compared: Mapping[str, Desired]) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from environments.routine.usage.hours import Sums
+from environments.routine.usage.counting import Sums
 
 #: Which of a quota's resources says it: the first one that it has.
 _NAMES = {

@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from environments.models import Environment
 from environments.models.usage import Span, Usage
-from environments.routine.usage import amounts
-from environments.routine.usage.clock import day_of, hour_of
+from environments.routine.usage.counting import day_of, hour_of, scale
 
 #: Windows up to this long are told by the hour, longer ones by the day.
 MOST_HOURS = 7 * 24
@@ -42,7 +41,7 @@ def history(
     found: dict[str, list[Point]] = defaultdict(list)
     for start, seconds, figures in rows.values_list("start", "seconds", "figures"):
         for resource, (used, peak, hard) in figures.items():
-            found[resource].append(_point(amounts.scale(resource), start, seconds, used, peak, hard))
+            found[resource].append(_point(scale(resource), start, seconds, used, peak, hard))
     return dict(found)
 
 

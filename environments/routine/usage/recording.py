@@ -22,10 +22,8 @@ from environments.lib import quantities
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.models.usage import Span, Usage
-from environments.routine.usage import hours
-from environments.routine.usage.amounts import Amounts, Figures, amounts
-from environments.routine.usage.clock import HOUR, second_of
-from environments.routine.usage.hours import Known, Stretch
+from environments.routine.usage import counting
+from environments.routine.usage.counting import HOUR, Amounts, Figures, Known, Stretch, amounts, second_of
 
 _PASSES = 3  # intervals without a pass after which nobody knows what was used
 _BATCH = 500  # environments a transaction
@@ -52,10 +50,10 @@ def record(seen: Mapping[UUID, Figures], now: datetime) -> list[Environment]:
     now, tolerance = second_of(now), timedelta(seconds=_PASSES * settings.OBSERVE_SECONDS)
     with transaction.atomic():
         known = _locked(Environment.objects.filter(pk__in=list(seen)))
-        rows = [row for row in known if not hours.is_old_news(row.usage_at, now, tolerance)]
+        rows = [row for row in known if not counting.is_old_news(row.usage_at, now, tolerance)]
         pieces, counted = list[_Piece](), list[UUID]()
         for row in rows:
-            stretches, until = hours.count(_known(row), seen[row.pk], now, tolerance)
+            stretches, until = counting.count(_known(row), seen[row.pk], now, tolerance)
             pieces += _pieces(row, stretches)
             if until == now:
                 counted.append(row.pk)
@@ -91,7 +89,7 @@ def _known(row: Environment) -> Known:
 
 def _pieces(row: Environment, stretches: Iterable[Stretch]) -> Iterator[_Piece]:
     for start, end, figures in stretches:
-        for hour, seconds in hours.split(start, end):
+        for hour, seconds in counting.split(start, end):
             yield _Piece(row.pk, hour, seconds, amounts(figures))
 
 
@@ -113,7 +111,7 @@ def _count(pieces: list[_Piece]) -> None:
         row = rows[key]
         seconds = min(piece.seconds, int(HOUR.total_seconds()) - row.seconds)
         if seconds > 0:
-            row.figures, row.seconds = hours.add(row.figures, piece.amounts, seconds), row.seconds + seconds
+            row.figures, row.seconds = counting.add(row.figures, piece.amounts, seconds), row.seconds + seconds
             changed[key] = row
     Usage.objects.bulk_create(
         changed.values(),

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from environments.models import Consumption
 from environments.models.usage import Span, Usage
-from environments.routine.usage.clock import DAY, day_of
+from environments.routine.usage.counting import DAY, day_of
 from environments.routine.usage.rolling import roll_up_day
 
 BATCH = 2000  # rows a statement

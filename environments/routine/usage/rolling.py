@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from environments.models import Consumption, Environment
 from environments.models.usage import Span, Usage
-from environments.routine.usage.clock import DAY, day_of, month_of, week_of
 from environments.routine.usage.costs import consumption
-from environments.routine.usage.hours import Sums, merge
+from environments.routine.usage.counting import DAY, Sums, day_of, merge, month_of, week_of
 from environments.routine.usage.recording import settle
 
 BATCH = 250  # environments a transaction

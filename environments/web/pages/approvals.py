@@ -14,14 +14,8 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.spec import Mode
 from environments.spec.base import PLACEHOLDER
 
-#: What is said of a quota, and the word after the figure.
-_FIGURES = {
-    "requests.cpu": "",
-    "requests.memory": " memory",
-    "requests.nvidia.com/gpu": " GPUs",
-    "pods": " pods",
-    "requests.storage": " storage",
-}
+#: What is said of a quota.
+_FIGURES = ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "pods", "requests.storage")
 _LATELY = 10  # decisions
 _LONGEST = 120  # characters of an answer
 
@@ -102,13 +96,11 @@ def _figures(environment: Environment) -> list[str]:
     try:
         hard = template_spec.render_quota(spec, environment.size, environment.parameters) if spec else {}
         return [
-            quantities.human(resource, quantities.parse(hard[resource])) + word
-            for resource, word in _FIGURES.items()
-            if resource in hard
+            quantities.phrase(resource, quantities.parse(hard[resource])) for resource in _FIGURES if resource in hard
         ]
     except ValueError:
         return []
 
 
 def _words(cpu: Decimal, memory: int) -> str:
-    return f"{quantities.human('cpu', cpu)} and {quantities.human('memory', Decimal(memory))} memory"
+    return f"{quantities.phrase('cpu', cpu)} and {quantities.phrase('memory', Decimal(memory))}"

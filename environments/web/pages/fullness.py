@@ -56,10 +56,6 @@ def _tone(environment: Environment, used: Decimal, hard: Decimal) -> str:
 
 
 def _bar(environment: Environment, resource: str, used: Decimal, hard: Decimal) -> Bar:
-    percent = int(quantities.ratio(used, hard) * 100)
-    tone = _tone(environment, used, hard)
-    name, closed = quantities.name(resource), not used and not hard
-    said = quantities.human(resource, used)
-    if quantities.is_cpu(resource):
-        said = said.partition(" ")[0]  # the limit beside it says the unit: 0.64 of 1 core
-    return Bar(resource, name, said, quantities.human(resource, hard), percent, tone, closed)
+    said, most = quantities.pair(resource, used, hard)
+    percent, tone = quantities.percent(used, hard), _tone(environment, used, hard)
+    return Bar(resource, quantities.name(resource), said, most, percent, tone, is_closed=not used and not hard)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from environments.lib import quantities
 from environments.models import Template, TemplateVersion, User
-from environments.spec import InvalidSpecError, Size, TemplateSpec
+from environments.spec import InvalidSpecError, TemplateSpec
 from environments.web.permissions import published_versions
 
 
@@ -61,7 +61,7 @@ def quota_table(spec: TemplateSpec) -> QuotaTable:
         (quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas])
         for resource in resources
     ]
-    return QuotaTable([_size_label(size) for size in spec.sizes] or ["Quota"], lines)
+    return QuotaTable([size.title for size in spec.sizes] or ["Quota"], lines)
 
 
 def approval_words(spec: TemplateSpec) -> str:
@@ -69,15 +69,11 @@ def approval_words(spec: TemplateSpec) -> str:
     by = "by a manager of your team, or a platform admin"
     if spec.approval:
         return f"Every request needs approval {by}."
-    labels = [_size_label(size) for size in spec.approval_sizes()]
+    labels = [size.title for size in spec.approval_sizes()]
     if not labels:
         return ""
     names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
     return f"{names} need{'s' if len(labels) == 1 else ''} approval {by}."
-
-
-def _size_label(size: Size) -> str:
-    return size.label or size.name.replace("_", " ").capitalize()
 
 
 def _figure(resource: str, amount: str | None) -> str:

@@ -198,8 +198,7 @@ def _change(resource: str, rows: list[Point], period: Period) -> str:
 
 
 def _now(resource: str, used: str, hard: str) -> str:
-    said = [quantities.human(resource, quantities.parse(figure)) for figure in (used, hard)]
-    return f"{said[0]} of {said[1]}"
+    return quantities.used_of(resource, quantities.parse(used), quantities.parse(hard))
 
 
 def _notes(environment: Environment, points: History, period: Period, now: datetime) -> list[str]:

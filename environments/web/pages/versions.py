@@ -55,6 +55,6 @@ def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:
     sentences = []
     for resource, (used, _) in environment.usage.items():
         if resource in hard and quantities.exceeds(used, hard[resource]):
-            figures = [quantities.human(resource, quantities.parse(text)) for text in (used, hard[resource])]
-            sentences.append(f"{quantities.name(resource)}: {figures[0]} in use, {figures[1]} granted.")
+            now, granted = quantities.apart(resource, quantities.parse(used), quantities.parse(hard[resource]))
+            sentences.append(f"{quantities.name(resource)}: {now} in use, {granted} granted.")
     return sentences

@@ -111,10 +111,8 @@ def _over_quota(requested: str, used: str, limited: str) -> str:
     wanted, now, most = (dict(_pairs(text)) for text in (requested, used, limited))
     said = []
     for resource, amount in wanted.items():
-        figures = [_amount(resource, each.get(resource, "")) for each in (now, most)]
-        said.append(
-            f"{quantities.name(resource)}: {figures[0]} of {figures[1]} in use, {_amount(resource, amount)} asked for"
-        )
+        in_use = _used_of(resource, now.get(resource, ""), most.get(resource, ""))
+        said.append(f"{quantities.name(resource)}: {in_use} in use, {_amount(resource, amount)} asked for")
     return f"The quota has no room for it. {'; '.join(said)}."
 
 
@@ -126,6 +124,13 @@ def _missing(text: str) -> list[str]:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     return [(name, amount) for name, _, amount in (pair.partition("=") for pair in text.split(","))]
+
+
+def _used_of(resource: str, used: str, hard: str) -> str:
+    try:
+        return quantities.used_of(resource, quantities.parse(used), quantities.parse(hard))
+    except ValueError:
+        return f"{used or '?'} of {hard or '?'}"
 
 
 def _amount(resource: str, amount: str) -> str:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jwt.algorithms import RSAAlgorithm
 
-from environments.directory.assertions import signed
+from environments.directory.okta import signed
 from environments.lib.errors import PermanentError, TemporaryError
 from tests.environments.directory.asking import KEY, reason, who
 from tests.environments.directory.fakes.okta import FakeOkta

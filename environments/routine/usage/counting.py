@@ -1,17 +1,70 @@
 """Counting: what a pass saw holds for the time since the pass before it, and is added to the hours.
 
-Pure. Nothing here knows of rows; `recording` does.
+Figures are counted as integers: thousandths of a core for CPU, whole units (bytes, objects) for the rest. Hours and
+days are those of UTC, in whole seconds. Pure: nothing here knows of rows; `recording` does.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_CEILING
+from functools import lru_cache
 
-from environments.routine.usage.amounts import Amounts, Figures
-from environments.routine.usage.clock import HOUR, hour_of
+from environments.lib import quantities
 
+Figures = dict[str, list[str]]  # resource -> [used, hard], as quantities
+Amounts = dict[str, tuple[int, int]]  # resource -> used, hard, in stored units
 Sums = dict[str, list[int]]  # resource -> [used, peak, hard], as in `models.Usage`
 Stretch = tuple[datetime, datetime, Figures]  # from, to, what held
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@lru_cache(maxsize=4096)
+def scale(resource: str) -> int:
+    """How many of the stored units make one of the resource's own: a core, a byte, an object."""
+    return 1000 if quantities.is_cpu(resource) else 1
+
+
+@lru_cache(maxsize=65536)
+def amount(resource: str, quantity: str) -> int:
+    """A quantity in stored units, rounded up as Kubernetes rounds (`Value`, `MilliValue`).
+
+    Raises ValueError where it is no quantity.
+    """
+    return int((quantities.parse(quantity) * scale(resource)).to_integral_value(ROUND_CEILING))
+
+
+def amounts(figures: Figures) -> Amounts:
+    """Newest figures in stored units."""
+    return {resource: (amount(resource, used), amount(resource, hard)) for resource, (used, hard) in figures.items()}
+
+
+def second_of(moment: datetime) -> datetime:
+    """A moment in UTC without its fraction of a second."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The beginning of the hour that a moment is in."""
+    return second_of(moment).replace(minute=0, second=0)
+
+
+def day_of(moment: datetime) -> datetime:
+    """The beginning of the day that a moment is in."""
+    return hour_of(moment).replace(hour=0)
+
+
+def week_of(day: date) -> tuple[date, date]:
+    """The Monday of the week that a day is in, and the next one."""
+    monday = day - day.weekday() * DAY
+    return monday, monday + 7 * DAY
+
+
+def month_of(day: date) -> tuple[date, date]:
+    """The first day of the month that a day is in, and of the next one."""
+    first = day.replace(day=1)
+    return first, (first + 31 * DAY).replace(day=1)
 
 
 @dataclass(frozen=True, slots=True)

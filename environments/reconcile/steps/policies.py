@@ -1,0 +1,36 @@
+"""What governs a namespace, as the template says: its quota, its default limits, its network policies."""
+
+from environments.kube import manifests
+from environments.reconcile.steps.base import Context, Outcome, Step, prune
+
+
+def ensure_quota(context: Context) -> Outcome:
+    """Apply the quota; it is changed in place."""
+    wanted = manifests.resource_quota(context.desired)
+    context.cluster.apply(wanted)
+    return Outcome(f"{len(wanted['spec']['hard'])} resources limited")
+
+
+def ensure_limits(context: Context) -> Outcome:
+    """Apply the containers' defaults, so that pods without resources start; remove ours where there are none."""
+    wanted = manifests.limit_range(context.desired)
+    if wanted is None:
+        prune(context, "LimitRange", set())
+        return Outcome("The template sets no defaults")
+    context.cluster.apply(wanted)
+    return Outcome("Containers without resources get the template's defaults")
+
+
+def ensure_network(context: Context) -> Outcome:
+    """Apply the wanted policies, then remove those of ours that are wanted no longer."""
+    wanted = manifests.network_policies(context.desired)
+    for policy in wanted:
+        context.cluster.apply(policy)
+    prune(context, "NetworkPolicy", {policy["metadata"]["name"] for policy in wanted})
+    allowed = [policy["metadata"]["name"].removeprefix("allow-") for policy in wanted[1:]]
+    return Outcome("deny-all" + (f", {' and '.join(allowed).replace('-', ' ')} allowed" if allowed else ""))
+
+
+QUOTA = Step("Quota", "Quota", "", ensure_quota, needs=("Namespace",))
+LIMITS = Step("Limits", "Default limits", "", ensure_limits, needs=("Namespace",))
+NETWORK = Step("NetworkPolicy", "Network isolation", "", ensure_network, needs=("Namespace",))
