@@ -1,25 +1,83 @@
-"""What environments cost in a period: reserved hours at the rate that was in force, exact until shown."""
+"""What environments cost: reserved hours at the rate that was in force, exact until shown.
 
+Money is counted in parts of the currency so small that every rate (six decimals) for every second is a whole number of
+them. Sums of those are exact on every database; only `money` rounds.
+"""
+
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import F
 
 from environments.models import Rate
 from environments.models.environments import EnvironmentQuerySet
-from environments.reports.consumption import Sums, aggregates, totals
-from environments.reports.grouped import by_row, condition, is_by_row
+from environments.reports.consumption import Sums, aggregates, by_row, condition, is_by_row, totals
 from environments.reports.periods import Period
-from environments.reports.rates import Price, Prices, money
-from environments.reports.reading import Reading, Share
-from environments.reports.resources import CPU, MEMORY, RESOURCES
+from environments.reports.reading_plan import Reading, Share
 from environments.reports.tables import Cell
+from environments.reports.units import CENTS, CPU, MEMORY, RESOURCES, quotient
 
+_PARTS = 3600 * 128_000 * 10**6  # of one EUR: divisible by what a core-hour, GiB-hour and GPU-hour are made of
+_FACTORS = {"cpu": 128, "memory": 125, "storage": 125, "gpu": 128_000}
 _NAMES = ("seconds", *(each.reserved for each in RESOURCES))
 _WATCHED = (*_NAMES, CPU.used, MEMORY.used)
+
+#: A group, a cluster, what the sums count for, and the sums.
+_Line = tuple[Any, int, Sequence[Share], Sums]
+
+
+@dataclass(frozen=True)
+class Price:
+    """One rate: resource -> millionths of the currency for an hour of it."""
+
+    starts_on: date
+    hour: Mapping[str, int]
+
+    def of(self, resource: str, amount: int) -> int:
+        """What an amount × seconds, as `Consumption` counts it, costs in exact parts."""
+        return amount * self.hour[resource] * _FACTORS[resource]
+
+
+class Prices:
+    """The rates of some clusters, each in force from a day on until the cluster's next."""
+
+    def __init__(self, rates: Iterable[Rate]) -> None:
+        self._of: dict[int, list[Price]] = {}
+        for rate in sorted(rates, key=lambda rate: rate.starts_on):
+            self._of.setdefault(rate.cluster_id, []).append(_price(rate))
+
+    def on(self, cluster: int, day: date) -> Price | None:
+        """The rate in force on a day; None where there was none yet."""
+        prices = self._of.get(cluster, [])
+        at = bisect_right(prices, day, key=lambda price: price.starts_on)
+        return prices[at - 1] if at else None
+
+    def boundaries(self, stretches: Sequence[tuple[date, date]]) -> dict[int, tuple[date, ...]]:
+        """The days inside of any of some stretches on which a cluster's rate begins, by cluster."""
+        found = {
+            cluster: tuple(
+                price.starts_on
+                for price in prices
+                if any(start < price.starts_on < until for start, until in stretches)
+            )
+            for cluster, prices in self._of.items()
+        }
+        return {cluster: days for cluster, days in found.items() if days}
+
+
+def _price(rate: Rate) -> Price:
+    hour = {each.key: int(Decimal(getattr(rate, f"{each.key}_hour")).scaleb(6)) for each in RESOURCES}
+    return Price(rate.starts_on, hour)
+
+
+def money(parts: int) -> Decimal:
+    """Exact parts as an amount, rounded to the cent, half up."""
+    return quotient(parts, _PARTS, CENTS)
 
 
 @dataclass
@@ -90,10 +148,6 @@ def bills(
             found[key].charge(sums, prices.on(cluster, share.day), share.sign)
     # What there was only on days that were taken away again is none of the period's.
     return {key: each for key, each in found.items() if not each.is_empty}
-
-
-#: A group, a cluster, what the sums count for, and the sums.
-_Line = tuple[Any, int, Sequence[Share], Sums]
 
 
 def _by_row(environments: EnvironmentQuerySet, reading: Reading, path: str) -> Iterator[_Line]:

@@ -10,14 +10,12 @@ from django.utils import timezone
 from environments.lib.charts import Units, bar_chart
 from environments.models import Cluster
 from environments.reports import units
-from environments.reports.bills import Bill, all_prices, bill, bills, total
-from environments.reports.figures import compared
+from environments.reports.bills import Bill, Prices, all_prices, bill, bills, total
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
 from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
-from environments.reports.rates import Prices
-from environments.reports.resources import CPU, RESOURCES
-from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
+from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table, compared
+from environments.reports.units import CPU, RESOURCES
 
 SLUG = "cost"
 AMOUNT = Column("Cost", Kind.MONEY, none="no rate")

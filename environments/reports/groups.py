@@ -12,8 +12,7 @@ from django.urls import reverse
 from environments.models import Cluster, Team, Template, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports.filters import NO_TEAM, Filters
-from environments.reports.moments import Milliseconds, milliseconds
-from environments.reports.periods import Period
+from environments.reports.periods import Milliseconds, Period, milliseconds
 from environments.reports.tables import Cell, Column, Kind, Link
 
 #: For some keys of groups, the cells that say which they are.

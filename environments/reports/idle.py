@@ -15,11 +15,10 @@ from django.urls import reverse
 from environments.lib.charts import Chart, Units, bar_chart
 from environments.models import TemplateVersion
 from environments.reports import units
-from environments.reports.bills import all_prices
+from environments.reports.bills import Prices, all_prices, money
 from environments.reports.consumption import record, within
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.rates import Prices, money
 from environments.reports.sizing import Need, Size, sizes_of, that_would_do
 from environments.reports.spans import spans
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table

@@ -12,11 +12,9 @@ from environments.lib.charts import Chart
 from environments.reports import attention, cost, idle, trends
 from environments.reports.bills import all_prices, by_stretch
 from environments.reports.consumption import Sums
-from environments.reports.figures import compared
 from environments.reports.filters import Filters
-from environments.reports.resources import CPU, MEMORY
-from environments.reports.tables import Column, Figure, Kind
-from environments.reports.units import HOURS, cores
+from environments.reports.tables import Column, Figure, Kind, compared
+from environments.reports.units import CPU, HOURS, MEMORY, cores
 
 _COUNT = Column("", Kind.INTEGER)
 _SHARE = Column("", Kind.PERCENT)

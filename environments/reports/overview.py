@@ -13,13 +13,11 @@ from environments.lib.charts import Chart, Units, column_chart
 from environments.lib.phases import LIVE, NEVER_GRANTED, Phase
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports import units
-from environments.reports.figures import compared
 from environments.reports.filters import Filters
 from environments.reports.groups import GROUPINGS
-from environments.reports.moments import Milliseconds
-from environments.reports.periods import Period
+from environments.reports.periods import Milliseconds, Period
 from environments.reports.spans import next_month, next_week
-from environments.reports.tables import Column, Figure, Kind, Report, Row, Rows, Table
+from environments.reports.tables import Column, Figure, Kind, Report, Row, Rows, Table, compared
 
 SLUG = "overview"
 COUNT = Column("", Kind.INTEGER)

@@ -1,7 +1,10 @@
-"""The stretch of days that a report is about, and the one it is compared with. Days are UTC's. Pure."""
+"""The stretch of days that a report is about, the one it is compared with, and moments in it. Days are UTC's."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import BigIntegerField, Func
 
 from environments.reports.spans import next_month
 
@@ -84,3 +87,22 @@ def _words(start: date, until: date) -> str:
     if (start.year, start.month) == (last.year, last.month):
         return f"{start.day} to {last:%-d %B %Y}"
     return f"{start:%-d %B}{'' if start.year == last.year else f' {start.year}'} to {last:%-d %B %Y}"
+
+
+class Milliseconds(Func):
+    """A moment's milliseconds since 1970, what is below one cut off."""
+
+    arity = 1
+    output_field = BigIntegerField()
+    template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s) * 1000)::bigint"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite keeps moments as text, in UTC, with microseconds unless they are zero."""
+        sql, parameters = compiler.compile(self.source_expressions[0])
+        text = f"(CAST(strftime('%%s', {sql}) AS INTEGER) * 1000 + CAST(substr({sql} || '.000', 21, 3) AS INTEGER))"
+        return text, [*parameters, *parameters]
+
+
+def milliseconds(moment: datetime) -> int:
+    """The same of a moment in Python."""
+    return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000

@@ -10,15 +10,25 @@ from django.utils import timezone
 
 from environments.lib.charts import Chart, Units, bar_chart
 from environments.reports import units
-from environments.reports.consumption import SUMS, Sums, add, aggregates, grouped, shares, totals, within
-from environments.reports.figures import compared
+from environments.reports.consumption import (
+    SUMS,
+    Sums,
+    Wanted,
+    add,
+    aggregates,
+    by_row,
+    grouped,
+    is_by_row,
+    shares,
+    totals,
+    within,
+)
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.grouped import Wanted, by_row, is_by_row
 from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
-from environments.reports.resources import RESOURCES, Resource
 from environments.reports.spans import rows_of, spans
-from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
+from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table, compared
+from environments.reports.units import RESOURCES, Resource
 
 SLUG = "use"
 _MOST_BARS = 10

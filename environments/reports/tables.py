@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from environments.lib.charts import Chart
+from environments.reports.units import quotient
 
 _CHUNK = 1000
 
@@ -122,3 +123,22 @@ class Report:
     tables: Sequence[Table] = ()
     explanation: Sequence[str] = field(default_factory=list)  # how to read it, a sentence or two each
     notice: str = ""  # what somebody has to know before reading any figure
+
+
+def compared(label: str, column: Column, value: Cell, before: Cell, *, note: str = "", href: str = "") -> Figure:
+    """A figure with its difference to the period before, in its own unit and in percent.
+
+    Both come from the figures as they are shown, so that a reader can check them.
+    """
+    if not isinstance(value, int | Decimal) or not isinstance(before, int | Decimal):
+        return Figure(label, value, column, before, note=note, href=href)
+    return Figure(label, value, column, before, value - before, growth(value, before), note, href)
+
+
+def growth(value: int | Decimal, before: int | Decimal) -> Decimal | None:
+    """By how many percent it grew; None where there was nothing before."""
+    if not before:
+        return None
+    new, old = Decimal(value) * 100, Decimal(before) * 100
+    assert new == int(new)  # noqa: S101 (figures have two digits at the most)
+    return quotient(100 * (int(new) - int(old)), abs(int(old)), 1)

@@ -16,12 +16,11 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reports import units
 from environments.reports.bills import Bill, all_prices, by_stretch
 from environments.reports.consumption import Sums
-from environments.reports.figures import growth
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.resources import CPU, MEMORY
 from environments.reports.spans import monday, next_month, next_week
-from environments.reports.tables import Cell, Column, Figure, Kind, Report, Row, Rows, Table
+from environments.reports.tables import Cell, Column, Figure, Kind, Report, Row, Rows, Table, growth
+from environments.reports.units import CPU, MEMORY
 
 SLUG = "trends"
 COUNT = 12

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from environments.models import Rate
 from environments.reports import formats, landing, periods, units
-from environments.reports.figures import compared, growth
+from environments.reports.bills import Prices, money
 from environments.reports.overview import percentile
-from environments.reports.rates import Prices, money
-from environments.reports.reading import Reading, Share
+from environments.reports.reading_plan import Reading, Share
 from environments.reports.sizing import Need, Size, that_would_do
 from environments.reports.spans import Piece, Row, fewest, next_month, spans
-from environments.reports.tables import Column, Kind, Link
+from environments.reports.tables import Column, Kind, Link, compared, growth
 
 TODAY = date(2026, 11, 23)  # a Monday
 DAY = timedelta(days=1)

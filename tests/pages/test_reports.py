@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Rate, Team
-from environments.reports import REPORTS, bills, grouped, reservation
+from environments.reports import REPORTS, bills, consumption, reservation
 from environments.reports.groups import GROUPINGS
 from tests.pages.reading import labelled, one, read, words
 from tests.reported import consume, csv_rows, figures, number, page_tables, roll_up, sheet_rows, workbook
@@ -139,7 +139,7 @@ def test_rows_that_do_not_fit_one_query_are_asked_for_in_several(client, request
     client.force_login(request.getfixturevalue(who))
     addresses = ("/reports/trends/?by=week", "/reports/trends/", "/reports/cost/")
     before = [page_tables(client, address) for address in addresses]
-    monkeypatch.setattr(grouped, "_MOST", 2)
+    monkeypatch.setattr(consumption, "_MOST", 2)
     assert [page_tables(client, address) for address in addresses] == before
 
 

@@ -13,14 +13,13 @@ from environments.models import Environment, User
 from environments.reports import access, attention, cost, idle, overview, reservation, units
 from environments.reports.bills import all_prices, bill
 from environments.reports.consumption import Sums, totals, within
-from environments.reports.figures import compared
 from environments.reports.filters import Filters
 from environments.reports.formats import on_page
 from environments.reports.pages import figure_text
 from environments.reports.periods import Period
-from environments.reports.resources import RESOURCES, Resource
 from environments.reports.spans import spans
-from environments.reports.tables import Column, Figure, Kind, Link, Row, Table
+from environments.reports.tables import Column, Figure, Kind, Link, Row, Table, compared
+from environments.reports.units import RESOURCES, Resource
 
 MOST = 5  # lines of what is listed
 AHEAD = 30  # days in which something ends

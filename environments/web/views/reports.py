@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from environments import reports
-from environments.reports import csv_export, xlsx_export
+from environments.reports import exports
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.pages import figure_text, page_of
 from environments.web.views.http import UserRequest
@@ -61,7 +61,7 @@ def report_csv(request: UserRequest, report: str) -> HttpResponseBase:
     if table is None:
         raise Http404("This report has no such table.")
     name = _file_name(kind, filters, "csv", *([] if table is built.tables[0] else [table.key]))
-    some = batched(csv_export.lines(table, settings.CURRENCY), _LINES, strict=False)
+    some = batched(exports.csv_lines(table, settings.CURRENCY), _LINES, strict=False)
     return StreamingHttpResponse(
         ("".join(lines).encode() for lines in some), content_type="text/csv; charset=utf-8", headers=_attached(name)
     )
@@ -78,7 +78,7 @@ def report_xlsx(request: UserRequest, report: str) -> HttpResponseBase:
     file = tempfile.SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 (the response closes it)
     address = request.build_absolute_uri(filters.link(kind.slug))
     facts = [*_facts(filters), ("Made for", str(request.user)), ("Address", address)]
-    xlsx_export.write(file, kind.title, kind.build(filters), facts, settings.CURRENCY)
+    exports.write_xlsx(file, kind.title, kind.build(filters), facts, settings.CURRENCY)
     file.seek(0)
     name = _file_name(kind, filters, "xlsx")
     return FileResponse(file, as_attachment=True, filename=name, content_type=_SPREADSHEET)

@@ -14,8 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, IntegerField, Value, When
 
-from environments.reports.consumption import within
-from environments.reports.grouped import Wanted
+from environments.reports.consumption import Wanted, within
 from environments.reports.spans import Row, fewest, pieces
 
 
