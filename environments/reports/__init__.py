@@ -17,7 +17,7 @@ from environments.reports.tables import Report
 
 
 @dataclass(frozen=True)
-class Kind:
+class ReportType:
     """One report that can be asked for. `question` is what it answers, in a manager's words."""
 
     slug: str
@@ -27,48 +27,48 @@ class Kind:
     build: Callable[[Filters], Report]
 
 
-_KINDS = (
-    Kind(
+_REPORT_TYPES = (
+    ReportType(
         overview.SLUG,
         "Overview",
         "How many environments, how many new ones, how soon were they ready?",
         FiltersForm,
         overview.build,
     ),
-    Kind(
+    ReportType(
         reservation.SLUG,
         "Reservation and use",
         "How much of what is reserved is used?",
         reservation.ReservationForm,
         reservation.build,
     ),
-    Kind(
+    ReportType(
         idle.SLUG,
         "Idle and oversized",
         "What could be given back, and what would that save?",
         idle.IdleForm,
         idle.build,
     ),
-    Kind(cost.SLUG, "Cost", "What did it cost, and for whom?", cost.CostForm, cost.build),
-    Kind(
+    ReportType(cost.SLUG, "Cost", "What did it cost, and for whom?", cost.CostForm, cost.build),
+    ReportType(
         attention.SLUG,
         "Attention",
         "What failed, lost its owner or ends soon?",
         attention.AttentionForm,
         attention.build,
     ),
-    Kind(
+    ReportType(
         access.SLUG,
         "Access review",
         "Who has access to what, since when, granted by whom?",
         access.AccessForm,
         access.build,
     ),
-    Kind(trends.SLUG, "Trends", "Is it growing?", trends.TrendsForm, trends.build),
+    ReportType(trends.SLUG, "Trends", "Is it growing?", trends.TrendsForm, trends.build),
 )
 
 #: The reports by their slug, in the order of the tabs.
-REPORTS: Mapping[str, Kind] = {kind.slug: kind for kind in _KINDS}
+REPORTS: Mapping[str, ReportType] = {kind.slug: kind for kind in _REPORT_TYPES}
 
 
 def today() -> date:
@@ -76,9 +76,9 @@ def today() -> date:
     return timezone.now().astimezone(UTC).date()
 
 
-def form_for(kind: Kind, data: Mapping[str, Any], user: User) -> FiltersForm:
+def form_for(kind: ReportType, data: Mapping[str, Any], user: User) -> FiltersForm:
     """The report's filters as they stand in the address."""
     return kind.form(data, user, today())
 
 
-__all__ = ["REPORTS", "Kind", "form_for", "landing", "today"]
+__all__ = ["REPORTS", "ReportType", "form_for", "landing", "today"]

@@ -29,7 +29,7 @@ EXPLANATION = (
 class AccessForm(FiltersForm):
     """By person or by environment, and whose."""
 
-    own: ClassVar[tuple[str, ...]] = ("by", "only")
+    own_fields: ClassVar[tuple[str, ...]] = ("by", "only")
     has_period: ClassVar[bool] = False
     by = forms.ChoiceField(
         label="Sorted by",
@@ -54,7 +54,7 @@ def build(filters: Filters) -> Report:
         people=Count(Lower("email"), distinct=True),
         access=Count("pk"),
         admins=Count("pk", filter=Q(role=Role.ADMIN)),
-        unproven=Count("pk", filter=_UNPROVEN),
+        unproven=Count("pk", filter=_NOT_VERIFIED),
         outside=Count("pk", filter=Q(is_outside=True)),
     )
     only = filters.options["only"]
@@ -66,13 +66,13 @@ def build(filters: Filters) -> Report:
             Figure("Outside the team", figures["outside"], _COUNT, href=filters.link(SLUG, only="outside")),
             Figure("Not proven", figures["unproven"], _COUNT, href=filters.link(SLUG, only="unproven")),
         ],
-        tables=[_table(filters, members.filter(_ONLY[only]) if only else members)],
+        tables=[_table(filters, members.filter(_SHOWN[only]) if only else members)],
         explanation=EXPLANATION,
     )
 
 
-_UNPROVEN = Q(allowed=False) | Q(allowed=None)
-_ONLY = {"outside": Q(is_outside=True), "unproven": _UNPROVEN, "admin": Q(role=Role.ADMIN)}
+_NOT_VERIFIED = Q(allowed=False) | Q(allowed=None)
+_SHOWN = {"outside": Q(is_outside=True), "unproven": _NOT_VERIFIED, "admin": Q(role=Role.ADMIN)}
 
 
 def _members(filters: Filters) -> QuerySet[Member]:
@@ -93,7 +93,7 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
     by_person = filters.options["by"] == "person"
     who, where = (Lower("email"), "email"), ("environment__name", "environment__namespace")
     rows = members.order_by(*(who + where if by_person else where + who))
-    columns = [*_PERSON, *_PLACE] if by_person else [*_PLACE, *_PERSON]
+    columns = [*_PERSON_COLUMNS, *_ENVIRONMENT_COLUMNS] if by_person else [*_ENVIRONMENT_COLUMNS, *_PERSON_COLUMNS]
 
     @cache
     def address(namespace: str) -> str:
@@ -101,21 +101,21 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
 
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for values in some:
-            access = _Access(*values)
-            person, place = (access.email, access.username), _place(access, address(access.namespace))
-            yield (*person, *place, *_rest(access)) if by_person else (*place, *person, *_rest(access))
+            grant = _Grant(*values)
+            person, place = (grant.email, grant.username), _environment_cells(grant, address(grant.namespace))
+            yield (*person, *place, *_grant_cells(grant)) if by_person else (*place, *person, *_grant_cells(grant))
 
     return Table(
         key="access",
         title="By person" if by_person else "By environment",
-        columns=[*columns, *_REST],
+        columns=[*columns, *_GRANT_COLUMNS],
         # Only what is shown: an environment as a whole has its template's content with it.
         rows=Rows(rows.values_list(*_PATHS), make),
         empty="Nobody has such access.",
     )
 
 
-class _Access(NamedTuple):
+class _Grant(NamedTuple):
     """One person's access to one environment, in the order of `_PATHS`."""
 
     email: str
@@ -148,30 +148,30 @@ _PATHS = (
     "allowed",
     "checked_at",
 )
-_PERSON = (Column("Person"), Column("User name", is_only_exported=True, none=""))
-_PLACE = (
+_PERSON_COLUMNS = (Column("Person"), Column("User name", is_only_exported=True, missing=""))
+_ENVIRONMENT_COLUMNS = (
     Column("Environment", Kind.LINK),
     Column("Namespace", is_only_exported=True),
     Column("Cluster", is_only_exported=True),
-    Column("Team", none="no team"),
+    Column("Team", missing="no team"),
 )
-_REST = (
+_GRANT_COLUMNS = (
     Column("Role"),
     Column("Outside"),
     Column("Since", Kind.DATE),
-    Column("Granted by", none="the portal"),
+    Column("Granted by", missing="the portal"),
     Column("Proven"),
-    Column("Last asked", Kind.MOMENT, none="not yet"),
+    Column("Last asked", Kind.MOMENT, missing="not yet"),
 )
 
 
-def _place(access: _Access, address: str) -> tuple[Cell, ...]:
-    return Link(access.name, address, access.namespace), access.namespace, access.cluster, access.team
+def _environment_cells(grant: _Grant, address: str) -> tuple[Cell, ...]:
+    return Link(grant.name, address, grant.namespace), grant.namespace, grant.cluster, grant.team
 
 
-def _rest(access: _Access) -> tuple[Cell, ...]:
-    role = str(Role(access.role).label)
-    role = role if access.wanted else f"{role}, being taken away"
-    proven = {True: "yes", False: "no", None: "not yet"}[access.allowed]
-    outside = "outside" if access.is_outside else ""
-    return role, outside, access.added_at.date(), access.added_by, proven, access.checked_at
+def _grant_cells(grant: _Grant) -> tuple[Cell, ...]:
+    role = str(Role(grant.role).label)
+    role = role if grant.wanted else f"{role}, being taken away"
+    proven = {True: "yes", False: "no", None: "not yet"}[grant.allowed]
+    outside = "outside" if grant.is_outside else ""
+    return role, outside, grant.added_at.date(), grant.added_by, proven, grant.checked_at

@@ -45,7 +45,7 @@ EXPLANATION = (
 class AttentionForm(FiltersForm):
     """How far ahead to look."""
 
-    own: ClassVar[tuple[str, ...]] = ("days",)
+    own_fields: ClassVar[tuple[str, ...]] = ("days",)
     has_period: ClassVar[bool] = False
     days = forms.IntegerField(label="Ending within (days)", required=False, min_value=1, max_value=366, initial=DAYS)
 
@@ -75,7 +75,7 @@ def failed(environments: EnvironmentQuerySet) -> EnvironmentQuerySet:
     steps = Condition.objects.filter(environment=OuterRef("pk"), status=Status.FAILED).order_by("last_transition_at")
     since = Coalesce(Subquery(steps.values("last_transition_at")[:1]), "created_at")
     message = Subquery(steps.values("message")[:1])
-    return environments.filter(phase=Phase.FAILED).annotate(since=since, says=message).order_by("since", "pk")
+    return environments.filter(phase=Phase.FAILED).annotate(since=since, failure=message).order_by("since", "pk")
 
 
 def orphaned(environments: EnvironmentQuerySet) -> EnvironmentQuerySet:
@@ -95,28 +95,28 @@ def _table(key: str, title: str, found: EnvironmentQuerySet, make: Any, columns:
 
 def _columns(since: str, why: str) -> list[Column]:
     return [
-        *_WHICH,
+        *_ENVIRONMENT_COLUMNS,
         Column(since, Kind.MOMENT),
         Column("Days", Kind.INTEGER),
-        Column(why, none=""),
+        Column(why, missing=""),
         Column("Speak to"),
     ]
 
 
 def _ending_columns() -> list[Column]:
-    return [*_WHICH, Column("Ends", Kind.MOMENT), Column("Days left", Kind.INTEGER), Column("Speak to")]
+    return [*_ENVIRONMENT_COLUMNS, Column("Ends", Kind.MOMENT), Column("Days left", Kind.INTEGER), Column("Speak to")]
 
 
-_WHICH = (
+_ENVIRONMENT_COLUMNS = (
     Column("Environment", Kind.LINK),
     Column("Namespace", is_only_exported=True),
-    Column("Team", none="no team"),
+    Column("Team", missing="no team"),
     Column("Template", is_only_exported=True),
     Column("Cluster", is_only_exported=True),
 )
 
 
-def _which(row: Environment) -> Row:
+def _environment_cells(row: Environment) -> Row:
     link = Link(row.name, reverse("environment", args=[row.namespace]), row.namespace)
     return (link, row.namespace, row.team.name if row.team else None, row.version.template.name, row.cluster.name)
 
@@ -124,7 +124,7 @@ def _which(row: Environment) -> Row:
 def _failed_rows(now: datetime) -> Any:
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for row in some:
-            yield (*_which(row), row.since, (now - row.since).days, row.says, row.owner.email)
+            yield (*_environment_cells(row), row.since, (now - row.since).days, row.failure, row.owner.email)
 
     return make
 
@@ -137,7 +137,7 @@ def _orphaned_rows(now: datetime) -> Any:
         for row in some:
             days = (now - row.orphaned_at).days
             who = ", ".join(managers[row.team_id]) or "a platform admin"
-            yield (*_which(row), row.orphaned_at, days, row.orphaned_why, who)
+            yield (*_environment_cells(row), row.orphaned_at, days, row.orphaned_why, who)
 
     return make
 
@@ -145,7 +145,12 @@ def _orphaned_rows(now: datetime) -> Any:
 def _ending_rows(now: datetime) -> Any:
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for row in some:
-            yield (*_which(row), row.ends_at, max(0, round((row.ends_at - now) / timedelta(days=1))), row.owner.email)
+            yield (
+                *_environment_cells(row),
+                row.ends_at,
+                max(0, round((row.ends_at - now) / timedelta(days=1))),
+                row.owner.email,
+            )
 
     return make
 

@@ -13,12 +13,12 @@ from environments.reports import units
 from environments.reports.bills import Bill, Prices, all_prices, bill, bills, total
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
+from environments.reports.groups import CHOICES, GROUPINGS, EnvironmentTotals, Grouping, environment_totals
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table, compared
 from environments.reports.units import CPU, RESOURCES
 
 SLUG = "cost"
-AMOUNT = Column("Cost", Kind.MONEY, none="no rate")
+AMOUNT = Column("Cost", Kind.MONEY, missing="no rate")
 _MOST_BARS = 12
 
 EXPLANATION = (
@@ -33,7 +33,7 @@ EXPLANATION = (
 class CostForm(FiltersForm):
     """By what the costs are told."""
 
-    own: ClassVar[tuple[str, ...]] = ("by",)
+    own_fields: ClassVar[tuple[str, ...]] = ("by",)
     by = forms.ChoiceField(
         required=False,
         choices=CHOICES,
@@ -46,7 +46,7 @@ def build(filters: Filters) -> Report:
     """The report."""
     grouping, prices, now = GROUPINGS[filters.options["by"]], all_prices(), timezone.now()
     found = list(bills(filters.environments, filters.period, prices, filters.today, grouping.path).items())
-    there = existing(filters.environments, filters.period, now, grouping.path)
+    there = environment_totals(filters.environments, filters.period, now, grouping.path)
     before = bill(filters.environments, filters.period.previous(), prices, filters.today)
     together = total(each for _, each in found)
     table = _table(filters, grouping, found, there, together)
@@ -68,17 +68,23 @@ def _figures(now: Bill, before: Bill) -> list[Figure]:
 
 
 def _table(
-    filters: Filters, grouping: Grouping, found: Sequence[tuple[Any, Bill]], there: dict[Any, Existing], together: Bill
+    filters: Filters,
+    grouping: Grouping,
+    found: Sequence[tuple[Any, Bill]],
+    there: dict[Any, EnvironmentTotals],
+    together: Bill,
 ) -> Table:
     lines = sorted(found, key=lambda line: (-line[1].total, -line[1].seconds, str(line[0])))
 
     def make(some: Sequence[tuple[Any, Bill]]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, each in some:
-            yield (*names[key], *_cells(each, there.get(key, Existing())))
+            yield (*names[key], *_cells(each, there.get(key, EnvironmentTotals())))
 
     blank = [""] * (len(grouping.columns) - 1)
-    everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
+    everything = EnvironmentTotals(
+        sum(each.count for each in there.values()), sum(each.seconds for each in there.values())
+    )
     return Table(
         key="costs",
         title=f"By {grouping.title.lower()}",
@@ -94,10 +100,10 @@ def _columns(grouping: Grouping, together: Bill) -> list[Column]:
     return [
         Column("Environments", Kind.INTEGER, is_only_exported=grouping.path == "pk"),
         *(
-            Column(each.title, Kind.MONEY, none="no rate", is_only_exported=not _has(together, each.key))
+            Column(each.title, Kind.MONEY, missing="no rate", is_only_exported=not _has(together, each.key))
             for each in RESOURCES
         ),
-        Column("Total", Kind.MONEY, none="no rate"),
+        Column("Total", Kind.MONEY, missing="no rate"),
         Column(
             "Without a rate", Kind.DECIMAL, "core-hours", units.HOURS, is_only_exported=not together.unpriced["cpu"]
         ),
@@ -109,7 +115,7 @@ def _has(each: Bill, resource: str) -> bool:
     return bool(each.parts[resource] or each.unpriced[resource])
 
 
-def _cells(each: Bill, there: Existing) -> Row:
+def _cells(each: Bill, there: EnvironmentTotals) -> Row:
     seconds = max(there.seconds, each.seconds)
     return (
         there.count,

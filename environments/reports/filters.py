@@ -1,7 +1,7 @@
 """The filters of a report: read from the address, so that a report can be bookmarked and shared.
 
 What is relative stays relative: `period=30d` means the last thirty days of whoever opens it, and the teams are those
-that they manage now. A value that is not understood is said at its field, and passed over.
+that they manage now. A value that is not understood is labels at its field, and passed over.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ _FIRST_YEAR = 2000
 _MOST_DAYS = 3 * 366
 _NOT_OFFERED = "You can report on none of that name. All are shown."
 
-_USUAL = "30d"
+_DEFAULT_PERIOD = "30d"
 _NO_PERIOD = "There is no such period. The last 30 days are shown instead."
 
 _PERIODS = {
@@ -48,8 +48,8 @@ class Filters:
     today: date
     period: Period
     environments: EnvironmentQuerySet
-    said: tuple[tuple[str, str], ...]  # in words, for the page and the exports
-    carried: Mapping[str, str]  # what other reports take over, as it stands in the address
+    labels: tuple[tuple[str, str], ...]  # in words, for the page and the exports
+    query: Mapping[str, str]  # what other reports take over, as it stands in the address
     options: Mapping[str, Any] = field(default_factory=dict)  # the report's own questions
     has_period: bool = True  # False: it tells how things stand now
 
@@ -62,19 +62,19 @@ class Filters:
         return self._address(reverse("reports"), {})
 
     def _address(self, path: str, more: Mapping[str, object]) -> str:
-        query = urlencode({key: value for key, value in {**self.carried, **more}.items() if value not in (None, "")})
+        query = urlencode({key: value for key, value in {**self.query, **more}.items() if value not in (None, "")})
         return f"{path}?{query}" if query else path
 
 
 class FiltersForm(forms.Form):
-    """The filters that every report has; a report with questions of its own adds fields, and names them in `own`."""
+    """The filters of every report. A report with more filters adds fields and names them in `own_fields`."""
 
-    own: ClassVar[tuple[str, ...]] = ()
+    own_fields: ClassVar[tuple[str, ...]] = ()
     has_period: ClassVar[bool] = True
 
     period = forms.ChoiceField(
         required=False,
-        initial=_USUAL,
+        initial=_DEFAULT_PERIOD,
         choices=list(_PERIODS.items()),
         error_messages={"invalid_choice": _NO_PERIOD},
     )
@@ -106,18 +106,20 @@ class FiltersForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any], user: User, today: date) -> None:
         """`today` is the day in UTC."""
-        usual = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
-        super().__init__({**usual, **{name: value for name, value in data.items() if value}})
+        defaults = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
+        super().__init__({**defaults, **{name: value for name, value in data.items() if value}})
         self.user, self.today = user, today
         self.scope = Environment.objects.reported_to(user)
-        self._offer("team", "All teams", self._teams())
-        self._offer("template", "All templates", _in_use(Template, self.scope.filter(version__template=OuterRef("pk"))))
-        self._offer("cluster", "All clusters", _in_use(Cluster, self.scope.filter(cluster=OuterRef("pk"))))
+        self._set_choices("team", "All teams", self._teams())
+        self._set_choices(
+            "template", "All templates", _in_use(Template, self.scope.filter(version__template=OuterRef("pk")))
+        )
+        self._set_choices("cluster", "All clusters", _in_use(Cluster, self.scope.filter(cluster=OuterRef("pk"))))
         if not self.has_period:
             for name in ("period", "month", "year", "first", "last"):
                 del self.fields[name]
 
-    def _offer(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
+    def _set_choices(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 (for the types)
         field.choices = [("", everything), *choices]
@@ -154,7 +156,7 @@ class FiltersForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """The dates that the chosen period needs are there, and in their order."""
         cleaned = super().clean() or self.cleaned_data
-        for name in _NEEDED.get(cleaned.get("period", ""), ()):
+        for name in _REQUIRED_DATES.get(cleaned.get("period", ""), ()):
             if name in cleaned and not cleaned[name]:
                 self.add_error(name, _MISSING[name])
         first, last = cleaned.get("first"), cleaned.get("last")
@@ -173,23 +175,23 @@ class FiltersForm(forms.Form):
         """The filters as far as they were understood; the rest is in `errors`."""
         self.is_valid()
         chosen = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
-        options = {name: chosen.get(name, self.fields[name].initial) for name in self.own}
+        options = {name: chosen.get(name, self.fields[name].initial) for name in self.own_fields}
         return Filters(
             user=self.user,
             today=self.today,
             period=self._period(chosen),
             environments=self._environments(chosen),
-            said=tuple(self._say(chosen)),
-            carried=self._carried(chosen),
+            labels=tuple(self._labels(chosen)),
+            query=self._query(chosen),
             options=options,
             has_period=self.has_period,
         )
 
     def _period(self, chosen: Mapping[str, Any]) -> Period:
         kind = chosen.get("period", "")
-        if not all(name in chosen for name in _NEEDED.get(kind, ())):
+        if not all(name in chosen for name in _REQUIRED_DATES.get(kind, ())):
             kind = ""
-        return _PERIOD_OF.get(kind, _PERIOD_OF[_USUAL])(chosen, self.today)
+        return _PERIOD_OF.get(kind, _PERIOD_OF[_DEFAULT_PERIOD])(chosen, self.today)
 
     def _environments(self, chosen: Mapping[str, Any]) -> EnvironmentQuerySet:
         rows = self.scope
@@ -203,32 +205,32 @@ class FiltersForm(forms.Form):
             rows = rows.filter(owner__in=User.objects.with_address(owner))
         return rows
 
-    def _say(self, chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
-        said = []
+    def _labels(self, chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
+        labels = []
         for name in ("team", "template", "cluster"):
             choices: Any = getattr(self.fields[name], "choices", [])
-            said.append((name.capitalize(), dict(choices)[chosen.get(name, "")]))
-        said.append(("Owner", chosen.get("owner") or "Everybody"))
-        for name in self.own:
+            labels.append((name.capitalize(), dict(choices)[chosen.get(name, "")]))
+        labels.append(("Owner", chosen.get("owner") or "Everybody"))
+        for name in self.own_fields:
             value = chosen.get(name, self.fields[name].initial)
             words = dict(getattr(self.fields[name], "choices", [])).get(value, value)
-            said.append((str(self.fields[name].label or name.capitalize()), str(words)))
-        return said
+            labels.append((str(self.fields[name].label or name.capitalize()), str(words)))
+        return labels
 
-    def _carried(self, chosen: Mapping[str, Any]) -> dict[str, str]:
+    def _query(self, chosen: Mapping[str, Any]) -> dict[str, str]:
         """As they stand in the address: relative periods stay relative, defaults are left out."""
         names = [name for name in FiltersForm.base_fields if name in chosen]
-        wanted = (*_NEEDED.get(chosen.get("period", ""), ()), "period", "team", "template", "cluster", "owner")
+        wanted = (*_REQUIRED_DATES.get(chosen.get("period", ""), ()), "period", "team", "template", "cluster", "owner")
         # A report without a period passes on what it was given.
         passed = {name: str(self.data[name]) for name in _DATES if not self.has_period and name in self.data}
-        carried = {name: str(self.data[name]) for name in names if name in wanted}
-        if carried.get("period") == _USUAL:
-            del carried["period"]
-        return passed | carried
+        query = {name: str(self.data[name]) for name in names if name in wanted}
+        if query.get("period") == _DEFAULT_PERIOD:
+            del query["period"]
+        return passed | query
 
 
 _DATES = ("period", "month", "year", "first", "last")
-_NEEDED = {"month": ("month",), "year": ("year",), "custom": ("first", "last")}
+_REQUIRED_DATES = {"month": ("month",), "year": ("year",), "custom": ("first", "last")}
 _MISSING = {
     "month": "Say which month, such as 2026-11.",
     "year": "Say which year.",

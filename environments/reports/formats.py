@@ -26,7 +26,7 @@ def digits(column: Column) -> int:
 def on_page(column: Column, cell: Cell, currency: str) -> str:
     """For people: `1,209.60 EUR`, `66.1 %`, `22 Nov 2026`."""
     if cell is None:
-        return column.none
+        return column.missing
     if column.is_number:
         unit = {Kind.PERCENT: " %", Kind.MONEY: f" {currency}"}.get(column.kind, "")
         return f"{cell:,.{digits(column)}f}{unit}".replace("-", _MINUS)

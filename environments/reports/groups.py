@@ -33,7 +33,7 @@ class Grouping:
     columns: tuple[Column, ...]
 
     @property
-    def of_record(self) -> str:
+    def consumption_path(self) -> str:
         """The path from a row of the record."""
         return "environment" if self.path == "pk" else f"environment__{self.path}"
 
@@ -138,14 +138,16 @@ CHOICES = [(key, each.title) for key, each in GROUPINGS.items()]
 
 
 @dataclass(frozen=True)
-class Existing:
+class EnvironmentTotals:
     """How many environments there were in a period, and for how many seconds they could have been observed."""
 
     count: int = 0
     seconds: int = 0
 
 
-def existing(environments: EnvironmentQuerySet, period: Period, now: datetime, path: str = "") -> dict[Any, Existing]:
+def environment_totals(
+    environments: EnvironmentQuerySet, period: Period, now: datetime, path: str = ""
+) -> dict[Any, EnvironmentTotals]:
     """The environments that existed at some time of a period, by what a path leads to; without one, all under None.
 
     Their seconds run from Ready to the end, as far as the period and today reach.
@@ -161,13 +163,13 @@ def existing(environments: EnvironmentQuerySet, period: Period, now: datetime, p
         "observable": Sum(Case(observable, default=Value(0), output_field=BigIntegerField())),
     }
     if not path:
-        return {None: _existing(*there.aggregate(**figures).values())}
+        return {None: _totals(*there.aggregate(**figures).values())}
     lines = there.values(path).annotate(**figures).values_list(path, *figures)
-    return {key: _existing(count, total) for key, count, total in lines}
+    return {key: _totals(count, total) for key, count, total in lines}
 
 
-def _existing(count: int, length: int | None) -> Existing:
-    return Existing(count, max(0, int(length or 0)) // 1000)
+def _totals(count: int, length: int | None) -> EnvironmentTotals:
+    return EnvironmentTotals(count, max(0, int(length or 0)) // 1000)
 
 
 def _value(moment: datetime) -> Value:

@@ -16,11 +16,11 @@ from environments.lib.charts import Chart, Units, bar_chart
 from environments.models import TemplateVersion
 from environments.reports import units
 from environments.reports.bills import Prices, all_prices, money
-from environments.reports.consumption import record, within
+from environments.reports.consumption import consumption_of, within
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.sizing import Need, Size, sizes_of, that_would_do
-from environments.reports.spans import spans
+from environments.reports.sizing import Need, Size, recommended_size, sizes_of
+from environments.reports.spans import ranges_covering
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
 from environments.spec import TemplateSpec, parse_stored
 
@@ -31,14 +31,14 @@ _MONTH = 30 * _DAY
 _MOST_BARS = 10
 _CORES = Column("Reclaimable", Kind.DECIMAL, "cores", units.AMOUNTS)
 _GIB = Column("Reclaimable", Kind.DECIMAL, "GiB", units.AMOUNTS)
-_SAVING = Column("Saves a month", Kind.MONEY, none="no rate")
+_SAVING = Column("Saves a month", Kind.MONEY, missing="no rate")
 _COUNT = Column("Environments", Kind.INTEGER)
 
 
 class IdleForm(FiltersForm):
     """What counts as hardly used."""
 
-    own: ClassVar[tuple[str, ...]] = ("threshold", "days", "headroom")
+    own_fields: ClassVar[tuple[str, ...]] = ("threshold", "days", "headroom")
     has_period: ClassVar[bool] = False
     threshold = forms.IntegerField(
         label="Used less than (%)", required=False, min_value=1, max_value=99, initial=THRESHOLD
@@ -50,7 +50,7 @@ class IdleForm(FiltersForm):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Recommendation:
     """One environment that hardly uses what it has."""
 
     environment: dict[str, Any]
@@ -59,13 +59,13 @@ class Finding:
     size: Size | None
     cpu: int  # millicores that the size would give back
     memory: int  # MiB
-    parts: int | None  # exact money that they cost in a month; None without a rate
+    monthly_parts: int | None  # exact money that they cost in a month; None without a rate
 
 
 def build(filters: Filters) -> Report:
     """The report."""
     options = filters.options
-    found = findings(filters, int(options["threshold"]), int(options["days"]), int(options["headroom"]))
+    found = recommendations(filters, int(options["threshold"]), int(options["days"]), int(options["headroom"]))
     by_team = _teams(found)
     return Report(
         figures=_figures(found),
@@ -87,18 +87,20 @@ def _explanation(options: Any) -> tuple[str, ...]:
     )
 
 
-def findings(filters: Filters, threshold: int, days: int, headroom: int) -> list[Finding]:
+def recommendations(filters: Filters, threshold: int, days: int, headroom: int) -> list[Recommendation]:
     """What is hardly used, most to give back first."""
     rows = _rows(filters, threshold, days)
     environments = {row["pk"]: row for row in _environments(filters, list(rows))}
     specs = {pk: parse_stored(spec) for pk, spec in _specs({row["version"] for row in environments.values()})}
     prices, sizes = all_prices(), _Sizes(specs)
     found = [
-        _finding(environment, rows[pk], sizes.of(environment), threshold, headroom, prices, filters)
+        _recommendation(environment, rows[pk], sizes.of(environment), threshold, headroom, prices, filters)
         for pk, environment in environments.items()
     ]
     listed = [each for each in found if each.is_idle or each.cpu or each.memory]
-    return sorted(listed, key=lambda each: (-(each.parts or 0), -each.cpu, -each.memory, str(each.environment["pk"])))
+    return sorted(
+        listed, key=lambda each: (-(each.monthly_parts or 0), -each.cpu, -each.memory, str(each.environment["pk"]))
+    )
 
 
 class _Sizes:
@@ -123,8 +125,8 @@ def _rows(filters: Filters, threshold: int, days: int) -> dict[Any, dict[str, in
     sums = {name: Sum(name) for name in _SUMS} | {name: Max(name) for name in _PEAKS}
     named = {f"all_{name}": each for name, each in sums.items()}
     below = [LessThan(F(f"all_{each}_used") * 100, F(f"all_{each}_reserved") * threshold) for each in _WATCHED]
-    pieces = spans(start, filters.today, today=filters.today)
-    found = record(old).filter(within(pieces)).values("environment").annotate(**named)
+    ranges = ranges_covering(start, filters.today, today=filters.today)
+    found = consumption_of(old).filter(within(ranges)).values("environment").annotate(**named)
     seen = GreaterThanOrEqual(F("all_seconds"), days * _DAY // 2)
     found = found.filter(Q(below[0]) | Q(below[1]), seen)
     return {
@@ -149,7 +151,7 @@ def _specs(versions: set[Any]) -> Iterable[tuple[Any, Any]]:
     return TemplateVersion.objects.filter(pk__in=versions).values_list("pk", "spec")
 
 
-def _finding(
+def _recommendation(
     environment: dict[str, Any],
     sums: dict[str, int],
     sizes: tuple[Size, ...],
@@ -157,9 +159,9 @@ def _finding(
     headroom: int,
     prices: Prices,
     filters: Filters,
-) -> Finding:
+) -> Recommendation:
     need = Need.at_peak(sums["cpu_peak"], sums["memory_peak"], sums["storage_peak"], headroom)
-    size = that_would_do(sizes, need)
+    size = recommended_size(sizes, need)
     cpu = memory = 0
     if size:
         cpu = max(0, int(environment["reserved_cpu"] * 1000) - size.cpu)
@@ -168,10 +170,10 @@ def _finding(
     parts = price.of("cpu", cpu * _MONTH) + price.of("memory", memory * _MONTH) if price else None
     watched = [each for each in _WATCHED if sums[f"{each}_reserved"]]
     idle = all(sums[f"{each}_used"] * 100 < threshold * sums[f"{each}_reserved"] for each in watched)
-    return Finding(environment, idle, sums, size if cpu or memory else None, cpu, memory, parts)
+    return Recommendation(environment, idle, sums, size if cpu or memory else None, cpu, memory, parts)
 
 
-def _figures(found: list[Finding]) -> list[Figure]:
+def _figures(found: list[Recommendation]) -> list[Figure]:
     idle = sum(each.is_idle for each in found)
     return [
         Figure("Idle", idle, _COUNT, tone="warn" if idle else ""),
@@ -182,13 +184,13 @@ def _figures(found: list[Finding]) -> list[Figure]:
     ]
 
 
-def saving(found: Sequence[Finding]) -> Decimal | None:
+def saving(found: Sequence[Recommendation]) -> Decimal | None:
     """What all of them together would save in a month; None where nothing has a rate."""
-    priced = [each.parts for each in found if each.parts is not None]
+    priced = [each.monthly_parts for each in found if each.monthly_parts is not None]
     return money(sum(priced)) if priced or not found else None
 
 
-def _table(found: list[Finding]) -> Table:
+def _table(found: list[Recommendation]) -> Table:
     return Table(
         key="idle",
         title="Idle and oversized environments",
@@ -199,22 +201,22 @@ def _table(found: list[Finding]) -> Table:
             Column("Owner", is_only_exported=True),
             Column("Cluster", is_only_exported=True),
             Column("Found"),
-            Column("CPU used", Kind.PERCENT, none="none reserved"),
+            Column("CPU used", Kind.PERCENT, missing="none reserved"),
             Column("CPU peak", Kind.DECIMAL, "cores", units.AMOUNTS),
-            Column("Memory used", Kind.PERCENT, none="none reserved"),
+            Column("Memory used", Kind.PERCENT, missing="none reserved"),
             Column("Memory peak", Kind.DECIMAL, "GiB", units.AMOUNTS),
-            Column("Would do", none="none smaller"),
+            Column("Would do", missing="none smaller"),
             _CORES,
             _GIB,
             _SAVING,
         ],
         rows=Rows(found, lambda some: map(_row, some)),
-        totals=("Total", *[""] * 5, None, None, None, None, "", *_given_back(found)) if found else None,
+        totals=("Total", *[""] * 5, None, None, None, None, "", *_reclaimable(found)) if found else None,
         empty="Everything uses what it has.",
     )
 
 
-def _row(each: Finding) -> Row:
+def _row(each: Recommendation) -> Row:
     row, sums = each.environment, each.sums
     return (
         Link(row["name"], reverse("environment", args=[row["namespace"]]), row["namespace"]),
@@ -228,11 +230,11 @@ def _row(each: Finding) -> Row:
         units.percent(sums["memory_used"], sums["memory_reserved"]),
         units.gib(sums["memory_peak"]),
         each.size.label if each.size else None,
-        *_given_back([each]),
+        *_reclaimable([each]),
     )
 
 
-def _given_back(found: Sequence[Finding]) -> Row:
+def _reclaimable(found: Sequence[Recommendation]) -> Row:
     return (
         units.cores(sum(each.cpu for each in found)),
         units.gib(sum(each.memory for each in found)),
@@ -240,8 +242,8 @@ def _given_back(found: Sequence[Finding]) -> Row:
     )
 
 
-def _teams(found: list[Finding]) -> Table:
-    groups: dict[str, list[Finding]] = defaultdict(list)
+def _teams(found: list[Recommendation]) -> Table:
+    groups: dict[str, list[Recommendation]] = defaultdict(list)
     for each in found:
         groups[each.environment["team_name"] or "Without a team"].append(each)
     keys = sorted(groups, key=lambda name: (-sum(each.cpu for each in groups[name]), name))
@@ -249,8 +251,8 @@ def _teams(found: list[Finding]) -> Table:
         key="idle-teams",
         title="By team",
         columns=[Column("Team"), _COUNT, _CORES, _GIB, _SAVING],
-        rows=Rows(keys, lambda names: ((name, len(groups[name]), *_given_back(groups[name])) for name in names)),
-        totals=("Total", len(found), *_given_back(found)) if found else None,
+        rows=Rows(keys, lambda names: ((name, len(groups[name]), *_reclaimable(groups[name])) for name in names)),
+        totals=("Total", len(found), *_reclaimable(found)) if found else None,
         empty="Everything uses what it has.",
     )
 

@@ -23,7 +23,7 @@ _BUCKETS = 6  # months in the charts
 
 
 @dataclass(frozen=True)
-class Concern:
+class AttentionItem:
     """One thing to look after: how many, in a sentence, and where to see them."""
 
     tone: str
@@ -37,7 +37,7 @@ class Landing:
     """What the first page shows."""
 
     figures: Sequence[Figure]
-    concerns: Sequence[Concern]
+    attention_items: Sequence[AttentionItem]
     charts: Sequence[Chart]
     has_figures: bool  # something was measured in the period
 
@@ -57,7 +57,7 @@ def build(filters: Filters) -> Landing:
             *_figures(filters, now, before),
             compared("Cost", cost.AMOUNT, bill.amount(), bill_before.amount(), href=filters.link("cost")),
         ],
-        concerns=[concern for concern in _concerns(filters) if concern.count],
+        attention_items=[item for item in _attention(filters) if item.count],
         charts=trends.charts(shown) if any(each.sums["seconds"] for each in shown) else [],
         has_figures=bool(now["seconds"]),
     )
@@ -72,36 +72,38 @@ def _figures(filters: Filters, now: Sums, before: Sums) -> list[Figure]:
     ]
 
 
-def _concerns(filters: Filters) -> list[Concern]:
+def _attention(filters: Filters) -> list[AttentionItem]:
     now, look = timezone.now(), filters.link("attention")
     failed = attention.failed(filters.environments).order_by().count()
     orphaned = attention.orphaned(filters.environments).order_by().count()
     ending = attention.ending(filters.environments, now, attention.DAYS).order_by().count()
-    found = idle.findings(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
+    found = idle.recommendations(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
     unused = [each for each in found if each.is_idle]
     return [
         _waiting(filters),
-        Concern(
+        AttentionItem(
             "bad", failed, f"{_environments(failed)} failed and will not be tried again by itself.", f"{look}#failed"
         ),
-        Concern("warn", orphaned, f"{_environments(orphaned)} lost the owner.", f"{look}#orphaned"),
-        Concern("wait", ending, f"{_environments(ending)} within {attention.DAYS} days of the end.", f"{look}#ending"),
-        Concern(
+        AttentionItem("warn", orphaned, f"{_environments(orphaned)} lost the owner.", f"{look}#orphaned"),
+        AttentionItem(
+            "wait", ending, f"{_environments(ending)} within {attention.DAYS} days of the end.", f"{look}#ending"
+        ),
+        AttentionItem(
             "",
             len(unused),
-            say_unused(len(unused), cores(sum(each.cpu for each in found))),
+            idle_text(len(unused), cores(sum(each.cpu for each in found))),
             filters.link("idle"),
         ),
     ]
 
 
-def _waiting(filters: Filters) -> Concern:
+def _waiting(filters: Filters) -> AttentionItem:
     """The requests on which whoever reads this may decide, and since when the oldest waits."""
     count, oldest = filters.environments.awaiting(filters.user)
-    return Concern("wait", count, say_waiting(count, oldest), reverse("approvals"))
+    return AttentionItem("wait", count, pending_text(count, oldest), reverse("approvals"))
 
 
-def say_waiting(count: int, oldest: datetime | None) -> str:
+def pending_text(count: int, oldest: datetime | None) -> str:
     """What is said of requests that wait; `oldest` is when the first of them was made, None where none waits."""
     since = f"{oldest.astimezone(UTC):%-d %B %Y}" if oldest else ""
     if count == 1:
@@ -109,7 +111,7 @@ def say_waiting(count: int, oldest: datetime | None) -> str:
     return f"{count:,} requests wait for your decision, the oldest since {since}."
 
 
-def say_unused(count: int, back: Decimal) -> str:
+def idle_text(count: int, back: Decimal) -> str:
     """What is said of idle environments; `back` are the cores that they and the oversized ones could give back."""
     said = f"{_environments(count)} used less than {idle.THRESHOLD} % over {idle.DAYS} days"
     return f"{said}; with the oversized ones {back:,.2f} cores could be given back." if back else f"{said}."

@@ -23,13 +23,13 @@ SLUG = "overview"
 COUNT = Column("", Kind.INTEGER)
 SECONDS = Column("", Kind.DECIMAL, "seconds", 1)
 _TEAM = GROUPINGS["team"]
-_THERE = LIVE - NEVER_GRANTED
+_EXISTING = LIVE - NEVER_GRANTED
 _GRANTED = ~Q(phase__in=NEVER_GRANTED)
 _MOST_DAYS, _MOST_WEEKS = 31, 26  # columns of the chart
 
 EXPLANATION = (
     "“Now” is the moment at which the report was made; “created” and “ended” are in the period. An environment has "
-    "ended once nothing of it is left. A request that waits for approval is none yet; it is created when it is "
+    "ended once nothing of it is left. A request that times for approval is none yet; it is created when it is "
     "approved.",
     "Time to Ready runs from the request, or from its approval where it needed one, to the first Ready, of those "
     "environments created in the period that got there: half of them took no longer than the median, nineteen of "
@@ -40,16 +40,16 @@ EXPLANATION = (
 def build(filters: Filters) -> Report:
     """The report."""
     phases, environments = _by_phase(filters.environments), filters.environments.granted()
-    now, before = (_happened(environments, period) for period in (filters.period, filters.period.previous()))
-    waits, earlier = (_waits(environments, period) for period in (filters.period, filters.period.previous()))
+    now, before = (_created_and_ended(environments, period) for period in (filters.period, filters.period.previous()))
+    times, earlier = (_times_to_ready(environments, period) for period in (filters.period, filters.period.previous()))
     columns = _chart(filters)
     return Report(
         figures=[
-            Figure("Environments now", sum(phases.get(phase, 0) for phase in _THERE), COUNT),
+            Figure("Environments now", sum(phases.get(phase, 0) for phase in _EXISTING), COUNT),
             compared("Created", COUNT, now["created"], before["created"]),
             compared("Ended", COUNT, now["ended"], before["ended"]),
-            compared("Median time to Ready", SECONDS, percentile(waits, 50), percentile(earlier, 50)),
-            compared("95th percentile", SECONDS, percentile(waits, 95), percentile(earlier, 95)),
+            compared("Median time to Ready", SECONDS, percentile(times, 50), percentile(earlier, 50)),
+            compared("95th percentile", SECONDS, percentile(times, 95), percentile(earlier, 95)),
             Figure(
                 "Failed now",
                 phases.get(Phase.FAILED, 0),
@@ -83,7 +83,7 @@ def _by_phase(environments: EnvironmentQuerySet) -> dict[Any, int]:
     return dict(counted.values_list("phase", "number"))
 
 
-def _happened(environments: EnvironmentQuerySet, period: Period) -> dict[str, int]:
+def _created_and_ended(environments: EnvironmentQuerySet, period: Period) -> dict[str, int]:
     fields = {"created": "created_at", "ended": "deleted_at"}
     return environments.aggregate(**{name: Count("pk", filter=during(field, period)) for name, field in fields.items()})
 
@@ -93,7 +93,7 @@ def during(field: str, period: Period) -> Q:
     return Q(**{f"{field}__gte": _midnight(period.start), f"{field}__lt": _midnight(period.until)})
 
 
-def _waits(environments: EnvironmentQuerySet, period: Period) -> list[int]:
+def _times_to_ready(environments: EnvironmentQuerySet, period: Period) -> list[int]:
     """Milliseconds from the request, or its approval, to the first Ready, sorted."""
     ready = environments.order_by().filter(during("created_at", period), ready_at__isnull=False)
     took = ready.annotate(took=Milliseconds("ready_at") - Milliseconds("created_at"))
@@ -101,7 +101,7 @@ def _waits(environments: EnvironmentQuerySet, period: Period) -> list[int]:
 
 
 def _phases(phases: dict[Any, int]) -> Table:
-    live = [phase for phase in Phase if phase in _THERE and phases.get(phase)]
+    live = [phase for phase in Phase if phase in _EXISTING and phases.get(phase)]
     total = sum(phases[phase] for phase in live)
     return Table(
         key="phases",
@@ -119,7 +119,7 @@ def _phases(phases: dict[Any, int]) -> Table:
 
 def _teams(filters: Filters) -> Table:
     figures = {
-        "now": Count("pk", filter=Q(phase__in=_THERE)),
+        "now": Count("pk", filter=Q(phase__in=_EXISTING)),
         "created": Count("pk", filter=during("created_at", filters.period) & _GRANTED),
         "ended": Count("pk", filter=during("deleted_at", filters.period) & _GRANTED),
         "failed": Count("pk", filter=Q(phase=Phase.FAILED)),

@@ -27,7 +27,7 @@ class CellText:
 
 
 @dataclass(frozen=True)
-class Head:
+class Heading:
     """One heading."""
 
     text: str
@@ -40,12 +40,12 @@ class TablePage:
     """One page of a table; the totals are over all of it."""
 
     table: Table
-    heads: list[Head]
+    headings: list[Heading]
     rows: list[list[CellText]]
     totals: list[CellText]
     page: Page[Any]
-    newer: str  # the query of the page before
-    older: str  # and of the page after
+    previous: str  # the query of the page before
+    next: str  # and of the page after
     csv: str  # the query of its CSV
 
 
@@ -72,7 +72,7 @@ class ReportPage:
     tables: list[TablePage]
 
 
-def page_of(report: Report, data: Mapping[str, str], currency: str) -> ReportPage:
+def report_page(report: Report, data: Mapping[str, str], currency: str) -> ReportPage:
     """A report for its page; `data` is the address's query, which says what page of each table is wanted."""
     first = report.tables[0].key if report.tables else ""
     return ReportPage(
@@ -118,12 +118,12 @@ def _table(table: Table, data: Mapping[str, str], currency: str, *, is_first: bo
     exported = {key: value for key, value in rest.items() if not key.endswith("-page")}
     return TablePage(
         table=table,
-        heads=[Head(column.title, column.unit, column.is_number) for column in columns],
+        headings=[Heading(column.title, column.unit, column.is_number) for column in columns],
         rows=[_cells(table, row, currency) for row in page.object_list],
         totals=[] if table.totals is None else _totals(table, table.totals, currency),
         page=page,
-        newer=urlencode({**rest, name: page.previous_page_number()}) if page.has_previous() else "",
-        older=urlencode({**rest, name: page.next_page_number()}) if page.has_next() else "",
+        previous=urlencode({**rest, name: page.previous_page_number()}) if page.has_previous() else "",
+        next=urlencode({**rest, name: page.next_page_number()}) if page.has_next() else "",
         csv=urlencode(exported if is_first else {**exported, "table": table.key}),
     )
 

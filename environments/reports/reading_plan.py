@@ -1,7 +1,7 @@
-"""Which rows of the record are read for stretches of days, and what each of them counts for.
+"""Which consumption rows to read for some ranges of days, and what each row contributes to.
 
-A month in the middle of which a rate changes is read as a whole, and so are the weeks and days of one part of it; the
-other part is what is left. So a change of rates costs some rows of those clusters alone.
+If a rate changes in the middle of a month, the plan reads the month's row and the rows for one part of the month; the
+other part is the difference. So a change of rates adds only a few rows, for the clusters concerned.
 """
 
 from collections import defaultdict
@@ -14,74 +14,75 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, IntegerField, Value, When
 
-from environments.reports.consumption import Wanted, within
-from environments.reports.spans import Row, fewest, pieces
+from environments.reports.consumption import Selection, within
+from environments.reports.spans import SpanRow, fewest_rows, ranges_of
 
 
 @dataclass(frozen=True)
-class Share:
-    """What a row counts for: a stretch, at the rate that is in force on a day; taken away where the sign is -1."""
+class Contribution:
+    """A row contributes to one stretch, at the rate in force on a day; it is subtracted if the sign is -1."""
 
     stretch: int
     day: date
     sign: int
 
 
-#: Rows of the record, each with all that it counts for.
-Plan = Mapping[Row, Sequence[Share]]
+#: Rows, each with all its contributions.
+Plan = Mapping[SpanRow, Sequence[Contribution]]
 
 
-class Reading:
-    """Stretches of days in which rates of some clusters change on some days."""
+class ReadingPlan:
+    """The rows to read for some stretches of days, during which the rates of some clusters change."""
 
     def __init__(
         self, stretches: Sequence[tuple[date, date]], boundaries: Mapping[int, tuple[date, ...]], today: date
     ) -> None:
-        """A stretch is from its first day on and before its second; what is read for one serves those after it."""
-        kept = today - timedelta(days=settings.CONSUMPTION_DAILY_DAYS - 2)  # pruned by a clock a day ahead
+        """A stretch is (first day, day after the last). Rows read for one stretch are reused for later ones."""
+        # A clock that is a day ahead may already have pruned older rows.
+        kept = today - timedelta(days=settings.CONSUMPTION_DAILY_DAYS - 2)
         plans = {days: _plan(stretches, days, kept, today) for days in {(), *boundaries.values()}}
-        self.usual: Plan = plans[()]
-        self.of_cluster = {cluster: plans[days] for cluster, days in boundaries.items()}
-        self._parts = _alike(list(plans.values()))
+        self.default: Plan = plans[()]
+        self.by_cluster = {cluster: plans[days] for cluster, days in boundaries.items()}
+        self._parts = _parts_of(list(plans.values()))
 
-    def wanted(self) -> list[Wanted]:
-        """The rows that are read. Those that only some clusters need are read of their environments alone."""
-        more: dict[Row, list[int]] = defaultdict(list)
-        for cluster, plan in self.of_cluster.items():
-            for row in plan.keys() - self.usual.keys():
+    def selections(self) -> list[Selection]:
+        """Return the rows to read. Rows that only some clusters need are read only for their environments."""
+        more: dict[SpanRow, list[int]] = defaultdict(list)
+        for cluster, plan in self.by_cluster.items():
+            for row in plan.keys() - self.default.keys():
                 more[row].append(cluster)
-        return [*map(Wanted, sorted(self.usual)), *(Wanted(row, tuple(more[row])) for row in sorted(more))]
+        return [*map(Selection, sorted(self.default)), *(Selection(row, tuple(more[row])) for row in sorted(more))]
 
-    def part(self) -> Any:
-        """An expression that numbers rows, such that those with one number count for the same."""
+    def part_number(self) -> Any:
+        """Return an expression that numbers rows, so that rows with the same number have the same contributions."""
         whens = [
-            When(within(pieces(rows)), then=Value(number)) for number, rows in enumerate(self._parts[1:], 1) if rows
+            When(within(ranges_of(rows)), then=Value(number)) for number, rows in enumerate(self._parts[1:], 1) if rows
         ]
         return Case(*whens, default=Value(0), output_field=IntegerField())
 
-    def shares_of_part(self, cluster: int, part: int) -> Sequence[Share]:
-        """What the rows with a number count for in a cluster."""
-        return self.shares(cluster, self._parts[part][0])
+    def contributions_of_part(self, cluster: int, part: int) -> Sequence[Contribution]:
+        """Return what the rows with this part number contribute to in a cluster."""
+        return self.contributions(cluster, self._parts[part][0])
 
-    def shares(self, cluster: int, row: Row) -> Sequence[Share]:
-        """What a row counts for in a cluster."""
-        return self.of_cluster.get(cluster, self.usual).get(row, ())
+    def contributions(self, cluster: int, row: SpanRow) -> Sequence[Contribution]:
+        """Return what a row contributes to in a cluster."""
+        return self.by_cluster.get(cluster, self.default).get(row, ())
 
 
 def _plan(stretches: Sequence[tuple[date, date]], boundaries: Sequence[date], kept: date, today: date) -> Plan:
-    plan: dict[Row, list[Share]] = defaultdict(list)
+    plan: dict[SpanRow, list[Contribution]] = defaultdict(list)
     for stretch, (start, until) in enumerate(stretches):
         inside = [day for day in boundaries if start < day < until]
         for first, last in pairwise([start, *inside, until]):
-            for row, sign in fewest(first, last, plan.keys(), kept=kept, today=today).items():
-                plan[row].append(Share(stretch, first, sign))
+            for row, sign in fewest_rows(first, last, plan.keys(), kept=kept, today=today).items():
+                plan[row].append(Contribution(stretch, first, sign))
     return plan
 
 
-def _alike(plans: Iterable[Plan]) -> list[list[Row]]:
-    """Rows that count for the same in every plan; the most first."""
+def _parts_of(plans: Iterable[Plan]) -> list[list[SpanRow]]:
+    """Group rows that have the same contributions in every plan, largest group first."""
     plans = list(plans)
-    found: dict[tuple[tuple[Share, ...], ...], list[Row]] = defaultdict(list)
+    found: dict[tuple[tuple[Contribution, ...], ...], list[SpanRow]] = defaultdict(list)
     for row in {row for plan in plans for row in plan}:
         found[tuple(tuple(plan.get(row, ())) for plan in plans)].append(row)
     return sorted(found.values(), key=lambda rows: (-len(rows), min(rows)))

@@ -12,21 +12,21 @@ from environments.lib.charts import Chart, Units, bar_chart
 from environments.reports import units
 from environments.reports.consumption import (
     SUMS,
+    Selection,
     Sums,
-    Wanted,
-    add,
+    add_up,
     aggregates,
-    by_row,
-    grouped,
-    is_by_row,
-    shares,
+    grouped_figures,
+    is_faster_by_row,
+    peak_shares,
+    sums_by_row,
     totals,
     within,
 )
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
-from environments.reports.spans import rows_of, spans
+from environments.reports.groups import CHOICES, GROUPINGS, EnvironmentTotals, Grouping, environment_totals
+from environments.reports.spans import ranges_covering, rows_of
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table, compared
 from environments.reports.units import RESOURCES, Resource
 
@@ -34,7 +34,7 @@ SLUG = "use"
 _MOST_BARS = 10
 
 #: A group and its figures.
-Line = tuple[Any, Sums]
+GroupSums = tuple[Any, Sums]
 
 EXPLANATION = (
     "Reserved hours are what the quotas held, used hours what was in use under them, both averaged over time that was "
@@ -49,7 +49,7 @@ EXPLANATION = (
 class ReservationForm(FiltersForm):
     """By what reservation and use are told."""
 
-    own: ClassVar[tuple[str, ...]] = ("by",)
+    own_fields: ClassVar[tuple[str, ...]] = ("by",)
     by = forms.ChoiceField(
         required=False,
         choices=CHOICES,
@@ -62,9 +62,9 @@ def build(filters: Filters) -> Report:
     """The report."""
     grouping = GROUPINGS[filters.options["by"]]
     lines = _lines(filters, grouping)
-    together = add(sums for _, sums in lines)
+    together = add_up(sums for _, sums in lines)
     before = _before(filters)
-    there = existing(filters.environments, filters.period, timezone.now(), grouping.path)
+    there = environment_totals(filters.environments, filters.period, timezone.now(), grouping.path)
     reserved = [each for each in RESOURCES if together[each.reserved]]
     tables = [_summary(filters, grouping, lines, there, together)]
     tables += [_table(filters, grouping, each, lines) for each in reserved]
@@ -81,21 +81,21 @@ def build(filters: Filters) -> Report:
 def _before(filters: Filters) -> Sums:
     """What all of them had in the period before."""
     start, until = filters.period.before
-    return totals(filters.environments, within(spans(start, until, today=filters.today)), {})[()]
+    return totals(filters.environments, within(ranges_covering(start, until, today=filters.today)), {})[()]
 
 
-def _lines(filters: Filters, grouping: Grouping) -> list[Line]:
+def _lines(filters: Filters, grouping: Grouping) -> list[GroupSums]:
     """Each group with its sums and, by the resource's key, its highest share of a quota per thousand."""
-    pieces = spans(filters.period.start, filters.period.until, today=filters.today)
-    figures = aggregates() | shares()
+    ranges = ranges_covering(filters.period.start, filters.period.until, today=filters.today)
+    figures = aggregates() | peak_shares()
     found: dict[Any, Sums] = defaultdict(lambda: dict.fromkeys(figures, 0))
-    if is_by_row(grouping.path):
-        wanted = list(map(Wanted, rows_of(pieces)))
-        for _, (key,), sums in by_row(filters.environments, wanted, [grouping.path], figures):
+    if is_faster_by_row(grouping.path):
+        wanted = list(map(Selection, rows_of(ranges)))
+        for _, (key,), sums in sums_by_row(filters.environments, wanted, [grouping.path], figures):
             _join(found[key], sums)
     else:
-        for (key,), sums in grouped(
-            filters.environments, within(pieces), {"key": F(grouping.of_record)}, figures
+        for (key,), sums in grouped_figures(
+            filters.environments, within(ranges), {"key": F(grouping.consumption_path)}, figures
         ).items():
             found[key] = sums
     return sorted(found.items(), key=lambda line: str(line[0]))
@@ -118,22 +118,24 @@ def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
 def _summary(
     filters: Filters,
     grouping: Grouping,
-    lines: Sequence[Line],
-    there: Mapping[Any, Existing],
+    lines: Sequence[GroupSums],
+    there: Mapping[Any, EnvironmentTotals],
     together: Sums,
 ) -> Table:
     reserved = [each for each in RESOURCES if together[each.reserved]]
 
-    def cells(sums: Sums, exist: Existing) -> Row:
+    def cells(sums: Sums, exist: EnvironmentTotals) -> Row:
         seconds = max(exist.seconds, sums["seconds"])
         return (exist.count, *(each.efficiency(sums) for each in reserved), units.percent(sums["seconds"], seconds))
 
-    def make(some: Sequence[Line]) -> Iterable[Row]:
+    def make(some: Sequence[GroupSums]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, sums in some:
-            yield (*names[key], *cells(sums, there.get(key, Existing())))
+            yield (*names[key], *cells(sums, there.get(key, EnvironmentTotals())))
 
-    everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
+    everything = EnvironmentTotals(
+        sum(each.count for each in there.values()), sum(each.seconds for each in there.values())
+    )
     return Table(
         key="efficiency",
         title=f"Efficiency by {grouping.title.lower()}",
@@ -153,7 +155,7 @@ def _table(
     filters: Filters,
     grouping: Grouping,
     each: Resource,
-    lines: Sequence[Line],
+    lines: Sequence[GroupSums],
 ) -> Table:
     mine = [line for line in lines if line[1][each.reserved] or line[1][each.used]]
 
@@ -162,12 +164,12 @@ def _table(
         hours = (each.hours(reserved), each.hours(used), each.hours(reserved - used))
         return (*hours, each.efficiency(sums), units.quotient(share, 10, units.SHARES))
 
-    def make(some: Sequence[Line]) -> Iterable[Row]:
+    def make(some: Sequence[GroupSums]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, sums in some:
             yield (*names[key], *cells(sums, sums[each.key]))
 
-    sums, share = add(sums for _, sums in mine), max((sums[each.key] for _, sums in mine), default=0)
+    sums, share = add_up(sums for _, sums in mine), max((sums[each.key] for _, sums in mine), default=0)
 
     hours = (Kind.DECIMAL, each.hours_unit, units.HOURS)
     return Table(
@@ -186,7 +188,7 @@ def _table(
     )
 
 
-def _most_first(lines: Sequence[Line], each: Resource) -> list[Line]:
+def _most_first(lines: Sequence[GroupSums], each: Resource) -> list[GroupSums]:
     """Those with the most reserved; the rest of the order stays."""
     return sorted(lines, key=lambda line: (-line[1][each.reserved], -line[1]["seconds"]))
 

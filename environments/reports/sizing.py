@@ -43,7 +43,7 @@ class Size:
         return self.cpu >= need.cpu and self.memory >= need.memory and storage
 
 
-def that_would_do(sizes: tuple[Size, ...], need: Need) -> Size | None:
+def recommended_size(sizes: tuple[Size, ...], need: Need) -> Size | None:
     """The smallest size that covers a need, by CPU and then memory; without sizes, figures; None where none does."""
     if not sizes:
         cpu = max(_CORE_STEP, _up(need.cpu, _CORE_STEP))

@@ -51,7 +51,7 @@ class Column:
     kind: Kind = Kind.TEXT
     unit: str = ""  # in the heading: `core-hours`
     digits: int = 0
-    none: str = "–"  # what the page says where there is no figure
+    missing: str = "–"  # what the page says where there is no figure
     is_only_exported: bool = False  # the page has it elsewhere, or does without
 
     @property

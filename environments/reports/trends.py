@@ -25,7 +25,7 @@ from environments.reports.units import CPU, MEMORY
 SLUG = "trends"
 COUNT = 12
 _HOURS = Column("", Kind.DECIMAL, CPU.hours_unit, units.HOURS)
-COST = Column("Cost", Kind.MONEY, none="no rate")
+COST = Column("Cost", Kind.MONEY, missing="no rate")
 
 EXPLANATION = (
     "A week begins on Monday; days are UTC's. Environments are those that existed at some time of it.",
@@ -38,7 +38,7 @@ EXPLANATION = (
 class TrendsForm(FiltersForm):
     """Weeks or months, and how many."""
 
-    own: ClassVar[tuple[str, ...]] = ("by", "count")
+    own_fields: ClassVar[tuple[str, ...]] = ("by", "count")
     has_period: ClassVar[bool] = False
     by = forms.ChoiceField(
         required=False,
@@ -57,7 +57,7 @@ class Bucket:
     until: date
     name: str
     is_running: bool
-    there: int
+    environments: int
     created: int
     ended: int
     sums: Sums
@@ -83,7 +83,7 @@ def build(filters: Filters) -> Report:
     shown = found[1:]
     return Report(
         figures=_figures(found),
-        charts=charts(shown) if any(bucket.there for bucket in shown) else [],
+        charts=charts(shown) if any(bucket.environments for bucket in shown) else [],
         tables=[_table(shown), _comparison(found)],
         explanation=EXPLANATION,
     )
@@ -156,7 +156,7 @@ def _figures(found: Sequence[Bucket]) -> list[Figure]:
     before, last = complete[-2:]
     said = last.name
     return [
-        _figure(f"Environments, {said}", Column("", Kind.INTEGER), last.there, before.there),
+        _figure(f"Environments, {said}", Column("", Kind.INTEGER), last.environments, before.environments),
         _figure("CPU reserved", _HOURS, CPU.reserved_hours(last.sums), CPU.reserved_hours(before.sums)),
         _figure("CPU used", _HOURS, CPU.used_hours(last.sums), CPU.used_hours(before.sums)),
         _figure("Cost", COST, last.cost, before.cost),
@@ -191,7 +191,7 @@ def _table(shown: Sequence[Bucket]) -> Table:
 def _row(bucket: Bucket) -> Row:
     return (
         bucket.label,
-        bucket.there,
+        bucket.environments,
         bucket.created,
         bucket.ended,
         CPU.reserved_hours(bucket.sums),

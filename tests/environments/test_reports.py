@@ -282,7 +282,7 @@ def test_the_threshold_is_exact(max_manager, large):
 def test_without_a_rate_it_is_not_said_what_would_be_saved(max_manager, large):
     consume(large, date(2026, 11, 9), 14, cpu=4000, memory=4096, share=0.05)
     roll_up()
-    found = idle.findings(filters(max_manager, "idle"), 10, 14, 20)
+    found = idle.recommendations(filters(max_manager, "idle"), 10, 14, 20)
     assert idle.saving(found) is None
     assert idle.saving([]) == 0
 

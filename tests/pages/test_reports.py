@@ -128,7 +128,7 @@ def test_summed_row_by_row_or_in_one_line_figures_are_the_same(client, request, 
     found = []
     for by_row in (True, False):
         for module in (bills, reservation):
-            monkeypatch.setattr(module, "is_by_row", lambda path, by_row=by_row: by_row)
+            monkeypatch.setattr(module, "is_faster_by_row", lambda path, by_row=by_row: by_row)
         found.append(page_tables(client, f"/reports/{slug}/?by={by}&period=90d"))
     assert found[0] == found[1]
     assert any(found[0].values())
@@ -139,7 +139,7 @@ def test_rows_that_do_not_fit_one_query_are_asked_for_in_several(client, request
     client.force_login(request.getfixturevalue(who))
     addresses = ("/reports/trends/?by=week", "/reports/trends/", "/reports/cost/")
     before = [page_tables(client, address) for address in addresses]
-    monkeypatch.setattr(consumption, "_MOST", 2)
+    monkeypatch.setattr(consumption, "SELECTS_PER_QUERY", 2)
     assert [page_tables(client, address) for address in addresses] == before
 
 

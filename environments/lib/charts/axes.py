@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
-from environments.lib.charts.parts import HEIGHT, KEPT, Tick, Units
+from environments.lib.charts.parts import CACHE_SIZE, HEIGHT, Tick, Units
 
 WIDE = 1000  # a path's width
 _STEPS = 4  # at most so many lines above zero
@@ -33,7 +33,7 @@ class Scale:
         return down(value, self.most, self.height)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _shares(begin: datetime, end: datetime, first: datetime, last: datetime) -> tuple[float, float, float]:
     """Where a span's begin, middle and end are between two moments, from 0 to 1."""
     moments = (begin, begin + (end - begin) / 2, end)
@@ -51,7 +51,7 @@ def px(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def lines(most: Decimal, units: Units) -> list[Decimal]:
+def axis_lines(most: Decimal, units: Units) -> list[Decimal]:
     """Where an axis from zero has its lines: readable figures, the last at or above `most`."""
     step = _step(most / _STEPS, units)
     count = int((most / step).to_integral_value(ROUND_CEILING)) or 1

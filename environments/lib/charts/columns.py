@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from environments.lib.charts.axes import down, lines, px
+from environments.lib.charts.axes import axis_lines, down, px
 from environments.lib.charts.parts import (
     HEIGHT,
     NO_FIGURES,
@@ -13,7 +13,7 @@ from environments.lib.charts.parts import (
     BarRow,
     Column,
     ColumnChart,
-    Key,
+    LegendEntry,
     Look,
     Table,
     Tick,
@@ -38,16 +38,16 @@ def column_chart(
     For months and weeks, and for a handful of short names; longer ones fit `bar_chart`.
     """
     most = max((value for *_, values in series for value in values if value is not None), default=Decimal(0))
-    ticks = lines(most, units)
+    ticks = axis_lines(most, units)
     every = -(-len(labels) // _MOST_LABELS) or 1
     group = 100 / (len(labels) or 1)
     return ColumnChart(
         key=key,
         title=title,
         description=_describe_columns(labels, series, units),
-        legend=[Key(look, name) for name, look, _ in series],
+        legend=[LegendEntry(look, name) for name, look, _ in series],
         table=_column_table(labels, series, units),
-        y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.say(value) if value else "0") for value in ticks],
+        y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.text(value) if value else "0") for value in ticks],
         # Counted from the end, so that the newest has its label.
         x_ticks=[
             Tick(px((index + 0.5) * group), label)
@@ -82,13 +82,13 @@ def bar_chart(
         key=key,
         title=title,
         description="",
-        legend=[Key(look, name) for name, look in series],
-        table=Table([heading, *(name for name, _ in series)], [_say_all(name, values, units) for name, values in rows]),
+        legend=[LegendEntry(look, name) for name, look in series],
+        table=Table([heading, *(name for name, _ in series)], [_cells(name, values, units) for name, values in rows]),
         rows=[
             BarRow(
                 name,
                 [
-                    Bar(px(float((value or 0) / most) * 100), look, NO_FIGURES if value is None else units.say(value))
+                    Bar(px(float((value or 0) / most) * 100), look, NO_FIGURES if value is None else units.text(value))
                     for value, (_, look) in zip(values, series, strict=True)
                 ],
                 links[index] if links else "",
@@ -105,17 +105,17 @@ def _describe_columns(labels: Sequence[str], series: Sequence[ColumnSeries], uni
         known = [(value, labels[index]) for index, value in enumerate(values) if value is not None]
         if known:
             most, label = max(known, key=lambda pair: pair[0])
-            said.append(f"{name}: {units.say(most)} at the most, {label}.")
+            said.append(f"{name}: {units.text(most)} at the most, {label}.")
     return " ".join(said) or "There are no figures for this period."
 
 
 def _column_table(labels: Sequence[str], series: Sequence[ColumnSeries], units: Units) -> Table:
-    rows = [_say_all(label, [values[index] for *_, values in series], units) for index, label in enumerate(labels)]
+    rows = [_cells(label, [values[index] for *_, values in series], units) for index, label in enumerate(labels)]
     return Table(["", *(name for name, *_ in series)], rows)
 
 
-def _say_all(name: str, values: Sequence[Decimal | None], units: Units) -> list[str]:
-    return [name, *(NO_FIGURES if value is None else units.say(value) for value in values)]
+def _cells(name: str, values: Sequence[Decimal | None], units: Units) -> list[str]:
+    return [name, *(NO_FIGURES if value is None else units.text(value) for value in values)]
 
 
 def _column(
@@ -139,5 +139,5 @@ def _column(
         y=px(ROOM_ABOVE + y),
         height=px(HEIGHT - y),
         look=look,
-        text=f"{label}: {name.lower()} {units.say(value)}",
+        text=f"{label}: {name.lower()} {units.text(value)}",
     )

@@ -14,14 +14,14 @@ ROOM_ABOVE, ROOM_BELOW = 8, 22
 
 NO_FIGURES = "no figures"
 
-KEPT = 2048  # spans whose words and places are remembered: every line of every chart on a page has the same ones
+CACHE_SIZE = 2048  # spans whose words and places are remembered: every line of every chart on a page has the same ones
 
 
 @dataclass(frozen=True)
 class Units:
     """How figures are said, and where an axis has its lines."""
 
-    say: Callable[[Decimal], str]
+    text: Callable[[Decimal], str]
     is_binary: bool = False  # bytes: lines at powers of two
     is_whole: bool = False  # things: no line between one and two
 
@@ -75,7 +75,7 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendEntry:
     """One entry of the legend."""
 
     look: str
@@ -97,7 +97,7 @@ class Chart:
     key: str
     title: str
     description: str
-    legend: list[Key]
+    legend: list[LegendEntry]
     table: Table
     note: str = ""
     y_ticks: list[Tick] = field(default_factory=list)

@@ -7,14 +7,14 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from environments.lib.charts.axes import Scale, lines, px, time_ticks
+from environments.lib.charts.axes import Scale, axis_lines, px, time_ticks
 from environments.lib.charts.parts import (
+    CACHE_SIZE,
     HEIGHT,
-    KEPT,
     NO_FIGURES,
     ROOM_ABOVE,
     Column,
-    Key,
+    LegendEntry,
     Path,
     Reading,
     Series,
@@ -25,11 +25,11 @@ from environments.lib.charts.parts import (
     Units,
 )
 
-_FAR = 12  # a limit that is so many times what was used would flatten everything else
+_FAR_LIMIT = 12  # a limit that is so many times what was used would flatten everything else
 _Corner = tuple[float, float]
 
 
-class Told(NamedTuple):
+class SpanFigures(NamedTuple):
     """A span with its name and what each series says of it; a series without a figure for it is missing."""
 
     begin: datetime
@@ -46,23 +46,23 @@ def time_chart(
     Readings outside of the period are cut off. A limit far beyond everything else is left out and named in the note.
     The time axis is labelled in `begin`'s time zone.
     """
-    told = tell(series, units, begin.tzinfo)
+    spans = figures_by_span(series, units, begin.tzinfo)
     far = _far_limit(series)
     drawn = [each for each in series if each is not far]
-    ticks = lines(max((each.most for each in drawn), default=Decimal(0)), units)
+    ticks = axis_lines(max((each.most for each in drawn), default=Decimal(0)), units)
     scale = Scale(begin, end, ticks[-1])
-    notes = [note, f"The {far.name.lower()}, {units.say(far.most)}, is far above this." if far else ""]
+    notes = [note, f"The {far.name.lower()}, {units.text(far.most)}, is far above this." if far else ""]
     return TimeChart(
         key=key,
         title=title,
-        description=_describe(series, told, units),
-        legend=[Key(each.look, each.name) for each in drawn],
-        table=time_table([each.name for each in series], told, begin.tzinfo),
+        description=_describe(series, spans, units),
+        legend=[LegendEntry(each.look, each.name) for each in drawn],
+        table=time_table([each.name for each in series], spans, begin.tzinfo),
         note=" ".join(filter(None, notes)),
-        y_ticks=[Tick(px(ROOM_ABOVE + scale.y(value)), units.say(value) if value else "0") for value in ticks],
+        y_ticks=[Tick(px(ROOM_ABOVE + scale.y(value)), units.text(value) if value else "0") for value in ticks],
         x_ticks=time_ticks(begin, end),
         paths=[path for each in drawn for path in _paths(each, scale)],
-        strips=_strips(told, begin, end),
+        strips=_strips(spans, begin, end),
     )
 
 
@@ -81,7 +81,7 @@ def spark(readings: Sequence[Reading], *, begin: datetime, end: datetime, limit:
 def _far_limit(series: Sequence[Series]) -> Series | None:
     """The limit that would flatten everything else."""
     used = max((each.most for each in series if each.look != "limit"), default=Decimal(0))
-    return next((each for each in series if each.look == "limit" and used and each.most > used * _FAR), None)
+    return next((each for each in series if each.look == "limit" and used and each.most > used * _FAR_LIMIT), None)
 
 
 def _runs(readings: Sequence[Reading]) -> list[list[Reading]]:
@@ -157,29 +157,29 @@ def _plain(corners: list[_Corner]) -> list[_Corner]:
     return [corners[0], *inner, corners[-1]]
 
 
-def _strips(told: Sequence[Told], begin: datetime, end: datetime) -> list[Column]:
+def _strips(spans: Sequence[SpanFigures], begin: datetime, end: datetime) -> list[Column]:
     """A strip for each span, which tells every figure of it."""
     y, height = px(ROOM_ABOVE), px(HEIGHT)
     strips = []
-    for each in told:
+    for each in spans:
         said = ", ".join([f"{name.lower()} {figure}" for name, figure in each.figures.items()])
         strips.append(Column(*_place(each.begin, each.end, begin, end), y, height, "strip", f"{each.name}: {said}"))
     return strips
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _place(begin: datetime, end: datetime, first: datetime, last: datetime) -> tuple[str, str]:
     """Where a span is between two moments, and how wide, in percent."""
     left, _, right = Scale(first, last, Decimal(1), width=100).across(begin, end)
     return px(left), px(right - left)
 
 
-def _describe(series: Sequence[Series], told: Sequence[Told], units: Units) -> str:
+def _describe(series: Sequence[Series], spans: Sequence[SpanFigures], units: Units) -> str:
     """A chart in a few sentences, for those who do not see it."""
     said = [_describe_one(each, units) for each in series if each.readings]
     if not said:
         return "There are no figures for this period."
-    gaps = sum(1 for before, after in pairwise(told) if after.begin > before.end)
+    gaps = sum(1 for before, after in pairwise(spans) if after.begin > before.end)
     missing = f" Figures are missing {'once' if gaps == 1 else f'{gaps} times'} in between." if gaps else ""
     return " ".join(said) + missing
 
@@ -187,35 +187,38 @@ def _describe(series: Sequence[Series], told: Sequence[Told], units: Units) -> s
 def _describe_one(series: Series, units: Units) -> str:
     least, most = min(reading.value for reading in series.readings), series.most
     if least == most:
-        return f"{series.name}: {units.say(most)} throughout."
+        return f"{series.name}: {units.text(most)} throughout."
     last = series.readings[-1].value
-    return f"{series.name}: from {units.say(least)} to {units.say(most)}, {units.say(last)} in the end."
+    return f"{series.name}: from {units.text(least)} to {units.text(most)}, {units.text(last)} in the end."
 
 
-def tell(series: Sequence[Series], units: Units, zone: tzinfo | None) -> list[Told]:
+def figures_by_span(series: Sequence[Series], units: Units, zone: tzinfo | None) -> list[SpanFigures]:
     """Every span of some series in words, oldest first, named in a time zone (UTC where there is none)."""
     found: dict[tuple[datetime, datetime], dict[str, str]] = {}
     for each in series:
-        for reading, text in zip(each.readings, _say_all(each, units), strict=True):
+        for reading, text in zip(each.readings, _texts(each, units), strict=True):
             found.setdefault((reading.begin, reading.end), {})[each.name] = text
-    return [Told(begin, end, said_span(begin, end - begin, zone), said) for (begin, end), said in sorted(found.items())]
+    return [
+        SpanFigures(begin, end, span_name(begin, end - begin, zone), said)
+        for (begin, end), said in sorted(found.items())
+    ]
 
 
-def _say_all(series: Series, units: Units) -> Iterator[str]:
+def _texts(series: Series, units: Units) -> Iterator[str]:
     """Every figure in words; one that stays what it was is said only once."""
     before: Decimal | None = None
     text = ""
     for reading in series.readings:
         if reading.value != before:
-            before, text = reading.value, units.say(reading.value)
+            before, text = reading.value, units.text(reading.value)
         yield text
 
 
-def time_table(names: Sequence[str], told: Sequence[Told], zone: tzinfo | None) -> Table:
+def time_table(names: Sequence[str], spans: Sequence[SpanFigures], zone: tzinfo | None) -> Table:
     """A row for each span, newest first, and one for each gap between them; a column for each series' name."""
     rows = []
     before: datetime | None = None
-    for begin, end, name, figures in told:
+    for begin, end, name, figures in spans:
         if before is not None and begin > before:
             rows.append([_gap(before, begin, zone), *(NO_FIGURES for _ in names)])
         rows.append([name, *(figures.get(each, NO_FIGURES) for each in names)])
@@ -229,8 +232,8 @@ def _gap(begin: datetime, end: datetime, zone: tzinfo | None) -> str:
     return f"{begin.strftime(clock)} to {end.strftime(clock)}"
 
 
-@lru_cache(maxsize=KEPT)
-def said_span(begin: datetime, length: timedelta, zone: tzinfo | None) -> str:
+@lru_cache(maxsize=CACHE_SIZE)
+def span_name(begin: datetime, length: timedelta, zone: tzinfo | None) -> str:
     """A span in words: its hour, its day, its week or its month."""
     begin = begin.astimezone(zone or UTC)
     if length < timedelta(days=1):

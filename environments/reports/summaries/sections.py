@@ -17,12 +17,12 @@ from environments.reports.filters import Filters
 from environments.reports.formats import on_page
 from environments.reports.pages import figure_text
 from environments.reports.periods import Period
-from environments.reports.spans import spans
+from environments.reports.spans import ranges_covering
 from environments.reports.tables import Column, Figure, Kind, Link, Row, Table, compared
 from environments.reports.units import RESOURCES, Resource
 
-MOST = 5  # lines of what is listed
-AHEAD = 30  # days in which something ends
+MAX_ITEMS = 5  # lines of what is listed
+DAYS_AHEAD = 30  # days in which something ends
 _LONGEST = 140  # characters of what is quoted
 _SHARE = Column("", Kind.PERCENT)
 
@@ -59,7 +59,7 @@ def sections(user: User, month: date) -> list[Section]:
         _environments(filters(overview.SLUG)),
         _use(filters(reservation.SLUG)),
         _cost(filters(cost.SLUG)),
-        *_concerns(filters(attention.SLUG, days=AHEAD)),
+        *_attention(filters(attention.SLUG, days=DAYS_AHEAD)),
         _idle(filters(idle.SLUG)),
         _access(filters(access.SLUG)),
     ]
@@ -79,23 +79,31 @@ def _decisions(user: User) -> Section | None:
 
 def _environments(filters: Filters) -> Section:
     return Section(
-        "Environments", [_line(each) for each in overview.build(filters).figures[:4]], filters.link(overview.SLUG)
+        "Environments",
+        [_figure_line(each) for each in overview.build(filters).figures[:4]],
+        filters.link(overview.SLUG),
     )
 
 
 def _use(filters: Filters) -> Section:
     """Reserved and used, with the efficiency; every resource that anybody had reserved."""
     now, before = (_sums(filters, period) for period in (filters.period, filters.period.previous()))
-    lines = [_line(figure) for each in RESOURCES if now[each.reserved] for figure in _of(each, now, before)]
+    lines = [
+        _figure_line(figure)
+        for each in RESOURCES
+        if now[each.reserved]
+        for figure in _resource_figures(each, now, before)
+    ]
     nothing = "Nothing was reserved, or none of it was observed."
     return Section("Reserved and used", lines or [nothing], filters.link(reservation.SLUG))
 
 
 def _sums(filters: Filters, period: Period) -> Sums:
-    return totals(filters.environments, within(spans(period.start, period.until, today=filters.today)), {})[()]
+    ranges = ranges_covering(period.start, period.until, today=filters.today)
+    return totals(filters.environments, within(ranges), {})[()]
 
 
-def _of(each: Resource, now: Sums, before: Sums) -> list[Figure]:
+def _resource_figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
     hours = Column("", Kind.DECIMAL, each.hours_unit, units.HOURS)
     return [
         compared(f"{each.title} reserved", hours, each.reserved_hours(now), each.reserved_hours(before)),
@@ -113,7 +121,7 @@ def _cost(filters: Filters) -> Section | None:
     )
     if not now.priced_seconds and not before.priced_seconds:
         return None
-    lines = [_line(compared("Cost", cost.AMOUNT, now.amount(), before.amount()))]
+    lines = [_figure_line(compared("Cost", cost.AMOUNT, now.amount(), before.amount()))]
     if now.lacks_rate:
         lines.append("For some of the month there is no rate: what was reserved then is not in it.")
     return Section("Cost", lines, filters.link(cost.SLUG))
@@ -127,28 +135,28 @@ _SENTENCES = {  # about an environment, from the columns of the table that lists
 }
 
 
-def _concerns(filters: Filters) -> list[Section]:
+def _attention(filters: Filters) -> list[Section]:
     """What somebody has to look after, a section for each kind that there is; or one that says that there is none."""
-    address = filters.link(attention.SLUG, days=AHEAD)
+    address = filters.link(attention.SLUG, days=DAYS_AHEAD)
     found = [_listed(table, [], f"{address}#{table.key}") for table in attention.build(filters).tables]
-    nothing = f"Nothing failed, everything has its owner, and nothing ends in the next {AHEAD} days."
+    nothing = f"Nothing failed, everything has its owner, and nothing ends in the next {DAYS_AHEAD} days."
     return [each for each in found if each] or [Section("Needs somebody", [nothing], address)]
 
 
 def _idle(filters: Filters) -> Section | None:
     """The idle and the oversized ones, as their report sorts them; None where there are none."""
     report = idle.build(filters)
-    return _listed(report.tables[0], [_line(each) for each in report.figures], filters.link(idle.SLUG))
+    return _listed(report.tables[0], [_figure_line(each) for each in report.figures], filters.link(idle.SLUG))
 
 
 def _access(filters: Filters) -> Section:
-    return Section("Access", [_line(each) for each in access.build(filters).figures], filters.link(access.SLUG))
+    return Section("Access", [_figure_line(each) for each in access.build(filters).figures], filters.link(access.SLUG))
 
 
 def _listed(table: Table, lines: Sequence[str], address: str) -> Section | None:
     """The first rows of a table whose first column leads to an environment; None where it is empty."""
     count = len(table.rows)
-    items = [_item(table, row) for row in table.rows[:MOST]]
+    items = [_item(table, row) for row in table.rows[:MAX_ITEMS]]
     return Section(f"{table.title}: {count:,}", lines, address, items, count - len(items)) if items else None
 
 
@@ -159,7 +167,7 @@ def _item(table: Table, row: Row) -> Item:
     return Item(sentence.removesuffix(":"), row[0].href if isinstance(row[0], Link) else "")
 
 
-def _line(figure: Figure) -> str:
+def _figure_line(figure: Figure) -> str:
     """Such as `Cost: 1,209.60 EUR (+12.30 EUR, +1.0 %)`, in the words of the report's page."""
     said = figure_text(figure, settings.CURRENCY)
     change = f" ({said.change})" if said.change else ""

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from environments import reports
 from environments.reports import exports
 from environments.reports.filters import Filters, FiltersForm
-from environments.reports.pages import figure_text, page_of
+from environments.reports.pages import figure_text, report_page
 from environments.web.views.http import UserRequest
 
 _LINES = 200  # of a CSV that are sent at once: one by one, sending costs more than making them
@@ -84,7 +84,7 @@ def report_xlsx(request: UserRequest, report: str) -> HttpResponseBase:
     return FileResponse(file, as_attachment=True, filename=name, content_type=_SPREADSHEET)
 
 
-def _kind(request: UserRequest, slug: str) -> reports.Kind:
+def _kind(request: UserRequest, slug: str) -> reports.ReportType:
     """The report of that name. Raises PermissionDenied for developers, Http404 where there is none."""
     _allowed(request)
     if slug not in reports.REPORTS:
@@ -98,14 +98,14 @@ def _allowed(request: UserRequest) -> None:
 
 
 def _page(
-    request: UserRequest, kind: reports.Kind, form: FiltersForm, filters: Filters, status: int = 200
+    request: UserRequest, kind: reports.ReportType, form: FiltersForm, filters: Filters, status: int = 200
 ) -> HttpResponse:
     built = kind.build(filters)
     context = {
         "kind": kind,
         "form": form,
         "filters": filters,
-        "page": page_of(built, request.GET.dict(), settings.CURRENCY),
+        "page": report_page(built, request.GET.dict(), settings.CURRENCY),
         "others": [(each, filters.link(each.slug)) for each in reports.REPORTS.values()],
         "facts": _facts(filters),
         "query": urlencode(_exported(request)),
@@ -123,10 +123,10 @@ def _facts(filters: Filters) -> list[tuple[str, str]]:
     days, before = filters.period.words, filters.period.before_words
     running = ", so far" if filters.period.is_running else ""
     period = [("Period", f"{days}{running} (UTC)"), ("Compared with", before)] if filters.has_period else []
-    return [*period, *filters.said, ("Made", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
+    return [*period, *filters.labels, ("Made", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
 
 
-def _file_name(kind: reports.Kind, filters: Filters, ending: str, *more: str) -> str:
+def _file_name(kind: reports.ReportType, filters: Filters, ending: str, *more: str) -> str:
     """Such as `cost-2026-10-24-to-2026-11-22.csv`: what is in it, and nothing that anybody typed."""
     days = [filters.period.start.isoformat(), "to", filters.period.last.isoformat()]
     return "-".join([kind.slug, *more, *(days if filters.has_period else [filters.today.isoformat()])]) + f".{ending}"
