@@ -1,4 +1,4 @@
-"""The access review: who has access to what, since when, granted by whom, and whether the cluster confirmed it."""
+"""The access review: who has access to which environments, since when, granted by whom, and whether verified."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -19,31 +19,36 @@ SLUG = "access"
 _COUNT = Column("", Kind.INTEGER)
 
 EXPLANATION = (
-    "It tells how things stand now, of environments that are not deleted, so it has no period.",
-    "Proven means that the cluster was asked, as this person, for what their role promises, and said yes. “Outside” is "
-    "access of somebody who is neither in the environment's team nor manages it.",
-    "Access that is being taken away is still listed until the directory has confirmed it.",
+    "Shows the current grants in environments that are not deleted. A grant is one person's access to one environment.",
+    "Verified means that the cluster confirmed, for this person, the permissions of their role. Outside the team means "
+    "that the person is neither a member nor a manager of the environment's team.",
+    "Access that is being removed is listed until the directory confirms the removal.",
 )
 
 
 class AccessForm(FiltersForm):
-    """By person or by environment, and whose."""
+    """How to sort grants, and which to show."""
 
     own_fields: ClassVar[tuple[str, ...]] = ("by", "only")
     has_period: ClassVar[bool] = False
     by = forms.ChoiceField(
-        label="Sorted by",
+        label="Sort by",
         required=False,
         choices=[("person", "Person"), ("environment", "Environment")],
         initial="person",
-        error_messages={"invalid_choice": "The list is sorted by person or by environment."},
+        error_messages={"invalid_choice": "Unknown order. Sorted by person."},
     )
     only = forms.ChoiceField(
-        label="Only",
+        label="Show",
         required=False,
-        choices=[("", "All access"), ("outside", "Outside the team"), ("unproven", "Not proven"), ("admin", "Admins")],
+        choices=[
+            ("", "All grants"),
+            ("outside", "Outside the team"),
+            ("unproven", "Not verified"),
+            ("admin", "Admins"),
+        ],
         initial="",
-        error_messages={"invalid_choice": "There is no such choice. All access is shown instead."},
+        error_messages={"invalid_choice": "Unknown choice. Showing all grants."},
     )
 
 
@@ -52,19 +57,19 @@ def build(filters: Filters) -> Report:
     members = _members(filters)
     figures = members.aggregate(
         people=Count(Lower("email"), distinct=True),
-        access=Count("pk"),
+        grants=Count("pk"),
         admins=Count("pk", filter=Q(role=Role.ADMIN)),
-        unproven=Count("pk", filter=_NOT_VERIFIED),
+        not_verified=Count("pk", filter=_NOT_VERIFIED),
         outside=Count("pk", filter=Q(is_outside=True)),
     )
     only = filters.options["only"]
     return Report(
         figures=[
             Figure("People", figures["people"], _COUNT),
-            Figure("Access", figures["access"], _COUNT, note="a person in an environment"),
-            Figure("As admin", figures["admins"], _COUNT, href=filters.link(SLUG, only="admin")),
+            Figure("Grants", figures["grants"], _COUNT),
+            Figure("Admins", figures["admins"], _COUNT, href=filters.link(SLUG, only="admin")),
             Figure("Outside the team", figures["outside"], _COUNT, href=filters.link(SLUG, only="outside")),
-            Figure("Not proven", figures["unproven"], _COUNT, href=filters.link(SLUG, only="unproven")),
+            Figure("Not verified", figures["not_verified"], _COUNT, href=filters.link(SLUG, only="unproven")),
         ],
         tables=[_table(filters, members.filter(_SHOWN[only]) if only else members)],
         explanation=EXPLANATION,
@@ -76,7 +81,7 @@ _SHOWN = {"outside": Q(is_outside=True), "unproven": _NOT_VERIFIED, "admin": Q(r
 
 
 def _members(filters: Filters) -> QuerySet[Member]:
-    """Everybody's access to the environments that are reported on."""
+    """Return the members of the environments in the report."""
     inside = [
         Exists(
             through._default_manager.filter(team=OuterRef("environment__team"), user__email=Lower(OuterRef("email")))
@@ -107,16 +112,16 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
 
     return Table(
         key="access",
-        title="By person" if by_person else "By environment",
+        title="Grants by person" if by_person else "Grants by environment",
         columns=[*columns, *_GRANT_COLUMNS],
-        # Only what is shown: an environment as a whole has its template's content with it.
+        # Only the columns that are shown: a whole environment includes its template's content.
         rows=Rows(rows.values_list(*_PATHS), make),
-        empty="Nobody has such access.",
+        empty="No grants match these filters.",
     )
 
 
 class _Grant(NamedTuple):
-    """One person's access to one environment, in the order of `_PATHS`."""
+    """One person's access to one environment. The order is that of `_PATHS`."""
 
     email: str
     username: str
@@ -153,15 +158,15 @@ _ENVIRONMENT_COLUMNS = (
     Column("Environment", Kind.LINK),
     Column("Namespace", is_only_exported=True),
     Column("Cluster", is_only_exported=True),
-    Column("Team", missing="no team"),
+    Column("Team", missing="No team"),
 )
 _GRANT_COLUMNS = (
     Column("Role"),
-    Column("Outside"),
+    Column("Outside the team"),
     Column("Since", Kind.DATE),
-    Column("Granted by", missing="the portal"),
-    Column("Proven"),
-    Column("Last asked", Kind.MOMENT, missing="not yet"),
+    Column("Granted by", missing="The portal"),
+    Column("Verified"),
+    Column("Last checked", Kind.MOMENT, "UTC", missing="Not checked yet"),
 )
 
 
@@ -171,7 +176,7 @@ def _environment_cells(grant: _Grant, address: str) -> tuple[Cell, ...]:
 
 def _grant_cells(grant: _Grant) -> tuple[Cell, ...]:
     role = str(Role(grant.role).label)
-    role = role if grant.wanted else f"{role}, being taken away"
-    proven = {True: "yes", False: "no", None: "not yet"}[grant.allowed]
-    outside = "outside" if grant.is_outside else ""
-    return role, outside, grant.added_at.date(), grant.added_by, proven, grant.checked_at
+    role = role if grant.wanted else f"{role}, being removed"
+    verified = {True: "Yes", False: "No", None: "Not yet"}[grant.allowed]
+    outside = "Yes" if grant.is_outside else "No"
+    return role, outside, grant.added_at.date(), grant.added_by, verified, grant.checked_at

@@ -1,4 +1,4 @@
-"""Reservation against use: what quotas held, and how much of it was used."""
+"""The report on reservation and usage: how much quotas reserved, and how much of it was used."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,24 +37,25 @@ _MOST_BARS = 10
 GroupSums = tuple[Any, Sums]
 
 EXPLANATION = (
-    "Reserved hours are what the quotas held, used hours what was in use under them, both averaged over time that was "
-    "observed: a gap counts neither way.",
-    "Efficiency is the average utilisation: used hours as a share of reserved hours. Peak is the highest share of its "
-    "own quota that any one environment of the group reached on a day or in a month.",
-    "Hours are exact until they are shown, and rounded once, half up. A total is the rounded exact total, so the "
-    "rounded lines above it may differ from it in the last digit.",
+    "Reserved hours are what the quotas allowed; used hours are what was in use. Both count observed time only, so a "
+    "gap in the data counts as neither.",
+    "Efficiency is used hours as a percentage of reserved hours. Peak is the highest usage of any one "
+    "environment of the group, as a percentage of its own quota.",
+    "Hours are rounded once, half up, when they are shown. A total is rounded from the exact total, so it may differ "
+    "from the sum of the rounded rows in the last digit.",
 )
 
 
 class ReservationForm(FiltersForm):
-    """By what reservation and use are told."""
+    """How to group reservation and usage."""
 
     own_fields: ClassVar[tuple[str, ...]] = ("by",)
     by = forms.ChoiceField(
+        label="Group by",
         required=False,
         choices=CHOICES,
         initial="team",
-        error_messages={"invalid_choice": "Use is not told by that. It is told by team instead."},
+        error_messages={"invalid_choice": "Unknown grouping. Grouped by team."},
     )
 
 
@@ -79,13 +80,13 @@ def build(filters: Filters) -> Report:
 
 
 def _before(filters: Filters) -> Sums:
-    """What all of them had in the period before."""
+    """Return the sums of the period before."""
     start, until = filters.period.before
     return totals(filters.environments, within(ranges_covering(start, until, today=filters.today)), {})[()]
 
 
 def _lines(filters: Filters, grouping: Grouping) -> list[GroupSums]:
-    """Each group with its sums and, by the resource's key, its highest share of a quota per thousand."""
+    """Return each group with its sums and, under each resource's key, its highest share of a quota per thousand."""
     ranges = ranges_covering(filters.period.start, filters.period.until, today=filters.today)
     figures = aggregates() | peak_shares()
     found: dict[Any, Sums] = defaultdict(lambda: dict.fromkeys(figures, 0))
@@ -147,7 +148,7 @@ def _summary(
         ],
         rows=Rows(_most_first(lines, RESOURCES[0]), make),
         totals=("Total", *_blank(grouping), *cells(together, everything)) if lines else None,
-        empty="Nothing was reserved in this period, or none of it was observed.",
+        empty="No usage was recorded in this period.",
     )
 
 
@@ -179,7 +180,7 @@ def _table(
             *grouping.columns,
             Column("Reserved", *hours),
             Column("Used", *hours),
-            Column("Not used", *hours),
+            Column("Unused", *hours),
             Column("Efficiency", Kind.PERCENT),
             Column("Peak", Kind.PERCENT),
         ],
@@ -189,7 +190,7 @@ def _table(
 
 
 def _most_first(lines: Sequence[GroupSums], each: Resource) -> list[GroupSums]:
-    """Those with the most reserved; the rest of the order stays."""
+    """Sort groups by what they reserved, the most first."""
     return sorted(lines, key=lambda line: (-line[1][each.reserved], -line[1]["seconds"]))
 
 
@@ -198,11 +199,11 @@ def _blank(grouping: Grouping) -> list[str]:
 
 
 def _chart(grouping: Grouping, each: Resource, table: Table) -> Chart:
-    """The groups with the most reserved, from the table's own rows."""
+    """Return a chart of the groups with the largest reservations, from the rows of the table."""
     rows, count = table.rows[:_MOST_BARS], len(table.rows)
     at = len(grouping.columns)
     links = [row[0].href if isinstance(row[0], Link) else "" for row in rows]
-    which = "" if count <= _MOST_BARS else f", the {_MOST_BARS} with the most reserved of {count}"
+    which = "" if count <= _MOST_BARS else f", top {_MOST_BARS} of {count} by reservation"
     return bar_chart(
         f"chart-{each.key}",
         f"{each.title}{which}",

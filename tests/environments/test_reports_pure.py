@@ -288,7 +288,7 @@ SIZES = (Size("Small", 500, 1024), Size("Medium", 1000, 2048), Size("Large", 400
         (Need(100, 4097, 0), None),
     ],
 )
-def test_the_size_that_would_do_is_the_smallest_that_covers_the_need(need, expected):
+def test_the_recommended_size_is_the_smallest_that_covers_the_need(need, expected):
     found = recommended_size(SIZES, need)
     assert (found.label if found else None) == expected
 
@@ -302,7 +302,7 @@ def test_where_there_are_no_sizes_figures_are_proposed():
     assert recommended_size((), Need(0, 0, 0)) == Size("0.1 cores, 0.25 GiB", 100, 256)
 
 
-def test_room_above_the_peak_is_rounded_up():
+def test_headroom_above_the_peak_is_rounded_up():
     assert Need.at_peak(1, 100, 0, 20) == Need(2, 120, 0)
 
 
@@ -317,12 +317,12 @@ def test_room_above_the_peak_is_rounded_up():
         (Column("", Kind.DECIMAL, digits=1), Decimal("-1.5"), "−1.5", "-1.5"),
         (Column("", Kind.PERCENT), Decimal("66.1"), "66.1 %", "66.1"),
         (Column("", Kind.MONEY), Decimal("1209.60"), "1,209.60 EUR", "1209.60"),
-        (Column("", Kind.MONEY, missing="no rate"), None, "no rate", ""),
-        (Column("", Kind.DATE), date(2026, 11, 2), "2 Nov 2026", "2026-11-02"),
+        (Column("", Kind.MONEY, missing="No rate"), None, "No rate", ""),
+        (Column("", Kind.DATE), date(2026, 11, 2), "2 November 2026", "2026-11-02"),
         (
             Column("", Kind.MOMENT),
             datetime(2026, 11, 2, 9, 5, tzinfo=UTC),
-            "2 Nov 2026, 09:05",
+            "2 November 2026, 09:05",
             "2026-11-02T09:05:00Z",
         ),
         (Column("", Kind.LINK), Link("Checkout", "/x/"), "Checkout", "Checkout"),
@@ -347,27 +347,26 @@ def test_other_texts_and_negative_numbers_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("count", "back", "said"),
+    ("count", "reclaimable", "said"),
     [
-        (1, "0.00", "One environment used less than 10 % over 14 days."),
+        (1, "0.00", "1 environment is idle (under 10 % for 14 days)"),
         (
             12,
             "1204.50",
-            "12 environments used less than 10 % over 14 days; "
-            "with the oversized ones 1,204.50 cores could be given back.",
+            "12 environments are idle (under 10 % for 14 days); with oversized ones, 1,204.50 cores can be reclaimed",
         ),
     ],
 )
-def test_what_can_be_given_back_is_said_where_there_is_something(count, back, said):
-    assert landing.idle_text(count, Decimal(back)) == said
+def test_the_cores_to_reclaim_are_said_if_there_are_any(count, reclaimable, said):
+    assert landing.idle_text(count, Decimal(reclaimable)) == said
 
 
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (1, "One request waits for your decision, since 3 November 2026."),
-        (1200, "1,200 requests wait for your decision, the oldest since 3 November 2026."),
+        (1, "1 request is waiting for your decision (since 3 November 2026)"),
+        (1200, "1,200 requests are waiting for your decision (oldest from 3 November 2026)"),
     ],
 )
-def test_what_waits_is_said_with_its_oldest(count, said):
+def test_pending_requests_are_said_with_the_oldest(count, said):
     assert landing.pending_text(count, datetime(2026, 11, 3, 23, 59, tzinfo=UTC)) == said

@@ -23,7 +23,7 @@ _SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.shee
 
 @require_GET
 def landing(request: UserRequest) -> HttpResponse:
-    """The first page: key figures, what needs somebody, and the way to every report."""
+    """Show the first page: key figures, what needs attention, and links to every report."""
     _allowed(request)
     form = FiltersForm(request.GET, request.user, reports.today())
     filters = form.filters()
@@ -41,7 +41,7 @@ def landing(request: UserRequest) -> HttpResponse:
 
 @require_GET
 def report(request: UserRequest, report: str) -> HttpResponse:
-    """One report as a page."""
+    """Show a report as a page."""
     kind = _kind(request, report)
     form = reports.form_for(kind, request.GET, request.user)
     return _page(request, kind, form, form.filters())
@@ -59,7 +59,7 @@ def report_csv(request: UserRequest, report: str) -> HttpResponseBase:
     key = request.GET.get("table") or built.tables[0].key
     table = next((table for table in built.tables if table.key == key), None)
     if table is None:
-        raise Http404("This report has no such table.")
+        raise Http404("This report does not have this table.")
     name = _file_name(kind, filters, "csv", *([] if table is built.tables[0] else [table.key]))
     some = batched(exports.csv_lines(table, settings.CURRENCY), _LINES, strict=False)
     return StreamingHttpResponse(
@@ -77,7 +77,7 @@ def report_xlsx(request: UserRequest, report: str) -> HttpResponseBase:
         return _page(request, kind, form, filters, status=422)
     file = tempfile.SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 (the response closes it)
     address = request.build_absolute_uri(filters.link(kind.slug))
-    facts = [*_facts(filters), ("Made for", str(request.user)), ("Address", address)]
+    facts = [*_facts(filters), ("Generated for", str(request.user)), ("Address", address)]
     exports.write_xlsx(file, kind.title, kind.build(filters), facts, settings.CURRENCY)
     file.seek(0)
     name = _file_name(kind, filters, "xlsx")
@@ -88,7 +88,7 @@ def _kind(request: UserRequest, slug: str) -> reports.ReportType:
     """The report of that name. Raises PermissionDenied for developers, Http404 where there is none."""
     _allowed(request)
     if slug not in reports.REPORTS:
-        raise Http404("There is no such report.")
+        raise Http404("This report does not exist.")
     return reports.REPORTS[slug]
 
 
@@ -119,11 +119,11 @@ def _exported(request: UserRequest) -> dict[str, str]:
 
 
 def _facts(filters: Filters) -> list[tuple[str, str]]:
-    """What a printed report or a spreadsheet says of itself."""
+    """Return the period, the filters and when the report was generated."""
     days, before = filters.period.words, filters.period.before_words
     running = ", so far" if filters.period.is_running else ""
     period = [("Period", f"{days}{running} (UTC)"), ("Compared with", before)] if filters.has_period else []
-    return [*period, *filters.labels, ("Made", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
+    return [*period, *filters.labels, ("Generated", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
 
 
 def _file_name(kind: reports.ReportType, filters: Filters, ending: str, *more: str) -> str:
