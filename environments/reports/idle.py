@@ -248,7 +248,7 @@ def _teams(found: list[Recommendation]) -> Table:
     keys = sorted(groups, key=lambda name: (-sum(each.cpu for each in groups[name]), name))
     return Table(
         key="idle-teams",
-        title="By team",
+        title="Reclaimable by team",
         columns=[Column("Team"), _COUNT, _CORES, _GIB, _SAVING],
         rows=Rows(keys, lambda names: ((name, len(groups[name]), *_reclaimable(groups[name])) for name in names)),
         totals=("Total", len(found), *_reclaimable(found)) if found else None,

@@ -267,6 +267,13 @@ def test_what_is_not_understood_is_said_at_its_field_and_the_rest_is_kept(
         assert sentence in words(read(refused, 422))
 
 
+@pytest.mark.parametrize(("slug", "label"), [("trends", "Number of periods"), ("idle", "Headroom (%)")])
+def test_a_reports_own_filter_looks_like_the_others(ada_signed_in, slug, label):
+    """Its name is not a class: there is a badge called “count”."""
+    field = labelled(read(ada_signed_in.get(f"/reports/{slug}/")), label).find_parent(class_="field")
+    assert [name for name in field["class"] if name] == ["field"]
+
+
 def test_links_between_reports_carry_the_filters_and_relative_periods_stay_relative(ada_signed_in, company):
     address = "/reports/cost/?period=last-month&cluster=amsterdam&by=owner"
     page = read(ada_signed_in.get(address))
