@@ -46,17 +46,17 @@ class CostForm(FiltersForm):
 def build(filters: Filters) -> Report:
     """The report."""
     grouping, prices, now = GROUPINGS[filters.options["by"]], all_prices(), timezone.now()
-    found = list(bills(filters.environments, filters.period, prices, filters.today, grouping.path).items())
-    there = environment_totals(filters.environments, filters.period, now, grouping.path)
+    grouped_bills = list(bills(filters.environments, filters.period, prices, filters.today, grouping.path).items())
+    environments = environment_totals(filters.environments, filters.period, now, grouping.path)
     before = bill(filters.environments, filters.period.previous(), prices, filters.today)
-    together = total(each for _, each in found)
-    table = _table(filters, grouping, found, there, together)
+    total_bill = total(each for _, each in grouped_bills)
+    table = _table(filters, grouping, grouped_bills, environments, total_bill)
     return Report(
-        figures=_figures(together, before),
-        charts=[_chart(table, grouping)] if len(found) > 1 and together.total else [],
+        figures=_figures(total_bill, before),
+        charts=[_chart(table, grouping)] if len(grouped_bills) > 1 and total_bill.total else [],
         tables=[table],
         explanation=EXPLANATION,
-        notice=_notice(filters, prices) if together.lacks_rate else "",
+        notice=_notice(filters, prices) if total_bill.lacks_rate else "",
     )
 
 
@@ -71,42 +71,46 @@ def _figures(now: Bill, before: Bill) -> list[Figure]:
 def _table(
     filters: Filters,
     grouping: Grouping,
-    found: Sequence[tuple[Any, Bill]],
-    there: dict[Any, EnvironmentTotals],
-    together: Bill,
+    grouped_bills: Sequence[tuple[Any, Bill]],
+    environments: dict[Any, EnvironmentTotals],
+    total_bill: Bill,
 ) -> Table:
-    lines = sorted(found, key=lambda line: (-line[1].total, -line[1].seconds, str(line[0])))
+    lines = sorted(grouped_bills, key=lambda line: (-line[1].total, -line[1].seconds, str(line[0])))
 
     def make(some: Sequence[tuple[Any, Bill]]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, each in some:
-            yield (*names[key], *_cells(each, there.get(key, EnvironmentTotals())))
+            yield (*names[key], *_cells(each, environments.get(key, EnvironmentTotals())))
 
     blank = [""] * (len(grouping.columns) - 1)
-    everything = EnvironmentTotals(
-        sum(each.count for each in there.values()), sum(each.seconds for each in there.values())
+    all_environments = EnvironmentTotals(
+        sum(each.count for each in environments.values()), sum(each.seconds for each in environments.values())
     )
     return Table(
         key="costs",
         title=f"Cost by {grouping.title.lower()}",
-        columns=[*grouping.columns, *_columns(grouping, together)],
+        columns=[*grouping.columns, *_columns(grouping, total_bill)],
         rows=Rows(lines, make),
-        totals=("Total", *blank, *_cells(together, everything)) if found else None,
+        totals=("Total", *blank, *_cells(total_bill, all_environments)) if grouped_bills else None,
         empty="No usage was recorded in this period.",
     )
 
 
-def _columns(grouping: Grouping, together: Bill) -> list[Column]:
+def _columns(grouping: Grouping, total_bill: Bill) -> list[Column]:
     """Return the columns. Resources that nobody reserved are only in the exports, whose columns never change."""
     return [
         Column("Environments", Kind.INTEGER, is_only_exported=grouping.path == "pk"),
         *(
-            Column(each.title, Kind.MONEY, missing="No rate", is_only_exported=not _has(together, each.key))
+            Column(each.title, Kind.MONEY, missing="No rate", is_only_exported=not _has(total_bill, each.key))
             for each in RESOURCES
         ),
         Column("Total", Kind.MONEY, missing="No rate"),
         Column(
-            "CPU without a rate", Kind.DECIMAL, "core-hours", units.HOURS, is_only_exported=not together.unpriced["cpu"]
+            "CPU without a rate",
+            Kind.DECIMAL,
+            "core-hours",
+            units.HOURS,
+            is_only_exported=not total_bill.unpriced["cpu"],
         ),
         Column("Observed", Kind.PERCENT),
     ]
@@ -116,10 +120,10 @@ def _has(each: Bill, resource: str) -> bool:
     return bool(each.parts[resource] or each.unpriced[resource])
 
 
-def _cells(each: Bill, there: EnvironmentTotals) -> Row:
-    seconds = max(there.seconds, each.seconds)
+def _cells(each: Bill, environments: EnvironmentTotals) -> Row:
+    seconds = max(environments.seconds, each.seconds)
     return (
-        there.count,
+        environments.count,
         *(each.amount(resource.key) for resource in RESOURCES),
         each.amount(),
         CPU.hours(each.unpriced["cpu"]),

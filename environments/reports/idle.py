@@ -64,12 +64,12 @@ class Recommendation:
 def build(filters: Filters) -> Report:
     """The report."""
     options = filters.options
-    found = recommendations(filters, int(options["threshold"]), int(options["days"]), int(options["headroom"]))
-    by_team = _teams(found)
+    recommended = recommendations(filters, int(options["threshold"]), int(options["days"]), int(options["headroom"]))
+    by_team = _teams(recommended)
     return Report(
-        figures=_figures(found),
+        figures=_figures(recommended),
         charts=[_chart(by_team)] if len(by_team.rows) > 1 else [],
-        tables=[_table(found), by_team],
+        tables=[_table(recommended), by_team],
         explanation=_explanation(options),
     )
 
@@ -92,11 +92,11 @@ def recommendations(filters: Filters, threshold: int, days: int, headroom: int) 
     environments = {row["pk"]: row for row in _environments(filters, list(rows))}
     specs = {pk: parse_stored(spec) for pk, spec in _specs({row["version"] for row in environments.values()})}
     prices, sizes = all_prices(), _Sizes(specs)
-    found = [
+    recommended = [
         _recommendation(environment, rows[pk], sizes.of(environment), threshold, headroom, prices, filters)
         for pk, environment in environments.items()
     ]
-    listed = [each for each in found if each.is_idle or each.cpu or each.memory]
+    listed = [each for each in recommended if each.is_idle or each.cpu or each.memory]
     return sorted(
         listed, key=lambda each: (-(each.monthly_parts or 0), -each.cpu, -each.memory, str(each.environment["pk"]))
     )
@@ -172,24 +172,24 @@ def _recommendation(
     return Recommendation(environment, idle, sums, size if cpu or memory else None, cpu, memory, parts)
 
 
-def _figures(found: list[Recommendation]) -> list[Figure]:
-    idle = sum(each.is_idle for each in found)
+def _figures(recommended: list[Recommendation]) -> list[Figure]:
+    idle = sum(each.is_idle for each in recommended)
     return [
         Figure("Idle", idle, _COUNT, tone="warn" if idle else ""),
-        Figure("Oversized", len(found) - idle, _COUNT),
-        Figure("Reclaimable CPU", units.cores(sum(each.cpu for each in found)), _CORES),
-        Figure("Reclaimable memory", units.gib(sum(each.memory for each in found)), _GIB),
-        Figure("Monthly saving", saving(found), _SAVING),
+        Figure("Oversized", len(recommended) - idle, _COUNT),
+        Figure("Reclaimable CPU", units.cores(sum(each.cpu for each in recommended)), _CORES),
+        Figure("Reclaimable memory", units.gib(sum(each.memory for each in recommended)), _GIB),
+        Figure("Monthly saving", saving(recommended), _SAVING),
     ]
 
 
-def saving(found: Sequence[Recommendation]) -> Decimal | None:
+def saving(recommended: Sequence[Recommendation]) -> Decimal | None:
     """Return the total monthly saving, or None if nothing has a rate."""
-    priced = [each.monthly_parts for each in found if each.monthly_parts is not None]
-    return money(sum(priced)) if priced or not found else None
+    priced = [each.monthly_parts for each in recommended if each.monthly_parts is not None]
+    return money(sum(priced)) if priced or not recommended else None
 
 
-def _table(found: list[Recommendation]) -> Table:
+def _table(recommended: list[Recommendation]) -> Table:
     return Table(
         key="idle",
         title="Idle and oversized environments",
@@ -209,8 +209,8 @@ def _table(found: list[Recommendation]) -> Table:
             _GIB,
             _SAVING,
         ],
-        rows=Rows(found, lambda some: map(_row, some)),
-        totals=("Total", *[""] * 5, None, None, None, None, "", *_reclaimable(found)) if found else None,
+        rows=Rows(recommended, lambda some: map(_row, some)),
+        totals=("Total", *[""] * 5, None, None, None, None, "", *_reclaimable(recommended)) if recommended else None,
         empty="No idle or oversized environments.",
     )
 
@@ -233,17 +233,17 @@ def _row(each: Recommendation) -> Row:
     )
 
 
-def _reclaimable(found: Sequence[Recommendation]) -> Row:
+def _reclaimable(recommended: Sequence[Recommendation]) -> Row:
     return (
-        units.cores(sum(each.cpu for each in found)),
-        units.gib(sum(each.memory for each in found)),
-        saving(found),
+        units.cores(sum(each.cpu for each in recommended)),
+        units.gib(sum(each.memory for each in recommended)),
+        saving(recommended),
     )
 
 
-def _teams(found: list[Recommendation]) -> Table:
+def _teams(recommended: list[Recommendation]) -> Table:
     groups: dict[str, list[Recommendation]] = defaultdict(list)
-    for each in found:
+    for each in recommended:
         groups[each.environment["team_name"] or "No team"].append(each)
     keys = sorted(groups, key=lambda name: (-sum(each.cpu for each in groups[name]), name))
     return Table(
@@ -251,7 +251,7 @@ def _teams(found: list[Recommendation]) -> Table:
         title="Reclaimable by team",
         columns=[Column("Team"), _COUNT, _CORES, _GIB, _SAVING],
         rows=Rows(keys, lambda names: ((name, len(groups[name]), *_reclaimable(groups[name])) for name in names)),
-        totals=("Total", len(found), *_reclaimable(found)) if found else None,
+        totals=("Total", len(recommended), *_reclaimable(recommended)) if recommended else None,
         empty="No idle or oversized environments.",
     )
 

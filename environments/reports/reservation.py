@@ -63,14 +63,14 @@ def build(filters: Filters) -> Report:
     """The report."""
     grouping = GROUPINGS[filters.options["by"]]
     lines = _lines(filters, grouping)
-    together = add_up(sums for _, sums in lines)
+    total_sums = add_up(sums for _, sums in lines)
     before = _before(filters)
-    there = environment_totals(filters.environments, filters.period, timezone.now(), grouping.path)
-    reserved = [each for each in RESOURCES if together[each.reserved]]
-    tables = [_summary(filters, grouping, lines, there, together)]
+    environments = environment_totals(filters.environments, filters.period, timezone.now(), grouping.path)
+    reserved = [each for each in RESOURCES if total_sums[each.reserved]]
+    tables = [_summary(filters, grouping, lines, environments, total_sums)]
     tables += [_table(filters, grouping, each, lines) for each in reserved]
     return Report(
-        figures=[figure for each in reserved for figure in _figures(each, together, before)],
+        figures=[figure for each in reserved for figure in _figures(each, total_sums, before)],
         charts=[_chart(grouping, each, table) for each, table in zip(reserved, tables[1:], strict=True)][:2]
         if len(lines) > 1
         else [],
@@ -120,10 +120,10 @@ def _summary(
     filters: Filters,
     grouping: Grouping,
     lines: Sequence[GroupSums],
-    there: Mapping[Any, EnvironmentTotals],
-    together: Sums,
+    environments: Mapping[Any, EnvironmentTotals],
+    total_sums: Sums,
 ) -> Table:
-    reserved = [each for each in RESOURCES if together[each.reserved]]
+    reserved = [each for each in RESOURCES if total_sums[each.reserved]]
 
     def cells(sums: Sums, exist: EnvironmentTotals) -> Row:
         seconds = max(exist.seconds, sums["seconds"])
@@ -132,10 +132,10 @@ def _summary(
     def make(some: Sequence[GroupSums]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, sums in some:
-            yield (*names[key], *cells(sums, there.get(key, EnvironmentTotals())))
+            yield (*names[key], *cells(sums, environments.get(key, EnvironmentTotals())))
 
-    everything = EnvironmentTotals(
-        sum(each.count for each in there.values()), sum(each.seconds for each in there.values())
+    all_environments = EnvironmentTotals(
+        sum(each.count for each in environments.values()), sum(each.seconds for each in environments.values())
     )
     return Table(
         key="efficiency",
@@ -147,7 +147,7 @@ def _summary(
             Column("Observed", Kind.PERCENT),
         ],
         rows=Rows(_most_first(lines, RESOURCES[0]), make),
-        totals=("Total", *_blank(grouping), *cells(together, everything)) if lines else None,
+        totals=("Total", *_blank(grouping), *cells(total_sums, all_environments)) if lines else None,
         empty="No usage was recorded in this period.",
     )
 

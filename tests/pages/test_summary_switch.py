@@ -45,7 +45,8 @@ def test_it_says_when_the_next_one_comes_and_keeps_the_filters(client, max_manag
     assert response.redirect_chain == [("/reports/?period=last-month", 302)]
     assert "goes to max@example.com on 1 December 2026" in words(read(response).main)
     max_manager.managed_teams.clear()
-    assert "as soon as you manage a team" in words(read(client.post(form["action"], {"wanted": "on"}, follow=True)).main)
+    response = client.post(form["action"], {"wanted": "on"}, follow=True)
+    assert "as soon as you manage a team" in words(read(response).main)
 
 
 @time_machine.travel(datetime(2026, 11, 23, 8, tzinfo=UTC), tick=False)
