@@ -1,6 +1,6 @@
-"""Reports for managers: figures, charts and tables, the same rows for the page, the CSV and the spreadsheet.
+"""Reports for managers: figures, charts and tables. The page, the CSV and the spreadsheet are made from the same rows.
 
-A report is a module with a form (its filters) and `build(filters) -> Report`; its line below gives it its address.
+A report is a module with a form (its filters) and `build(filters) -> Report`. `_REPORT_TYPES` gives it its address.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ from environments.reports.tables import Report
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One report that can be asked for. `question` is what it answers, in a manager's words."""
+class ReportType:
+    """One of the reports. `question` is the question that it answers for a manager."""
 
     slug: str
     title: str
@@ -27,58 +27,62 @@ class Kind:
     build: Callable[[Filters], Report]
 
 
-_KINDS = (
-    Kind(
+_REPORT_TYPES = (
+    ReportType(
         overview.SLUG,
         "Overview",
-        "How many environments, how many new ones, how soon were they ready?",
+        "How many environments are there, how many are new, and how fast were they ready?",
         FiltersForm,
         overview.build,
     ),
-    Kind(
+    ReportType(
         reservation.SLUG,
-        "Reservation and use",
-        "How much of what is reserved is used?",
+        "Reservation and usage",
+        "How much of the reserved capacity is used?",
         reservation.ReservationForm,
         reservation.build,
     ),
-    Kind(
+    ReportType(
         idle.SLUG,
         "Idle and oversized",
-        "What could be given back, and what would that save?",
+        "Which environments could be smaller, and how much would that save?",
         idle.IdleForm,
         idle.build,
     ),
-    Kind(cost.SLUG, "Cost", "What did it cost, and for whom?", cost.CostForm, cost.build),
-    Kind(
+    ReportType(
+        cost.SLUG, "Cost", "What did environments cost, by team, template, cluster or owner?", cost.CostForm, cost.build
+    ),
+    ReportType(
         attention.SLUG,
-        "Attention",
-        "What failed, lost its owner or ends soon?",
+        "Needs attention",
+        "Which environments failed, have no owner, or expire soon?",
         attention.AttentionForm,
         attention.build,
     ),
-    Kind(
+    ReportType(
         access.SLUG,
         "Access review",
-        "Who has access to what, since when, granted by whom?",
+        "Who has access to which environments, since when, and who granted it?",
         access.AccessForm,
         access.build,
     ),
-    Kind(trends.SLUG, "Trends", "Is it growing?", trends.TrendsForm, trends.build),
+    ReportType(
+        trends.SLUG, "Trends", "How do environments, usage and cost change over time?", trends.TrendsForm, trends.build
+    ),
 )
 
-#: The reports by their slug, in the order of the tabs.
-REPORTS: Mapping[str, Kind] = {kind.slug: kind for kind in _KINDS}
+#: The reports by slug, in the order of the tabs.
+REPORTS: Mapping[str, ReportType] = {kind.slug: kind for kind in _REPORT_TYPES}
 
 
 def today() -> date:
-    """The day by which relative periods are reckoned: UTC's."""
+    """Return the current day in UTC, to which relative periods refer."""
     return timezone.now().astimezone(UTC).date()
 
 
-def form_for(kind: Kind, data: Mapping[str, Any], user: User) -> FiltersForm:
-    """The report's filters as they stand in the address."""
+def form_for(kind: ReportType, data: Mapping[str, Any], user: User) -> FiltersForm:
+    """Return a report's filter form, filled in from the address."""
     return kind.form(data, user, today())
 
 
-__all__ = ["REPORTS", "Kind", "form_for", "landing", "today"]
+__all__ = ["REPORTS", "ReportType", "form_for", "landing", "today"]

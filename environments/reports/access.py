@@ -1,4 +1,4 @@
-"""The access review: who has access to what, since when, granted by whom, and whether the cluster confirmed it."""
+"""The access review: who has access to which environments, since when, granted by whom, and whether verified."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -19,31 +19,36 @@ SLUG = "access"
 _COUNT = Column("", Kind.INTEGER)
 
 EXPLANATION = (
-    "It tells how things stand now, of environments that are not deleted, so it has no period.",
-    "Proven means that the cluster was asked, as this person, for what their role promises, and said yes. “Outside” is "
-    "access of somebody who is neither in the environment's team nor manages it.",
-    "Access that is being taken away is still listed until the directory has confirmed it.",
+    "Shows the current grants in environments that are not deleted. A grant is one person's access to one environment.",
+    "Verified means that the cluster confirmed, for this person, the permissions of their role. Outside the team means "
+    "that the person is neither a member nor a manager of the environment's team.",
+    "Access that is being removed is listed until the directory confirms the removal.",
 )
 
 
 class AccessForm(FiltersForm):
-    """By person or by environment, and whose."""
+    """How to sort grants, and which to show."""
 
-    own: ClassVar[tuple[str, ...]] = ("by", "only")
+    own_fields: ClassVar[tuple[str, ...]] = ("by", "only")
     has_period: ClassVar[bool] = False
     by = forms.ChoiceField(
-        label="Sorted by",
+        label="Sort by",
         required=False,
         choices=[("person", "Person"), ("environment", "Environment")],
         initial="person",
-        error_messages={"invalid_choice": "The list is sorted by person or by environment."},
+        error_messages={"invalid_choice": "Unknown order. Sorted by person."},
     )
     only = forms.ChoiceField(
-        label="Only",
+        label="Show",
         required=False,
-        choices=[("", "All access"), ("outside", "Outside the team"), ("unproven", "Not proven"), ("admin", "Admins")],
+        choices=[
+            ("", "All grants"),
+            ("outside", "Outside the team"),
+            ("unproven", "Not verified"),
+            ("admin", "Admins"),
+        ],
         initial="",
-        error_messages={"invalid_choice": "There is no such choice. All access is shown instead."},
+        error_messages={"invalid_choice": "Unknown choice. Showing all grants."},
     )
 
 
@@ -52,31 +57,31 @@ def build(filters: Filters) -> Report:
     members = _members(filters)
     figures = members.aggregate(
         people=Count(Lower("email"), distinct=True),
-        access=Count("pk"),
+        grants=Count("pk"),
         admins=Count("pk", filter=Q(role=Role.ADMIN)),
-        unproven=Count("pk", filter=_UNPROVEN),
+        not_verified=Count("pk", filter=_NOT_VERIFIED),
         outside=Count("pk", filter=Q(is_outside=True)),
     )
     only = filters.options["only"]
     return Report(
         figures=[
             Figure("People", figures["people"], _COUNT),
-            Figure("Access", figures["access"], _COUNT, note="a person in an environment"),
-            Figure("As admin", figures["admins"], _COUNT, href=filters.link(SLUG, only="admin")),
+            Figure("Grants", figures["grants"], _COUNT),
+            Figure("Admins", figures["admins"], _COUNT, href=filters.link(SLUG, only="admin")),
             Figure("Outside the team", figures["outside"], _COUNT, href=filters.link(SLUG, only="outside")),
-            Figure("Not proven", figures["unproven"], _COUNT, href=filters.link(SLUG, only="unproven")),
+            Figure("Not verified", figures["not_verified"], _COUNT, href=filters.link(SLUG, only="unproven")),
         ],
-        tables=[_table(filters, members.filter(_ONLY[only]) if only else members)],
+        tables=[_table(filters, members.filter(_SHOWN[only]) if only else members)],
         explanation=EXPLANATION,
     )
 
 
-_UNPROVEN = Q(allowed=False) | Q(allowed=None)
-_ONLY = {"outside": Q(is_outside=True), "unproven": _UNPROVEN, "admin": Q(role=Role.ADMIN)}
+_NOT_VERIFIED = Q(allowed=False) | Q(allowed=None)
+_SHOWN = {"outside": Q(is_outside=True), "unproven": _NOT_VERIFIED, "admin": Q(role=Role.ADMIN)}
 
 
 def _members(filters: Filters) -> QuerySet[Member]:
-    """Everybody's access to the environments that are reported on."""
+    """Return the members of the environments in the report."""
     inside = [
         Exists(
             through._default_manager.filter(team=OuterRef("environment__team"), user__email=Lower(OuterRef("email")))
@@ -93,7 +98,7 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
     by_person = filters.options["by"] == "person"
     who, where = (Lower("email"), "email"), ("environment__name", "environment__namespace")
     rows = members.order_by(*(who + where if by_person else where + who))
-    columns = [*_PERSON, *_PLACE] if by_person else [*_PLACE, *_PERSON]
+    columns = [*_PERSON_COLUMNS, *_ENVIRONMENT_COLUMNS] if by_person else [*_ENVIRONMENT_COLUMNS, *_PERSON_COLUMNS]
 
     @cache
     def address(namespace: str) -> str:
@@ -101,22 +106,22 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
 
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for values in some:
-            access = _Access(*values)
-            person, place = (access.email, access.username), _place(access, address(access.namespace))
-            yield (*person, *place, *_rest(access)) if by_person else (*place, *person, *_rest(access))
+            grant = _Grant(*values)
+            person, place = (grant.email, grant.username), _environment_cells(grant, address(grant.namespace))
+            yield (*person, *place, *_grant_cells(grant)) if by_person else (*place, *person, *_grant_cells(grant))
 
     return Table(
         key="access",
-        title="By person" if by_person else "By environment",
-        columns=[*columns, *_REST],
-        # Only what is shown: an environment as a whole has its template's content with it.
+        title="Grants by person" if by_person else "Grants by environment",
+        columns=[*columns, *_GRANT_COLUMNS],
+        # Only the columns that are shown: a whole environment includes its template's content.
         rows=Rows(rows.values_list(*_PATHS), make),
-        empty="Nobody has such access.",
+        empty="No grants match these filters.",
     )
 
 
-class _Access(NamedTuple):
-    """One person's access to one environment, in the order of `_PATHS`."""
+class _Grant(NamedTuple):
+    """One person's access to one environment. The order is that of `_PATHS`."""
 
     email: str
     username: str
@@ -148,30 +153,30 @@ _PATHS = (
     "allowed",
     "checked_at",
 )
-_PERSON = (Column("Person"), Column("User name", is_only_exported=True, none=""))
-_PLACE = (
+_PERSON_COLUMNS = (Column("Person"), Column("User name", is_only_exported=True, missing=""))
+_ENVIRONMENT_COLUMNS = (
     Column("Environment", Kind.LINK),
     Column("Namespace", is_only_exported=True),
     Column("Cluster", is_only_exported=True),
-    Column("Team", none="no team"),
+    Column("Team", missing="No team"),
 )
-_REST = (
+_GRANT_COLUMNS = (
     Column("Role"),
-    Column("Outside"),
+    Column("Outside the team"),
     Column("Since", Kind.DATE),
-    Column("Granted by", none="the portal"),
-    Column("Proven"),
-    Column("Last asked", Kind.MOMENT, none="not yet"),
+    Column("Granted by", missing="The portal"),
+    Column("Verified"),
+    Column("Last checked", Kind.MOMENT, "UTC", missing="Not checked yet"),
 )
 
 
-def _place(access: _Access, address: str) -> tuple[Cell, ...]:
-    return Link(access.name, address, access.namespace), access.namespace, access.cluster, access.team
+def _environment_cells(grant: _Grant, address: str) -> tuple[Cell, ...]:
+    return Link(grant.name, address, grant.namespace), grant.namespace, grant.cluster, grant.team
 
 
-def _rest(access: _Access) -> tuple[Cell, ...]:
-    role = str(Role(access.role).label)
-    role = role if access.wanted else f"{role}, being taken away"
-    proven = {True: "yes", False: "no", None: "not yet"}[access.allowed]
-    outside = "outside" if access.is_outside else ""
-    return role, outside, access.added_at.date(), access.added_by, proven, access.checked_at
+def _grant_cells(grant: _Grant) -> tuple[Cell, ...]:
+    role = str(Role(grant.role).label)
+    role = role if grant.wanted else f"{role}, being removed"
+    verified = {True: "Yes", False: "No", None: "Not yet"}[grant.allowed]
+    outside = "Yes" if grant.is_outside else "No"
+    return role, outside, grant.added_at.date(), grant.added_by, verified, grant.checked_at

@@ -1,4 +1,4 @@
-"""What somebody has to look after: environments that failed, that lost their owner, that end soon."""
+"""The attention report: environments that failed, lost their owner, or expire soon."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
 
 SLUG = "attention"
-DAYS = 14  # ahead, unless somebody asks for more
+DAYS = 14  # the default for environments that expire soon
 _COUNT = Column("", Kind.INTEGER)
 _RELATED = ("owner", "team", "version__template", "cluster")
-#: Only what is shown: an environment as a whole has its template's content with it.
+#: Only the columns that are shown: a whole environment includes its template's content.
 _SHOWN = (
     "name",
     "namespace",
@@ -35,19 +35,21 @@ _SHOWN = (
 )
 
 EXPLANATION = (
-    "It tells how things stand now, so it has no period.",
-    "Failed: a step will not be tried again by itself; the owner can mend what it says and press “Try again”.",
-    "Orphaned: the owner was found gone; a manager of the team may hand the environment over or delete it.",
-    "Ending: unless the owner extends it, it is deleted with everything in it.",
+    "Shows the current state.",
+    "Failed: a step failed. The owner can fix what the message says and select “Try again now”. "
+    "The portal also retries automatically.",
+    "Orphaned: the owner's account is gone. A manager of the team can transfer the environment to a new owner "
+    "or delete it.",
+    "Expiring: unless the owner extends the environment, it is deleted with everything in it.",
 )
 
 
 class AttentionForm(FiltersForm):
-    """How far ahead to look."""
+    """How far ahead to look for environments that expire."""
 
-    own: ClassVar[tuple[str, ...]] = ("days",)
+    own_fields: ClassVar[tuple[str, ...]] = ("days",)
     has_period: ClassVar[bool] = False
-    days = forms.IntegerField(label="Ending within (days)", required=False, min_value=1, max_value=366, initial=DAYS)
+    days = forms.IntegerField(label="Expires within (days)", required=False, min_value=1, max_value=366, initial=DAYS)
 
 
 def build(filters: Filters) -> Report:
@@ -59,9 +61,9 @@ def build(filters: Filters) -> Report:
         "ending": ending(filters.environments, now, days),
     }
     tables = [
-        _table("failed", "Failed", kinds["failed"], _failed_rows(now), _columns("Failed since", "What it says")),
-        _table("orphaned", "Orphaned", kinds["orphaned"], _orphaned_rows(now), _columns("Since", "Why")),
-        _table("ending", f"Ending within {days} days", kinds["ending"], _ending_rows(now), _ending_columns()),
+        _table("failed", "Failed", kinds["failed"], _failed_rows(now), _columns("Failed since", "Message")),
+        _table("orphaned", "Orphaned", kinds["orphaned"], _orphaned_rows(now), _columns("Orphaned since", "Reason")),
+        _table("ending", f"Expiring within {days} days", kinds["ending"], _ending_rows(now), _ending_columns()),
     ]
     figures = [
         Figure(table.title, len(table.rows), _COUNT, tone=tone if len(table.rows) else "", href=f"#{table.key}")
@@ -71,52 +73,61 @@ def build(filters: Filters) -> Report:
 
 
 def failed(environments: EnvironmentQuerySet) -> EnvironmentQuerySet:
-    """Those that wait for a person, the longest first."""
+    """Return failed environments, the longest failed first."""
     steps = Condition.objects.filter(environment=OuterRef("pk"), status=Status.FAILED).order_by("last_transition_at")
     since = Coalesce(Subquery(steps.values("last_transition_at")[:1]), "created_at")
     message = Subquery(steps.values("message")[:1])
-    return environments.filter(phase=Phase.FAILED).annotate(since=since, says=message).order_by("since", "pk")
+    return environments.filter(phase=Phase.FAILED).annotate(since=since, failure=message).order_by("since", "pk")
 
 
 def orphaned(environments: EnvironmentQuerySet) -> EnvironmentQuerySet:
-    """Those whose owner is gone, the longest first."""
+    """Return environments whose owner is gone, the longest orphaned first."""
     return environments.live().filter(orphaned_at__isnull=False).order_by("orphaned_at", "pk")
 
 
 def ending(environments: EnvironmentQuerySet, now: datetime, days: int) -> EnvironmentQuerySet:
-    """Those whose end is near, the next first."""
+    """Return environments that expire within some days, the next first."""
     return environments.filter(wanted=True, ends_at__lt=now + timedelta(days=days)).order_by("ends_at", "pk")
 
 
 def _table(key: str, title: str, found: EnvironmentQuerySet, make: Any, columns: Sequence[Column]) -> Table:
-    empty = {"failed": "None has failed.", "orphaned": "Every one has its owner.", "ending": "None ends that soon."}
+    empty = {
+        "failed": "No failures.",
+        "orphaned": "No orphaned environments.",
+        "ending": "No environments expire in this time.",
+    }
     return Table(key, title, columns, Rows(found.select_related(*_RELATED).only(*_SHOWN), make), empty=empty[key])
 
 
 def _columns(since: str, why: str) -> list[Column]:
     return [
-        *_WHICH,
-        Column(since, Kind.MOMENT),
+        *_ENVIRONMENT_COLUMNS,
+        Column(since, Kind.MOMENT, "UTC"),
         Column("Days", Kind.INTEGER),
-        Column(why, none=""),
-        Column("Speak to"),
+        Column(why, missing=""),
+        Column("Contact"),
     ]
 
 
 def _ending_columns() -> list[Column]:
-    return [*_WHICH, Column("Ends", Kind.MOMENT), Column("Days left", Kind.INTEGER), Column("Speak to")]
+    return [
+        *_ENVIRONMENT_COLUMNS,
+        Column("Expires", Kind.MOMENT, "UTC"),
+        Column("Days left", Kind.INTEGER),
+        Column("Contact"),
+    ]
 
 
-_WHICH = (
+_ENVIRONMENT_COLUMNS = (
     Column("Environment", Kind.LINK),
     Column("Namespace", is_only_exported=True),
-    Column("Team", none="no team"),
+    Column("Team", missing="No team"),
     Column("Template", is_only_exported=True),
     Column("Cluster", is_only_exported=True),
 )
 
 
-def _which(row: Environment) -> Row:
+def _environment_cells(row: Environment) -> Row:
     link = Link(row.name, reverse("environment", args=[row.namespace]), row.namespace)
     return (link, row.namespace, row.team.name if row.team else None, row.version.template.name, row.cluster.name)
 
@@ -124,20 +135,20 @@ def _which(row: Environment) -> Row:
 def _failed_rows(now: datetime) -> Any:
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for row in some:
-            yield (*_which(row), row.since, (now - row.since).days, row.says, row.owner.email)
+            yield (*_environment_cells(row), row.since, (now - row.since).days, row.failure, row.owner.email)
 
     return make
 
 
 def _orphaned_rows(now: datetime) -> Any:
-    """Whom to speak to is the team's managers: the owner is gone."""
+    """The contacts are the team's managers, because the owner is gone."""
 
     def make(some: Sequence[Any]) -> Iterable[Row]:
         managers = _managers({row.team_id for row in some})
         for row in some:
             days = (now - row.orphaned_at).days
-            who = ", ".join(managers[row.team_id]) or "a platform admin"
-            yield (*_which(row), row.orphaned_at, days, row.orphaned_why, who)
+            who = ", ".join(managers[row.team_id]) or "Platform admins"
+            yield (*_environment_cells(row), row.orphaned_at, days, row.orphaned_why, who)
 
     return make
 
@@ -145,7 +156,12 @@ def _orphaned_rows(now: datetime) -> Any:
 def _ending_rows(now: datetime) -> Any:
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for row in some:
-            yield (*_which(row), row.ends_at, max(0, round((row.ends_at - now) / timedelta(days=1))), row.owner.email)
+            yield (
+                *_environment_cells(row),
+                row.ends_at,
+                max(0, round((row.ends_at - now) / timedelta(days=1))),
+                row.owner.email,
+            )
 
     return make
 

@@ -1,7 +1,7 @@
-"""The filters of a report: read from the address, so that a report can be bookmarked and shared.
+"""The filters of a report, read from the address, so that a report can be bookmarked and shared.
 
-What is relative stays relative: `period=30d` means the last thirty days of whoever opens it, and the teams are those
-that they manage now. A value that is not understood is said at its field, and passed over.
+Relative values stay relative: `period=30d` means the 30 days before the link is opened, and a manager sees the teams
+that they manage at that time. An invalid value is reported at its field and otherwise ignored.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +23,14 @@ from environments.reports.periods import Period
 NO_TEAM = "none"
 _FIRST_YEAR = 2000
 _MOST_DAYS = 3 * 366
-_NOT_OFFERED = "You can report on none of that name. All are shown."
+_NOT_OFFERED = "Not found in your reports. Showing all."
 
-_USUAL = "30d"
-_NO_PERIOD = "There is no such period. The last 30 days are shown instead."
+_DEFAULT_PERIOD = "30d"
+_NO_PERIOD = "Unknown period. Showing the last 30 days."
+_NO_MONTH = "Enter a month, for example 2026-11."
+_NO_YEAR = "Enter a year, for example 2026."
+_NO_DATE = "Enter a date, for example 2026-11-23."
+_YEAR_RANGE = f"Choose a year from {_FIRST_YEAR} to this year."
 
 _PERIODS = {
     "7d": "Last 7 days",
@@ -34,90 +38,99 @@ _PERIODS = {
     "90d": "Last 90 days",
     "this-month": "This month",
     "last-month": "Last month",
-    "month": "A month …",
-    "year": "A year …",
-    "custom": "From … to …",
+    "month": "Month",
+    "year": "Year",
+    "custom": "Custom dates",
 }
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What is reported on: for whom, which days, and which environments of those that they may report on."""
+    """What a report covers: for whom, which days, and which of the environments that this user may report on."""
 
     user: User
     today: date
     period: Period
     environments: EnvironmentQuerySet
-    said: tuple[tuple[str, str], ...]  # in words, for the page and the exports
-    carried: Mapping[str, str]  # what other reports take over, as it stands in the address
-    options: Mapping[str, Any] = field(default_factory=dict)  # the report's own questions
-    has_period: bool = True  # False: it tells how things stand now
+    labels: tuple[tuple[str, str], ...]  # name and value of each filter, for the page and the exports
+    query: Mapping[str, str]  # the filters that links to other reports keep, as in the address
+    options: Mapping[str, Any] = field(default_factory=dict)  # the report's own filters
+    has_period: bool = True  # False: the report shows the current state
 
     def link(self, slug: str, **more: object) -> str:
-        """Another report with the same filters, and some of them different; None takes one away."""
+        """Return the address of a report with the same filters, some of them changed; None removes one."""
         return self._address(reverse("report", args=[slug]), more)
 
     def landing(self) -> str:
-        """The first page with the same filters."""
+        """Return the address of the reports' first page with the same filters."""
         return self._address(reverse("reports"), {})
 
     def _address(self, path: str, more: Mapping[str, object]) -> str:
-        query = urlencode({key: value for key, value in {**self.carried, **more}.items() if value not in (None, "")})
+        query = urlencode({key: value for key, value in {**self.query, **more}.items() if value not in (None, "")})
         return f"{path}?{query}" if query else path
 
 
 class FiltersForm(forms.Form):
-    """The filters that every report has; a report with questions of its own adds fields, and names them in `own`."""
+    """The filters of every report. A report with more filters adds fields and names them in `own_fields`."""
 
-    own: ClassVar[tuple[str, ...]] = ()
+    own_fields: ClassVar[tuple[str, ...]] = ()
     has_period: ClassVar[bool] = True
 
     period = forms.ChoiceField(
         required=False,
-        initial=_USUAL,
+        initial=_DEFAULT_PERIOD,
         choices=list(_PERIODS.items()),
         error_messages={"invalid_choice": _NO_PERIOD},
     )
     month = forms.DateField(
         required=False,
         input_formats=["%Y-%m"],
-        error_messages={"invalid": "Write the month as 2026-11."},
+        error_messages={"invalid": _NO_MONTH},
         widget=forms.DateInput(format="%Y-%m", attrs={"type": "month", "placeholder": "2026-11"}),
     )
-    year = forms.IntegerField(required=False, min_value=_FIRST_YEAR, max_value=9000)
+    year = forms.IntegerField(
+        required=False,
+        min_value=_FIRST_YEAR,
+        max_value=9000,
+        error_messages={"invalid": _NO_YEAR, "min_value": _YEAR_RANGE, "max_value": _YEAR_RANGE},
+    )
     first = forms.DateField(
         label="From",
         required=False,
         input_formats=["%Y-%m-%d"],
-        error_messages={"invalid": "Write the day as 2026-11-23."},
+        error_messages={"invalid": _NO_DATE},
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "placeholder": "2026-11-01"}),
     )
     last = forms.DateField(
         label="To",
         required=False,
         input_formats=["%Y-%m-%d"],
-        error_messages={"invalid": "Write the day as 2026-11-23."},
+        error_messages={"invalid": _NO_DATE},
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "placeholder": "2026-11-23"}),
     )
     team = forms.ChoiceField(required=False, error_messages={"invalid_choice": _NOT_OFFERED})
     template = forms.ChoiceField(required=False, error_messages={"invalid_choice": _NOT_OFFERED})
     cluster = forms.ChoiceField(required=False, error_messages={"invalid_choice": _NOT_OFFERED})
-    owner = forms.EmailField(required=False, error_messages={"invalid": "Write a whole e-mail address."})
+    owner = forms.EmailField(
+        required=False, error_messages={"invalid": "Enter an email address, for example dana@example.com."}
+    )
 
     def __init__(self, data: Mapping[str, Any], user: User, today: date) -> None:
         """`today` is the day in UTC."""
-        usual = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
-        super().__init__({**usual, **{name: value for name, value in data.items() if value}})
+        defaults = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
+        super().__init__({**defaults, **{name: value for name, value in data.items() if value}})
         self.user, self.today = user, today
         self.scope = Environment.objects.reported_to(user)
-        self._offer("team", "All teams", self._teams())
-        self._offer("template", "All templates", _in_use(Template, self.scope.filter(version__template=OuterRef("pk"))))
-        self._offer("cluster", "All clusters", _in_use(Cluster, self.scope.filter(cluster=OuterRef("pk"))))
+        self._set_choices("team", "All teams", self._teams())
+        self._set_choices(
+            "template", "All templates", _in_use(Template, self.scope.filter(version__template=OuterRef("pk")))
+        )
+        self._set_choices("cluster", "All clusters", _in_use(Cluster, self.scope.filter(cluster=OuterRef("pk"))))
         if not self.has_period:
             for name in ("period", "month", "year", "first", "last"):
                 del self.fields[name]
 
-    def _offer(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
+    def _set_choices(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 (for the types)
         field.choices = [("", everything), *choices]
@@ -126,70 +139,70 @@ class FiltersForm(forms.Form):
         admin = self.user.is_platform_admin
         teams = Team.objects.all() if admin else self.user.managed_teams.all()
         found = [(str(pk), name) for pk, name in teams.values_list("pk", "name")]
-        return [*found, (NO_TEAM, "Without a team")] if admin else found
+        return [*found, (NO_TEAM, "No team")] if admin else found
 
     # Checking
 
     def clean_month(self) -> date | None:
-        """A month that has begun."""
+        """Return the month, if it has begun."""
         month: date | None = self.cleaned_data["month"]
         if month and (month > self.today or month.year < _FIRST_YEAR):
-            raise ValidationError("Choose a month that has begun.")
+            raise ValidationError(f"Choose a month from January {_FIRST_YEAR} to this month.")
         return month
 
     def clean_year(self) -> int | None:
-        """A year that has begun."""
+        """Return the year, if it has begun."""
         year: int | None = self.cleaned_data["year"]
         if year and year > self.today.year:
-            raise ValidationError("Choose a year that has begun.")
+            raise ValidationError(_YEAR_RANGE)
         return year
 
     def clean_owner(self) -> str:
-        """An address that owns something which this person may report on."""
+        """Return the owner's address, if they own an environment that this user may report on."""
         owner = str(self.cleaned_data["owner"])
         if owner and not self.scope.filter(owner__in=User.objects.with_address(owner)).exists():
-            raise ValidationError("They own nothing that you can report on. Everybody's is shown instead.")
+            raise ValidationError("No environments owned by this person in your reports. Showing all owners.")
         return owner
 
     def clean(self) -> dict[str, Any]:
-        """The dates that the chosen period needs are there, and in their order."""
+        """Check that the chosen period has its dates, in the right order."""
         cleaned = super().clean() or self.cleaned_data
-        for name in _NEEDED.get(cleaned.get("period", ""), ()):
+        for name in _REQUIRED_DATES.get(cleaned.get("period", ""), ()):
             if name in cleaned and not cleaned[name]:
                 self.add_error(name, _MISSING[name])
         first, last = cleaned.get("first"), cleaned.get("last")
         if cleaned.get("period") == "custom" and first and last:
             if last < first:
-                self.add_error("last", "This is before the first day.")
+                self.add_error("last", "The end date must not be before the start date.")
             elif first > self.today:
-                self.add_error("first", "Choose a day that has come.")
+                self.add_error("first", "The start date must not be in the future.")
             elif (last - first).days >= _MOST_DAYS or first.year < _FIRST_YEAR:
-                self.add_error("first", "Choose at most three years.")
+                self.add_error("first", f"Choose at most 3 years, starting in {_FIRST_YEAR} or later.")
         return cleaned
 
-    # What came of it
+    # Results
 
     def filters(self) -> Filters:
-        """The filters as far as they were understood; the rest is in `errors`."""
+        """Return the valid filters; `errors` has the others."""
         self.is_valid()
         chosen = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
-        options = {name: chosen.get(name, self.fields[name].initial) for name in self.own}
+        options = {name: chosen.get(name, self.fields[name].initial) for name in self.own_fields}
         return Filters(
             user=self.user,
             today=self.today,
             period=self._period(chosen),
             environments=self._environments(chosen),
-            said=tuple(self._say(chosen)),
-            carried=self._carried(chosen),
+            labels=tuple(self._labels(chosen)),
+            query=self._query(chosen),
             options=options,
             has_period=self.has_period,
         )
 
     def _period(self, chosen: Mapping[str, Any]) -> Period:
         kind = chosen.get("period", "")
-        if not all(name in chosen for name in _NEEDED.get(kind, ())):
+        if not all(name in chosen for name in _REQUIRED_DATES.get(kind, ())):
             kind = ""
-        return _PERIOD_OF.get(kind, _PERIOD_OF[_USUAL])(chosen, self.today)
+        return _PERIOD_OF.get(kind, _PERIOD_OF[_DEFAULT_PERIOD])(chosen, self.today)
 
     def _environments(self, chosen: Mapping[str, Any]) -> EnvironmentQuerySet:
         rows = self.scope
@@ -203,37 +216,37 @@ class FiltersForm(forms.Form):
             rows = rows.filter(owner__in=User.objects.with_address(owner))
         return rows
 
-    def _say(self, chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
-        said = []
+    def _labels(self, chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
+        labels = []
         for name in ("team", "template", "cluster"):
             choices: Any = getattr(self.fields[name], "choices", [])
-            said.append((name.capitalize(), dict(choices)[chosen.get(name, "")]))
-        said.append(("Owner", chosen.get("owner") or "Everybody"))
-        for name in self.own:
+            labels.append((name.capitalize(), dict(choices)[chosen.get(name, "")]))
+        labels.append(("Owner", chosen.get("owner") or "All owners"))
+        for name in self.own_fields:
             value = chosen.get(name, self.fields[name].initial)
             words = dict(getattr(self.fields[name], "choices", [])).get(value, value)
-            said.append((str(self.fields[name].label or name.capitalize()), str(words)))
-        return said
+            labels.append((str(self.fields[name].label or name.capitalize()), str(words)))
+        return labels
 
-    def _carried(self, chosen: Mapping[str, Any]) -> dict[str, str]:
-        """As they stand in the address: relative periods stay relative, defaults are left out."""
+    def _query(self, chosen: Mapping[str, Any]) -> dict[str, str]:
+        """Return the filters as in the address: relative periods stay relative, defaults are left out."""
         names = [name for name in FiltersForm.base_fields if name in chosen]
-        wanted = (*_NEEDED.get(chosen.get("period", ""), ()), "period", "team", "template", "cluster", "owner")
-        # A report without a period passes on what it was given.
+        wanted = (*_REQUIRED_DATES.get(chosen.get("period", ""), ()), "period", "team", "template", "cluster", "owner")
+        # A report without a period still passes its visitor's period on to the other reports.
         passed = {name: str(self.data[name]) for name in _DATES if not self.has_period and name in self.data}
-        carried = {name: str(self.data[name]) for name in names if name in wanted}
-        if carried.get("period") == _USUAL:
-            del carried["period"]
-        return passed | carried
+        query = {name: str(self.data[name]) for name in names if name in wanted}
+        if query.get("period") == _DEFAULT_PERIOD:
+            del query["period"]
+        return passed | query
 
 
 _DATES = ("period", "month", "year", "first", "last")
-_NEEDED = {"month": ("month",), "year": ("year",), "custom": ("first", "last")}
+_REQUIRED_DATES = {"month": ("month",), "year": ("year",), "custom": ("first", "last")}
 _MISSING = {
-    "month": "Say which month, such as 2026-11.",
-    "year": "Say which year.",
-    "first": "Say from which day on.",
-    "last": "Say up to which day.",
+    "month": _NO_MONTH,
+    "year": _NO_YEAR,
+    "first": "Enter a start date.",
+    "last": "Enter an end date.",
 }
 
 _PERIOD_OF: dict[str, Callable[[Mapping[str, Any], date], Period]] = {
@@ -249,6 +262,6 @@ _PERIOD_OF: dict[str, Callable[[Mapping[str, Any], date], Period]] = {
 
 
 def _in_use(model: type[Template] | type[Cluster], environments: EnvironmentQuerySet) -> list[tuple[str, str]]:
-    """Only those with environments that this person may report on."""
+    """Return slug and name of those with environments that this user may report on."""
     rows = model.objects.filter(Exists(environments)).order_by("name")
     return list(rows.values_list("slug", "name"))

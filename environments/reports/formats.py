@@ -1,4 +1,4 @@
-"""How a cell is written on the page, in a CSV and in a spreadsheet: all three from the same rounded value. Pure."""
+"""How a cell is written on the page, in a CSV and in a spreadsheet, all from the same rounded value. Pure."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -8,37 +8,37 @@ from environments.reports.tables import Cell, Column, Kind, Link
 _MINUS = "\N{MINUS SIGN}"
 _DIGITS = {Kind.PERCENT: 1, Kind.MONEY: 2}
 
-#: What a spreadsheet program may take for a formula (OWASP, CSV Injection), its full-width forms included.
+#: A spreadsheet program may run a text that begins with one of these (OWASP, CSV Injection), full width or not.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def heading(column: Column, currency: str) -> str:
-    """A column's title with its unit, for exports: their cells are bare numbers."""
+    """Return a column's title with its unit, for exports, where cells are bare numbers."""
     unit = {Kind.PERCENT: "%", Kind.MONEY: currency}.get(column.kind, column.unit)
     return f"{column.title} ({unit})" if unit else column.title
 
 
 def digits(column: Column) -> int:
-    """How many digits after the point."""
+    """Return the number of digits after the point."""
     return _DIGITS.get(column.kind, column.digits)
 
 
 def on_page(column: Column, cell: Cell, currency: str) -> str:
-    """For people: `1,209.60 EUR`, `66.1 %`, `22 Nov 2026`."""
+    """Return a cell's text for people: `1,209.60 EUR`, `66.1 %`, `22 November 2026`."""
     if cell is None:
-        return column.none
+        return column.missing
     if column.is_number:
         unit = {Kind.PERCENT: " %", Kind.MONEY: f" {currency}"}.get(column.kind, "")
         return f"{cell:,.{digits(column)}f}{unit}".replace("-", _MINUS)
     if column.kind is Kind.DATE:
-        return f"{cell:%-d %b %Y}"
+        return f"{cell:%-d %B %Y}"
     if column.kind is Kind.MOMENT:
-        return f"{cell:%-d %b %Y, %H:%M}"
+        return f"{cell:%-d %B %Y, %H:%M}"
     return text(cell)
 
 
 def in_csv(column: Column, cell: Cell) -> str:
-    """For programs: `1209.60`, `66.1`, `2026-11-22`; texts cannot become formulas."""
+    """Return a cell's text for programs: `1209.60`, `66.1`, `2026-11-22`. No text can run as a formula."""
     if cell is None:
         return ""
     if column.is_number:
@@ -51,13 +51,13 @@ def in_csv(column: Column, cell: Cell) -> str:
 
 
 def number(column: Column, cell: Cell) -> float:
-    """For a spreadsheet: the same digits as everywhere; a percentage as its fraction."""
+    """Return a cell's number for a spreadsheet, with the same digits as on the page; a percentage as a fraction."""
     value = Decimal(str(cell))
     return float(value / 100 if column.kind is Kind.PERCENT else value)
 
 
 def number_format(column: Column, currency: str) -> str:
-    """The spreadsheet's own format for a column: it shows as many digits as the page does."""
+    """Return a column's number format in a spreadsheet. It shows as many digits as the page."""
     zeros = "0" * digits(column)
     plain = f"#,##0.{zeros}" if zeros else "#,##0"
     match column.kind:
@@ -74,10 +74,10 @@ def number_format(column: Column, currency: str) -> str:
 
 
 def text(cell: Cell) -> str:
-    """A cell's text."""
+    """Return a cell's text; for a link, the text without the address."""
     return cell.text if isinstance(cell, Link) else str(cell)
 
 
 def harmless(text: str) -> str:
-    """A text that no spreadsheet program runs: an apostrophe goes before what begins like a formula."""
+    """Put an apostrophe before a text that begins like a formula, so that no spreadsheet program runs it."""
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

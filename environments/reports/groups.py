@@ -1,8 +1,8 @@
-"""What figures are grouped by, and what each group is called."""
+"""The ways to group figures, and the name of each group."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Any
 
 from django.db.models import BigIntegerField, Case, Count, Q, Sum, Value, When
@@ -12,19 +12,18 @@ from django.urls import reverse
 from environments.models import Cluster, Team, Template, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports.filters import NO_TEAM, Filters
-from environments.reports.moments import Milliseconds, milliseconds
-from environments.reports.periods import Period
+from environments.reports.periods import Milliseconds, Period, midnight, milliseconds
 from environments.reports.tables import Cell, Column, Kind, Link
 
-#: For some keys of groups, the cells that say which they are.
+#: Returns the cells that name each group, by the groups' keys.
 Naming = Callable[[Filters, str, Sequence[Any]], dict[Any, tuple[Cell, ...]]]
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """One way to group environments: `path` leads from an environment to what they have in common.
+    """One way to group environments: `path` leads from an environment to its group.
 
-    `name(filters, slug, keys)` gives the cells of `columns` for each key; links lead to the report `slug`.
+    `name(filters, slug, keys)` returns the cells of `columns` for each key. Links lead to the report `slug`.
     """
 
     key: str
@@ -34,8 +33,8 @@ class Grouping:
     columns: tuple[Column, ...]
 
     @property
-    def of_record(self) -> str:
-        """The path from a row of the record."""
+    def consumption_path(self) -> str:
+        """The path from a consumption row to the group."""
         return "environment" if self.path == "pk" else f"environment__{self.path}"
 
 
@@ -44,11 +43,11 @@ def _teams(filters: Filters, slug: str, keys: Sequence[Any]) -> dict[Any, tuple[
     found: dict[Any, tuple[Cell, ...]] = {
         pk: (Link(name, filters.link(slug, team=pk, by="environment")), centre) for pk, name, centre in teams
     }
-    return found | {None: (Link("Without a team", filters.link(slug, team=NO_TEAM, by="environment")), "")}
+    return found | {None: (Link("No team", filters.link(slug, team=NO_TEAM, by="environment")), "")}
 
 
 def _cost_centres(filters: Filters, slug: str, keys: Sequence[Any]) -> dict[Any, tuple[Cell, ...]]:
-    names = {None: "Without a team", "": "Without a cost centre"}
+    names = {None: "No team", "": "No cost centre"}
     return {key: (names.get(key, key),) for key in keys}
 
 
@@ -114,7 +113,7 @@ GROUPINGS = {
             "Owner",
             "owner",
             _owners,
-            (Column("Owner", Kind.LINK), Column("E-mail address", is_only_exported=True)),
+            (Column("Owner", Kind.LINK), Column("Email", is_only_exported=True)),
         ),
         Grouping(
             "environment",
@@ -134,24 +133,26 @@ GROUPINGS = {
     )
 }
 
-#: For a form's field.
+#: The choices of a form field.
 CHOICES = [(key, each.title) for key, each in GROUPINGS.items()]
 
 
 @dataclass(frozen=True)
-class Existing:
-    """How many environments there were in a period, and for how many seconds they could have been observed."""
+class EnvironmentTotals:
+    """How many environments existed in a period, and for how many seconds they could have been observed."""
 
     count: int = 0
     seconds: int = 0
 
 
-def existing(environments: EnvironmentQuerySet, period: Period, now: datetime, path: str = "") -> dict[Any, Existing]:
-    """The environments that existed at some time of a period, by what a path leads to; without one, all under None.
+def environment_totals(
+    environments: EnvironmentQuerySet, period: Period, now: datetime, path: str = ""
+) -> dict[Any, EnvironmentTotals]:
+    """Count the environments that existed in a period, by the group that `path` leads to; without it, all under None.
 
-    Their seconds run from Ready to the end, as far as the period and today reach.
+    Their seconds run from Ready until they are deleted, within the period and until now.
     """
-    start, until = _midnight(period.start), min(_midnight(period.until), now)
+    start, until = midnight(period.start), min(midnight(period.until), now)
     granted = environments.granted().order_by()
     there = granted.filter(Q(deleted_at=None) | Q(deleted_at__gte=start), created_at__lt=until)
     end = Least(Milliseconds(Coalesce("deleted_at", Value(until))), _value(until))
@@ -162,18 +163,14 @@ def existing(environments: EnvironmentQuerySet, period: Period, now: datetime, p
         "observable": Sum(Case(observable, default=Value(0), output_field=BigIntegerField())),
     }
     if not path:
-        return {None: _existing(*there.aggregate(**figures).values())}
+        return {None: _totals(*there.aggregate(**figures).values())}
     lines = there.values(path).annotate(**figures).values_list(path, *figures)
-    return {key: _existing(count, total) for key, count, total in lines}
+    return {key: _totals(count, total) for key, count, total in lines}
 
 
-def _existing(count: int, length: int | None) -> Existing:
-    return Existing(count, max(0, int(length or 0)) // 1000)
+def _totals(count: int, length: int | None) -> EnvironmentTotals:
+    return EnvironmentTotals(count, max(0, int(length or 0)) // 1000)
 
 
 def _value(moment: datetime) -> Value:
     return Value(milliseconds(moment), output_field=BigIntegerField())
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

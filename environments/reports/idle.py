@@ -1,9 +1,9 @@
-"""Idle and oversized environments, the size that would do, and what that would give back."""
+"""Idle and oversized environments, their recommended sizes, and what these would save."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -15,13 +15,13 @@ from django.urls import reverse
 from environments.lib.charts import Chart, Units, bar_chart
 from environments.models import TemplateVersion
 from environments.reports import units
-from environments.reports.bills import all_prices
-from environments.reports.consumption import record, within
+from environments.reports.bills import Prices, all_prices, money
+from environments.reports.consumption import consumption_of, within
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.rates import Prices, money
-from environments.reports.sizing import Need, Size, sizes_of, that_would_do
-from environments.reports.spans import spans
+from environments.reports.periods import midnight
+from environments.reports.sizing import Need, Size, recommended_size, sizes_of
+from environments.reports.spans import ranges_covering
 from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
 from environments.spec import TemplateSpec, parse_stored
 
@@ -30,86 +30,86 @@ THRESHOLD, DAYS, HEADROOM = 10, 14, 20
 _DAY = 24 * 3600
 _MONTH = 30 * _DAY
 _MOST_BARS = 10
-_CORES = Column("Reclaimable", Kind.DECIMAL, "cores", units.AMOUNTS)
-_GIB = Column("Reclaimable", Kind.DECIMAL, "GiB", units.AMOUNTS)
-_SAVING = Column("Saves a month", Kind.MONEY, none="no rate")
+_CORES = Column("Reclaimable CPU", Kind.DECIMAL, "cores", units.AMOUNTS)
+_GIB = Column("Reclaimable memory", Kind.DECIMAL, "GiB", units.AMOUNTS)
+_SAVING = Column("Monthly saving", Kind.MONEY, missing="No rate")
 _COUNT = Column("Environments", Kind.INTEGER)
 
 
 class IdleForm(FiltersForm):
-    """What counts as hardly used."""
+    """What counts as idle, and the headroom of the recommended size."""
 
-    own: ClassVar[tuple[str, ...]] = ("threshold", "days", "headroom")
+    own_fields: ClassVar[tuple[str, ...]] = ("threshold", "days", "headroom")
     has_period: ClassVar[bool] = False
     threshold = forms.IntegerField(
-        label="Used less than (%)", required=False, min_value=1, max_value=99, initial=THRESHOLD
+        label="Usage below (%)", required=False, min_value=1, max_value=99, initial=THRESHOLD
     )
     days = forms.IntegerField(label="Over the last (days)", required=False, min_value=1, max_value=90, initial=DAYS)
-    headroom = forms.IntegerField(
-        label="Room above the peak (%)", required=False, min_value=0, max_value=200, initial=HEADROOM
-    )
+    headroom = forms.IntegerField(label="Headroom (%)", required=False, min_value=0, max_value=200, initial=HEADROOM)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One environment that hardly uses what it has."""
+class Recommendation:
+    """An idle or oversized environment, with the size that would be enough."""
 
     environment: dict[str, Any]
     is_idle: bool
     sums: dict[str, int]
     size: Size | None
-    cpu: int  # millicores that the size would give back
+    cpu: int  # millicores that the size would free
     memory: int  # MiB
-    parts: int | None  # exact money that they cost in a month; None without a rate
+    monthly_parts: int | None  # what these cost in a month, in exact parts; None without a rate
 
 
 def build(filters: Filters) -> Report:
     """The report."""
     options = filters.options
-    found = findings(filters, int(options["threshold"]), int(options["days"]), int(options["headroom"]))
-    by_team = _teams(found)
+    recommended = recommendations(filters, int(options["threshold"]), int(options["days"]), int(options["headroom"]))
+    by_team = _teams(recommended)
     return Report(
-        figures=_figures(found),
+        figures=_figures(recommended),
         charts=[_chart(by_team)] if len(by_team.rows) > 1 else [],
-        tables=[_table(found), by_team],
+        tables=[_table(recommended), by_team],
         explanation=_explanation(options),
     )
 
 
 def _explanation(options: Any) -> tuple[str, ...]:
     return (
-        f"Over the last {options['days']} complete days these used, on the average, less than {options['threshold']} % "
-        "of their CPU quota or of their memory quota: “idle” of both, “oversized” of one. Environments younger than "
-        "that, and those of which less than half of the time was observed, are left out.",
-        f"The size that would do is the smallest of the template's whose CPU, memory and storage cover the peak of "
-        f"those days and {options['headroom']} % more; where a template has no sizes, the figures that would. An "
-        "oversized environment is listed only where something can be given back.",
-        "Saved is what the reclaimable cores and GiB of memory cost in 30 days at today's rates.",
+        f"Idle environments used less than {options['threshold']} % of their CPU quota and of their memory quota, on "
+        f"average over the last {options['days']} complete days. Oversized environments used less than that of one of "
+        "them. Environments that are younger, or were observed for less than half of the time, are not listed.",
+        "The recommended size is the smallest size of the template that covers the peak CPU, memory and storage of "
+        f"those days, plus {options['headroom']} % headroom. If the template has no sizes, amounts are recommended. "
+        "Oversized environments are listed only if CPU or memory can be reclaimed.",
+        "The monthly saving is what the reclaimable CPU and memory cost for 30 days at today's rates.",
     )
 
 
-def findings(filters: Filters, threshold: int, days: int, headroom: int) -> list[Finding]:
-    """What is hardly used, most to give back first."""
+def recommendations(filters: Filters, threshold: int, days: int, headroom: int) -> list[Recommendation]:
+    """Return recommendations for idle and oversized environments, the largest saving first."""
     rows = _rows(filters, threshold, days)
     environments = {row["pk"]: row for row in _environments(filters, list(rows))}
     specs = {pk: parse_stored(spec) for pk, spec in _specs({row["version"] for row in environments.values()})}
     prices, sizes = all_prices(), _Sizes(specs)
-    found = [
-        _finding(environment, rows[pk], sizes.of(environment), threshold, headroom, prices, filters)
+    recommended = [
+        _recommendation(environment, rows[pk], sizes.of(environment), threshold, headroom, prices, filters)
         for pk, environment in environments.items()
     ]
-    listed = [each for each in found if each.is_idle or each.cpu or each.memory]
-    return sorted(listed, key=lambda each: (-(each.parts or 0), -each.cpu, -each.memory, str(each.environment["pk"])))
+    listed = [each for each in recommended if each.is_idle or each.cpu or each.memory]
+    return sorted(
+        listed, key=lambda each: (-(each.monthly_parts or 0), -each.cpu, -each.memory, str(each.environment["pk"]))
+    )
 
 
 class _Sizes:
-    """The sizes of templates; many environments share a version and answered alike."""
+    """The sizes of templates, cached: many environments share a version and its parameters."""
 
     def __init__(self, specs: dict[Any, TemplateSpec]) -> None:
         self.specs, self.known = specs, dict[tuple[Any, ...], tuple[Size, ...]]()
 
     def of(self, environment: dict[str, Any]) -> tuple[Size, ...]:
-        """What an environment could be."""
+        """Return the sizes that an environment can have."""
         version, parameters = environment["version"], environment["parameters"]
         key = (version, *sorted((name, str(value)) for name, value in parameters.items()))
         if key not in self.known:
@@ -118,14 +118,14 @@ class _Sizes:
 
 
 def _rows(filters: Filters, threshold: int, days: int) -> dict[Any, dict[str, int]]:
-    """Sums and peaks of those below the threshold, by environment: the database leaves the others out."""
+    """Return sums and peaks of the environments below the threshold; the database filters out the others."""
     start = filters.today - timedelta(days=days)
-    old = filters.environments.granted().filter(wanted=True, created_at__lt=datetime.combine(start, time(), UTC)).live()
+    old = filters.environments.granted().filter(wanted=True, created_at__lt=midnight(start)).live()
     sums = {name: Sum(name) for name in _SUMS} | {name: Max(name) for name in _PEAKS}
     named = {f"all_{name}": each for name, each in sums.items()}
     below = [LessThan(F(f"all_{each}_used") * 100, F(f"all_{each}_reserved") * threshold) for each in _WATCHED]
-    pieces = spans(start, filters.today, today=filters.today)
-    found = record(old).filter(within(pieces)).values("environment").annotate(**named)
+    ranges = ranges_covering(start, filters.today, today=filters.today)
+    found = consumption_of(old).filter(within(ranges)).values("environment").annotate(**named)
     seen = GreaterThanOrEqual(F("all_seconds"), days * _DAY // 2)
     found = found.filter(Q(below[0]) | Q(below[1]), seen)
     return {
@@ -150,7 +150,7 @@ def _specs(versions: set[Any]) -> Iterable[tuple[Any, Any]]:
     return TemplateVersion.objects.filter(pk__in=versions).values_list("pk", "spec")
 
 
-def _finding(
+def _recommendation(
     environment: dict[str, Any],
     sums: dict[str, int],
     sizes: tuple[Size, ...],
@@ -158,9 +158,9 @@ def _finding(
     headroom: int,
     prices: Prices,
     filters: Filters,
-) -> Finding:
+) -> Recommendation:
     need = Need.at_peak(sums["cpu_peak"], sums["memory_peak"], sums["storage_peak"], headroom)
-    size = that_would_do(sizes, need)
+    size = recommended_size(sizes, need)
     cpu = memory = 0
     if size:
         cpu = max(0, int(environment["reserved_cpu"] * 1000) - size.cpu)
@@ -169,27 +169,27 @@ def _finding(
     parts = price.of("cpu", cpu * _MONTH) + price.of("memory", memory * _MONTH) if price else None
     watched = [each for each in _WATCHED if sums[f"{each}_reserved"]]
     idle = all(sums[f"{each}_used"] * 100 < threshold * sums[f"{each}_reserved"] for each in watched)
-    return Finding(environment, idle, sums, size if cpu or memory else None, cpu, memory, parts)
+    return Recommendation(environment, idle, sums, size if cpu or memory else None, cpu, memory, parts)
 
 
-def _figures(found: list[Finding]) -> list[Figure]:
-    idle = sum(each.is_idle for each in found)
+def _figures(recommended: list[Recommendation]) -> list[Figure]:
+    idle = sum(each.is_idle for each in recommended)
     return [
         Figure("Idle", idle, _COUNT, tone="warn" if idle else ""),
-        Figure("Oversized", len(found) - idle, _COUNT),
-        Figure("Reclaimable cores", units.cores(sum(each.cpu for each in found)), _CORES),
-        Figure("Reclaimable GiB", units.gib(sum(each.memory for each in found)), _GIB),
-        Figure("Saves a month", saving(found), _SAVING),
+        Figure("Oversized", len(recommended) - idle, _COUNT),
+        Figure("Reclaimable CPU", units.cores(sum(each.cpu for each in recommended)), _CORES),
+        Figure("Reclaimable memory", units.gib(sum(each.memory for each in recommended)), _GIB),
+        Figure("Monthly saving", saving(recommended), _SAVING),
     ]
 
 
-def saving(found: Sequence[Finding]) -> Decimal | None:
-    """What all of them together would save in a month; None where nothing has a rate."""
-    priced = [each.parts for each in found if each.parts is not None]
-    return money(sum(priced)) if priced or not found else None
+def saving(recommended: Sequence[Recommendation]) -> Decimal | None:
+    """Return the total monthly saving, or None if nothing has a rate."""
+    priced = [each.monthly_parts for each in recommended if each.monthly_parts is not None]
+    return money(sum(priced)) if priced or not recommended else None
 
 
-def _table(found: list[Finding]) -> Table:
+def _table(recommended: list[Recommendation]) -> Table:
     return Table(
         key="idle",
         title="Idle and oversized environments",
@@ -199,71 +199,71 @@ def _table(found: list[Finding]) -> Table:
             Column("Team", Kind.LINK),
             Column("Owner", is_only_exported=True),
             Column("Cluster", is_only_exported=True),
-            Column("Found"),
-            Column("CPU used", Kind.PERCENT, none="none reserved"),
+            Column("Status"),
+            Column("CPU usage", Kind.PERCENT, missing="No quota"),
             Column("CPU peak", Kind.DECIMAL, "cores", units.AMOUNTS),
-            Column("Memory used", Kind.PERCENT, none="none reserved"),
+            Column("Memory usage", Kind.PERCENT, missing="No quota"),
             Column("Memory peak", Kind.DECIMAL, "GiB", units.AMOUNTS),
-            Column("Would do", none="none smaller"),
+            Column("Recommended size"),
             _CORES,
             _GIB,
             _SAVING,
         ],
-        rows=Rows(found, lambda some: map(_row, some)),
-        totals=("Total", *[""] * 5, None, None, None, None, "", *_given_back(found)) if found else None,
-        empty="Everything uses what it has.",
+        rows=Rows(recommended, lambda some: map(_row, some)),
+        totals=("Total", *[""] * 5, None, None, None, None, "", *_reclaimable(recommended)) if recommended else None,
+        empty="No idle or oversized environments.",
     )
 
 
-def _row(each: Finding) -> Row:
+def _row(each: Recommendation) -> Row:
     row, sums = each.environment, each.sums
     return (
         Link(row["name"], reverse("environment", args=[row["namespace"]]), row["namespace"]),
         row["namespace"],
-        Link(row["team_name"] or "no team", "", row["owner_email"]),
+        Link(row["team_name"] or "No team", "", row["owner_email"]),
         row["owner_email"],
         row["cluster_name"],
-        "idle" if each.is_idle else "oversized",
+        "Idle" if each.is_idle else "Oversized",
         units.percent(sums["cpu_used"], sums["cpu_reserved"]),
         units.cores(sums["cpu_peak"]),
         units.percent(sums["memory_used"], sums["memory_reserved"]),
         units.gib(sums["memory_peak"]),
         each.size.label if each.size else None,
-        *_given_back([each]),
+        *_reclaimable([each]),
     )
 
 
-def _given_back(found: Sequence[Finding]) -> Row:
+def _reclaimable(recommended: Sequence[Recommendation]) -> Row:
     return (
-        units.cores(sum(each.cpu for each in found)),
-        units.gib(sum(each.memory for each in found)),
-        saving(found),
+        units.cores(sum(each.cpu for each in recommended)),
+        units.gib(sum(each.memory for each in recommended)),
+        saving(recommended),
     )
 
 
-def _teams(found: list[Finding]) -> Table:
-    groups: dict[str, list[Finding]] = defaultdict(list)
-    for each in found:
-        groups[each.environment["team_name"] or "Without a team"].append(each)
+def _teams(recommended: list[Recommendation]) -> Table:
+    groups: dict[str, list[Recommendation]] = defaultdict(list)
+    for each in recommended:
+        groups[each.environment["team_name"] or "No team"].append(each)
     keys = sorted(groups, key=lambda name: (-sum(each.cpu for each in groups[name]), name))
     return Table(
         key="idle-teams",
-        title="By team",
+        title="Reclaimable by team",
         columns=[Column("Team"), _COUNT, _CORES, _GIB, _SAVING],
-        rows=Rows(keys, lambda names: ((name, len(groups[name]), *_given_back(groups[name])) for name in names)),
-        totals=("Total", len(found), *_given_back(found)) if found else None,
-        empty="Everything uses what it has.",
+        rows=Rows(keys, lambda names: ((name, len(groups[name]), *_reclaimable(groups[name])) for name in names)),
+        totals=("Total", len(recommended), *_reclaimable(recommended)) if recommended else None,
+        empty="No idle or oversized environments.",
     )
 
 
 def _chart(table: Table) -> Chart:
     rows, count = table.rows[:_MOST_BARS], len(table.rows)
-    which = "" if count <= _MOST_BARS else f", the {_MOST_BARS} teams with the most of {count}"
+    which = "" if count <= _MOST_BARS else f", top {_MOST_BARS} of {count} teams"
     return bar_chart(
         "chart-idle",
-        f"Reclaimable cores{which}",
+        f"Reclaimable CPU{which}",
         "Team",
         [(str(row[0]), [row[2]]) for row in rows],  # type: ignore[list-item] # cores
-        [("Reclaimable", "area")],
+        [("Reclaimable CPU", "area")],
         Units(lambda value: f"{on_page(_CORES, value, '')} cores"),
     )

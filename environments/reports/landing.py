@@ -1,4 +1,4 @@
-"""The first page: what a manager asks on Monday. How much, what for, better or worse than before, and what is amiss."""
+"""The first page of the reports: key figures compared with the period before, and what needs attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,9 @@ from environments.lib.charts import Chart
 from environments.reports import attention, cost, idle, trends
 from environments.reports.bills import all_prices, by_stretch
 from environments.reports.consumption import Sums
-from environments.reports.figures import compared
 from environments.reports.filters import Filters
-from environments.reports.resources import CPU, MEMORY
-from environments.reports.tables import Column, Figure, Kind
-from environments.reports.units import HOURS, cores
+from environments.reports.tables import Column, Figure, Kind, compared
+from environments.reports.units import CPU, HOURS, MEMORY, cores
 
 _COUNT = Column("", Kind.INTEGER)
 _SHARE = Column("", Kind.PERCENT)
@@ -25,8 +23,8 @@ _BUCKETS = 6  # months in the charts
 
 
 @dataclass(frozen=True)
-class Concern:
-    """One thing to look after: how many, in a sentence, and where to see them."""
+class AttentionItem:
+    """Something that needs attention: how many, in a sentence, and a link to them."""
 
     tone: str
     count: int
@@ -36,16 +34,16 @@ class Concern:
 
 @dataclass(frozen=True)
 class Landing:
-    """What the first page shows."""
+    """The contents of the first page."""
 
     figures: Sequence[Figure]
-    concerns: Sequence[Concern]
+    attention_items: Sequence[AttentionItem]
     charts: Sequence[Chart]
-    has_figures: bool  # something was measured in the period
+    has_figures: bool  # some usage was recorded in the period
 
 
 def build(filters: Filters) -> Landing:
-    """The first page for somebody's filters."""
+    """Build the first page for a user's filters."""
     months = trends.latest(filters.today, "month", _BUCKETS)
     stretches = [*months, filters.period.before, (filters.period.start, filters.period.until)]
     *by_month, (before, bill_before), (now, bill) = by_stretch(
@@ -59,7 +57,7 @@ def build(filters: Filters) -> Landing:
             *_figures(filters, now, before),
             compared("Cost", cost.AMOUNT, bill.amount(), bill_before.amount(), href=filters.link("cost")),
         ],
-        concerns=[concern for concern in _concerns(filters) if concern.count],
+        attention_items=[item for item in _attention(filters) if item.count],
         charts=trends.charts(shown) if any(each.sums["seconds"] for each in shown) else [],
         has_figures=bool(now["seconds"]),
     )
@@ -74,48 +72,49 @@ def _figures(filters: Filters, now: Sums, before: Sums) -> list[Figure]:
     ]
 
 
-def _concerns(filters: Filters) -> list[Concern]:
+def _attention(filters: Filters) -> list[AttentionItem]:
     now, look = timezone.now(), filters.link("attention")
     failed = attention.failed(filters.environments).order_by().count()
     orphaned = attention.orphaned(filters.environments).order_by().count()
     ending = attention.ending(filters.environments, now, attention.DAYS).order_by().count()
-    found = idle.findings(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
+    found = idle.recommendations(filters, idle.THRESHOLD, idle.DAYS, idle.HEADROOM)
     unused = [each for each in found if each.is_idle]
     return [
-        _waiting(filters),
-        Concern(
-            "bad", failed, f"{_environments(failed)} failed and will not be tried again by itself.", f"{look}#failed"
-        ),
-        Concern("warn", orphaned, f"{_environments(orphaned)} lost the owner.", f"{look}#orphaned"),
-        Concern("wait", ending, f"{_environments(ending)} within {attention.DAYS} days of the end.", f"{look}#ending"),
-        Concern(
-            "",
-            len(unused),
-            say_unused(len(unused), cores(sum(each.cpu for each in found))),
-            filters.link("idle"),
+        _pending(filters),
+        AttentionItem("bad", failed, _environments(failed, "failed "), f"{look}#failed"),
+        AttentionItem("warn", orphaned, _environments(orphaned, "orphaned "), f"{look}#orphaned"),
+        AttentionItem("wait", ending, expiring_text(ending), f"{look}#ending"),
+        AttentionItem(
+            "", len(unused), idle_text(len(unused), cores(sum(each.cpu for each in found))), filters.link("idle")
         ),
     ]
 
 
-def _waiting(filters: Filters) -> Concern:
-    """The requests on which whoever reads this may decide, and since when the oldest waits."""
+def _pending(filters: Filters) -> AttentionItem:
+    """Return the requests that this user may decide on, and the date of the oldest."""
     count, oldest = filters.environments.awaiting(filters.user)
-    return Concern("wait", count, say_waiting(count, oldest), reverse("approvals"))
+    return AttentionItem("wait", count, pending_text(count, oldest), reverse("approvals"))
 
 
-def say_waiting(count: int, oldest: datetime | None) -> str:
-    """What is said of requests that wait; `oldest` is when the first of them was made, None where none waits."""
+def pending_text(count: int, oldest: datetime | None) -> str:
+    """Return the sentence about pending requests. `oldest` is when the first was made, or None if there is none."""
     since = f"{oldest.astimezone(UTC):%-d %B %Y}" if oldest else ""
     if count == 1:
-        return f"One request waits for your decision, since {since}."
-    return f"{count:,} requests wait for your decision, the oldest since {since}."
+        return f"1 request is waiting for your decision (since {since})"
+    return f"{count:,} requests are waiting for your decision (oldest from {since})"
 
 
-def say_unused(count: int, back: Decimal) -> str:
-    """What is said of idle environments; `back` are the cores that they and the oversized ones could give back."""
-    said = f"{_environments(count)} used less than {idle.THRESHOLD} % over {idle.DAYS} days"
-    return f"{said}; with the oversized ones {back:,.2f} cores could be given back." if back else f"{said}."
+def idle_text(count: int, reclaimable: Decimal) -> str:
+    """Return the sentence about idle environments. `reclaimable` are the cores of idle and oversized ones."""
+    verb = "is" if count == 1 else "are"
+    text = f"{_environments(count)} {verb} idle (under {idle.THRESHOLD} % for {idle.DAYS} days)"
+    return f"{text}; with oversized ones, {reclaimable:,.2f} cores can be reclaimed" if reclaimable else text
 
 
-def _environments(count: int) -> str:
-    return "One environment" if count == 1 else f"{count:,} environments"
+def expiring_text(count: int) -> str:
+    """Return the sentence about environments that expire soon."""
+    return f"{_environments(count)} {'expires' if count == 1 else 'expire'} within {attention.DAYS} days"
+
+
+def _environments(count: int, adjective: str = "") -> str:
+    return f"{count:,} {adjective}environment{'' if count == 1 else 's'}"

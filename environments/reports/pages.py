@@ -1,4 +1,4 @@
-"""A report as its page shows it: every cell as text, long tables in pages."""
+"""A report as its page shows it: every cell as text, long tables split into pages."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ PAGE_SIZE = 25  # rows of a table on one page
 
 @dataclass(frozen=True)
 class CellText:
-    """One cell."""
+    """A cell of a table."""
 
     text: str
     label: str
@@ -27,8 +27,8 @@ class CellText:
 
 
 @dataclass(frozen=True)
-class Head:
-    """One heading."""
+class Heading:
+    """A column heading."""
 
     text: str
     unit: str
@@ -37,21 +37,21 @@ class Head:
 
 @dataclass(frozen=True)
 class TablePage:
-    """One page of a table; the totals are over all of it."""
+    """A page of a table. The totals include all rows."""
 
     table: Table
-    heads: list[Head]
+    headings: list[Heading]
     rows: list[list[CellText]]
     totals: list[CellText]
     page: Page[Any]
-    newer: str  # the query of the page before
-    older: str  # and of the page after
+    previous: str  # the query of the previous page
+    next: str  # the query of the next page
     csv: str  # the query of its CSV
 
 
 @dataclass(frozen=True)
 class FigureText:
-    """A key figure, and how it changed."""
+    """A key figure and its change, as text."""
 
     label: str
     text: str
@@ -65,15 +65,15 @@ class FigureText:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """What the template shows."""
+    """The context of the template."""
 
     report: Report
     figures: list[FigureText]
     tables: list[TablePage]
 
 
-def page_of(report: Report, data: Mapping[str, str], currency: str) -> ReportPage:
-    """A report for its page; `data` is the address's query, which says what page of each table is wanted."""
+def report_page(report: Report, data: Mapping[str, str], currency: str) -> ReportPage:
+    """Return a report for its page. `data` is the query of the address, with the page number of each table."""
     first = report.tables[0].key if report.tables else ""
     return ReportPage(
         report,
@@ -83,7 +83,7 @@ def page_of(report: Report, data: Mapping[str, str], currency: str) -> ReportPag
 
 
 def figure_text(figure: Figure, currency: str) -> FigureText:
-    """A key figure in words: `1,209.60 EUR`, `+12.30 EUR, +1.0 %`, `1,197.30 EUR before`."""
+    """Return a key figure as text: `1,209.60 EUR`, its change `+12.30 EUR, +1.0 %`, and `1,197.30 EUR` before."""
     return FigureText(
         label=figure.label,
         text=on_page(figure.column, figure.value, currency),
@@ -103,7 +103,7 @@ def _change(figure: Figure, currency: str) -> str:
         return "no change"
     sign = "+" if figure.change > 0 else ""
     kind = Column("", Kind.PERCENT)
-    # The difference of two percentages is in percentage points, and no percentage of it is of use.
+    # The difference of two percentages is in percentage points. A percentage of it would only confuse.
     if figure.column.kind is Kind.PERCENT:
         return f"{sign}{on_page(kind, figure.change, currency)} points".replace(" % points", " points")
     percent = "" if figure.percent is None else f", {sign}{on_page(kind, figure.percent, currency)}"
@@ -118,12 +118,12 @@ def _table(table: Table, data: Mapping[str, str], currency: str, *, is_first: bo
     exported = {key: value for key, value in rest.items() if not key.endswith("-page")}
     return TablePage(
         table=table,
-        heads=[Head(column.title, column.unit, column.is_number) for column in columns],
+        headings=[Heading(column.title, column.unit, column.is_number) for column in columns],
         rows=[_cells(table, row, currency) for row in page.object_list],
         totals=[] if table.totals is None else _totals(table, table.totals, currency),
         page=page,
-        newer=urlencode({**rest, name: page.previous_page_number()}) if page.has_previous() else "",
-        older=urlencode({**rest, name: page.next_page_number()}) if page.has_next() else "",
+        previous=urlencode({**rest, name: page.previous_page_number()}) if page.has_previous() else "",
+        next=urlencode({**rest, name: page.next_page_number()}) if page.has_next() else "",
         csv=urlencode(exported if is_first else {**exported, "table": table.key}),
     )
 
@@ -134,11 +134,11 @@ def _cells(table: Table, row: Row, currency: str) -> list[CellText]:
 
 
 def _totals(table: Table, row: Row, currency: str) -> list[CellText]:
-    """A column that has no total stays empty, whatever it says where a line has no figure."""
+    """Return the totals. A column without a total is empty, not “missing”."""
     return [replace(cell, text="") if cell.is_missing else cell for cell in _cells(table, row, currency)]
 
 
 def _cell(column: Column, cell: Cell, currency: str) -> CellText:
     link = cell if isinstance(cell, Link) else Link("", "")
-    label = f"{column.title}, {column.unit}" if column.unit else column.title  # on a phone there is no heading
+    label = f"{column.title}, {column.unit}" if column.unit else column.title  # phones show no column headings
     return CellText(on_page(column, cell, currency), label, column.is_number, cell is None, link.href, link.sub)

@@ -1,4 +1,4 @@
-"""Reservation against use: what quotas held, and how much of it was used."""
+"""The report on reservation and usage: how much quotas reserved, and how much of it was used."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,41 +10,52 @@ from django.utils import timezone
 
 from environments.lib.charts import Chart, Units, bar_chart
 from environments.reports import units
-from environments.reports.consumption import SUMS, Sums, add, aggregates, grouped, shares, totals, within
-from environments.reports.figures import compared
+from environments.reports.consumption import (
+    SUMS,
+    Selection,
+    Sums,
+    add_up,
+    aggregates,
+    grouped_figures,
+    is_faster_by_row,
+    peak_shares,
+    sums_by_row,
+    totals,
+    within,
+)
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.grouped import Wanted, by_row, is_by_row
-from environments.reports.groups import CHOICES, GROUPINGS, Existing, Grouping, existing
-from environments.reports.resources import RESOURCES, Resource
-from environments.reports.spans import rows_of, spans
-from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table
+from environments.reports.groups import CHOICES, GROUPINGS, EnvironmentTotals, Grouping, environment_totals
+from environments.reports.spans import ranges_covering, rows_of
+from environments.reports.tables import Column, Figure, Kind, Link, Report, Row, Rows, Table, compared
+from environments.reports.units import RESOURCES, Resource
 
 SLUG = "use"
 _MOST_BARS = 10
 
 #: A group and its figures.
-Line = tuple[Any, Sums]
+GroupSums = tuple[Any, Sums]
 
 EXPLANATION = (
-    "Reserved hours are what the quotas held, used hours what was in use under them, both averaged over time that was "
-    "observed: a gap counts neither way.",
-    "Efficiency is the average utilisation: used hours as a share of reserved hours. Peak is the highest share of its "
-    "own quota that any one environment of the group reached on a day or in a month.",
-    "Hours are exact until they are shown, and rounded once, half up. A total is the rounded exact total, so the "
-    "rounded lines above it may differ from it in the last digit.",
+    "Reserved hours are what the quotas allowed; used hours are what was in use. Both count observed time only, so a "
+    "gap in the data counts as neither.",
+    "Efficiency is used hours as a percentage of reserved hours. Peak is the highest usage of any one "
+    "environment of the group, as a percentage of its own quota.",
+    "Hours are rounded once, half up, when they are shown. A total is rounded from the exact total, so it may differ "
+    "from the sum of the rounded rows in the last digit.",
 )
 
 
 class ReservationForm(FiltersForm):
-    """By what reservation and use are told."""
+    """How to group reservation and usage."""
 
-    own: ClassVar[tuple[str, ...]] = ("by",)
+    own_fields: ClassVar[tuple[str, ...]] = ("by",)
     by = forms.ChoiceField(
+        label="Group by",
         required=False,
         choices=CHOICES,
         initial="team",
-        error_messages={"invalid_choice": "Use is not told by that. It is told by team instead."},
+        error_messages={"invalid_choice": "Unknown grouping. Grouped by team."},
     )
 
 
@@ -52,14 +63,14 @@ def build(filters: Filters) -> Report:
     """The report."""
     grouping = GROUPINGS[filters.options["by"]]
     lines = _lines(filters, grouping)
-    together = add(sums for _, sums in lines)
+    total_sums = add_up(sums for _, sums in lines)
     before = _before(filters)
-    there = existing(filters.environments, filters.period, timezone.now(), grouping.path)
-    reserved = [each for each in RESOURCES if together[each.reserved]]
-    tables = [_summary(filters, grouping, lines, there, together)]
+    environments = environment_totals(filters.environments, filters.period, timezone.now(), grouping.path)
+    reserved = [each for each in RESOURCES if total_sums[each.reserved]]
+    tables = [_summary(filters, grouping, lines, environments, total_sums)]
     tables += [_table(filters, grouping, each, lines) for each in reserved]
     return Report(
-        figures=[figure for each in reserved for figure in _figures(each, together, before)],
+        figures=[figure for each in reserved for figure in _figures(each, total_sums, before)],
         charts=[_chart(grouping, each, table) for each, table in zip(reserved, tables[1:], strict=True)][:2]
         if len(lines) > 1
         else [],
@@ -69,23 +80,23 @@ def build(filters: Filters) -> Report:
 
 
 def _before(filters: Filters) -> Sums:
-    """What all of them had in the period before."""
+    """Return the sums of the period before."""
     start, until = filters.period.before
-    return totals(filters.environments, within(spans(start, until, today=filters.today)), {})[()]
+    return totals(filters.environments, within(ranges_covering(start, until, today=filters.today)), {})[()]
 
 
-def _lines(filters: Filters, grouping: Grouping) -> list[Line]:
-    """Each group with its sums and, by the resource's key, its highest share of a quota per thousand."""
-    pieces = spans(filters.period.start, filters.period.until, today=filters.today)
-    figures = aggregates() | shares()
+def _lines(filters: Filters, grouping: Grouping) -> list[GroupSums]:
+    """Return each group with its sums and, under each resource's key, its highest share of a quota per thousand."""
+    ranges = ranges_covering(filters.period.start, filters.period.until, today=filters.today)
+    figures = aggregates() | peak_shares()
     found: dict[Any, Sums] = defaultdict(lambda: dict.fromkeys(figures, 0))
-    if is_by_row(grouping.path):
-        wanted = list(map(Wanted, rows_of(pieces)))
-        for _, (key,), sums in by_row(filters.environments, wanted, [grouping.path], figures):
+    if is_faster_by_row(grouping.path):
+        wanted = list(map(Selection, rows_of(ranges)))
+        for _, (key,), sums in sums_by_row(filters.environments, wanted, [grouping.path], figures):
             _join(found[key], sums)
     else:
-        for (key,), sums in grouped(
-            filters.environments, within(pieces), {"key": F(grouping.of_record)}, figures
+        for (key,), sums in grouped_figures(
+            filters.environments, within(ranges), {"key": F(grouping.consumption_path)}, figures
         ).items():
             found[key] = sums
     return sorted(found.items(), key=lambda line: str(line[0]))
@@ -108,22 +119,24 @@ def _figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
 def _summary(
     filters: Filters,
     grouping: Grouping,
-    lines: Sequence[Line],
-    there: Mapping[Any, Existing],
-    together: Sums,
+    lines: Sequence[GroupSums],
+    environments: Mapping[Any, EnvironmentTotals],
+    total_sums: Sums,
 ) -> Table:
-    reserved = [each for each in RESOURCES if together[each.reserved]]
+    reserved = [each for each in RESOURCES if total_sums[each.reserved]]
 
-    def cells(sums: Sums, exist: Existing) -> Row:
+    def cells(sums: Sums, exist: EnvironmentTotals) -> Row:
         seconds = max(exist.seconds, sums["seconds"])
         return (exist.count, *(each.efficiency(sums) for each in reserved), units.percent(sums["seconds"], seconds))
 
-    def make(some: Sequence[Line]) -> Iterable[Row]:
+    def make(some: Sequence[GroupSums]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, sums in some:
-            yield (*names[key], *cells(sums, there.get(key, Existing())))
+            yield (*names[key], *cells(sums, environments.get(key, EnvironmentTotals())))
 
-    everything = Existing(sum(each.count for each in there.values()), sum(each.seconds for each in there.values()))
+    all_environments = EnvironmentTotals(
+        sum(each.count for each in environments.values()), sum(each.seconds for each in environments.values())
+    )
     return Table(
         key="efficiency",
         title=f"Efficiency by {grouping.title.lower()}",
@@ -134,8 +147,8 @@ def _summary(
             Column("Observed", Kind.PERCENT),
         ],
         rows=Rows(_most_first(lines, RESOURCES[0]), make),
-        totals=("Total", *_blank(grouping), *cells(together, everything)) if lines else None,
-        empty="Nothing was reserved in this period, or none of it was observed.",
+        totals=("Total", *_blank(grouping), *cells(total_sums, all_environments)) if lines else None,
+        empty="No usage was recorded in this period.",
     )
 
 
@@ -143,7 +156,7 @@ def _table(
     filters: Filters,
     grouping: Grouping,
     each: Resource,
-    lines: Sequence[Line],
+    lines: Sequence[GroupSums],
 ) -> Table:
     mine = [line for line in lines if line[1][each.reserved] or line[1][each.used]]
 
@@ -152,12 +165,12 @@ def _table(
         hours = (each.hours(reserved), each.hours(used), each.hours(reserved - used))
         return (*hours, each.efficiency(sums), units.quotient(share, 10, units.SHARES))
 
-    def make(some: Sequence[Line]) -> Iterable[Row]:
+    def make(some: Sequence[GroupSums]) -> Iterable[Row]:
         names = grouping.name(filters, SLUG, [key for key, _ in some])
         for key, sums in some:
             yield (*names[key], *cells(sums, sums[each.key]))
 
-    sums, share = add(sums for _, sums in mine), max((sums[each.key] for _, sums in mine), default=0)
+    sums, share = add_up(sums for _, sums in mine), max((sums[each.key] for _, sums in mine), default=0)
 
     hours = (Kind.DECIMAL, each.hours_unit, units.HOURS)
     return Table(
@@ -167,7 +180,7 @@ def _table(
             *grouping.columns,
             Column("Reserved", *hours),
             Column("Used", *hours),
-            Column("Not used", *hours),
+            Column("Unused", *hours),
             Column("Efficiency", Kind.PERCENT),
             Column("Peak", Kind.PERCENT),
         ],
@@ -176,8 +189,8 @@ def _table(
     )
 
 
-def _most_first(lines: Sequence[Line], each: Resource) -> list[Line]:
-    """Those with the most reserved; the rest of the order stays."""
+def _most_first(lines: Sequence[GroupSums], each: Resource) -> list[GroupSums]:
+    """Sort groups by what they reserved, the most first."""
     return sorted(lines, key=lambda line: (-line[1][each.reserved], -line[1]["seconds"]))
 
 
@@ -186,11 +199,11 @@ def _blank(grouping: Grouping) -> list[str]:
 
 
 def _chart(grouping: Grouping, each: Resource, table: Table) -> Chart:
-    """The groups with the most reserved, from the table's own rows."""
+    """Return a chart of the groups with the largest reservations, from the rows of the table."""
     rows, count = table.rows[:_MOST_BARS], len(table.rows)
     at = len(grouping.columns)
     links = [row[0].href if isinstance(row[0], Link) else "" for row in rows]
-    which = "" if count <= _MOST_BARS else f", the {_MOST_BARS} with the most reserved of {count}"
+    which = "" if count <= _MOST_BARS else f", top {_MOST_BARS} of {count} by reservation"
     return bar_chart(
         f"chart-{each.key}",
         f"{each.title}{which}",

@@ -1,4 +1,4 @@
-"""Which size of its template would do for an environment, by what it used at its peak."""
+"""The recommended size for an environment: the smallest of its template's sizes that covers its peak usage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from environments.spec import Size as SpecSize
 from environments.spec import TemplateSpec, render_quota
 
 _MIB = 2**20
-_CORE_STEP, _MIB_STEP = 100, 256  # of a figure where a template has no sizes: 0.1 cores, 0.25 GiB
+_CORE_STEP, _MIB_STEP = 100, 256  # steps of an amount if a template has no sizes: 0.1 cores, 0.25 GiB
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Need:
 
     @classmethod
     def at_peak(cls, cpu: int, memory: int, storage: int, headroom: int) -> "Need":
-        """The peaks with so many percent above them, rounded up."""
+        """Return the peaks plus a headroom in percent, rounded up."""
         return cls(*(-(-amount * (100 + headroom) // 100) for amount in (cpu, memory, storage)))
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a size grants: millicores and MiB; `storage` None is without a limit."""
+    """What a size allows: millicores and MiB. `storage` None means no limit."""
 
     label: str
     cpu: int
@@ -38,13 +38,16 @@ class Size:
     storage: int | None = None
 
     def covers(self, need: Need) -> bool:
-        """Whether it is enough."""
+        """Whether the size is large enough."""
         storage = self.storage is None or self.storage >= need.storage
         return self.cpu >= need.cpu and self.memory >= need.memory and storage
 
 
-def that_would_do(sizes: tuple[Size, ...], need: Need) -> Size | None:
-    """The smallest size that covers a need, by CPU and then memory; without sizes, figures; None where none does."""
+def recommended_size(sizes: tuple[Size, ...], need: Need) -> Size | None:
+    """Return the smallest size that covers a need, by CPU and then memory, or None.
+
+    Without sizes, return amounts that cover it.
+    """
     if not sizes:
         cpu = max(_CORE_STEP, _up(need.cpu, _CORE_STEP))
         memory = max(_MIB_STEP, _up(need.memory, _MIB_STEP))
@@ -54,7 +57,7 @@ def that_would_do(sizes: tuple[Size, ...], need: Need) -> Size | None:
 
 
 def sizes_of(spec: TemplateSpec, parameters: Mapping[str, str]) -> tuple[Size, ...]:
-    """A template's sizes with somebody's answers filled in; empty where it has none, or they do not fit the answers."""
+    """Return a template's sizes for some parameters. Empty if it has none or the parameters do not fit."""
     values = {name: str(value) for name, value in parameters.items()}
     try:
         return tuple(_size(spec, size, values) for size in spec.sizes)

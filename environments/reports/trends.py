@@ -1,8 +1,8 @@
-"""Weeks or months beside each other: environments, what was reserved and used, and what it cost."""
+"""Trends: environments, reservation, usage and cost of the last weeks or months."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -16,62 +16,63 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reports import units
 from environments.reports.bills import Bill, all_prices, by_stretch
 from environments.reports.consumption import Sums
-from environments.reports.figures import growth
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.formats import on_page
-from environments.reports.resources import CPU, MEMORY
+from environments.reports.periods import midnight
 from environments.reports.spans import monday, next_month, next_week
-from environments.reports.tables import Cell, Column, Figure, Kind, Report, Row, Rows, Table
+from environments.reports.tables import Cell, Column, Figure, Kind, Report, Row, Rows, Table, growth
+from environments.reports.units import CPU, MEMORY
 
 SLUG = "trends"
 COUNT = 12
 _HOURS = Column("", Kind.DECIMAL, CPU.hours_unit, units.HOURS)
-COST = Column("Cost", Kind.MONEY, none="no rate")
+COST = Column("Cost", Kind.MONEY, missing="No rate")
 
 EXPLANATION = (
-    "A week begins on Monday; days are UTC's. Environments are those that existed at some time of it.",
-    "Each line is compared with the one before it. The one under way is marked “so far” and compared with none: it "
-    "lacks the days that are to come.",
-    "Differences are those of the figures as they are shown. All figures are exact until then, and rounded once.",
+    "Weeks begin on Monday, in UTC. Environments are those that existed at any time in the period.",
+    "Each period is compared with the one before it. The current period, marked “so far”, is not compared because it "
+    "is incomplete.",
+    "Changes are calculated from the figures as shown. Figures are rounded once, when they are shown.",
 )
 
 
 class TrendsForm(FiltersForm):
-    """Weeks or months, and how many."""
+    """Weeks or months, and the number of periods."""
 
-    own: ClassVar[tuple[str, ...]] = ("by", "count")
+    own_fields: ClassVar[tuple[str, ...]] = ("by", "count")
     has_period: ClassVar[bool] = False
     by = forms.ChoiceField(
+        label="Period length",
         required=False,
         choices=[("month", "Month"), ("week", "Week")],
         initial="month",
-        error_messages={"invalid_choice": "Trends are told by week or by month. Here they are by month."},
+        error_messages={"invalid_choice": "Unknown period length. Showing months."},
     )
-    count = forms.IntegerField(label="How many", required=False, min_value=2, max_value=26, initial=COUNT)
+    count = forms.IntegerField(label="Number of periods", required=False, min_value=2, max_value=26, initial=COUNT)
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """One week or month and its figures, as they are shown."""
+    """A week or month with its figures."""
 
     start: date
     until: date
     name: str
     is_running: bool
-    there: int
+    environments: int
     created: int
-    ended: int
+    deleted: int
     sums: Sums
     bill: Bill
 
     @property
     def label(self) -> str:
-        """What a line of the table is called."""
+        """The name in tables; an incomplete period is marked."""
         return f"{self.name}, so far" if self.is_running else self.name
 
     @property
     def cost(self) -> Cell:
-        """What it cost."""
+        """The cost, or None without a rate."""
         return self.bill.amount()
 
 
@@ -84,19 +85,19 @@ def build(filters: Filters) -> Report:
     shown = found[1:]
     return Report(
         figures=_figures(found),
-        charts=charts(shown) if any(bucket.there for bucket in shown) else [],
-        tables=[_table(shown), _comparison(found)],
+        charts=charts(shown) if any(bucket.environments for bucket in shown) else [],
+        tables=[_table(shown), _comparison(found, by)],
         explanation=EXPLANATION,
     )
 
 
 def charts(shown: Sequence[Bucket]) -> list[Chart]:
-    """What was reserved and used, and what it cost, where anything had a price."""
+    """Return the charts of CPU hours and, if anything had a price, of cost."""
     return [use_chart(shown), *([cost_chart(shown)] if any(bucket.cost for bucket in shown) else [])]
 
 
 def latest(today: date, by: str, count: int) -> list[tuple[date, date]]:
-    """The last so many weeks or months, the one under way included, oldest first; each ends before the next begins."""
+    """Return (first day, day after the last) of the last weeks or months, oldest first, the current one included."""
     starts = _starts(today, by, count)
     return list(pairwise([*starts, _after(by)(starts[-1])]))
 
@@ -108,7 +109,7 @@ def buckets(
     counted: Sequence[tuple[int, int, int]],
     figures: Sequence[tuple[Sums, Bill]],
 ) -> list[Bucket]:
-    """Weeks or months with what was counted and summed up of each."""
+    """Combine stretches of days with their counts and sums into buckets."""
     return [
         Bucket(
             start,
@@ -136,31 +137,31 @@ def _after(by: str) -> Callable[[date], date]:
 
 
 def counts(environments: EnvironmentQuerySet, stretches: Sequence[tuple[date, date]]) -> list[tuple[int, int, int]]:
-    """Of each stretch of days: environments that existed, that were created, that ended; one query."""
+    """Count, for each stretch of days, the environments that existed, were created, and were deleted, in one query."""
     figures: dict[str, Any] = {}
     for number, (first, after) in enumerate(stretches):
-        start, until = (datetime.combine(day, time(), UTC) for day in (first, after))
+        start, until = (midnight(day) for day in (first, after))
         alive = Q(created_at__lt=until) & (Q(deleted_at=None) | Q(deleted_at__gte=start))
-        figures[f"there_{number}"] = Count("pk", filter=alive)
+        figures[f"existed_{number}"] = Count("pk", filter=alive)
         figures[f"created_{number}"] = Count("pk", filter=Q(created_at__gte=start, created_at__lt=until))
-        figures[f"ended_{number}"] = Count("pk", filter=Q(deleted_at__gte=start, deleted_at__lt=until))
+        figures[f"deleted_{number}"] = Count("pk", filter=Q(deleted_at__gte=start, deleted_at__lt=until))
     found = environments.granted().aggregate(**figures)
-    kinds = ("there", "created", "ended")
+    kinds = ("existed", "created", "deleted")
     return [tuple(found[f"{kind}_{number}"] for kind in kinds) for number in range(len(stretches))]
 
 
 def _figures(found: Sequence[Bucket]) -> list[Figure]:
-    """The last complete one against the one before it."""
+    """Compare the last complete period with the one before it."""
     complete = [bucket for bucket in found if not bucket.is_running]
     if len(complete) < 2:
         return []
     before, last = complete[-2:]
-    said = last.name
+    name = last.name
     return [
-        _figure(f"Environments, {said}", Column("", Kind.INTEGER), last.there, before.there),
-        _figure("CPU reserved", _HOURS, CPU.reserved_hours(last.sums), CPU.reserved_hours(before.sums)),
-        _figure("CPU used", _HOURS, CPU.used_hours(last.sums), CPU.used_hours(before.sums)),
-        _figure("Cost", COST, last.cost, before.cost),
+        _figure(f"Environments, {name}", Column("", Kind.INTEGER), last.environments, before.environments),
+        _figure(f"CPU reserved, {name}", _HOURS, CPU.reserved_hours(last.sums), CPU.reserved_hours(before.sums)),
+        _figure(f"CPU used, {name}", _HOURS, CPU.used_hours(last.sums), CPU.used_hours(before.sums)),
+        _figure(f"Cost, {name}", COST, last.cost, before.cost),
     ]
 
 
@@ -172,15 +173,15 @@ def _figure(label: str, column: Column, value: Cell, before: Cell) -> Figure:
 def _table(shown: Sequence[Bucket]) -> Table:
     return Table(
         key="trends",
-        title="Newest first",
+        title="Figures by period",
         columns=[
             Column("Period"),
             Column("Environments", Kind.INTEGER),
             Column("Created", Kind.INTEGER),
-            Column("Ended", Kind.INTEGER),
+            Column("Deleted", Kind.INTEGER),
             Column("CPU reserved", Kind.DECIMAL, CPU.hours_unit, units.HOURS),
             Column("CPU used", Kind.DECIMAL, CPU.hours_unit, units.HOURS),
-            Column("Efficiency", Kind.PERCENT),
+            Column("CPU efficiency", Kind.PERCENT),
             Column("Memory reserved", Kind.DECIMAL, MEMORY.hours_unit, units.HOURS),
             Column("Memory used", Kind.DECIMAL, MEMORY.hours_unit, units.HOURS),
             COST,
@@ -192,9 +193,9 @@ def _table(shown: Sequence[Bucket]) -> Table:
 def _row(bucket: Bucket) -> Row:
     return (
         bucket.label,
-        bucket.there,
+        bucket.environments,
         bucket.created,
-        bucket.ended,
+        bucket.deleted,
         CPU.reserved_hours(bucket.sums),
         CPU.used_hours(bucket.sums),
         CPU.efficiency(bucket.sums),
@@ -204,7 +205,7 @@ def _row(bucket: Bucket) -> Row:
     )
 
 
-#: What is compared: its name, how it is written, and where in a row of the first table it stands.
+#: What is compared: its name, its column type, and its index in a row of the first table.
 _COMPARED: tuple[tuple[str, Column, int], ...] = (
     ("Environments", Column("", Kind.INTEGER), 1),
     ("CPU reserved", _HOURS, 4),
@@ -213,17 +214,17 @@ _COMPARED: tuple[tuple[str, Column, int], ...] = (
 )
 
 
-def _comparison(found: Sequence[Bucket]) -> Table:
+def _comparison(found: Sequence[Bucket], by: str) -> Table:
     columns = [Column("Period")]
     for name, kind, _ in _COMPARED:
-        columns.append(Column(f"{name} ±", kind.kind, kind.unit, kind.digits))
+        columns.append(Column(f"{name} change", kind.kind, kind.unit, kind.digits))
         columns.append(Column(f"{name} growth", Kind.PERCENT))
     return Table(
         key="compared",
-        title="Compared with the period before",
+        title="Change from period before",
         columns=columns,
         rows=Rows([_difference(before, bucket) for before, bucket in reversed(list(pairwise(found)))]),
-        note="Each line against the one before it; “so far” against none.",
+        note=f"The current {by} is not compared.",
     )
 
 
@@ -242,21 +243,22 @@ def _compared(value: Cell, before: Cell) -> tuple[Cell, Decimal | None]:
 
 
 def use_chart(shown: Sequence[Bucket]) -> Chart:
-    """Reserved and used core-hours."""
+    """Return the chart of reserved and used core-hours."""
     return column_chart(
         "chart-use",
-        "CPU reserved and used, core-hours",
+        "CPU reserved and used (core-hours)",
         [_short(bucket) for bucket in shown],
         [
             ("Reserved", "soft", [CPU.reserved_hours(bucket.sums) for bucket in shown]),
             ("Used", "area", [CPU.used_hours(bucket.sums) for bucket in shown]),
         ],
         Units(lambda value: on_page(_HOURS, value, "")),
+        names=[bucket.label for bucket in shown],
     )
 
 
 def cost_chart(shown: Sequence[Bucket]) -> Chart:
-    """Costs; where there was no rate there is no column."""
+    """Return the chart of costs; a period without a rate has no column."""
     values = [bucket.cost for bucket in shown]
     return column_chart(
         "chart-cost",
@@ -264,9 +266,12 @@ def cost_chart(shown: Sequence[Bucket]) -> Chart:
         [_short(bucket) for bucket in shown],
         [("Cost", "area", values)],  # type: ignore[list-item] # money
         Units(lambda value: on_page(COST, value, settings.CURRENCY)),
+        names=[bucket.label for bucket in shown],
     )
 
 
 def _short(bucket: Bucket) -> str:
-    name = f"{bucket.start:%b %Y}" if bucket.name.startswith(f"{bucket.start:%B}") else f"{bucket.start:%-d %b}"
-    return f"{bucket.start:%b} …" if bucket.is_running else name
+    """Return the label below a chart's column."""
+    is_month = bucket.start.day == 1 and bucket.until == next_month(bucket.start)
+    name = f"{bucket.start:%b %Y}" if is_month else f"{bucket.start:%-d %b}"
+    return "So far" if bucket.is_running else name

@@ -1,4 +1,4 @@
-"""Filters for charts: what a page has thousands of is joined here, several times as fast as a loop in a template."""
+"""Filters for charts. They join thousands of elements several times faster than a loop in a template."""
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.filter
 def table_rows(table: Table) -> SafeString:
-    """The rows of a chart's table; the first cell of each is its heading. Every cell is escaped."""
+    """Return the rows of a chart's table as HTML; the first cell of each is its heading. Every cell is escaped."""
     html = _html_of(chain.from_iterable(table.rows))
     lines = [
         f'<tr><th scope="row">{html(first)}</th>'
@@ -27,7 +27,7 @@ def table_rows(table: Table) -> SafeString:
 
 @register.filter
 def time_axis(chart: Chart) -> SafeString:
-    """The words below a drawing and, where it is one of time, a faint line above each of them."""
+    """Return the labels below a chart as SVG; for a chart over time, also a faint grid line above each label."""
     is_time = isinstance(chart, TimeChart)
     found = []
     for number, (at, text) in enumerate(chart.x_ticks):
@@ -40,14 +40,14 @@ def time_axis(chart: Chart) -> SafeString:
 
 @register.filter
 def value_axis(chart: Chart) -> SafeString:
-    """The words beside a drawing, at the height of their lines."""
+    """Return the labels of the value axis as SVG, at the height of their grid lines."""
     found = [f'<text x="100%" y="{at}" dy="4">{escape(text)}</text>' for at, text in chart.y_ticks]
     return mark_safe("".join(found))  # noqa: S308
 
 
 @register.filter
 def value_lines(chart: Chart) -> SafeString:
-    """The lines across a drawing; the first is zero."""
+    """Return the horizontal grid lines as SVG; the first is zero."""
     found = [
         f'<line class="grid{"" if number else " zero"}" x1="0" x2="100%" y1="{at}" y2="{at}"/>'
         for number, (at, _) in enumerate(chart.y_ticks)
@@ -57,7 +57,7 @@ def value_lines(chart: Chart) -> SafeString:
 
 @register.filter
 def strips(columns: Sequence[Column]) -> SafeString:
-    """Columns, or strips over spans of time, as SVG; each tells its figures. Every text is escaped."""
+    """Return columns, or strips over spans of time, as SVG with tooltips. Every text is escaped."""
     html = _html_of(column.text for column in columns)
     found = [
         f'<rect class="{look if look == "strip" else f"column {look}"}" x="{x}%" y="{y}" width="{width}%" '
@@ -68,6 +68,6 @@ def strips(columns: Sequence[Column]) -> SafeString:
 
 
 def _html_of(texts: Iterable[str]) -> Callable[[str], str]:
-    """What makes HTML of each of some texts. Figures mostly have nothing to escape: one look at all of them tells."""
+    """Return the function that escapes some texts: `str` if none needs it, as is usual for figures."""
     together = "".join(texts)
     return str if escape(together) == together else escape

@@ -89,7 +89,7 @@ def test_a_limit_changes_in_steps():
 def test_a_limit_that_would_flatten_everything_is_left_out_and_named():
     found = chart(["0.1"], limit=100)
     assert [each.look for each in found.paths] == ["line"]
-    assert found.note == "The limit, 100 cores, is far above this."
+    assert found.note == "The limit of 100 cores is above the chart."
     assert found.table.rows[0][-1] == "100 cores"
 
 
@@ -106,23 +106,33 @@ def test_the_table_has_every_span_newest_first_and_a_row_for_each_gap():
     table = chart([1, None, None, 2], limit=4).table
     assert table.headings == ["Time", "Average", "Limit"]
     assert table.rows == [
-        ["23 Nov 11:00", "2 cores", "4 cores"],
-        ["23 Nov 10:00", "no figures", "4 cores"],
-        ["23 Nov 09:00", "no figures", "4 cores"],
-        ["23 Nov 08:00", "1 core", "4 cores"],
+        ["23 November 2026, 11:00", "2 cores", "4 cores"],
+        ["23 November 2026, 10:00", "no data", "4 cores"],
+        ["23 November 2026, 09:00", "no data", "4 cores"],
+        ["23 November 2026, 08:00", "1 core", "4 cores"],
     ]
     gap = chart([1, None, None, 2]).table.rows[1]
-    assert gap == ["23 Nov 09:00 to 23 Nov 11:00", "no figures"]
+    assert gap == ["23 November 2026, 09:00 to 11:00", "no data"]
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(1, "2 June 2026"), (3, "2 June 2026 to 4 June 2026")], ids=["one day", "three days"]
+)
+def test_a_gap_of_whole_days_is_named_by_its_first_and_last_day(days, said):
+    begin = datetime(2026, 6, 1, tzinfo=UTC)
+    series = [Series("Used", "line", readings([1, *[None] * days, 1], begin, DAY))]
+    rows = time_chart("c", "t", series, begin=begin, end=begin + 9 * DAY, units=CORES).table.rows
+    assert [name for name, _ in rows][1] == said
 
 
 def test_a_strip_tells_each_span():
     found = chart([1, 2], limit=4)
-    assert found.strips[1].text == "23 Nov 09:00: average 2 cores, limit 4 cores"
+    assert found.strips[1].text == "23 November 2026, 09:00: average 2 cores, limit 4 cores"
     assert (found.strips[1].x, found.strips[1].width) == ("25", "25")
 
 
 def test_the_description_says_range_and_gaps():
-    said = "Average: from 1 core to 3 cores, 2 cores in the end. Figures are missing once in between."
+    said = "Average: 1 core to 3 cores, last 2 cores. 1 gap in the data."
     assert chart([1, None, 3, 2]).description == said
     assert chart([2, 2]).description == "Average: 2 cores throughout."
 
@@ -130,7 +140,7 @@ def test_the_description_says_range_and_gaps():
 def test_without_readings_it_is_empty_and_says_so():
     found = chart([])
     assert found.is_empty
-    assert found.description == "There are no figures for this period."
+    assert found.description == "No data for this period."
 
 
 @pytest.mark.parametrize(
@@ -152,7 +162,12 @@ def test_the_time_axis_has_few_readable_labels(begin, labels):
 
 @pytest.mark.parametrize(
     ("step", "said"),
-    [(HOUR, "1 Jun 00:00"), (DAY, "Mon 1 Jun"), (7 * DAY, "week of 1 Jun 2026"), (30 * DAY, "June 2026")],
+    [
+        (HOUR, "1 June 2026, 00:00"),
+        (DAY, "Monday, 1 June 2026"),
+        (7 * DAY, "Week of 1 June 2026"),
+        (30 * DAY, "June 2026"),
+    ],
 )
 def test_a_span_is_named_after_its_length(step, said):
     begin = datetime(2026, 6, 1, tzinfo=UTC)
@@ -169,7 +184,7 @@ def test_columns_stand_side_by_side_on_one_scale():
         ("line", "40", "November: used 2"),
     ]
     assert float(found.columns[0].x) + float(found.columns[0].width) <= float(found.columns[1].x)
-    assert found.table.rows == [["October", "8", "4"], ["November", "no figures", "2"]]
+    assert found.table.rows == [["October", "8", "4"], ["November", "no data", "2"]]
     assert [tick.text for tick in found.x_ticks] == ["October", "November"]
 
 
@@ -179,12 +194,20 @@ def test_of_many_columns_the_newest_is_named():
     assert [tick.text for tick in found.x_ticks] == ["week 0", "week 3", "week 6", "week 9", "week 12"]
 
 
+def test_a_column_has_a_short_label_below_it_and_its_full_name_in_the_table():
+    series = [("Used", "line", [Decimal(4), Decimal(2)])]
+    found = column_chart("c", "t", ["Oct", "Nov"], series, THINGS, names=["October 2026", "November 2026, so far"])
+    assert [tick.text for tick in found.x_ticks] == ["Oct", "Nov"]
+    assert [row[0] for row in found.table.rows] == ["October 2026", "November 2026, so far"]
+    assert found.columns[1].text == "November 2026, so far: used 2"
+
+
 def test_bars_share_one_scale_and_say_their_figures():
     rows = [("Checkout", [Decimal(8), Decimal(2)]), ("Search", [Decimal(4), None])]
     found = bar_chart("b", "Hours", "Team", rows, [("Reserved", "soft"), ("Used", "line")], THINGS, links=["/a", "/b"])
     assert [(row.name, row.href, [(bar.width, bar.text) for bar in row.bars]) for row in found.rows] == [
         ("Checkout", "/a", [("100", "8"), ("25", "2")]),
-        ("Search", "/b", [("50", "4"), ("0", "no figures")]),
+        ("Search", "/b", [("50", "4"), ("0", "no data")]),
     ]
 
 

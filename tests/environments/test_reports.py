@@ -134,7 +134,7 @@ def test_without_a_rate_no_money_is_made_up(max_manager, environment):
     roll_up()
     report = build(max_manager, "cost", period="last-month")
     (row,) = rows(report.tables[0])
-    assert (row["Total"], row["CPU"], row["Without a rate"]) == (None, None, Decimal("744.0"))
+    assert (row["Total"], row["CPU"], row["CPU without a rate"]) == (None, None, Decimal("744.0"))
     assert report.figures[0].value is None
     assert "Amsterdam" in report.notice
 
@@ -144,7 +144,7 @@ def test_what_had_no_rate_yet_is_told_beside_what_had(max_manager, environment, 
     consume(environment, date(2026, 10, 1), 31, cpu=1000)
     roll_up()
     (row,) = rows(build(max_manager, "cost", period="last-month").tables[0])
-    assert (row["Total"], row["Without a rate"]) == (Decimal("48.00"), Decimal("720.0"))
+    assert (row["Total"], row["CPU without a rate"]) == (Decimal("48.00"), Decimal("720.0"))
 
 
 def test_only_observed_time_is_charged_and_the_gap_is_told(max_manager, environment, cluster):
@@ -199,7 +199,7 @@ def test_the_figures_of_two_reports_agree(ada, environment, cluster):
     use = build(ada, "use", period="last-month")
     assert october["Cost"] == totals(cost.tables[0])["Total"] == cost.figures[0].value
     assert october["CPU reserved"] == totals(use.tables[1])["Reserved"]
-    assert october["Efficiency"] == totals(use.tables[0])["CPU efficiency"]
+    assert october["CPU efficiency"] == totals(use.tables[0])["CPU efficiency"]
 
 
 # Reservation and use
@@ -211,7 +211,7 @@ def test_use_is_told_beside_what_was_reserved(max_manager, environment):
     report = build(max_manager, "use", period="last-month")
     assert [table.title for table in report.tables] == ["Efficiency by team", "CPU", "Memory", "GPU"]
     (cpu,) = rows(report.tables[1])
-    assert (cpu["Reserved"], cpu["Used"], cpu["Not used"]) == (Decimal("1488.0"), Decimal("372.0"), Decimal("1116.0"))
+    assert (cpu["Reserved"], cpu["Used"], cpu["Unused"]) == (Decimal("1488.0"), Decimal("372.0"), Decimal("1116.0"))
     assert (cpu["Efficiency"], cpu["Peak"]) == (Decimal("25.0"), Decimal("25.0"))
 
 
@@ -238,12 +238,12 @@ def large(make_environment):
     )
 
 
-def test_an_idle_environment_is_listed_with_the_size_that_would_do(max_manager, large, cluster):
+def test_an_idle_environment_is_listed_with_its_recommended_size(max_manager, large, cluster):
     rate(cluster, date(2026, 1, 1), "0.1", memory="0.01")
     consume(large, date(2026, 11, 9), 14, cpu=4000, memory=4096, share=0.05)
     roll_up()
     (row,) = rows(build(max_manager, "idle").tables[0])
-    assert (row["Found"], row["Would do"]) == ("idle", "Small")
+    assert (row["Status"], row["Recommended size"]) == ("Idle", "Small")
     assert row["CPU peak"] == Decimal("0.20")
     report = build(max_manager, "idle")
     assert [figure.value for figure in report.figures][2:] == [Decimal("3.50"), Decimal("3.00"), Decimal("273.60")]
@@ -254,7 +254,7 @@ def test_one_that_uses_its_memory_is_oversized_only_if_a_smaller_size_would_do(m
     Consumption.objects.update(memory_reserved=4096 * 86400, memory_used=1500 * 86400, memory_peak=1500)
     roll_up()
     (row,) = rows(build(max_manager, "idle").tables[0])
-    assert (row["Found"], row["Would do"]) == ("oversized", "Medium")
+    assert (row["Status"], row["Recommended size"]) == ("Oversized", "Medium")
     Consumption.objects.update(memory_peak=4000)
     assert rows(build(max_manager, "idle").tables[0]) == []
 
@@ -282,7 +282,7 @@ def test_the_threshold_is_exact(max_manager, large):
 def test_without_a_rate_it_is_not_said_what_would_be_saved(max_manager, large):
     consume(large, date(2026, 11, 9), 14, cpu=4000, memory=4096, share=0.05)
     roll_up()
-    found = idle.findings(filters(max_manager, "idle"), 10, 14, 20)
+    found = idle.recommendations(filters(max_manager, "idle"), 10, 14, 20)
     assert idle.saving(found) is None
     assert idle.saving([]) == 0
 
@@ -299,16 +299,16 @@ def test_the_overview_counts_what_came_and_went(max_manager, make_environment):
     report = build(max_manager, "overview", period="last-month")
     figures = {figure.label: figure.value for figure in report.figures}
     assert figures == {
-        "Environments now": 4,
+        "Current environments": 4,
         "Created": 3,
-        "Ended": 1,
+        "Deleted": 1,
         "Median time to Ready": Decimal("0.6"),
-        "95th percentile": Decimal("5.0"),
-        "Failed now": 1,
+        "95th percentile time to Ready": Decimal("5.0"),
+        "Failed": 1,
         "Waiting for approval": 0,
     }
     (team,) = rows(report.tables[1])
-    assert (team["Now"], team["Created"], team["Ended"], team["Failed now"]) == (4, 3, 1, 1)
+    assert (team["Current"], team["Created"], team["Deleted"], team["Failed"]) == (4, 3, 1, 1)
 
 
 @pytest.fixture
@@ -331,19 +331,19 @@ def test_the_overview_counts_requests_as_nothing_but_waiting(max_manager, ada, r
         report = build(user, "overview", period="7d")
         figures = {figure.label: figure.value for figure in report.figures}
         assert figures == {
-            "Environments now": 1,
+            "Current environments": 1,
             "Created": 1,
-            "Ended": 0,
+            "Deleted": 0,
             "Median time to Ready": Decimal("2.0"),  # from the approval
-            "95th percentile": Decimal("2.0"),
-            "Failed now": 0,
+            "95th percentile time to Ready": Decimal("2.0"),
+            "Failed": 0,
             "Waiting for approval": waiting,
         }
         phases, teams = (rows(table) for table in report.tables)
         assert [(row["Phase"], row["Environments"]) for row in phases] == [("Ready", 1)]
         assert sum(row["Waiting for approval"] for row in teams) == waiting
         assert teams[0]["Team"] == "Checkout"
-        columns = ("Now", "Created", "Ended", "Failed now", "Waiting for approval")
+        columns = ("Current", "Created", "Deleted", "Failed", "Waiting for approval")
         assert [teams[0][column] for column in columns] == [1, 1, 0, 0, 2]
         assert report.tables[1].totals[-1] == waiting
     assert next(figure.href for figure in report.figures if figure.label == "Waiting for approval") == "/approvals/"
@@ -353,7 +353,7 @@ def test_what_waits_is_the_same_on_the_page_in_csv_and_in_the_spreadsheet(client
     client.force_login(max_manager)
     (line,) = csv_rows(client, "/reports/overview.csv?table=teams&period=7d")
     assert line["Waiting for approval"] == "2"
-    first, *_ = sheet_rows(workbook(client, "/reports/overview.xlsx?period=7d")["By team"])
+    first, *_ = sheet_rows(workbook(client, "/reports/overview.xlsx?period=7d")["Environments by team"])
     assert first["Waiting for approval"].value == 2
     assert reported.figures(client, "/reports/overview/?period=7d")["Waiting for approval"] == "2"
 
@@ -365,9 +365,9 @@ def test_the_first_page_counts_what_a_person_may_decide_themselves(
     asked = NOW - timedelta(days=9)
     make_environment(max_manager, phase=Phase.AWAITING_APPROVAL, requested_at=asked, created_at=asked, ends_at=None)
     search = Team.objects.get(name="Search")
-    assert waiting(client, max_manager) == ["2 requests wait for your decision, the oldest since 17 November 2026."]
-    assert waiting(client, ada) == ["4 requests wait for your decision, the oldest since 14 November 2026."]
-    assert waiting(client, ada, search) == ["One request waits for your decision, since 17 November 2026."]
+    assert waiting(client, max_manager) == ["2 requests are waiting for your decision (oldest from 17 November 2026)"]
+    assert waiting(client, ada) == ["4 requests are waiting for your decision (oldest from 14 November 2026)"]
+    assert waiting(client, ada, search) == ["1 request is waiting for your decision (since 17 November 2026)"]
     Environment.objects.filter(phase=Phase.AWAITING_APPROVAL).update(phase=Phase.WITHDRAWN)
     assert waiting(client, ada) == []
 
@@ -390,7 +390,7 @@ def test_no_other_report_takes_a_request_for_an_environment(max_manager, request
     }
 
 
-def test_attention_says_how_long_and_whom_to_speak_to(max_manager, make_environment):
+def test_attention_says_how_long_and_whom_to_contact(max_manager, make_environment):
     broken = make_environment(phase=Phase.FAILED, name="Broken", ends_at=None)
     broken.conditions.filter(type="Namespace").update(
         status="Failed", message="The name is taken.", last_transition_at=NOW - timedelta(days=3)
@@ -399,23 +399,23 @@ def test_attention_says_how_long_and_whom_to_speak_to(max_manager, make_environm
     make_environment(name="Over soon", ends_at=NOW + timedelta(days=2))
     make_environment(name="Lasting", ends_at=NOW + timedelta(days=200))
     failed, orphaned, ending = (rows(table) for table in build(max_manager, "attention").tables)
-    assert [(row["Environment"], row["Days"], row["What it says"], row["Speak to"]) for row in failed] == [
+    assert [(row["Environment"], row["Days"], row["Message"], row["Contact"]) for row in failed] == [
         ("Broken", 3, "The name is taken.", "dana@example.com")
     ]
-    assert [(row["Environment"], row["Days"], row["Speak to"]) for row in orphaned] == [("Alone", 9, "max@example.com")]
+    assert [(row["Environment"], row["Days"], row["Contact"]) for row in orphaned] == [("Alone", 9, "max@example.com")]
     assert [(row["Environment"], row["Days left"]) for row in ending] == [("Over soon", 2)]
 
 
-def test_the_access_review_says_who_since_when_by_whom_and_whether_it_is_proven(max_manager, make_environment, theo):
+def test_the_access_review_says_who_since_when_by_whom_and_whether_it_is_verified(max_manager, make_environment, theo):
     make_environment(name="One", members={"stranger@example.com": Role.VIEWER})
     Member.objects.filter(email="dana@example.com").update(checked_at=NOW)
     Member.objects.filter(email="stranger@example.com").update(allowed=None, added_by=None)
     dana, stranger = rows(build(max_manager, "access").tables[0])
     assert (dana["Person"], dana["Environment"], dana["Role"]) == ("dana@example.com", "One", "Admin")
-    assert (dana["Outside"], dana["Proven"], dana["Last asked"], dana["Granted by"]) == (
-        *("", "yes", NOW, "dana@example.com"),
+    assert (dana["Outside the team"], dana["Verified"], dana["Last checked"], dana["Granted by"]) == (
+        *("No", "Yes", NOW, "dana@example.com"),
     )
-    assert (stranger["Outside"], stranger["Proven"], stranger["Granted by"]) == ("outside", "not yet", None)
+    assert (stranger["Outside the team"], stranger["Verified"], stranger["Granted by"]) == ("Yes", "Not yet", None)
     assert stranger["Since"] == TODAY
     for only, expected in (("outside", ["stranger@example.com"]), ("admin", ["dana@example.com"])):
         found = rows(build(max_manager, "access", only=only).tables[0])
@@ -436,12 +436,13 @@ def test_trends_compare_each_period_with_the_one_before_and_the_current_one_with
         "October 2026",
         "September 2026",
     ]
+    assert report.tables[1].note == "The current month is not compared."
     november, october, september = rows(report.tables[1])
-    assert october["Cost ±"] == Decimal(31 * 48 - 30 * 24)
+    assert october["Cost change"] == Decimal(31 * 48 - 30 * 24)
     assert october["Cost growth"] == Decimal("106.7")
-    assert november["Cost ±"] is None
+    assert november["Cost change"] is None
     assert november["CPU reserved growth"] is None
-    assert (september["Cost ±"], september["Cost growth"]) == (Decimal("720.00"), None)  # there was nothing before
+    assert (september["Cost change"], september["Cost growth"]) == (Decimal("720.00"), None)  # there was nothing before
 
 
 def test_weeks_begin_on_monday(max_manager, environment):

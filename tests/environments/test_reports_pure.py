@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from environments.models import Rate
 from environments.reports import formats, landing, periods, units
-from environments.reports.figures import compared, growth
+from environments.reports.bills import Prices, money
 from environments.reports.overview import percentile
-from environments.reports.rates import Prices, money
-from environments.reports.reading import Reading, Share
-from environments.reports.sizing import Need, Size, that_would_do
-from environments.reports.spans import Piece, Row, fewest, next_month, spans
-from environments.reports.tables import Column, Kind, Link
+from environments.reports.reading_plan import Contribution, ReadingPlan
+from environments.reports.sizing import Need, Size, recommended_size
+from environments.reports.spans import SpanRange, SpanRow, fewest_rows, next_month, ranges_covering
+from environments.reports.tables import Column, Kind, Link, compared, growth
 
 TODAY = date(2026, 11, 23)  # a Monday
 DAY = timedelta(days=1)
@@ -57,15 +56,15 @@ def d(text: str) -> date:
     ],
 )
 def test_a_period_is_made_up_of_few_rows(start, until, expected):
-    found = spans(d(start), d(until), today=TODAY)
-    assert found == [Piece(span, d(first), d(last)) for span, first, last in expected]
+    found = ranges_covering(d(start), d(until), today=TODAY)
+    assert found == [SpanRange(span, d(first), d(last)) for span, first, last in expected]
 
 
-def covered(piece: Piece) -> list[date]:
-    """The days that a piece's rows are the sum of."""
-    found, start = [], piece.first
-    while start < piece.until:
-        after = {"day": start + DAY, "week": start + 7 * DAY, "month": next_month(start)}[piece.span]
+def covered(stretch: SpanRange) -> list[date]:
+    """The days that a range's rows are the sum of."""
+    found, start = [], stretch.first
+    while start < stretch.until:
+        after = {"day": start + DAY, "week": start + 7 * DAY, "month": next_month(start)}[stretch.span]
         found += [start + number * DAY for number in range((after - start).days)]
         start = after
     return found
@@ -77,30 +76,30 @@ DAYS = st.dates(date(2025, 1, 1), TODAY)
 @given(DAYS, st.integers(1, 500))
 def test_every_day_of_a_period_counts_once(start, length):
     until = min(start + length * DAY, TODAY + DAY)
-    pieces = spans(start, until, today=TODAY)
-    days = [day for piece in pieces for day in covered(piece) if day <= TODAY]
+    ranges = ranges_covering(start, until, today=TODAY)
+    days = [day for stretch in ranges for day in covered(stretch) if day <= TODAY]
     assert days == [start + number * DAY for number in range((until - start).days)]
-    for piece in pieces:
-        assert piece.span != "week" or piece.first.weekday() == 0
-        assert piece.span != "month" or piece.first.day == 1
+    for stretch in ranges:
+        assert stretch.span != "week" or stretch.first.weekday() == 0
+        assert stretch.span != "month" or stretch.first.day == 1
 
 
 def signed(rows) -> dict[date, int]:
     """How often each day counts, after all."""
     found = Counter()
     for row, sign in rows.items():
-        for day in covered(Piece(row.span, row.start, row.end)):
+        for day in covered(SpanRange(row.span, row.start, row.end)):
             found[day] += sign if day <= TODAY else 0
     return {day: times for day, times in found.items() if times}
 
 
-FREE = st.sets(st.builds(Row, st.just("month"), DAYS.map(lambda day: day.replace(day=1))), max_size=3)
+FREE = st.sets(st.builds(SpanRow, st.just("month"), DAYS.map(lambda day: day.replace(day=1))), max_size=3)
 
 
 @given(DAYS, st.integers(1, 500), FREE, DAYS)
 def test_every_day_of_a_stretch_counts_once_whatever_is_taken_away(start, length, free, kept):
     until = min(start + length * DAY, TODAY + DAY)
-    rows = fewest(start, until, free, kept=kept, today=TODAY)
+    rows = fewest_rows(start, until, free, kept=kept, today=TODAY)
     assert signed(rows) == {start + number * DAY: 1 for number in range((until - start).days)}
     assert all(row.start >= kept for row, sign in rows.items() if sign < 0)
     assert all(row.start.weekday() == 0 for row in rows if row.span == "week")
@@ -121,7 +120,7 @@ def test_every_day_of_a_stretch_counts_once_whatever_is_taken_away(start, length
     ],
 )
 def test_a_stretch_takes_few_rows(start, until, kept, expected):
-    rows = fewest(d(start), d(until), kept=d(kept), today=TODAY)
+    rows = fewest_rows(d(start), d(until), kept=d(kept), today=TODAY)
     assert {f"{'+' if sign > 0 else '-'}{row.span} {row.start}" for row, sign in rows.items()} == set(
         re.findall(r"\S+ \S+", expected)
     )
@@ -137,14 +136,14 @@ def test_a_stretch_takes_few_rows(start, until, kept, expected):
     ],
 )
 def test_a_rate_that_begins_inside_of_a_month_costs_rows_of_its_clusters_alone(boundary, more):
-    reading = Reading(
+    reading = ReadingPlan(
         [(d("2026-03-01"), d("2026-04-01")), (d("2026-04-01"), d("2026-05-01"))], {7: (d(boundary),)}, TODAY
     )
-    months = {Row("month", d("2026-03-01")), Row("month", d("2026-04-01"))}
-    assert reading.usual.keys() == months
-    assert {f"{row.span} {row.start}" for row in reading.of_cluster[7].keys() - months} == more
-    april = reading.shares(8, Row("month", d("2026-04-01")))
-    assert april == [Share(1, d("2026-04-01"), 1)]
+    months = {SpanRow("month", d("2026-03-01")), SpanRow("month", d("2026-04-01"))}
+    assert reading.default.keys() == months
+    assert {f"{row.span} {row.start}" for row in reading.by_cluster[7].keys() - months} == more
+    april = reading.contributions(8, SpanRow("month", d("2026-04-01")))
+    assert april == [Contribution(1, d("2026-04-01"), 1)]
 
 
 # Periods
@@ -289,21 +288,21 @@ SIZES = (Size("Small", 500, 1024), Size("Medium", 1000, 2048), Size("Large", 400
         (Need(100, 4097, 0), None),
     ],
 )
-def test_the_size_that_would_do_is_the_smallest_that_covers_the_need(need, expected):
-    found = that_would_do(SIZES, need)
+def test_the_recommended_size_is_the_smallest_that_covers_the_need(need, expected):
+    found = recommended_size(SIZES, need)
     assert (found.label if found else None) == expected
 
 
 def test_a_size_with_too_little_storage_does_not_do():
-    assert that_would_do((Size("Large", 4000, 4096, storage=1024),), Need(1, 1, 1025)) is None
+    assert recommended_size((Size("Large", 4000, 4096, storage=1024),), Need(1, 1, 1025)) is None
 
 
 def test_where_there_are_no_sizes_figures_are_proposed():
-    assert that_would_do((), Need(610, 1300, 0)) == Size("0.7 cores, 1.5 GiB", 700, 1536)
-    assert that_would_do((), Need(0, 0, 0)) == Size("0.1 cores, 0.25 GiB", 100, 256)
+    assert recommended_size((), Need(610, 1300, 0)) == Size("0.7 cores, 1.5 GiB", 700, 1536)
+    assert recommended_size((), Need(0, 0, 0)) == Size("0.1 cores, 0.25 GiB", 100, 256)
 
 
-def test_room_above_the_peak_is_rounded_up():
+def test_headroom_above_the_peak_is_rounded_up():
     assert Need.at_peak(1, 100, 0, 20) == Need(2, 120, 0)
 
 
@@ -318,12 +317,12 @@ def test_room_above_the_peak_is_rounded_up():
         (Column("", Kind.DECIMAL, digits=1), Decimal("-1.5"), "−1.5", "-1.5"),
         (Column("", Kind.PERCENT), Decimal("66.1"), "66.1 %", "66.1"),
         (Column("", Kind.MONEY), Decimal("1209.60"), "1,209.60 EUR", "1209.60"),
-        (Column("", Kind.MONEY, none="no rate"), None, "no rate", ""),
-        (Column("", Kind.DATE), date(2026, 11, 2), "2 Nov 2026", "2026-11-02"),
+        (Column("", Kind.MONEY, missing="No rate"), None, "No rate", ""),
+        (Column("", Kind.DATE), date(2026, 11, 2), "2 November 2026", "2026-11-02"),
         (
             Column("", Kind.MOMENT),
             datetime(2026, 11, 2, 9, 5, tzinfo=UTC),
-            "2 Nov 2026, 09:05",
+            "2 November 2026, 09:05",
             "2026-11-02T09:05:00Z",
         ),
         (Column("", Kind.LINK), Link("Checkout", "/x/"), "Checkout", "Checkout"),
@@ -348,27 +347,26 @@ def test_other_texts_and_negative_numbers_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("count", "back", "said"),
+    ("count", "reclaimable", "said"),
     [
-        (1, "0.00", "One environment used less than 10 % over 14 days."),
+        (1, "0.00", "1 environment is idle (under 10 % for 14 days)"),
         (
             12,
             "1204.50",
-            "12 environments used less than 10 % over 14 days; "
-            "with the oversized ones 1,204.50 cores could be given back.",
+            "12 environments are idle (under 10 % for 14 days); with oversized ones, 1,204.50 cores can be reclaimed",
         ),
     ],
 )
-def test_what_can_be_given_back_is_said_where_there_is_something(count, back, said):
-    assert landing.say_unused(count, Decimal(back)) == said
+def test_the_cores_to_reclaim_are_said_if_there_are_any(count, reclaimable, said):
+    assert landing.idle_text(count, Decimal(reclaimable)) == said
 
 
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (1, "One request waits for your decision, since 3 November 2026."),
-        (1200, "1,200 requests wait for your decision, the oldest since 3 November 2026."),
+        (1, "1 request is waiting for your decision (since 3 November 2026)"),
+        (1200, "1,200 requests are waiting for your decision (oldest from 3 November 2026)"),
     ],
 )
-def test_what_waits_is_said_with_its_oldest(count, said):
-    assert landing.say_waiting(count, datetime(2026, 11, 3, 23, 59, tzinfo=UTC)) == said
+def test_pending_requests_are_said_with_the_oldest(count, said):
+    assert landing.pending_text(count, datetime(2026, 11, 3, 23, 59, tzinfo=UTC)) == said

@@ -261,8 +261,8 @@ def test_used_hours_and_lists_are_those_of_the_tables(client, max_wants, company
     assert len(links) == 5
     for link in links:
         assert client.get(urlsplit(link).path).status_code == 200
-    ending = parts["ENDING WITHIN 30 DAYS: 1"]
-    assert ending[0] == "- Number 3 (theo@example.com): 21 Dec 2026, 06:20 UTC"
+    ending = parts["EXPIRING WITHIN 30 DAYS: 1"]
+    assert ending[0] == "- Number 3 (theo@example.com): 21 December 2026, 06:20 UTC"
 
 
 def address(lines: list[str]) -> str:
@@ -274,19 +274,19 @@ def test_a_manager_reads_of_their_own_teams_alone(max_wants, ada, company):
     summaries.send(max_wants, NOVEMBER)
     summaries.send(wanting(ada), NOVEMBER)
     of_max, of_ada = (sections(message.body)["ENVIRONMENTS"][0] for message in mail.outbox)
-    assert (of_max, of_ada) == ("Environments now: 8", "Environments now: 9")
+    assert (of_max, of_ada) == ("Current environments: 8", "Current environments: 9")
     assert "Search" not in mail.outbox[0].body
-    assert "November 2026 in Checkout." in mail.outbox[0].body
-    assert "November 2026 in all teams." in mail.outbox[1].body
+    assert "Summary of November 2026 for Checkout." in mail.outbox[0].body
+    assert "Summary of November 2026 for all teams." in mail.outbox[1].body
 
 
 def test_where_nothing_happened_it_says_so(max_wants):
     summaries.send(max_wants, NOVEMBER)
     parts = sections(mail.outbox[0].body)
-    assert list(parts) == ["ENVIRONMENTS", "RESERVED AND USED", "NEEDS SOMEBODY", "ACCESS"]
-    assert parts["ENVIRONMENTS"][0] == "Environments now: 0"
-    assert parts["RESERVED AND USED"][0] == "Nothing was reserved, or none of it was observed."
-    assert parts["NEEDS SOMEBODY"][0].startswith("Nothing failed, everything has its owner")
+    assert list(parts) == ["ENVIRONMENTS", "RESERVED AND USED", "NEEDS ATTENTION", "ACCESS"]
+    assert parts["ENVIRONMENTS"][0] == "Current environments: 0"
+    assert parts["RESERVED AND USED"][0] == "No usage was recorded."
+    assert parts["NEEDS ATTENTION"][0].startswith("No failures, no orphaned environments")
 
 
 @pytest.fixture
@@ -321,15 +321,15 @@ class TestWhatWaitsForTheirDecision:
             ask_for(days)
         title, line, link = said(max_manager)
         assert title == f"{self.TITLE}: 3"
-        assert line.startswith("The oldest has waited since 22 November 2026, 06:20 UTC.")
-        assert link == "Decide: http://localhost:8000/approvals/"
+        assert line.startswith("Oldest request: 22 November 2026, 06:20 UTC.")
+        assert link == "Review: http://localhost:8000/approvals/"
         client.force_login(max_manager)
-        page = read(client.get(urlsplit(link.removeprefix("Decide: ")).path))
+        page = read(client.get(urlsplit(link.removeprefix("Review: ")).path))
         assert len(page.select("article.card")) == 3
 
     def test_one_is_not_the_oldest_of_several(self, max_manager, said, ask_for):
         ask_for(1)
-        assert said(max_manager)[1].startswith("It has waited since 30 November 2026, 06:20 UTC.")
+        assert said(max_manager)[1].startswith("Requested on 30 November 2026, 06:20 UTC.")
 
     def test_is_left_out_where_nothing_does(self, max_manager, said, ask_for, sam, make_environment):
         ask_for(owner=max_manager)  # nobody decides on their own
@@ -355,14 +355,14 @@ def test_what_had_no_rate_is_told(max_wants, make_environment, cluster):
     summaries.send(max_wants, NOVEMBER)
     cost = sections(mail.outbox[1].body)["COST"]
     assert cost[0].startswith("Cost: 24.00 EUR")
-    assert "there is no rate" in cost[1]
+    assert cost[1] == "Hours without a rate are not included."
 
 
 def test_it_says_how_to_stop_it(max_wants):
     summaries.send(max_wants, NOVEMBER)
     (message,) = mail.outbox
     stop = "http://localhost:8000/reports/#summary"
-    assert f"To stop it:\n{stop}" in message.body
+    assert f"To unsubscribe:\n{stop}" in message.body
     assert message.extra_headers["List-Unsubscribe"] == f"<{stop}>"
 
 

@@ -14,7 +14,7 @@ from openpyxl import Workbook
 
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Rate, Team
-from environments.reports import REPORTS, bills, grouped, reservation
+from environments.reports import REPORTS, bills, consumption, reservation
 from environments.reports.groups import GROUPINGS
 from tests import makers, once
 from tests.pages.reading import labelled, one, read, words
@@ -138,7 +138,7 @@ def test_page_csv_and_spreadsheet_agree_to_the_last_digit(every_form, address):
 def compare(head: str, text: str, exported: dict | None, cells: dict) -> None:
     """One cell of the page with the CSV's (which has no totals) and the spreadsheet's."""
     bare = head
-    for unit in ("core-hours", "GiB-hours", "GPU-hours", "cores", "GiB"):
+    for unit in ("core-hours", "GiB-hours", "GPU-hours", "cores", "GiB", "UTC"):
         bare = bare.removesuffix(f" {unit}")
     names = [name for name in cells if name == head or name.partition(" (")[0] == bare]
     (name,) = [each for each in names if each == head or head == bare or head.endswith(each[len(bare) + 2 : -1])]
@@ -166,7 +166,7 @@ def test_summed_row_by_row_or_in_one_line_figures_are_the_same(client, request, 
     found = []
     for by_row in (True, False):
         for module in (bills, reservation):
-            monkeypatch.setattr(module, "is_by_row", lambda path, by_row=by_row: by_row)
+            monkeypatch.setattr(module, "is_faster_by_row", lambda path, by_row=by_row: by_row)
         found.append(page_tables(client, f"/reports/{slug}/?by={by}&period=90d"))
     assert found[0] == found[1]
     assert any(found[0].values())
@@ -177,7 +177,7 @@ def test_rows_that_do_not_fit_one_query_are_asked_for_in_several(client, request
     client.force_login(request.getfixturevalue(who))
     addresses = ("/reports/trends/?by=week", "/reports/trends/", "/reports/cost/")
     before = [page_tables(client, address) for address in addresses]
-    monkeypatch.setattr(grouped, "MOST_SELECTS", 2)
+    monkeypatch.setattr(consumption, "SELECTS_PER_QUERY", 2)
     assert [page_tables(client, address) for address in addresses] == before
 
 
@@ -192,7 +192,7 @@ def test_a_chart_says_what_its_table_says(ada_signed_in, company):
             assert cells
             for cell in cells:
                 value = words(cell).removesuffix(" core-hours").removesuffix(" GiB-hours")
-                assert value in said or value == "no figures", (address, value)
+                assert value in said or value == "no data", (address, value)
 
 
 def test_key_figures_are_the_totals_below_them(ada_signed_in, company):
@@ -204,19 +204,19 @@ def test_key_figures_are_the_totals_below_them(ada_signed_in, company):
 
 def test_a_spreadsheet_has_real_numbers_and_says_what_was_filtered(ada_signed_in, company):
     book = workbook(ada_signed_in, "/reports/cost.xlsx?period=last-month&cluster=amsterdam")
-    sheet = book["By team"]
+    sheet = book["Cost by team"]
     assert sheet.freeze_panes == "B2"
     assert sheet["D2"].data_type == "n"
     assert sheet["D2"].number_format == '#,##0.00 "EUR"'
     about = {row[0].value: row[1].value for row in book["About"].iter_rows()}
     assert about["Period"] == "1 to 31 October 2026 (UTC)"
     assert (about["Cluster"], about["Team"]) == ("Amsterdam", "All teams")
-    assert about["Made"] == "23 November 2026, 08:00 UTC"
+    assert about["Generated"] == "23 November 2026, 08:00 UTC"
     assert about["Address"] == "http://testserver/reports/cost/?period=last-month&cluster=amsterdam"
 
 
 def test_dates_are_dates_in_a_spreadsheet(ada_signed_in, company):
-    sheet = workbook(ada_signed_in, "/reports/attention.xlsx")["Ending within 14 days"]
+    sheet = workbook(ada_signed_in, "/reports/attention.xlsx")["Expiring within 14 days"]
     assert sheet["F2"].value == datetime(2026, 11, 26, 8, 0, tzinfo=UTC).replace(tzinfo=None)
     assert sheet["F2"].number_format == "yyyy-mm-dd hh:mm"
 
@@ -278,20 +278,20 @@ def test_filters_choose_environments(ada_signed_in, company, query, expected):
 @pytest.mark.parametrize(
     ("query", "label", "sentence"),
     [
-        ("period=century", "Period", "no such period"),
-        ("period=month", "Month", "Say which month"),
-        ("period=month&month=2027-01", "Month", "has begun"),
-        ("period=month&month=november", "Month", "Write the month as"),
-        ("period=year&year=2027", "Year", "has begun"),
-        ("period=custom&first=2026-11-02", "To", "Say up to which day"),
-        ("period=custom&first=2026-11-02&last=2026-11-01", "To", "before the first day"),
-        ("period=custom&first=2026-12-02&last=2026-12-03", "From", "has come"),
-        ("period=custom&first=2010-11-02&last=2026-11-01", "From", "at most three years"),
-        ("team=9999", "Team", "none of that name"),
-        ("template=%27%3B--", "Template", "none of that name"),
-        ("owner=nobody%40example.com", "Owner", "own nothing"),
-        ("owner=theo", "Owner", "whole e-mail address"),
-        ("by=moon", "By", "by team instead"),
+        ("period=century", "Period", "Unknown period"),
+        ("period=month", "Month", "Enter a month"),
+        ("period=month&month=2027-01", "Month", "to this month"),
+        ("period=month&month=november", "Month", "Enter a month"),
+        ("period=year&year=2027", "Year", "to this year"),
+        ("period=custom&first=2026-11-02", "To", "Enter an end date"),
+        ("period=custom&first=2026-11-02&last=2026-11-01", "To", "before the start date"),
+        ("period=custom&first=2026-12-02&last=2026-12-03", "From", "in the future"),
+        ("period=custom&first=2010-11-02&last=2026-11-01", "From", "at most 3 years"),
+        ("team=9999", "Team", "Not found in your reports"),
+        ("template=%27%3B--", "Template", "Not found in your reports"),
+        ("owner=nobody%40example.com", "Owner", "No environments owned by this person"),
+        ("owner=theo", "Owner", "Enter an email address"),
+        ("by=moon", "Group by", "Grouped by team"),
     ],
 )
 def test_what_is_not_understood_is_said_at_its_field_and_the_rest_is_kept(
@@ -306,6 +306,13 @@ def test_what_is_not_understood_is_said_at_its_field_and_the_rest_is_kept(
     for ending in ("csv", "xlsx"):
         refused = ada_signed_in.get(f"/reports/cost.{ending}?cluster=amsterdam&{query}")
         assert sentence in words(read(refused, 422))
+
+
+@pytest.mark.parametrize(("slug", "label"), [("trends", "Number of periods"), ("idle", "Headroom (%)")])
+def test_a_reports_own_filter_looks_like_the_others(ada_signed_in, slug, label):
+    """Its name is not a class: there is a badge called “count”."""
+    field = labelled(read(ada_signed_in.get(f"/reports/{slug}/")), label).find_parent(class_="field")
+    assert [name for name in field["class"] if name] == ["field"]
 
 
 def test_links_between_reports_carry_the_filters_and_relative_periods_stay_relative(ada_signed_in, company):
@@ -338,6 +345,15 @@ def test_the_page_says_which_days_and_with_which_they_are_compared(ada_signed_in
     assert facts["Compared with"] == "24 September to 23 October 2026"
 
 
+def test_a_figure_names_the_days_that_it_is_compared_with_if_the_report_has_a_period(ada_signed_in, company):
+    for slug, days in (("cost", " (24 September to 23 October 2026)"), ("trends", "")):
+        page = read(ada_signed_in.get(f"/reports/{slug}/"))
+        titles = [small["title"] for small in page.select(".figures small[title]")]
+        assert titles
+        assert all(title.startswith("Before: ") and title.endswith(days) for title in titles)
+        assert any("2026" in title for title in titles) == bool(days)
+
+
 # Long tables
 
 
@@ -347,7 +363,7 @@ def test_a_long_table_has_pages_its_totals_and_exports_have_everything(ada_signe
         consume(make_environment(name=f"Number {count}", created_at=YEAR_AGO), date(2026, 11, 2), 1, cpu=1000 + count)
     roll_up()
     first, second = (
-        page_tables(ada_signed_in, f"/reports/cost/?by=environment&costs-page={count}")["By environment"]
+        page_tables(ada_signed_in, f"/reports/cost/?by=environment&costs-page={count}")["Cost by environment"]
         for count in (1, 2)
     )
     assert (len(first), len(second)) == (26, 6)
@@ -408,7 +424,7 @@ def test_a_manager_is_offered_nothing_of_other_teams(max_signed_in, company):
     ]
     other = Team.objects.get(name="Search")
     refused = read(max_signed_in.get(f"/reports/cost/?team={other.pk}"))
-    assert "none of that name" in words(refused)
+    assert "Not found in your reports" in words(refused)
     assert "Search" not in words(refused)
 
 
@@ -416,21 +432,21 @@ def test_a_managers_exports_are_about_their_teams_only(max_signed_in, company):
     names = [row["Environment"] for row in csv_rows(max_signed_in, "/reports/cost.csv?by=environment")]
     assert set(names) == {"Number 0", "Number 1"}
     book = workbook(max_signed_in, "/reports/access.xlsx")
-    assert {row["Environment"].value for row in sheet_rows(book["By person"])} == {"Number 0", "Number 1"}
+    assert {row["Environment"].value for row in sheet_rows(book["Grants by person"])} == {"Number 0", "Number 1"}
 
 
 # The first page
 
 
-def test_the_first_page_says_what_needs_somebody(ada_signed_in, company):
+def test_the_first_page_says_what_needs_attention(ada_signed_in, company):
     page = read(ada_signed_in.get("/reports/"))
     concerns = [words(item) for item in page.select(".concerns li")]
     assert concerns[:3] == [
-        "One environment failed and will not be tried again by itself.",
-        "One environment lost the owner.",
-        "5 environments within 14 days of the end.",
+        "1 failed environment",
+        "1 orphaned environment",
+        "5 environments expire within 14 days",
     ]
-    assert concerns[3].startswith("One environment used less than 10 % over 14 days")
+    assert concerns[3].startswith("1 environment is idle (under 10 % for 14 days)")
     assert len(page.select(".report-list a")) == len(REPORTS)
 
 
@@ -449,15 +465,15 @@ def test_the_first_page_has_the_figures_of_the_reports(client, request, company,
 
 def test_the_first_page_is_calm_where_there_is_nothing(max_signed_in):
     page = words(read(max_signed_in.get("/reports/")).main)
-    assert "Nothing failed" in page
-    assert "Nothing was measured in this period." in page
+    assert "Nothing needs attention." in page
+    assert "No usage was recorded in this period." in page
 
 
 def test_a_manager_without_teams_is_told_so(client, make_environment, max_manager):
     max_manager.managed_teams.clear()
     make_environment()
     client.force_login(max_manager)
-    assert "none. A platform admin can say which." in words(read(client.get("/reports/")).main)
+    assert "You don't manage a team. A platform admin can change that." in words(read(client.get("/reports/")).main)
 
 
 @pytest.mark.parametrize("address", ["", *ADDRESSES])

@@ -76,10 +76,10 @@ def test_the_table_says_what_the_chart_draws(look, dana, old):
     used(old, THIS_HOUR - timedelta(hours=1))
     used(old, THIS_HOUR, seconds=1800, amount=GIB // 2)
     assert table(card(read(look(old, dana)), "Memory requests")) == [
-        ["23 Nov 12:00", "512 MiB", "512 MiB", "2 GiB"],
-        ["23 Nov 11:00", "1 GiB", "1 GiB", "2 GiB"],
-        ["23 Nov 09:00 to 23 Nov 11:00", "no figures", "no figures", "no figures"],
-        ["23 Nov 08:00", "1 GiB", "1 GiB", "2 GiB"],
+        ["23 November 2026, 12:00", "512 MiB", "512 MiB", "2 GiB"],
+        ["23 November 2026, 11:00", "1 GiB", "1 GiB", "2 GiB"],
+        ["23 November 2026, 09:00 to 11:00", "no data", "no data", "no data"],
+        ["23 November 2026, 08:00", "1 GiB", "1 GiB", "2 GiB"],
     ]
 
 
@@ -110,9 +110,8 @@ def test_a_period_has_its_spans_and_no_others(look, dana, old, period, span, ins
 
 def test_a_period_that_is_not_there_is_said_and_the_shortest_shown(look, dana, old):
     soup = read(look(old, dana, "period=1y"))
-    assert (
-        words(one(soup, ".notice.warn")) == "There is no period “1y”. This is the last 24 hours; choose another above."
-    )
+    notice = words(one(soup, ".notice.warn"))
+    assert notice == "Unknown period “1y”. Showing the last 24 hours. Choose a period above."
 
 
 def test_without_a_period_nothing_is_said_of_it(look, dana, old):
@@ -123,12 +122,12 @@ def test_a_change_of_the_quota_is_a_step_and_a_sentence(look, dana, old):
     for before, hard in ((3, GIB), (2, GIB * 3 // 2), (1, GIB * 2), (0, GIB * 2)):
         used(old, THIS_HOUR - timedelta(hours=before), hard=hard)
     found = card(read(look(old, dana)), "Memory requests")
-    assert "The limit went from 1 GiB to 2 GiB on 23 November, 10:00." in words(found)
+    assert "The limit changed from 1 GiB to 2 GiB on 23 November 2026, 10:00." in words(found)
 
 
 def test_what_the_quota_forbids_has_no_chart(look, dana, old):
     soup = read(look(old, dana))
-    assert "Not allowed here: load balancers." in words(soup.main)
+    assert "Not allowed by the quota: load balancers." in words(soup.main)
 
 
 def test_a_resource_that_left_the_quota_keeps_its_past(look, dana, old):
@@ -143,24 +142,24 @@ def test_an_environment_that_is_younger_than_the_period_says_so(look, dana, make
     Environment.objects.filter(pk=young.pk).update(created_at=NOW - timedelta(days=5))
     used(young, THIS_HOUR.replace(hour=0), span=Span.DAY)
     said = words(one(read(look(young, dana, "period=90d")), ".head"))
-    assert "This environment is there since 18 November 2026; figures begin with it." in said
-    assert "The last day is not over yet." in said
+    assert "This environment was created on 18 November 2026." in said
+    assert "The current day is incomplete." in said
 
 
 def test_without_any_figure_it_says_when_they_come(look, dana, make_environment):
     soup = read(look(make_environment(), dana))
-    assert words(one(soup, ".empty h2")) == "No figures yet"
+    assert words(one(soup, ".empty h2")) == "No usage yet"
 
 
 def test_a_resource_without_history_has_an_empty_chart_and_no_zero(look, dana, old):
     found = card(read(look(old, dana)), "CPU requests")
-    assert "There are no figures for this period." in words(found)
+    assert "No data for this period." in words(found)
     assert found.select("path") == []
 
 
 def test_a_quota_of_zero_is_no_division(look, dana, make_environment):
     closed = make_environment(usage={"pods": ["0", "0"]}, usage_at=NOW)
-    assert "The quota allows nothing here: pods." in words(one(read(look(closed, dana)), ".empty"))
+    assert "The quota does not allow any of these: pods." in words(one(read(look(closed, dana)), ".empty"))
 
 
 def test_hundreds_of_resources_come_page_by_page(client, dana, make_environment, django_assert_num_queries):

@@ -1,16 +1,15 @@
-"""Charts as geometry: what a template draws as SVG, and the table behind it. Pure; nothing here knows where figures
-come from.
+"""Charts as geometry: the SVG that a template draws, and the table with the data. Pure: figures come from the caller.
 
-    time_chart(...)    lines and areas over time, gaps left open       -> TimeChart
-    column_chart(...)  columns side by side for a few labels or months -> ColumnChart
+    time_chart(...)    lines and areas over time, with gaps            -> TimeChart
+    column_chart(...)  columns side by side for months or other periods -> ColumnChart
     bar_chart(...)     a bar or two for each of many names             -> BarChart
     spark(...)         a line without axes, beside a figure            -> Spark
 
-The first three are drawn by `{% include "components/chart.html" with chart=… %}`, which gives no heading: the card
-around it does. A spark is drawn by `{% include "components/spark.html" with spark=… %}`.
+`{% include "components/chart.html" with chart=… %}` draws the first three, without a heading: the card around the chart
+has one. `{% include "components/spark.html" with spark=… %}` draws a spark.
 
-Charts stretch with their card, words in them do not: horizontal places are shares of the width (percent, or thousandths
-inside a path), vertical ones are pixels. Everything is an attribute or a class, nothing is a style.
+Charts stretch with their card, but their text does not: horizontal positions are shares of the width (percent, or
+thousandths inside a path), vertical positions are pixels. There are no inline styles, only attributes and classes.
 """
 
 from environments.lib.charts.columns import ColumnSeries, bar_chart, column_chart

@@ -1,21 +1,21 @@
-"""Scales, the lines of a value axis and the labels of a time axis."""
+"""Scales, the grid lines of a value axis, and the labels of a time axis."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
-from environments.lib.charts.parts import HEIGHT, KEPT, Tick, Units
+from environments.lib.charts.parts import CACHE_SIZE, HEIGHT, Tick, Units
 
-WIDE = 1000  # a path's width
-_STEPS = 4  # at most so many lines above zero
+WIDE = 1000  # the width of a path
+_STEPS = 4  # at most this many lines above zero
 _MOST_TICKS = 7  # labels of the time axis that fit on a phone
-_EDGE = 96.5  # percent: a label beyond it would stick out
+_EDGE = 96.5  # percent: a label further right would be cut off
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From times and figures to places in a path."""
+    """Converts times and figures to positions in a path."""
 
     begin: datetime
     end: datetime
@@ -24,42 +24,42 @@ class Scale:
     height: int = HEIGHT
 
     def across(self, begin: datetime, end: datetime) -> tuple[float, float, float]:
-        """Where a span begins, has its middle and ends, from the left; what is outside of the period is at an edge."""
+        """Return the begin, middle and end of a span as distances from the left, clamped to the period."""
         left, middle, right = _shares(begin, end, self.begin, self.end)
         return self.width * left, self.width * middle, self.width * right
 
     def y(self, value: Decimal) -> float:
-        """How far from the top, in pixels."""
+        """Return the distance from the top in pixels."""
         return down(value, self.most, self.height)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _shares(begin: datetime, end: datetime, first: datetime, last: datetime) -> tuple[float, float, float]:
-    """Where a span's begin, middle and end are between two moments, from 0 to 1."""
+    """Return the begin, middle and end of a span as shares, from 0 to 1, of the time between two moments."""
     moments = (begin, begin + (end - begin) / 2, end)
     left, middle, right = (min(1.0, max(0.0, (moment - first) / (last - first))) for moment in moments)
     return left, middle, right
 
 
 def down(value: Decimal, most: Decimal, height: int = HEIGHT) -> float:
-    """How many pixels a figure is below the top, where `most` is."""
+    """Return how many pixels a figure is below the top of the axis, which is `most`."""
     return height * (1 - float(value / most))
 
 
 def px(number: float) -> str:
-    """A number for an attribute: two decimals at the most, whatever the language of the page."""
+    """Return a number for an attribute, with at most two decimals and a point in every language."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def lines(most: Decimal, units: Units) -> list[Decimal]:
-    """Where an axis from zero has its lines: readable figures, the last at or above `most`."""
+def axis_lines(most: Decimal, units: Units) -> list[Decimal]:
+    """Return the grid lines of an axis from zero: round figures, the last at or above `most`."""
     step = _step(most / _STEPS, units)
     count = int((most / step).to_integral_value(ROUND_CEILING)) or 1
     return [step * number for number in range(count + 1)]
 
 
 def _step(least: Decimal, units: Units) -> Decimal:
-    """The smallest readable step that is not below `least`."""
+    """Return the smallest round step that is at least `least`."""
     if least <= 0:
         return Decimal(1)
     if units.is_binary:
@@ -73,7 +73,7 @@ def _step(least: Decimal, units: Units) -> Decimal:
 
 
 def time_ticks(begin: datetime, end: datetime) -> list[Tick]:
-    """The labels of the time axis, as many as fit on a phone; one too near to the end goes without words."""
+    """Return the ticks of the time axis, as many as fit on a phone. A tick too close to the end has no label."""
     ticks = []
     for moment, text in _labelled_times(begin, end):
         share = 100 * ((moment - begin) / (end - begin))
@@ -110,7 +110,7 @@ def _every(first: datetime, step: timedelta, begin: datetime, end: datetime) -> 
 
 
 def _months(begin: datetime, end: datetime) -> list[tuple[datetime, str]]:
-    """The first days of months, of every so many; January bears the year."""
+    """Return the first days of months, at regular intervals. January is labelled with the year."""
     count = (end.year - begin.year) * 12 + end.month - begin.month
     every = next((step for step in (1, 2, 3, 6) if count <= step * _MOST_TICKS), 12)
     found = []

@@ -1,28 +1,29 @@
-"""Columns for months or a few names, and bars for many names."""
+"""Column charts for periods, and bar charts for names."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
-from environments.lib.charts.axes import down, lines, px
+from environments.lib.charts.axes import axis_lines, down, px
 from environments.lib.charts.parts import (
     HEIGHT,
-    NO_FIGURES,
+    NO_DATA,
+    NO_DATA_FOR_PERIOD,
     ROOM_ABOVE,
     Bar,
     BarChart,
     BarRow,
     Column,
     ColumnChart,
-    Key,
+    LegendEntry,
     Look,
     Table,
     Tick,
     Units,
 )
 
-_MOST_LABELS = 6  # labels of columns that fit on a phone
+_MOST_LABELS = 6  # column labels that fit on a phone
 
-#: A name, how it looks, and a figure for each label; None is no figure.
+#: A name, a look, and a value for each label; None is no data.
 ColumnSeries = tuple[str, Look, Sequence[Decimal | None]]
 
 
@@ -32,30 +33,33 @@ def column_chart(
     labels: Sequence[str],
     series: Sequence[ColumnSeries],
     units: Units,
+    *,
+    names: Sequence[str] = (),
 ) -> ColumnChart:
-    """Columns side by side: for each label one column of each series, `(name, look, values)`; None is no figure.
+    """Return a chart with one column of each series for each label, side by side. Use it for periods.
 
-    For months and weeks, and for a handful of short names; longer ones fit `bar_chart`.
+    Labels are short, for the axis. `names` are the same in full, for the table and the tooltips.
     """
+    names = names or labels
     most = max((value for *_, values in series for value in values if value is not None), default=Decimal(0))
-    ticks = lines(most, units)
+    ticks = axis_lines(most, units)
     every = -(-len(labels) // _MOST_LABELS) or 1
     group = 100 / (len(labels) or 1)
     return ColumnChart(
         key=key,
         title=title,
-        description=_describe_columns(labels, series, units),
-        legend=[Key(look, name) for name, look, _ in series],
-        table=_column_table(labels, series, units),
-        y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.say(value) if value else "0") for value in ticks],
-        # Counted from the end, so that the newest has its label.
+        description=_describe_columns(names, series, units),
+        legend=[LegendEntry(look, name) for name, look, _ in series],
+        table=_column_table(names, series, units),
+        y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.text(value) if value else "0") for value in ticks],
+        # Counted from the end, so that the newest column has a label.
         x_ticks=[
             Tick(px((index + 0.5) * group), label)
             for index, label in enumerate(labels)
             if (len(labels) - 1 - index) % every == 0
         ],
         columns=[
-            _column(labels[index], position, index, value, most=ticks[-1], of=series, group=group, units=units)
+            _column(names[index], position, index, value, most=ticks[-1], of=series, group=group, units=units)
             for position, (_, _, values) in enumerate(series)
             for index, value in enumerate(values)
             if value is not None
@@ -73,22 +77,22 @@ def bar_chart(
     *,
     links: Sequence[str] = (),
 ) -> BarChart:
-    """A row for each name with one bar of each series, all on one scale; `links` lead from the names, row by row.
+    """Return a chart with a row for each name and one bar of each series, all on one scale.
 
-    `heading` says what the names are. The order of the rows is kept.
+    `heading` is the heading of the names; `links` are their addresses, row by row. Rows keep their order.
     """
     most = max((value for _, values in rows for value in values if value is not None), default=Decimal(0)) or Decimal(1)
     return BarChart(
         key=key,
         title=title,
         description="",
-        legend=[Key(look, name) for name, look in series],
-        table=Table([heading, *(name for name, _ in series)], [_say_all(name, values, units) for name, values in rows]),
+        legend=[LegendEntry(look, name) for name, look in series],
+        table=Table([heading, *(name for name, _ in series)], [_cells(name, values, units) for name, values in rows]),
         rows=[
             BarRow(
                 name,
                 [
-                    Bar(px(float((value or 0) / most) * 100), look, NO_FIGURES if value is None else units.say(value))
+                    Bar(px(float((value or 0) / most) * 100), look, NO_DATA if value is None else units.text(value))
                     for value, (_, look) in zip(values, series, strict=True)
                 ],
                 links[index] if links else "",
@@ -99,23 +103,23 @@ def bar_chart(
 
 
 def _describe_columns(labels: Sequence[str], series: Sequence[ColumnSeries], units: Units) -> str:
-    """The greatest column of each series."""
+    """Describe the highest column of each series."""
     said = []
     for name, _, values in series:
         known = [(value, labels[index]) for index, value in enumerate(values) if value is not None]
         if known:
             most, label = max(known, key=lambda pair: pair[0])
-            said.append(f"{name}: {units.say(most)} at the most, {label}.")
-    return " ".join(said) or "There are no figures for this period."
+            said.append(f"{name}: highest {units.text(most)}, {label}.")
+    return " ".join(said) or NO_DATA_FOR_PERIOD
 
 
 def _column_table(labels: Sequence[str], series: Sequence[ColumnSeries], units: Units) -> Table:
-    rows = [_say_all(label, [values[index] for *_, values in series], units) for index, label in enumerate(labels)]
-    return Table(["", *(name for name, *_ in series)], rows)
+    rows = [_cells(label, [values[index] for *_, values in series], units) for index, label in enumerate(labels)]
+    return Table(["Period", *(name for name, *_ in series)], rows)
 
 
-def _say_all(name: str, values: Sequence[Decimal | None], units: Units) -> list[str]:
-    return [name, *(NO_FIGURES if value is None else units.say(value) for value in values)]
+def _cells(name: str, values: Sequence[Decimal | None], units: Units) -> list[str]:
+    return [name, *(NO_DATA if value is None else units.text(value) for value in values)]
 
 
 def _column(
@@ -129,7 +133,7 @@ def _column(
     group: float,
     units: Units,
 ) -> Column:
-    """The column of one series at one label. A group leaves a quarter of its room free."""
+    """Return the column of one series at one label. A quarter of the width between labels stays free."""
     name, look, _ = of[position]
     width = group * 0.75 / len(of)
     y = down(value, most)
@@ -139,5 +143,5 @@ def _column(
         y=px(ROOM_ABOVE + y),
         height=px(HEIGHT - y),
         look=look,
-        text=f"{label}: {name.lower()} {units.say(value)}",
+        text=f"{label}: {name.lower()} {units.text(value)}",
     )

@@ -1,4 +1,4 @@
-"""What charts are made of, as their templates read it."""
+"""The parts of charts, as templates use them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,25 +9,26 @@ from typing import Literal, NamedTuple
 #: `area`: a line with its area; `line`; `peak`: a thin line; `limit`: a dashed line; `soft`: a pale column or bar.
 Look = Literal["area", "line", "peak", "limit", "soft"]
 
-HEIGHT = 160  # pixels of the drawing; above it is room for half a word, below it for the labels of the x axis
+HEIGHT = 160  # pixels of the drawing, without the space above for half a line and below for the labels
 ROOM_ABOVE, ROOM_BELOW = 8, 22
 
-NO_FIGURES = "no figures"
+NO_DATA = "no data"
+NO_DATA_FOR_PERIOD = "No data for this period."
 
-KEPT = 2048  # spans whose words and places are remembered: every line of every chart on a page has the same ones
+CACHE_SIZE = 2048  # spans with cached names and positions: all lines of all charts on a page share them
 
 
 @dataclass(frozen=True)
 class Units:
-    """How figures are said, and where an axis has its lines."""
+    """How figures are written, and where the axis has grid lines."""
 
-    say: Callable[[Decimal], str]
-    is_binary: bool = False  # bytes: lines at powers of two
-    is_whole: bool = False  # things: no line between one and two
+    text: Callable[[Decimal], str]
+    is_binary: bool = False  # bytes: grid lines at powers of two
+    is_whole: bool = False  # countable: no grid line between one and two
 
 
 class Reading(NamedTuple):
-    """A figure for a span of time, its end excluded."""
+    """A value for a span of time, its end excluded."""
 
     begin: datetime
     end: datetime
@@ -36,7 +37,7 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """Readings in their order. Where one does not begin when the one before ended, there is a gap."""
+    """Readings in order. If one does not begin where the one before ended, there is a gap."""
 
     name: str
     look: Look
@@ -44,12 +45,12 @@ class Series:
 
     @property
     def most(self) -> Decimal:
-        """The greatest figure, 0 where there is none."""
+        """The highest value, or 0 if there is none."""
         return max((reading.value for reading in self.readings), default=Decimal(0))
 
 
 class Tick(NamedTuple):
-    """A line across the drawing with its label: `at` is pixels from the top, or percent from the left."""
+    """A grid line with its label. `at` is pixels from the top or percent from the left."""
 
     at: str
     text: str = ""
@@ -57,14 +58,14 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Path:
-    """One path of a drawing."""
+    """A path of a drawing."""
 
     look: str
     d: str
 
 
 class Column(NamedTuple):
-    """One column, or the strip of a span that tells its figures: percent across, pixels down."""
+    """A column, or the invisible strip over a span with its tooltip. Horizontal in percent, vertical in pixels."""
 
     x: str
     width: str
@@ -75,8 +76,8 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Key:
-    """One entry of the legend."""
+class LegendEntry:
+    """An entry of the legend."""
 
     look: str
     text: str
@@ -84,7 +85,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Table:
-    """The figures behind a chart. The first cell of a row is its heading."""
+    """The data of a chart. The first cell of a row is its heading."""
 
     headings: list[str]
     rows: list[list[str]]
@@ -92,12 +93,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """What every drawing has. `key` is unique on its page and fit for an id."""
+    """The parts of every chart. `key` is unique on the page and valid as an id."""
 
     key: str
     title: str
     description: str
-    legend: list[Key]
+    legend: list[LegendEntry]
     table: Table
     note: str = ""
     y_ticks: list[Tick] = field(default_factory=list)
@@ -106,33 +107,33 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no figure in it."""
+        """Whether the chart has no data."""
         return not self.table.rows
 
     @property
     def above(self) -> int:
-        """Where the drawing begins, in pixels."""
+        """The top of the drawing, in pixels."""
         return ROOM_ABOVE
 
     @property
     def base(self) -> int:
-        """Where zero is, in pixels."""
+        """The position of zero, in pixels."""
         return ROOM_ABOVE + self.height
 
     @property
     def baseline(self) -> int:
-        """Where the words of the x axis stand, in pixels."""
+        """The baseline of the labels of the x axis, in pixels."""
         return self.base + 16
 
     @property
     def whole(self) -> int:
-        """The height of all of it, in pixels."""
+        """The total height, in pixels."""
         return self.base + ROOM_BELOW
 
 
 @dataclass(frozen=True)
 class TimeChart(Chart):
-    """Lines over time. `strips` tell the figures of a span to whoever points at it."""
+    """Lines over time. `strips` are the tooltips of the spans."""
 
     paths: list[Path] = field(default_factory=list)
     strips: list[Column] = field(default_factory=list)
@@ -167,7 +168,7 @@ class BarRow:
 
 @dataclass(frozen=True)
 class BarChart(Chart):
-    """A name a row. It says every figure in words, so it is its own table."""
+    """A row for each name. It shows every value as text, so it is a table itself."""
 
     rows: list[BarRow] = field(default_factory=list)
     kind: str = "bars"

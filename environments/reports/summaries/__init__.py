@@ -1,6 +1,6 @@
-"""The monthly summary: what a manager asks about their teams, in one e-mail on the first of each month.
+"""The monthly summary: an email to managers about their teams, on the first of each month.
 
-Its figures are those of the reports that it links to, made by the same functions.
+The figures come from the same functions as the reports that the email links to.
 """
 
 from environments.reports.summaries.sending import choose, due, latest, next_day, send

@@ -1,4 +1,4 @@
-"""What the summary says: a handful of sections, each with the address of the page that its figures are from."""
+"""The sections of the monthly summary, each with the address of the page that its figures come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,24 +13,23 @@ from environments.models import Environment, User
 from environments.reports import access, attention, cost, idle, overview, reservation, units
 from environments.reports.bills import all_prices, bill
 from environments.reports.consumption import Sums, totals, within
-from environments.reports.figures import compared
 from environments.reports.filters import Filters
 from environments.reports.formats import on_page
 from environments.reports.pages import figure_text
 from environments.reports.periods import Period
-from environments.reports.resources import RESOURCES, Resource
-from environments.reports.spans import spans
-from environments.reports.tables import Column, Figure, Kind, Link, Row, Table
+from environments.reports.spans import ranges_covering
+from environments.reports.tables import Column, Figure, Kind, Link, Row, Table, compared
+from environments.reports.units import RESOURCES, Resource
 
-MOST = 5  # lines of what is listed
-AHEAD = 30  # days in which something ends
-_LONGEST = 140  # characters of what is quoted
+MAX_ITEMS = 5  # environments listed in a section
+DAYS_AHEAD = 30  # for environments that expire
+_LONGEST = 140  # characters of an item
 _SHARE = Column("", Kind.PERCENT)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One environment, in a line, with its address."""
+    """One environment in a sentence, with its address."""
 
     text: str
     address: str
@@ -38,18 +37,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, its figures a line each, and some environments; addresses are without the portal's own."""
+    """A heading, one line for each figure, and some environments. Addresses are relative to the portal."""
 
     title: str
     lines: Sequence[str]
     address: str
     items: Sequence[Item] = ()
-    more: int = 0  # environments that are only in the report
-    page: str = "Report"  # what the address leads to
+    more: int = 0  # environments that only the report lists
+    page: str = "Report"  # the text before the address
 
 
 def sections(user: User, month: date) -> list[Section]:
-    """What the reports say to somebody of a month, by its first day, and of now."""
+    """Return the sections for a user about a month, given by its first day, and about the current state."""
 
     def filters(slug: str, **options: object) -> Filters:
         asked = {"period": "month", "month": f"{month:%Y-%m}"} | {name: str(value) for name, value in options.items()}
@@ -60,7 +59,7 @@ def sections(user: User, month: date) -> list[Section]:
         _environments(filters(overview.SLUG)),
         _use(filters(reservation.SLUG)),
         _cost(filters(cost.SLUG)),
-        *_concerns(filters(attention.SLUG, days=AHEAD)),
+        *_attention(filters(attention.SLUG, days=DAYS_AHEAD)),
         _idle(filters(idle.SLUG)),
         _access(filters(access.SLUG)),
     ]
@@ -68,35 +67,42 @@ def sections(user: User, month: date) -> list[Section]:
 
 
 def _decisions(user: User) -> Section | None:
-    """What waits for their own decision now; None where nothing does."""
+    """Return the requests that wait for this user's decision; None if there are none."""
     number, oldest = Environment.objects.awaiting(user)
     if oldest is None:
         return None
-    who = "It has waited" if number == 1 else "The oldest has waited"
-    since = f"{oldest.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
-    line = f"{who} since {since}. Nothing is made before you or somebody else decides."
-    return Section(f"Waiting for your decision: {number:,}", [line], reverse("approvals"), page="Decide")
+    label = "Requested on" if number == 1 else "Oldest request:"
+    line = f"{label} {oldest.astimezone(UTC):%-d %B %Y, %H:%M} UTC. Nothing is created until it is approved."
+    return Section(f"Waiting for your decision: {number:,}", [line], reverse("approvals"), page="Review")
 
 
 def _environments(filters: Filters) -> Section:
     return Section(
-        "Environments", [_line(each) for each in overview.build(filters).figures[:4]], filters.link(overview.SLUG)
+        "Environments",
+        [_figure_line(each) for each in overview.build(filters).figures[:4]],
+        filters.link(overview.SLUG),
     )
 
 
 def _use(filters: Filters) -> Section:
-    """Reserved and used, with the efficiency; every resource that anybody had reserved."""
+    """Return reserved and used hours and the efficiency of every resource that was reserved."""
     now, before = (_sums(filters, period) for period in (filters.period, filters.period.previous()))
-    lines = [_line(figure) for each in RESOURCES if now[each.reserved] for figure in _of(each, now, before)]
-    nothing = "Nothing was reserved, or none of it was observed."
+    lines = [
+        _figure_line(figure)
+        for each in RESOURCES
+        if now[each.reserved]
+        for figure in _resource_figures(each, now, before)
+    ]
+    nothing = "No usage was recorded."
     return Section("Reserved and used", lines or [nothing], filters.link(reservation.SLUG))
 
 
 def _sums(filters: Filters, period: Period) -> Sums:
-    return totals(filters.environments, within(spans(period.start, period.until, today=filters.today)), {})[()]
+    ranges = ranges_covering(period.start, period.until, today=filters.today)
+    return totals(filters.environments, within(ranges), {})[()]
 
 
-def _of(each: Resource, now: Sums, before: Sums) -> list[Figure]:
+def _resource_figures(each: Resource, now: Sums, before: Sums) -> list[Figure]:
     hours = Column("", Kind.DECIMAL, each.hours_unit, units.HOURS)
     return [
         compared(f"{each.title} reserved", hours, each.reserved_hours(now), each.reserved_hours(before)),
@@ -106,7 +112,7 @@ def _of(each: Resource, now: Sums, before: Sums) -> list[Figure]:
 
 
 def _cost(filters: Filters) -> Section | None:
-    """None where nothing has a rate."""
+    """Return the cost, or None if nothing has a rate."""
     prices = all_prices()
     now, before = (
         bill(filters.environments, period, prices, filters.today)
@@ -114,42 +120,42 @@ def _cost(filters: Filters) -> Section | None:
     )
     if not now.priced_seconds and not before.priced_seconds:
         return None
-    lines = [_line(compared("Cost", cost.AMOUNT, now.amount(), before.amount()))]
+    lines = [_figure_line(compared("Cost", cost.AMOUNT, now.amount(), before.amount()))]
     if now.lacks_rate:
-        lines.append("For some of the month there is no rate: what was reserved then is not in it.")
+        lines.append("Hours without a rate are not included.")
     return Section("Cost", lines, filters.link(cost.SLUG))
 
 
-_SENTENCES = {  # about an environment, from the columns of the table that lists it
-    "failed": "{Environment} ({Speak to}): {What it says}",
-    "orphaned": "{Environment}: {Why}",
-    "ending": "{Environment} ({Speak to}): {Ends} UTC",
-    "idle": "{Environment} ({Owner}): {Found}, CPU used {CPU used}, memory {Memory used}",
+_SENTENCES = {  # about an environment, filled in from the columns of its table
+    "failed": "{Environment} ({Contact}): {Message}",
+    "orphaned": "{Environment}: {Reason}",
+    "ending": "{Environment} ({Contact}): {Expires} UTC",
+    "idle": "{Environment} ({Owner}): {Status}, CPU usage {CPU usage}, memory usage {Memory usage}",
 }
 
 
-def _concerns(filters: Filters) -> list[Section]:
-    """What somebody has to look after, a section for each kind that there is; or one that says that there is none."""
-    address = filters.link(attention.SLUG, days=AHEAD)
+def _attention(filters: Filters) -> list[Section]:
+    """Return a section for each kind of environment that needs attention, or one that says that there are none."""
+    address = filters.link(attention.SLUG, days=DAYS_AHEAD)
     found = [_listed(table, [], f"{address}#{table.key}") for table in attention.build(filters).tables]
-    nothing = f"Nothing failed, everything has its owner, and nothing ends in the next {AHEAD} days."
-    return [each for each in found if each] or [Section("Needs somebody", [nothing], address)]
+    nothing = f"No failures, no orphaned environments, and none that expire within {DAYS_AHEAD} days."
+    return [each for each in found if each] or [Section("Needs attention", [nothing], address)]
 
 
 def _idle(filters: Filters) -> Section | None:
-    """The idle and the oversized ones, as their report sorts them; None where there are none."""
+    """Return idle and oversized environments in the order of their report; None if there are none."""
     report = idle.build(filters)
-    return _listed(report.tables[0], [_line(each) for each in report.figures], filters.link(idle.SLUG))
+    return _listed(report.tables[0], [_figure_line(each) for each in report.figures], filters.link(idle.SLUG))
 
 
 def _access(filters: Filters) -> Section:
-    return Section("Access", [_line(each) for each in access.build(filters).figures], filters.link(access.SLUG))
+    return Section("Access", [_figure_line(each) for each in access.build(filters).figures], filters.link(access.SLUG))
 
 
 def _listed(table: Table, lines: Sequence[str], address: str) -> Section | None:
-    """The first rows of a table whose first column leads to an environment; None where it is empty."""
+    """Return the first rows of a table whose first column links to an environment; None if it is empty."""
     count = len(table.rows)
-    items = [_item(table, row) for row in table.rows[:MOST]]
+    items = [_item(table, row) for row in table.rows[:MAX_ITEMS]]
     return Section(f"{table.title}: {count:,}", lines, address, items, count - len(items)) if items else None
 
 
@@ -160,8 +166,8 @@ def _item(table: Table, row: Row) -> Item:
     return Item(sentence.removesuffix(":"), row[0].href if isinstance(row[0], Link) else "")
 
 
-def _line(figure: Figure) -> str:
-    """Such as `Cost: 1,209.60 EUR (+12.30 EUR, +1.0 %)`, in the words of the report's page."""
+def _figure_line(figure: Figure) -> str:
+    """Return a figure as on the report's page, such as `Cost: 1,209.60 EUR (+12.30 EUR, +1.0 %)`."""
     said = figure_text(figure, settings.CURRENCY)
     change = f" ({said.change})" if said.change else ""
     return f"{said.label}: {said.text} {said.unit}".rstrip() + change

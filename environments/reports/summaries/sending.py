@@ -1,4 +1,4 @@
-"""Who gets the summary, and when: each month once, better twice than never, and one mailbox never waits for another."""
+"""Who gets the monthly summary, and when. Delivery is at least once, and a failing mailbox delays no other."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,22 +15,22 @@ from environments.reports import periods
 from environments.reports.spans import next_month
 from environments.reports.summaries.sections import sections
 
-_SETTLED = timedelta(hours=6)  # on the first, UTC: by then the last day of the month is rolled up
-_TRY_AGAIN = timedelta(hours=3)  # after a try that failed, or whose worker died
+_SETTLED = timedelta(hours=6)  # after midnight UTC on the first: then the last day of the month is rolled up
+_TRY_AGAIN = timedelta(hours=3)  # after a failed try, or a worker that stopped
 
 
 def latest(now: datetime) -> date:
-    """The first day of the month whose summary fell due last."""
+    """Return the first day of the month whose summary is the latest."""
     return periods.last_month((now - _SETTLED).astimezone(UTC).date()).start
 
 
 def next_day(now: datetime) -> date:
-    """The day on which the next summary goes out, about the month before it."""
+    """Return the day on which the next summary is sent."""
     return next_month(next_month(latest(now)))
 
 
 def due(now: datetime) -> QuerySet[User]:
-    """Everybody to whom the latest summary is owed and who was not tried just now: managers with a team, admins."""
+    """Return the subscribed admins and managers with a team who lack the latest summary and were not tried just now."""
     manages = Exists(Team.managers.through._default_manager.filter(user=OuterRef("pk")))
     reads = Q(is_superuser=True) | Q(is_manager=True) & Q(manages)
     owed = Q(summary_sent_for=None) | Q(summary_sent_for__lt=latest(now))
@@ -40,9 +40,9 @@ def due(now: datetime) -> QuerySet[User]:
 
 
 def send(user: User, month: date) -> None:
-    """Send somebody the summary of a month, by its first day. Raises what the mail server raises.
+    """Send a user the summary of a month, given by its first day. Raises the mail server's exceptions.
 
-    It is marked only after it went out. Until then nobody else sends it: whoever tries says so first, in one UPDATE.
+    An UPDATE claims the summary first, so that no other worker sends it. It is marked as sent only afterwards.
     """
     if not due(timezone.now()).order_by().filter(pk=user.pk).update(summary_tried_at=clock.database_now()):
         return
@@ -51,7 +51,7 @@ def send(user: User, month: date) -> None:
 
 
 def choose(user: User, wants: bool) -> None:
-    """Turn somebody's summary on or off. Turned on, it begins with the month that is summed up next."""
+    """Subscribe or unsubscribe a user. A subscription begins with the next summary."""
     changes: dict[str, Any] = {"wants_summary": wants}
     if wants:
         changes["summary_sent_for"] = latest(timezone.now())
@@ -72,7 +72,7 @@ def _message(user: User, month: date) -> EmailMessage:
         "stop": stop,
     }
     return EmailMessage(
-        f"[{settings.PORTAL_NAME}] {month:%B %Y} in your environments",
+        f"[{settings.PORTAL_NAME}] Monthly summary, {month:%B %Y}",
         render_to_string("email/summary.txt", context),
         to=[user.email],
         headers={"List-Unsubscribe": f"<{stop}>", "Auto-Submitted": "auto-generated"},

@@ -1,4 +1,4 @@
-"""The usage page: a chart for each quota resource over one of four periods, and the same figures as CSV."""
+"""The usage page: a chart for each quota resource over one of four periods, and the same data as CSV."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ History = Mapping[str, list[Point]]
 
 @dataclass(frozen=True)
 class Period:
-    """A length of time that can be looked at: by the hour up to a week, by the day beyond."""
+    """A period that the page can show: by the hour up to a week, by the day for longer ones."""
 
     key: str
     name: str
     step: timedelta
-    count: int  # steps, the one under way included
+    count: int  # steps, including the current one
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
-        """From when to when, whole steps in UTC."""
+        """Return begin and end of the period, in whole steps in UTC."""
         last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         last = last if self.step < timedelta(days=1) else last.replace(hour=0)
         return last - self.step * (self.count - 1), last + self.step
@@ -52,35 +52,35 @@ PERIODS = (
 
 @dataclass(frozen=True)
 class ResourceChart:
-    """One resource with what is in use of it now, as far as that is known."""
+    """The chart of one resource, with its current usage if known."""
 
     chart: TimeChart
     name: str
-    now: str = ""  # empty where the quota no longer has it
+    now: str = ""  # empty if the quota no longer has the resource
 
 
 @dataclass(frozen=True)
 class UsagePage:
-    """Everything on an environment's usage page."""
+    """The context of an environment's usage page."""
 
     environment: Environment
     period: Period
     unknown_period: str
     charts: list[ResourceChart]
     page: Page[str]
-    closed: list[str]  # resources of which the quota allows none, by name
+    closed: list[str]  # names of resources that the quota does not allow
     stale: Stale | None
     notes: list[str]
 
 
 def period_of(key: str) -> tuple[Period, str]:
-    """The period that an address asks for, and what of it was not understood."""
+    """Return the period with a key. If there is none, return the shortest period and the unknown key."""
     found = next((period for period in PERIODS if period.key == key), None)
     return (found, "") if found else (PERIODS[0], key[:20])
 
 
 def usage_page(environment: Environment, period_key: str, number: str = "1") -> UsagePage:
-    """The charts of one period, fullest resource first, some to a page. One query."""
+    """Build a page of charts for a period, highest usage first. One query."""
     period, unknown = period_of(period_key or PERIODS[0].key)
     now = timezone.now()
     points = history(environment, period, now)
@@ -100,16 +100,16 @@ def usage_page(environment: Environment, period_key: str, number: str = "1") -> 
 
 
 def history(environment: Environment, period: Period, now: datetime) -> History:
-    """The period's points of every resource."""
+    """Return the points of every resource in a period."""
     if period.step < _DAY:
         return usage.history(environment, hours=period.count, now=now)
     return usage.history(environment, days=period.count, now=now)
 
 
 def csv_rows(environment: Environment, period: Period) -> Iterator[tuple[str | int, ...]]:
-    """The figures behind the charts: cores, bytes and numbers of objects, to six places.
+    """Yield the data of the charts: cores, bytes and numbers of objects, to six decimals.
 
-    A resource has the name that the cluster gives it, which a spreadsheet program must not take for a formula.
+    The cluster chooses the resources' names: a spreadsheet program must not take one for a formula.
     """
     points = history(environment, period, timezone.now())
     for resource in sorted(points, key=quantities.rank):
@@ -119,7 +119,7 @@ def csv_rows(environment: Environment, period: Period) -> Iterator[tuple[str | i
 
 
 def sparks(environment: Environment, most: int) -> dict[str, Spark]:
-    """A day's line for each of the fullest resources. One query."""
+    """Return a spark of the last day for each of the resources with the highest usage. One query."""
     period, now = PERIODS[0], timezone.now()
     begin, end = period.span(now)
     points = history(environment, period, now)
@@ -138,14 +138,14 @@ def sparks(environment: Environment, most: int) -> dict[str, Spark]:
 
 
 def units(resource: str) -> Units:
-    """How a resource's figures are said, and where its axis has lines."""
+    """Return how a resource's figures are written, and where its axis has grid lines."""
     is_bytes = quantities.is_bytes(resource)
     is_whole = not is_bytes and not quantities.is_cpu(resource)
     return Units(partial(quantities.human, resource), is_binary=is_bytes, is_whole=is_whole)
 
 
 def _in_order(environment: Environment, points: History) -> list[str]:
-    """Every resource that has a figure, fullest now first; those that are no longer in the quota last."""
+    """Return all resources with data, highest current usage first, those no longer in the quota last."""
     full = {
         resource: quantities.ratio(quantities.parse(used), quantities.parse(hard))
         for resource, (used, hard) in environment.usage.items()
@@ -156,7 +156,7 @@ def _in_order(environment: Environment, points: History) -> list[str]:
 
 
 def _is_closed(environment: Environment, rows: list[Point], resource: str) -> bool:
-    """Whether none of it was allowed or used, now and in the whole period."""
+    """Whether the resource is neither allowed nor used, now and in the whole period."""
     now = environment.usage.get(resource, ["0", "0"])
     return not any(quantities.parse(figure) for figure in now) and not any(row.hard or row.peak for row in rows)
 
@@ -184,17 +184,17 @@ def _resource_chart(
 
 
 def _change(resource: str, rows: list[Point], period: Period) -> str:
-    """The last change of the limit, in words."""
+    """Return a sentence about the last change of the limit."""
     changes = [number for number, (old, new) in enumerate(pairwise(rows), 1) if old.hard != new.hard]
     if not changes:
         return ""
     last = first = changes[-1]
-    if last - 1 in changes:  # the hour or day in which it changed has a mean of both limits
+    if last - 1 in changes:  # the hour or day of the change has an average of both limits
         first = last - 1
     old, new = (quantities.human(resource, rows[number].hard) for number in (first - 1, last))
     start = rows[first].start
-    when = f"{start:%-d %B, %H:%M}" if period.step < _DAY else f"{start:%-d %B}"
-    return f"The limit went from {old} to {new} on {when}."
+    when = f"{start:%-d %B %Y, %H:%M}" if period.step < _DAY else f"{start:%-d %B %Y}"
+    return f"The limit changed from {old} to {new} on {when}."
 
 
 def _now(resource: str, used: str, hard: str) -> str:
@@ -202,16 +202,16 @@ def _now(resource: str, used: str, hard: str) -> str:
 
 
 def _notes(environment: Environment, points: History, period: Period, now: datetime) -> list[str]:
-    """What a reader should know of the period's figures."""
+    """Return notes about the data of the period."""
     begin, _ = period.span(now)
     starts = [rows[0].start for rows in points.values() if rows]
     notes = []
     if starts and environment.created_at > begin:
-        notes.append(f"This environment is there since {environment.created_at:%-d %B %Y}; figures begin with it.")
+        notes.append(f"This environment was created on {environment.created_at:%-d %B %Y}.")
     elif starts and min(starts) > begin:
-        notes.append(f"Figures begin on {min(starts):%-d %B %Y}.")
+        notes.append(f"No data before {min(starts):%-d %B %Y}.")
     if starts:
-        notes.append(f"The last {'hour' if period.step < _DAY else 'day'} is not over yet.")
+        notes.append(f"The current {'hour' if period.step < _DAY else 'day'} is incomplete.")
     return notes
 
 

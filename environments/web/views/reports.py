@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from environments import reports
-from environments.reports import csv_export, xlsx_export
+from environments.reports import exports
 from environments.reports.filters import Filters, FiltersForm
-from environments.reports.pages import figure_text, page_of
+from environments.reports.pages import figure_text, report_page
 from environments.web.views.http import UserRequest
 
 _LINES = 200  # of a CSV that are sent at once: one by one, sending costs more than making them
@@ -23,7 +23,7 @@ _SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.shee
 
 @require_GET
 def landing(request: UserRequest) -> HttpResponse:
-    """The first page: key figures, what needs somebody, and the way to every report."""
+    """Show the first page: key figures, what needs attention, and links to every report."""
     _allowed(request)
     form = FiltersForm(request.GET, request.user, reports.today())
     filters = form.filters()
@@ -41,7 +41,7 @@ def landing(request: UserRequest) -> HttpResponse:
 
 @require_GET
 def report(request: UserRequest, report: str) -> HttpResponse:
-    """One report as a page."""
+    """Show a report as a page."""
     kind = _kind(request, report)
     form = reports.form_for(kind, request.GET, request.user)
     return _page(request, kind, form, form.filters())
@@ -59,9 +59,9 @@ def report_csv(request: UserRequest, report: str) -> HttpResponseBase:
     key = request.GET.get("table") or built.tables[0].key
     table = next((table for table in built.tables if table.key == key), None)
     if table is None:
-        raise Http404("This report has no such table.")
+        raise Http404("This report does not have this table.")
     name = _file_name(kind, filters, "csv", *([] if table is built.tables[0] else [table.key]))
-    some = batched(csv_export.lines(table, settings.CURRENCY), _LINES, strict=False)
+    some = batched(exports.csv_lines(table, settings.CURRENCY), _LINES, strict=False)
     return StreamingHttpResponse(
         ("".join(lines).encode() for lines in some), content_type="text/csv; charset=utf-8", headers=_attached(name)
     )
@@ -77,18 +77,18 @@ def report_xlsx(request: UserRequest, report: str) -> HttpResponseBase:
         return _page(request, kind, form, filters, status=422)
     file = tempfile.SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 (the response closes it)
     address = request.build_absolute_uri(filters.link(kind.slug))
-    facts = [*_facts(filters), ("Made for", str(request.user)), ("Address", address)]
-    xlsx_export.write(file, kind.title, kind.build(filters), facts, settings.CURRENCY)
+    facts = [*_facts(filters), ("Generated for", str(request.user)), ("Address", address)]
+    exports.write_xlsx(file, kind.title, kind.build(filters), facts, settings.CURRENCY)
     file.seek(0)
     name = _file_name(kind, filters, "xlsx")
     return FileResponse(file, as_attachment=True, filename=name, content_type=_SPREADSHEET)
 
 
-def _kind(request: UserRequest, slug: str) -> reports.Kind:
+def _kind(request: UserRequest, slug: str) -> reports.ReportType:
     """The report of that name. Raises PermissionDenied for developers, Http404 where there is none."""
     _allowed(request)
     if slug not in reports.REPORTS:
-        raise Http404("There is no such report.")
+        raise Http404("This report does not exist.")
     return reports.REPORTS[slug]
 
 
@@ -98,14 +98,14 @@ def _allowed(request: UserRequest) -> None:
 
 
 def _page(
-    request: UserRequest, kind: reports.Kind, form: FiltersForm, filters: Filters, status: int = 200
+    request: UserRequest, kind: reports.ReportType, form: FiltersForm, filters: Filters, status: int = 200
 ) -> HttpResponse:
     built = kind.build(filters)
     context = {
         "kind": kind,
         "form": form,
         "filters": filters,
-        "page": page_of(built, request.GET.dict(), settings.CURRENCY),
+        "page": report_page(built, request.GET.dict(), settings.CURRENCY),
         "others": [(each, filters.link(each.slug)) for each in reports.REPORTS.values()],
         "facts": _facts(filters),
         "query": urlencode(_exported(request)),
@@ -119,14 +119,14 @@ def _exported(request: UserRequest) -> dict[str, str]:
 
 
 def _facts(filters: Filters) -> list[tuple[str, str]]:
-    """What a printed report or a spreadsheet says of itself."""
+    """Return the period, the filters and when the report was generated."""
     days, before = filters.period.words, filters.period.before_words
     running = ", so far" if filters.period.is_running else ""
     period = [("Period", f"{days}{running} (UTC)"), ("Compared with", before)] if filters.has_period else []
-    return [*period, *filters.said, ("Made", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
+    return [*period, *filters.labels, ("Generated", f"{timezone.now():%-d %B %Y, %H:%M} UTC")]
 
 
-def _file_name(kind: reports.Kind, filters: Filters, ending: str, *more: str) -> str:
+def _file_name(kind: reports.ReportType, filters: Filters, ending: str, *more: str) -> str:
     """Such as `cost-2026-10-24-to-2026-11-22.csv`: what is in it, and nothing that anybody typed."""
     days = [filters.period.start.isoformat(), "to", filters.period.last.isoformat()]
     return "-".join([kind.slug, *more, *(days if filters.has_period else [filters.today.isoformat()])]) + f".{ending}"

@@ -1,4 +1,4 @@
-"""Whether somebody wants the monthly summary of their teams by e-mail."""
+"""Subscribe to the monthly summary, or unsubscribe."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -14,19 +14,19 @@ from environments.web.views.http import UserRequest
 
 @require_POST
 def switch(request: UserRequest) -> HttpResponse:
-    """Switch it on (`wanted` is sent) or off. For managers and platform admins, as the reports are."""
+    """Subscribe the user (if `wanted` is sent) or unsubscribe them. For managers and platform admins, like reports."""
     if not (request.user.is_manager or request.user.is_platform_admin):
         raise PermissionDenied("Reports are for managers and platform admins.")
     wanted = "wanted" in request.POST
     summaries.choose(request.user, wanted)
-    messages.success(request, _promise(request) if wanted else "No more monthly summaries for you.")
+    messages.success(request, _promise(request) if wanted else "Unsubscribed from the monthly summary.")
     filters = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(f"{reverse('reports')}{filters}")
 
 
 def _promise(request: UserRequest) -> str:
-    """To whom and when; nobody who manages no team is told a day."""
+    """Return to whom and when the next summary is sent. There is no date for a manager without a team."""
     if request.user.is_platform_admin or request.user.managed_teams.exists():
         day = f"{summaries.next_day(timezone.now()):%-d %B %Y}"
-        return f"The monthly summary goes to {request.user.email}, next on {day}."
-    return f"The monthly summary goes to {request.user.email} once you manage a team."
+        return f"Subscribed. The next monthly summary goes to {request.user.email} on {day}."
+    return f"Subscribed. Monthly summaries go to {request.user.email} as soon as you manage a team."

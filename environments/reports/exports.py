@@ -1,9 +1,14 @@
-"""A report as a spreadsheet: a sheet that says what it is, then one for each table. Texts are never formulas."""
+"""A report's tables as CSV, and a report as a spreadsheet. Texts are never formulas.
 
+CSV is UTF-8 with a byte order mark: without it a spreadsheet program that opens a CSV by double click assumes
+its own code page; RFC 4180 otherwise. Totals are left out, because sums and pivots would count them twice.
+"""
+
+import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Protocol
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -11,17 +16,39 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from environments.reports import formats
+from environments.reports.formats import harmless, heading, in_csv
 from environments.reports.tables import Cell, Column, Kind, Report, Row, Table
 
 _WIDTHS = {Kind.TEXT: 26, Kind.LINK: 34, Kind.DATE: 12, Kind.MOMENT: 17}  # characters
 _LEAST, _MOST = 11, 40
 _LONGEST = 32_767  # characters in a cell
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
-def write(file: IO[bytes], title: str, report: Report, facts: Iterable[tuple[str, str]], currency: str) -> None:
-    """Write the workbook. `facts` say what was filtered and when it was made.
+class _Echo(Protocol):
+    def write(self, text: str, /) -> str: ...
 
-    Rows are written as they come (`constant_memory`): ten thousand of them are never in memory at once.
+
+class _EchoFile:
+    """A file for `csv.writer` that returns each line instead of storing it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_lines(table: Table, currency: str) -> Iterator[str]:
+    """Yield the lines of a CSV file: the headings, then the rows. The whole file is never in memory."""
+    file: _Echo = _EchoFile()
+    writer = csv.writer(file)
+    yield BYTE_ORDER_MARK + str(writer.writerow([harmless(heading(column, currency)) for column in table.columns]))
+    for row in table.rows:
+        yield str(writer.writerow([in_csv(column, cell) for column, cell in zip(table.columns, row, strict=True)]))
+
+
+def write_xlsx(file: IO[bytes], title: str, report: Report, facts: Iterable[tuple[str, str]], currency: str) -> None:
+    """Write a report as a workbook. `facts` are its filters and when it was generated.
+
+    With `constant_memory`, rows are written one by one and are never all in memory.
     """
     with xlsxwriter.Workbook(file, {"constant_memory": True, "default_date_format": "yyyy-mm-dd"}) as workbook:
         book = _Book(workbook, currency)
@@ -39,7 +66,7 @@ class _Book:
         self.names: set[str] = set()
 
     def about(self, title: str, report: Report, facts: Iterable[tuple[str, str]]) -> None:
-        """The first sheet: the title, the filters, the key figures, and how to read it."""
+        """Add the first sheet: title, filters, key figures, and how to read the report."""
         sheet = self._sheet("About")
         sheet.set_column(0, 0, 30)
         sheet.set_column(1, 1, 70)
@@ -54,12 +81,12 @@ class _Book:
             self._cell(sheet, row, 1, figure.column, figure.value, self._format(figure.column, {"align": "left"}))
             row += 1
         for sentence in (*filter(None, [report.notice]), *report.explanation):
-            sheet.write_string(row, 0, "How to read it" if sentence in report.explanation[:1] else "")
+            sheet.write_string(row, 0, "How to read this report" if sentence in report.explanation[:1] else "")
             sheet.write_string(row, 1, sentence, self.wrap)
             row += 1
 
     def table(self, table: Table) -> None:
-        """A sheet of its own, its headings frozen; the totals come last, in bold."""
+        """Add a sheet for a table, with frozen headings; the totals are the last row, in bold."""
         sheet = self._sheet(table.title)
         plain = [self._format(column) for column in table.columns]
         for number, column in enumerate(table.columns):
@@ -102,7 +129,7 @@ class _Book:
         )
 
     def _sheet(self, title: str) -> Worksheet:
-        """A sheet under a name that spreadsheet programs take, and that is there only once."""
+        """Add a sheet with a unique name that spreadsheet programs accept."""
         name = re.sub(r"[\[\]:*?/\\']", " ", title).strip()[:31] or "Sheet"
         number = 2
         while name.lower() in self.names:
