@@ -1,7 +1,7 @@
 """The table of all settings: environment variable, type, default, help and range.
 
 `X` is read from the environment, or from the file that `X_FILE` names (for mounted secrets). At its start, `insist`
-ends a process with invalid values and prints a sentence for each. `make settings` writes docs/settings.md from this table.
+ends a process with invalid values and prints a sentence for each. `make settings` writes docs/settings.md from it.
 """
 
 import sys
