@@ -9,7 +9,7 @@ from django.core.checks import Warning as Advice
 
 @register()
 def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Somebody must be able to sign in."""
+    """Check that there is a way to sign in."""
     if settings.OIDC_ISSUER or settings.LOCAL_ACCOUNTS:
         return []
     return [
@@ -22,7 +22,7 @@ def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An issuer without a client cannot be used."""
+    """Check that an issuer has a client."""
     apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
     if all(app["client_id"] and app["secret"] for app in apps):
         return []
@@ -31,7 +31,7 @@ def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def second_factors_are_spelled_right(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A misspelled word must not mean that nobody needs one."""
+    """Check the spelling: a typo must not turn second factors off."""
     if settings.MFA_REQUIRED_FOR not in ("admins", "everybody", "nobody"):
         sentence = f"MFA_REQUIRED_FOR is {settings.MFA_REQUIRED_FOR!r}: it can be admins, everybody or nobody."
         return [Error(sentence, id="portal.E003")]
@@ -46,7 +46,7 @@ def second_factors_are_spelled_right(app_configs: Any, **kwargs: Any) -> list[Ch
 
 @register()
 def invitations_last(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An invitation must be good for some time."""
+    """Check that invitations are valid for some time."""
     if settings.INVITATION_DAYS >= 1:
         return []
     return [Error("INVITATION_DAYS must be at least 1: an invitation would be over at once.", id="portal.E004")]
@@ -54,7 +54,7 @@ def invitations_last(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def local_accounts_have_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Invitations and new passwords go by e-mail."""
+    """Check that there is a mail server for invitations and password resets."""
     backend = settings.MAILERS["default"]["BACKEND"]
     if not settings.LOCAL_ACCOUNTS or backend.endswith("smtp.EmailBackend"):
         return []
@@ -67,7 +67,7 @@ def local_accounts_have_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessa
 
 @register(deploy=True)
 def attempts_are_counted_together(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Several processes with a memory each would allow several times as many attempts."""
+    """Check that all processes count attempts together: with a counter each, they would allow several times as many."""
     if not settings.LOCAL_ACCOUNTS or settings.CACHES["default"]["BACKEND"].endswith("RedisCache"):
         return []
     sentence = (

@@ -1,7 +1,7 @@
-"""`manage.py check --deploy`: what is unsafe or contradictory among the settings, each in a sentence to act on.
+"""`manage.py check --deploy`: unsafe or contradictory settings, each with a sentence that says what to do.
 
-Every rule is pure: the values of the table in, messages out. Django's own deployment checks that say the same of its
-settings, which nobody sets here, are silenced (portal/settings.py).
+Every rule is pure: it takes the values of the table and returns messages. Django's own checks for the same problems are
+silenced (portal/settings.py), because they name Django's settings, which people do not set here.
 """
 
 import re
@@ -27,7 +27,7 @@ _METADATA = ip_address("169.254.169.254")
 
 @register(deploy=True)
 def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """What every rule has to say."""
+    """Return the messages of all rules."""
     return problems({setting.name: setting.read() for setting in env.TABLE})
 
 

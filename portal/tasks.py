@@ -1,4 +1,4 @@
-"""Messages about local accounts, sent by a worker: ids in, so that no link waits in the queue."""
+"""Tasks that email people about local accounts. They take ids, so that no link waits in the queue."""
 
 import logging
 
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="portal.send_invitation")
 def send_invitation(invitation_id: int) -> None:
-    """Send somebody the link to their account."""
+    """Send an invitation's link."""
     from portal.local import invitations
 
     invitations.send(invitation_id)
@@ -18,14 +18,14 @@ def send_invitation(invitation_id: int) -> None:
 
 @shared_task(name="portal.send_password_reset")
 def send_password_reset(user_id: int) -> None:
-    """Send somebody the link to a new password; 0 is nobody."""
+    """Send a password reset link; with id 0, send nothing."""
     from portal.local import passwords
 
     passwords.send_reset(user_id)
 
 
 def enqueue(task: "Task[..., None]", row_id: int) -> bool:
-    """Hand a message to the workers; whether the broker took it."""
+    """Enqueue a message, and return whether the broker accepted it."""
     try:
         task.apply_async((row_id,), retry=False)
     except (OperationalError, OSError) as error:

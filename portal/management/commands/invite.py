@@ -1,4 +1,4 @@
-"""Invite somebody to a local account and print the link: the way in for a new installation's first admin."""
+"""Invite a person to a local account and print the link, for example a new installation's first admin."""
 
 from typing import Any
 
