@@ -133,16 +133,20 @@ class DatabaseCollector(Collector):
         for phase, count in figures.phases.items():
             phases.add_metric([phase], count)
         yield phases
-        yield GaugeMetricFamily("portal_owed", "Environments that no worker has come to yet.", value=figures.owed)
-        yield GaugeMetricFamily("portal_owed_age_seconds", "How long the oldest of them waits.", value=figures.owed_age)
-        yield GaugeMetricFamily("portal_mails_owed", "E-mails still to be sent.", value=figures.mails)
-        yield GaugeMetricFamily("portal_mails_owed_age_seconds", "How long the oldest waits.", value=figures.mails_age)
+        yield GaugeMetricFamily("portal_owed", "Environments that wait for a worker.", value=figures.owed)
+        yield GaugeMetricFamily(
+            "portal_owed_age_seconds", "How long the oldest one has waited.", value=figures.owed_age
+        )
+        yield GaugeMetricFamily("portal_mails_owed", "Emails that wait to be sent.", value=figures.mails)
+        yield GaugeMetricFamily(
+            "portal_mails_owed_age_seconds", "How long the oldest has waited.", value=figures.mails_age
+        )
         lag = GaugeMetricFamily(
-            "portal_collector_lag_seconds", "Time since a cluster was last read to the end.", labels=["cluster"]
+            "portal_collector_lag_seconds", "Time since the last complete pass over a cluster.", labels=["cluster"]
         )
         policies = GaugeMetricFamily(
             "portal_cluster_policies",
-            "What a cluster had of the admission policies at the last look: 1 for that state.",
+            "State of the admission policies at the last check: 1 for that state.",
             labels=["cluster", "state"],
         )
         for cluster in figures.clusters:
