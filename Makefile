@@ -1,9 +1,9 @@
-# Everything a person or the CI does with this repository. `make` prints the menu.
+# All commands for people and CI. `make` prints the menu.
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-# Python 3.12 or newer; the newest that is there.
+# The newest installed Python, 3.12 or newer.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
   "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
@@ -14,7 +14,7 @@ CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64) SALT_KEY=check OIDC
   EMAIL_URL=smtp+tls://mail.example.com:587 EMAIL_FROM=portal@example.com DATABASE_URL=postgres://portal@localhost/portal \
   STATIC_ROOT=.state/static
 
-# Only what is asked for on the command line: a KUBECONFIG of the shell may be anybody's production.
+# Only a KUBECONFIG from the command line counts: the shell's own may point to production.
 DEMO_CLUSTER := $(if $(filter command,$(firstword $(origin KUBECONFIG))),--kubeconfig '$(KUBECONFIG)')
 
 .PHONY: help
@@ -24,21 +24,21 @@ help: ## Print this menu
 ##@ Use
 
 .PHONY: demo
-demo: .state/demo ## Start everything on this machine (PORT=8000 DATA=.demo KUBECONFIG=… for a real cluster)
+demo: .state/demo ## Start the portal with all it needs (PORT=8000 DATA=.demo; KUBECONFIG=… for a real cluster)
 	@$(BIN)/python -m portal.demo $(DEMO_CLUSTER)
 
 .PHONY: demo-reset
-demo-reset: ## Forget the demo's data
+demo-reset: ## Delete the demo's data
 	rm -rf -- "$${DATA:-.demo}"
 
 ##@ Develop
 
 .PHONY: test
-test: .state/dev ## Run the tests (T=path narrows them)
+test: .state/dev ## Run the tests (T=path runs only some)
 	$(BIN)/python -m pytest $(T)
 
 .PHONY: check
-check: .state/dev ## Tests, lint, types, architecture, templates, migrations, deployment settings
+check: .state/dev ## Check everything: tests, lint, types, imports, templates, migrations, deployment settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,44 +58,44 @@ format: .state/dev ## Format code and templates
 	git ls-files '*.html' | xargs $(BIN)/djade --target-version 6.0
 
 .PHONY: bench
-bench: .state/dev ## Measure (B=provisioning,pages,collecting,peer,load chooses; docs/benchmarks.md says how long)
+bench: .state/dev ## Measure speed (B=provisioning,pages,collecting,peer,load selects sections; takes about an hour)
 	$(BIN)/python -m tests.bench "$(B)"
 
 .PHONY: bench-docs
-bench-docs: .state/dev ## Put what was measured into docs/benchmarks.md and docs/benchmarks.json
+bench-docs: .state/dev ## Write the results of make bench into docs/benchmarks.md and docs/benchmarks.json
 	$(BIN)/python -m tests.bench.document
 
 .PHONY: faults
-faults: .state/dev ## Kill, freeze, flush and lie, then check that nothing is lost (SEEDS="1 2" MINUTES=2 ENVIRONMENTS=40)
+faults: .state/dev ## Break everything on purpose, then check that nothing is lost (SEEDS="1 2" MINUTES=2 ENVIRONMENTS=40)
 	$(BIN)/python -m tests.faults $(SEEDS:%=--seed %) --minutes $(or $(MINUTES),2) \
 	  --environments $(or $(ENVIRONMENTS),40) $(FAULTS)
 
 .PHONY: schema
-schema: .state/dev ## Write docs/template.schema.json anew from the code
+schema: .state/dev ## Generate docs/template.schema.json from the code
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py export_templates --schema --folder docs
 
 .PHONY: settings
-settings: .state/dev ## Write docs/settings.md anew from the code
+settings: .state/dev ## Generate docs/settings.md from the code
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py describe_settings > docs/settings.md
 
 ##@ Supply chain
 
 .PHONY: audit
-audit: .venv-audit/.installed ## Look up known vulnerabilities of everything that is locked (needs a network)
+audit: .venv-audit/.installed ## Check all locked dependencies for known vulnerabilities (needs a network)
 	@mkdir -p .state; for name in base dev; do echo "requirements/$$name.txt"; \
 	  if .venv-audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r requirements/$$name.txt \
 	    >.state/audit.log 2>&1; then cat .state/audit.log; \
 	  elif grep -qE '^Found [0-9]+ known' .state/audit.log; then cat .state/audit.log; exit 1; \
-	  else tail -n 1 .state/audit.log; echo "Nothing was audited: the vulnerability database did not answer as it" \
-	    "should. Run this where a network allows it (pip-audit reads the usual proxy variables)."; exit 2; fi; done
+	  else tail -n 1 .state/audit.log; echo "Nothing was audited, because the vulnerability database did not answer" \
+	    "correctly. Run this with network access (pip-audit reads the usual proxy variables)."; exit 2; fi; done
 
 .PHONY: sbom
-sbom: .venv-audit/.installed ## Write sbom.cdx.json, a bill of materials of what production runs (CycloneDX 1.6)
+sbom: .venv-audit/.installed ## Write sbom.cdx.json, a bill of materials of the production dependencies (CycloneDX 1.6)
 	@PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --spec-version 1.6 \
 	  --output-reproducible --of JSON -o sbom.cdx.json requirements/base.txt
 	@echo "sbom.cdx.json: $$(grep -c '"purl"' sbom.cdx.json) components"
 
-# In an environment of its own: what looks at the dependencies must not change them.
+# Audit tools get a virtual environment of their own, because they must not change the dependencies that they check.
 .venv-audit/.installed: requirements/audit.txt
 	@[ -x .venv-audit/bin/python ] || "$(PYTHON)" -m venv .venv-audit
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -106,9 +106,9 @@ lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
 	for name in base demo dev bench-peer audit; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	  --no-emit-index-url --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
 
-# Installed once, and again when the lock changes.
+# Installs once, and again when the lock changes.
 .state/%: requirements/%.txt
-	@if [ -z "$(PYTHON)" ]; then echo "Python 3.12 or newer is needed (PYTHON=/path/to/python3.12 names one)."; exit 1; fi
+	@if [ -z "$(PYTHON)" ]; then echo "Install Python 3.12 or newer, or point to it: make PYTHON=/path/to/python3.12"; exit 1; fi
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
 	@echo "Installing requirements/$*.txt (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

@@ -1,4 +1,4 @@
-"""The portal's doors and wiring: settings, URLs, sign-in, queue. No product knowledge."""
+"""The portal's wiring: settings, URLs, sign-in, queue. It contains no product logic."""
 
 from portal.celery import app as celery_app
 

@@ -1,4 +1,4 @@
-"""The end of every sign-in, and what local accounts may do; in the words of allauth's adapter."""
+"""Allauth's account adapter: what happens after every sign-in, and the rules for local accounts."""
 
 import logging
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Local accounts, and the end of every sign-in."""
+    """Rules for local accounts, and what happens after every sign-in."""
 
     error_messages: ClassVar[dict[str, Any]] = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "This is not the password of an account with this address.",
@@ -28,46 +28,46 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Never: platform admins make local accounts, or invite people to."""
+        """Return False: only platform admins create accounts, or invite people."""
         return False
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        """A sentence instead of a sign-in."""
+        """Show a message instead of signing in."""
         return failed(request, "Your account is not active. A platform admin can activate it again.", status=403)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        """Keep in the session what sign-out will need; who has still to set up a second factor may do so at once."""
+        """Store in the session what sign-out needs, and let people without a required second factor set it up now."""
         sociallogin = (kwargs["signal_kwargs"] or {}).get("sociallogin")
         if sociallogin is not None:
             request.session[factors.SSO_SESSION] = sociallogin.for_sign_out
         elif not factors.has_factor(user):
-            reauthenticate_by_password(request)  # they have just given it
+            reauthenticate_by_password(request)  # they have just entered it
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """Whether this is their password. Counted like an attempt to sign in."""
+        """Return whether the password is right. Each try counts as a sign-in attempt."""
         found = self.authenticate(current.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
-        """With a second factor it is that which is asked for: a password alone must not be enough to remove it."""
+        """Ask for the second factor if there is one: a password alone must not be enough to remove it."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         strong = [method for method in methods if method["id"] != "reauthenticate"]
         return sorted(strong, key=lambda method: "webauthn" not in method["id"]) or methods  # a passkey is quickest
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """Back to where it was begun."""
+        """Return to the page that led to the form."""
         return reverse("mfa_index")
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        """Tell the account's owner of a change. The change stands, also where the message does not get out."""
+        """Email the account's owner about a change. The change stays even if the email fails."""
         try:
             super().send_notification_mail(template_prefix, user, context, email or user.email)
         except OSError as error:
             logger.warning("No message about %s: %s", template_prefix, type(error).__name__)
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
-        """Say nothing: the next page shows well enough what is so now."""
+        """Add no message: the next page shows the result."""

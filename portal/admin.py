@@ -1,4 +1,4 @@
-"""Local accounts in the admin: invitations, and second factors that somebody lost."""
+"""Local accounts in the admin: invitations, and resetting lost second factors."""
 
 from importlib import import_module
 from typing import Any
@@ -32,7 +32,7 @@ class InvitationForm(AnyForm):
 
 @admin.register(Invitation)
 class InvitationAdmin(AnyAdmin):
-    """Invitations: made here, never changed. A wrong one is revoked, and another made."""
+    """Invitations can be created and revoked, but not changed. Revoke a wrong one and create another."""
 
     form = InvitationForm
     list_display = ("email", "role", "shown_state", "invited_by", "invited_at", "expires_at", "mailed_at")
@@ -55,15 +55,15 @@ class InvitationAdmin(AnyAdmin):
         return self.has_module_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """For the actions; what was promised stays (`get_readonly_fields`)."""
+        """Allowed for the actions only; all fields are read-only (`get_readonly_fields`)."""
         return self.has_module_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: the row says who let whom in."""
+        """Return False: the row records who invited whom."""
         return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The promise; later also what came of it."""
+        """Show the invitation; after it was created, its state and account too."""
         if obj is None:
             return ((None, {"fields": _PROMISE}),)
         link = ("link",) if obj.state == "open" else ()
@@ -74,23 +74,23 @@ class InvitationAdmin(AnyAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Everything, once it is made."""
+        """Return all fields once the invitation exists."""
         if obj is None:
             return ()
         return tuple(name for _, options in self.get_fieldsets(request, obj) for name in options["fields"])
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
-        """Make it, and have the link sent. What is there already is not changed."""
+        """Create the invitation and have the link sent. An existing one never changes."""
         if change:
             return
         invitations.invite(obj, form.cleaned_data["teams"], by=actor(request))
         self._send(request, obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Nothing: the teams are stored already."""
+        """Do nothing: the teams are stored already."""
 
     def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Without buttons that would save nothing."""
+        """Hide the save buttons, because nothing can be changed."""
         buttons = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
         kwargs["extra_context"] = buttons | (kwargs.get("extra_context") or {})
         return super().change_view(request, *args, **kwargs)
@@ -114,12 +114,12 @@ class InvitationAdmin(AnyAdmin):
 
     @admin.display(description="State")
     def shown_state(self, row: Invitation) -> SafeString:
-        """What became of it."""
+        """The invitation's state."""
         return pill(row.state, _TONES[row.state])
 
     @admin.display(description="Link")
     def link(self, row: Invitation) -> str:
-        """For handing over by another way, where no e-mail arrives."""
+        """The link, for handing it over another way if no email arrives."""
         return invitations.link(row)
 
     def _send(self, request: HttpRequest, row: Invitation) -> None:
@@ -130,7 +130,7 @@ class InvitationAdmin(AnyAdmin):
 
 
 class PersonAdmin(UserAdmin):
-    """People, with a way back in for those who lost their second factor."""
+    """Users, with an action that resets lost second factors."""
 
     actions = ("reset_factors",)
 
@@ -140,7 +140,7 @@ class PersonAdmin(UserAdmin):
 
     @admin.action(description="Reset second factors", permissions=["reset_factors"])
     def reset_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Take the factors off, tell the person, and record who did it."""
+        """Remove the factors, email the person, and record who did it."""
         for person in queryset:
             if person.pk == actor(request).pk:
                 self.message_user(request, "Your own second factors are on your security page.", messages.WARNING)
@@ -161,6 +161,6 @@ class PersonAdmin(UserAdmin):
 admin.site.unregister(User)
 admin.site.register(User, PersonAdmin)
 if "allauth.mfa" in settings.INSTALLED_APPS:
-    # It puts its rows on the site when it is imported, secrets and all: before now, so that they can be taken off.
+    # Importing allauth's admin registers its models, secrets included. Import it first, so that we can unregister them.
     import_module("allauth.mfa.admin")
     admin.site.unregister(import_module("allauth.mfa.models").Authenticator)

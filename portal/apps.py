@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class PortalConfig(AppConfig):
-    """The doors: sign-in, settings, health."""
+    """The app for sign-in, settings and health."""
 
     name = "portal"
 

@@ -1,7 +1,7 @@
-"""Beat's scheduler: the schedule is in the settings, and nothing of it in a file.
+"""Beat's scheduler keeps the schedule in memory, not in a file.
 
-Celery's own default writes it to a database file. A beat that was killed can leave one that the next cannot open, and
-that one dies of it, again and again. What is lost without a file is little: what comes seldom comes by the clock.
+Celery's default writes a database file. If beat is killed, the next one may fail to open that file, again and again.
+Without the file little is lost, because infrequent tasks run at fixed times of day.
 """
 
 from typing import Any

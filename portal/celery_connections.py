@@ -1,7 +1,7 @@
-"""Connections to the database stay open from task to task, as Django keeps them from request to request.
+"""Keeps database connections open between tasks, as Django does between requests.
 
-Celery's own way is to close them before and after every task: to connect anew takes PostgreSQL, which starts a process
-for it, about as long as all the queries of a reconcile.
+Celery closes them before and after every task. PostgreSQL starts a process for each new connection, which takes about
+as long as all queries of a reconcile.
 """
 
 from functools import cached_property

@@ -9,12 +9,12 @@ from django.core.checks import Warning as Advice
 
 @register()
 def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Somebody must be able to sign in."""
+    """Check that there is a way to sign in."""
     if settings.OIDC_ISSUER or settings.LOCAL_ACCOUNTS:
         return []
     return [
         Error(
-            "Nobody can sign in: set OIDC_ISSUER (single sign-on), or LOCAL_ACCOUNTS=true, or both.",
+            "No one can sign in. Set OIDC_ISSUER (single sign-on), LOCAL_ACCOUNTS=true, or both.",
             id="portal.E001",
         )
     ]
@@ -22,23 +22,23 @@ def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An issuer without a client cannot be used."""
+    """Check that an issuer has a client."""
     apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
     if all(app["client_id"] and app["secret"] for app in apps):
         return []
-    return [Error("OIDC_ISSUER is set: OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are needed too.", id="portal.E002")]
+    return [Error("OIDC_ISSUER is set. Set OIDC_CLIENT_ID and OIDC_CLIENT_SECRET too.", id="portal.E002")]
 
 
 @register()
 def second_factors_are_spelled_right(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A misspelled word must not mean that nobody needs one."""
+    """Check the spelling: a typo must not turn second factors off."""
     if settings.MFA_REQUIRED_FOR not in ("admins", "everybody", "nobody"):
-        sentence = f"MFA_REQUIRED_FOR is {settings.MFA_REQUIRED_FOR!r}: it can be admins, everybody or nobody."
+        sentence = f"MFA_REQUIRED_FOR is {settings.MFA_REQUIRED_FOR!r}. Set it to `admins`, `everybody` or `nobody`."
         return [Error(sentence, id="portal.E003")]
     if settings.MFA_REQUIRED_FOR == "everybody" and not settings.LOCAL_ACCOUNTS:
         sentence = (
-            "MFA_REQUIRED_FOR=everybody does nothing while LOCAL_ACCOUNTS is false: with single sign-on alone, the "
-            "identity provider asks for second factors."
+            "MFA_REQUIRED_FOR=everybody has no effect while LOCAL_ACCOUNTS is false: with single sign-on alone, the "
+            "identity provider handles second factors."
         )
         return [Advice(sentence, id="portal.W001")]
     return []
@@ -46,32 +46,32 @@ def second_factors_are_spelled_right(app_configs: Any, **kwargs: Any) -> list[Ch
 
 @register()
 def invitations_last(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """An invitation must be good for some time."""
+    """Check that invitations are valid for some time."""
     if settings.INVITATION_DAYS >= 1:
         return []
-    return [Error("INVITATION_DAYS must be at least 1: an invitation would be over at once.", id="portal.E004")]
+    return [Error("INVITATION_DAYS must be at least 1, or invitations expire at once.", id="portal.E004")]
 
 
 @register(deploy=True)
 def local_accounts_have_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Invitations and new passwords go by e-mail."""
+    """Check that there is a mail server for invitations and password resets."""
     backend = settings.MAILERS["default"]["BACKEND"]
     if not settings.LOCAL_ACCOUNTS or backend.endswith("smtp.EmailBackend"):
         return []
     sentence = (
-        "LOCAL_ACCOUNTS is true, but e-mails do not leave the portal: set EMAIL_URL, or nobody gets an invitation "
-        "or a link to a new password."
+        "LOCAL_ACCOUNTS is true, but the portal sends no emails. Set EMAIL_URL, so that people get invitations and "
+        "password reset links."
     )
     return [Advice(sentence, id="portal.W002")]
 
 
 @register(deploy=True)
 def attempts_are_counted_together(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Several processes with a memory each would allow several times as many attempts."""
+    """Check that all processes count attempts together: with a counter each, they would allow several times as many."""
     if not settings.LOCAL_ACCOUNTS or settings.CACHES["default"]["BACKEND"].endswith("RedisCache"):
         return []
     sentence = (
-        "LOCAL_ACCOUNTS is true without Redis (BROKER_URL): each process counts attempts to sign in, and used codes, "
-        "for itself. That is right for a single process only."
+        "LOCAL_ACCOUNTS is true without Redis (BROKER_URL): each process counts sign-in attempts and used codes "
+        "separately. Use Redis, unless there is only one process."
     )
     return [Advice(sentence, id="portal.W003")]

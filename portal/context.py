@@ -1,4 +1,4 @@
-"""What every page's template may use."""
+"""Context for every page's template."""
 
 from typing import Any
 
@@ -14,6 +14,6 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal_name": settings.PORTAL_NAME,
         "simulated": Cluster.objects.filter(is_simulated=True).exists(),
         "has_outbox": bool(settings.MAIL_FOLDER),
-        # Asked where it is shown: parts of pages and those who decide nothing cost no query.
+        # Lazy: page regions, and users who decide nothing, cost no query.
         "to_decide_count": lambda: Environment.objects.decidable_by(request.user).awaiting_approval().count(),
     }

@@ -1,7 +1,7 @@
-"""Every setting, in one table: its name in the environment, its kind, its default, what it is for, what it may be.
+"""The table of all settings: environment variable, type, default, help and range.
 
-`X` is read from the environment, or from the file that `X_FILE` names (for mounted secrets). A value that cannot be
-used is told in a sentence before anything starts (`insist`). docs/settings.md is made from this table.
+`X` is read from the environment, or from the file that `X_FILE` names (for mounted secrets). At its start, `insist`
+ends a process with invalid values and prints a sentence for each. `make settings` writes docs/settings.md from it.
 """
 
 import sys
@@ -12,19 +12,24 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal.setting import Setting
 
-_NO_RETRY = 3  # exit code; gunicorn ends on it instead of starting the same worker over and over
+_NO_RETRY = 3  # exit code: gunicorn then stops instead of restarting the worker again and again
 _DAY = 24 * 3600.0
 
-#: The table, by what the settings are about. A number needs its range; a test holds every line to that.
+#: The table, by topic. A number needs a range; a test checks that.
 GROUPS: dict[str, tuple[Setting, ...]] = {
     "The portal": (
         Setting(
-            "PORTAL_URL", "str", "http://localhost:8000", "The address people use; links in e-mails begin with it."
+            "PORTAL_URL", "str", "http://localhost:8000", "The portal's public URL. Links in emails start with it."
         ),
-        Setting("PORTAL_NAME", "str", "Allotment", "The name on every page."),
+        Setting("PORTAL_NAME", "str", "Allotment", "The portal's name on every page."),
         Setting("CURRENCY", "str", "EUR", "The currency of rates and costs, shown beside every amount."),
-        Setting("LABEL_DOMAIN", "str", "allotment.internal", "The domain of label and annotation keys on objects."),
-        Setting("DEBUG", "bool", False, "Django's debug pages. Never where others can reach the portal."),
+        Setting(
+            "LABEL_DOMAIN",
+            "str",
+            "allotment.internal",
+            "The domain of label and annotation keys on Kubernetes objects.",
+        ),
+        Setting("DEBUG", "bool", False, "Shows Django's debug pages. Never turn it on if others can reach the portal."),
     ),
     "Keys": (
         Setting(
@@ -34,86 +39,88 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "Signs sessions and encrypts stored credentials. At least 50 random characters.",
             secret=True,
         ),
-        Setting("SECRET_KEY_FALLBACKS", "list", [], "Former secret keys, which still decrypt.", secret=True),
-        Setting("SALT_KEY", "str", "allotment", "Salt of the keys that encrypt stored credentials.", secret=True),
+        Setting("SECRET_KEY_FALLBACKS", "list", [], "Previous secret keys, for decryption only.", secret=True),
+        Setting("SALT_KEY", "str", "allotment", "The salt for encrypting stored credentials.", secret=True),
     ),
     "Database and queue": (
         Setting(
             "DATABASE_URL",
             "db_url",
             "sqlite:///db.sqlite3",
-            "postgres://user:password@host:5432/name, or sqlite:///path.",
+            "The database: `postgres://user:password@host:5432/name` or `sqlite:///path`.",
             secret=True,
         ),
         Setting(
             "BROKER_URL",
             "str",
             "redis://localhost:6379/0",
-            "Celery's broker. memory:// runs it inside one process.",
+            "The URL of Celery's broker. `memory://` keeps the queue inside one process.",
             secret=True,
         ),
     ),
     "Web": (
-        Setting("ALLOWED_HOSTS", "list", ["localhost", "127.0.0.1"], "Host names the portal answers to."),
-        Setting("SECURE", "bool", True, "Served over TLS: secure cookies, HSTS, redirect to https."),
-        Setting("TRUST_PROXY", "bool", False, "Believe X-Forwarded-Proto: only behind a proxy that always sets it."),
+        Setting("ALLOWED_HOSTS", "list", ["localhost", "127.0.0.1"], "Host names that the portal accepts."),
+        Setting("SECURE", "bool", True, "For a portal behind TLS: secure cookies, HSTS, redirect to https."),
+        Setting(
+            "TRUST_PROXY", "bool", False, "Trust X-Forwarded-Proto. Turn it on only behind a proxy that always sets it."
+        ),
         Setting(
             "HSTS_SECONDS",
             "int",
             31536000,
-            "How long browsers remember to use https only (Strict-Transport-Security). 0: not at all.",
+            "How many seconds browsers use https only (Strict-Transport-Security). 0 turns it off.",
             least=0,
             most=2 * 31536000,
         ),
-        Setting("SESSION_HOURS", "float", 12.0, "How long a sign-in lasts.", least=0.25, most=720),
-        Setting("STATIC_ROOT", "str", "staticfiles", "Where collectstatic puts the assets."),
+        Setting("SESSION_HOURS", "float", 12.0, "How many hours a session lasts.", least=0.25, most=720),
+        Setting("STATIC_ROOT", "str", "staticfiles", "The folder for the files of collectstatic."),
         Setting(
-            "COLLECTED_STATIC", "bool", True, "Serve what collectstatic collected; false: straight from the packages."
+            "COLLECTED_STATIC", "bool", True, "Serve the files of collectstatic; if false, straight from the packages."
         ),
     ),
     "Sign-in and roles": (
-        Setting("OIDC_ISSUER", "str", "", "The identity provider's issuer URL. Empty: no single sign-on."),
+        Setting("OIDC_ISSUER", "str", "", "The identity provider's issuer URL. Empty turns single sign-on off."),
         Setting("OIDC_NAME", "str", "Single sign-on", "The identity provider's name on the sign-in page."),
-        Setting("OIDC_CLIENT_ID", "str", "", "The portal's client id at the identity provider."),
-        Setting("OIDC_CLIENT_SECRET", "str", "", "The portal's client secret there.", secret=True),
-        Setting("OIDC_SCOPES", "list", ["openid", "profile", "email", "groups"], "The scopes asked for at sign-in."),
+        Setting("OIDC_CLIENT_ID", "str", "", "The portal's client ID at the identity provider."),
+        Setting("OIDC_CLIENT_SECRET", "str", "", "The portal's client secret at the identity provider.", secret=True),
+        Setting("OIDC_SCOPES", "list", ["openid", "profile", "email", "groups"], "The scopes to request at sign-in."),
         Setting("GROUPS_CLAIM", "str", "groups", "The claim that lists a person's groups."),
         Setting("ADMIN_GROUPS", "list", ["platform-admins"], "Groups whose members are platform admins."),
         Setting("MANAGER_GROUPS", "list", ["managers"], "Groups whose members are managers."),
-        Setting("LOCAL_ACCOUNTS", "bool", False, "Sign-in with a password of the portal's own, beside or without SSO."),
+        Setting("LOCAL_ACCOUNTS", "bool", False, "Let people sign in with local accounts, beside or without SSO."),
         Setting(
             "MFA_REQUIRED_FOR",
             "str",
             "admins",
-            "Local accounts that need a second factor: admins, everybody or nobody.",
+            "Which local accounts need a second factor: `admins`, `everybody` or `nobody`.",
         ),
         Setting(
             "INVITATION_DAYS",
             "int",
             7,
-            "How many days an invitation to a local account is good for.",
+            "How many days an invitation to a local account is valid.",
             least=1,
             most=90,
         ),
     ),
-    "E-mail": (
+    "Email": (
         Setting(
             "EMAIL_URL",
             "email_url",
             "consolemail://",
-            "smtp+tls://user:password@host:587; consolemail:// prints.",
+            "The mail server: `smtp+tls://user:password@host:587`. `consolemail://` prints emails.",
             secret=True,
         ),
         Setting(
             "APPROVAL_REMINDER_DAYS",
             "int",
             2,
-            "How often, in days, those who decide are reminded of requests that wait for them. 0: never.",
+            "How often, in days, approvers get a reminder of pending requests. 0 turns reminders off.",
             least=0,
             most=90,
         ),
-        Setting("EMAIL_FROM", "str", "allotment@localhost", "The sender of e-mails."),
-        Setting("MAIL_FOLDER", "str", "", "Demo: keep messages in this folder and show them to platform admins."),
+        Setting("EMAIL_FROM", "str", "allotment@localhost", "The sender of emails."),
+        Setting("MAIL_FOLDER", "str", "", "For the demo: keep emails in this folder and show them to platform admins."),
     ),
     "Where the portal connects to": (
         Setting(
@@ -133,9 +140,9 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
                 "fd20:ce::254/128",
                 "ff00::/8",
             ],
-            "Networks that the portal never connects to, whatever the address of a cluster or directory says: "
-            "link-local and the clouds' metadata services. "
-            "Loopback (127.0.0.0/8, ::1/128) may be added where nothing runs there.",
+            "Networks that the portal never connects to, even if the address of a cluster or directory is in one: "
+            "link-local addresses and the clouds' metadata services. "
+            "Add loopback (127.0.0.0/8, ::1/128) if no cluster or directory runs there.",
         ),
     ),
     "Work": (
@@ -143,7 +150,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "RECONCILE_WORKERS",
             "int",
             4,
-            "Independent steps of one environment that run at the same time.",
+            "How many independent steps of one environment run at the same time.",
             least=1,
             most=32,
         ),
@@ -151,18 +158,27 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "LEASE_SECONDS",
             "int",
             120,
-            "How long a worker that vanished holds up an environment. Longer than any one call to a cluster or "
-            "directory may last.",
+            "Seconds before another worker can take over an environment from a worker that stopped responding. Set it "
+            "higher than your longest API call.",
             least=1,
             most=3600,
         ),
-        Setting("SWEEP_SECONDS", "float", 10.0, "How often the sweep enqueues what is owed.", least=0.1, most=3600),
-        Setting("OBSERVE_SECONDS", "float", 120.0, "How often each cluster's quotas are read.", least=1, most=_DAY),
+        Setting(
+            "SWEEP_SECONDS",
+            "float",
+            10.0,
+            "Seconds between two sweeps, which enqueue all pending work.",
+            least=0.1,
+            most=3600,
+        ),
+        Setting(
+            "OBSERVE_SECONDS", "float", 120.0, "Seconds between two reads of each cluster's quotas.", least=1, most=_DAY
+        ),
         Setting(
             "RESYNC_SECONDS",
             "float",
             6 * 3600.0,
-            "How often an environment in order is looked at all the same.",
+            "Seconds between two checks of an environment that needs no work.",
             least=60,
             most=30 * _DAY,
         ),
@@ -170,19 +186,24 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "DEPARTED_DAYS",
             "int",
             0,
-            "Owners without a sign-in for so many days count as gone; 0: they do not.",
+            "Owners count as departed after this many days without a sign-in. 0 turns this off.",
             least=0,
             most=3650,
         ),
-        Setting("ALIVE_FILE", "str", "", "Worker and beat touch this file while they live, for a probe: each its own."),
+        Setting(
+            "ALIVE_FILE",
+            "str",
+            "",
+            "Worker and beat touch this file while they run, for a liveness probe. Give each its own.",
+        ),
     ),
     "Usage": (
         Setting(
             "USAGE_HOURLY_DAYS",
             "int",
             9,
-            "How many days an environment's usage by the hour is kept: what the charts of a day and a week show. "
-            "With 10,000 environments a day takes some 280 MB of PostgreSQL.",
+            "How many days to keep hourly usage, which the charts for a day and a week show. "
+            "With 10,000 environments, one day takes about 280 MB in PostgreSQL.",
             least=8,
             most=60,
         ),
@@ -190,7 +211,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "USAGE_DAILY_DAYS",
             "int",
             400,
-            "How many days usage by the day is kept: what the charts of 30 and 90 days show.",
+            "How many days to keep daily usage, which the charts for 30 and 90 days show.",
             least=92,
             most=3650,
         ),
@@ -198,8 +219,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "CONSUMPTION_DAILY_DAYS",
             "int",
             800,
-            "How many days each day's and week's consumption is kept: what reports add up and compare with what was "
-            "before.",
+            "How many days to keep daily and weekly consumption, which reports add up and compare with the previous "
+            "period.",
             least=92,
             most=7320,
         ),
@@ -207,7 +228,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "CONSUMPTION_MONTHLY_DAYS",
             "int",
             3660,
-            "How many days the consumption of each month is kept.",
+            "How many days to keep monthly consumption.",
             least=400,
             most=36600,
         ),
@@ -217,28 +238,28 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "LOG_LEVEL",
             "str",
             "INFO",
-            "DEBUG, INFO, WARNING or ERROR.",
+            "The least severe level that is logged.",
             choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         ),
         Setting(
             "LOG_FORMAT",
             "str",
             "",
-            "json: one object a line, for collectors; text: for people. Empty: text with DEBUG, else json.",
+            "`json`: one object per line, for collectors. `text`: for people. Empty: `text` with DEBUG, else `json`.",
             choices=("", "json", "text"),
         ),
         Setting(
             "METRICS_TOKEN",
             "str",
             "",
-            "The bearer token that /metrics asks for. Empty: /metrics is not there (404).",
+            "The bearer token for /metrics. Empty turns /metrics off (404).",
             secret=True,
         ),
         Setting(
             "METRICS_WORKER_PORT",
             "int",
             0,
-            "Where a Celery worker serves its own metrics, with the same token. 0: nowhere.",
+            "The port where a Celery worker serves its own metrics, with the same token. 0 turns it off.",
             least=0,
             most=65535,
         ),
@@ -246,8 +267,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "PROMETHEUS_MULTIPROC_DIR",
             "folder",
             "",
-            "A folder of this container's own, empty at its start, where its processes gather their metrics. Needed "
-            "where more than one process serves pages or runs tasks.",
+            "A folder where this container's processes share their metrics: used by no other container, and empty at "
+            "the start. Needed if more than one process serves pages or runs tasks.",
             has_file=False,
         ),
     ),
@@ -259,17 +280,17 @@ _BY_NAME = {setting.name: setting for setting in TABLE}
 
 
 def read(name: str) -> Any:
-    """A setting's value. Raises KeyError for a name that is not in the table, else as `Setting.read`."""
+    """Return a setting's value. Raises KeyError for an unknown name, else the errors of `Setting.read`."""
     return _BY_NAME[name].read()
 
 
 def default(name: str) -> Any:
-    """What a setting is where nobody says."""
+    """Return a setting's default."""
     return _BY_NAME[name].default
 
 
 def mistakes() -> list[str]:
-    """A sentence for each setting that cannot be used as it is."""
+    """Return a sentence for each setting with an invalid value."""
     found = []
     for setting in TABLE:
         try:
@@ -280,7 +301,7 @@ def mistakes() -> list[str]:
 
 
 def insist() -> None:
-    """End the process, with the sentences on stderr, where a setting cannot be used."""
+    """Exit with the sentences on stderr if any setting has an invalid value."""
     found = mistakes()
     if found:
         sys.stderr.write("".join(f"Setting {sentence}\n" for sentence in found))

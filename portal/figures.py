@@ -1,4 +1,4 @@
-"""What the database knows at this moment, for /metrics and /readyz: four queries, however much there is."""
+"""Current figures from the database, for /metrics and /readyz: always four queries, however many rows there are."""
 
 import threading
 import time
@@ -21,10 +21,11 @@ _KEPT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ClusterFigures:
-    """How many seconds ago a cluster was last read to the end, and whether anything was wrong at the last try.
+    """Seconds since the last complete pass over a cluster, and whether the last try failed.
 
-    One without environments is not read, and has no lag. `policies` is what it has of the admission policies, empty
-    where nobody looked or it is gone for good; `is_unguarded` where it had them and no longer has them as installed.
+    The portal does not read clusters without environments, and they have no lag. `policies` is the state of the
+    admission policies, empty before the first check and for lost clusters; `is_unguarded` if they are no longer as
+    installed.
     """
 
     slug: str
@@ -36,7 +37,7 @@ class ClusterFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """The state of the whole. Ages are in seconds, 0 where nothing waits."""
+    """The state of the whole portal. Ages are in seconds, 0 if nothing waits."""
 
     phases: dict[str, int]
     owed: int
@@ -63,7 +64,7 @@ def read() -> Figures:
 
 
 def _owed_since() -> Case:
-    """Since when a reconcile is owed: the time of the request, of the last change asked for, or of the next try."""
+    """Since when a reconcile is owed: the time of the request, of the last requested change, or of the next try."""
     last_event = Event.objects.filter(environment=OuterRef("pk")).order_by("-at").values("at")[:1]
     return Case(
         When(observed_generation=0, then="created_at"),
@@ -93,7 +94,7 @@ def _age(moment: datetime | None, now: datetime) -> float:
 
 
 class _Kept:
-    """The last figures, for as long as they are fresh enough; one thread reads them for all that ask meanwhile."""
+    """A short-lived cache of the figures; one thread reads them for all threads that wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -109,7 +110,7 @@ class _Kept:
             return self._figures
 
     def forget(self) -> None:
-        """Have the next to ask read anew."""
+        """Empty the cache."""
         self._until = 0.0
 
 
@@ -132,16 +133,20 @@ class DatabaseCollector(Collector):
         for phase, count in figures.phases.items():
             phases.add_metric([phase], count)
         yield phases
-        yield GaugeMetricFamily("portal_owed", "Environments that no worker has come to yet.", value=figures.owed)
-        yield GaugeMetricFamily("portal_owed_age_seconds", "How long the oldest of them waits.", value=figures.owed_age)
-        yield GaugeMetricFamily("portal_mails_owed", "E-mails still to be sent.", value=figures.mails)
-        yield GaugeMetricFamily("portal_mails_owed_age_seconds", "How long the oldest waits.", value=figures.mails_age)
+        yield GaugeMetricFamily("portal_owed", "Environments that wait for a worker.", value=figures.owed)
+        yield GaugeMetricFamily(
+            "portal_owed_age_seconds", "How long the oldest one has waited.", value=figures.owed_age
+        )
+        yield GaugeMetricFamily("portal_mails_owed", "Emails that wait to be sent.", value=figures.mails)
+        yield GaugeMetricFamily(
+            "portal_mails_owed_age_seconds", "How long the oldest has waited.", value=figures.mails_age
+        )
         lag = GaugeMetricFamily(
-            "portal_collector_lag_seconds", "Time since a cluster was last read to the end.", labels=["cluster"]
+            "portal_collector_lag_seconds", "Time since the last complete pass over a cluster.", labels=["cluster"]
         )
         policies = GaugeMetricFamily(
             "portal_cluster_policies",
-            "What a cluster had of the admission policies at the last look: 1 for that state.",
+            "State of the admission policies at the last check: 1 for that state.",
             labels=["cluster", "state"],
         )
         for cluster in figures.clusters:

@@ -1,8 +1,8 @@
-"""Whether the portal is alive, whether it can do its work, and what is not as it should be.
+"""Probes: whether the portal is alive, whether it is ready, and what is degraded.
 
-Unready is what takes a process out of service, so it is only what leaves nothing to serve: no database, or one whose
-tables are not those of this version. Everything else is *degraded*: with a broker or a cluster down, pages answer and
-what is asked for is kept. Answers hold names and states, no address and no error of anybody's.
+*Not ready* takes a process out of service, so it applies only if nothing can be served: without a database, or with
+migrations missing. Everything else is *degraded*: with a broker or a cluster down, pages still answer and requests are
+stored. Answers contain names and states, never addresses or error texts.
 """
 
 import re
@@ -53,7 +53,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 class ProbesMiddleware:
-    """Answers probes and scrapes before anything looks at their Host: they come to a container's address."""
+    """Answers probes and scrapes before Django checks their Host, because they use a container's address."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -105,7 +105,7 @@ def forget() -> None:
 
 
 def _broker() -> str:
-    """A broker that was stopped in the middle takes connections and says nothing: each wait has its limit."""
+    """Check the broker. A frozen broker accepts connections and never answers, so each wait has a limit."""
     url = settings.CELERY_BROKER_URL
     try:
         ask = _ping_redis if url.startswith(("redis:", "rediss:")) else _connect
@@ -116,7 +116,7 @@ def _broker() -> str:
 
 
 def _ping_redis(url: str) -> None:
-    """Without the tries that redis-py and kombu would make, which take longer than any probe waits."""
+    """Ping without the retries of redis-py and kombu, which take longer than any probe waits."""
     url = re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda found: found[1].lower(), url)  # Celery's spelling
     limits = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
     with Redis.from_url(url, retry=Retry(NoBackoff(), 0), **limits) as client:
@@ -136,7 +136,7 @@ def _degraded() -> list[str]:
 
 
 def _complaints(found: figures.Figures) -> Iterator[str]:
-    """What waits for longer than it should, by name."""
+    """Name everything that has waited for too long."""
     if found.owed_age > max(_PATIENCE, 6 * settings.SWEEP_SECONDS):
         yield "queue: work is waiting, worker or beat may be silent"
     if found.mails_age > max(10 * _PATIENCE, 6 * settings.SWEEP_SECONDS):

@@ -1,8 +1,8 @@
 """Log lines: one JSON object each, or text for people, with the request, user, task, environment and step.
 
-A line holds the fields that are named here and nothing else: what libraries attach to a record (Django the whole
-request, with its query) stays out. Users are named by their id, which is no personal data to whoever reads the logs
-without the database. The formatters are our own because that list, and what is kept out of it, is the point.
+A line holds only the fields named here. Anything else that libraries attach to a record stays out (Django attaches the
+whole request, with its query). Users appear as ids, which are no personal data without the database. The portal has its
+own formatters so that it controls this list.
 """
 
 import json
@@ -44,7 +44,7 @@ _NAMES = frozenset({"namespace", "slug", "pk", "object_id", "number", "app_label
 
 
 def clean(text: str) -> str:
-    """A text without secrets, and not longer than anybody would read."""
+    """Return a text without secrets, cut to a readable length."""
     text = log_context.without_secrets(text[: 2 * _LONGEST])
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
@@ -52,12 +52,12 @@ def clean(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """A text on one line: what could end it, or change how it is read, as an escape."""
+    """Return a text on one line, with line breaks and control characters escaped."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line. JSON itself escapes whatever could forge another line."""
+    """One JSON object per line. JSON escapes everything that could forge another line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -74,7 +74,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people; a traceback follows it, indented, so that nothing in it can pass for a line of its own."""
+    """A line for people. A traceback follows indented, so that none of its lines looks like a log line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -106,7 +106,7 @@ def configuration(level: str, style: str) -> dict[str, Any]:
 
 
 class RequestLogMiddleware:
-    """Gives each request its id, says it back, and writes a line when the request is done."""
+    """Gives each request an id, returns it in a header, and logs a line when the request is done."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -132,13 +132,13 @@ def end_request(**_: object) -> None:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page for what broke, with the id to look for in the logs."""
+    """The page for server errors, with the request's id for searching the logs."""
     context = {"request_id": log_context.fields().get("request_id", "")}
     return HttpResponse(loader.render_to_string("500.html", context), status=500)
 
 
 def conceal_settings() -> None:
-    """Keep this installation's own secrets out of every line: each secret setting, and the password in each URL."""
+    """Keep this installation's secrets out of every line: all secret settings, and passwords in URLs."""
     for setting in env.TABLE:
         value = setting.read()
         if setting.secret and value != setting.default:
@@ -154,7 +154,7 @@ def _secrets_in(value: str | list[str] | dict[str, Any]) -> list[str]:
 
 
 def user_id(request: HttpRequest) -> str:
-    """The id of who is signed in, where that is known already: writing a line must ask no database."""
+    """The signed-in user's id, if it is already loaded: logging must not query the database."""
     user = getattr(request, "user", None)
     if user is None or getattr(user, "_wrapped", None) is empty:
         return ""
@@ -162,7 +162,7 @@ def user_id(request: HttpRequest) -> str:
 
 
 def well_formed(request_id: str) -> str:
-    """An id that came from outside, or nothing where it could be anything but an id."""
+    """Return an id from outside, or nothing if it is not well-formed."""
     return request_id if _WELL_FORMED.fullmatch(request_id) else ""
 
 

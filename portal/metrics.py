@@ -1,8 +1,8 @@
-"""/metrics for Prometheus: what was counted where the work is done, and what the database knows at this moment.
+"""/metrics for Prometheus: counters of the processes, and current figures from the database.
 
-With several processes on one machine or in one container, each writes to PROMETHEUS_MULTIPROC_DIR and any of them
-answers for all (https://prometheus.github.io/client_python/multiprocess/). A worker elsewhere serves its own numbers on
-METRICS_WORKER_PORT. What the database knows is only on the web's page: it is the same wherever it is asked.
+Several processes on one machine or in one container write to PROMETHEUS_MULTIPROC_DIR, and any of them answers for all
+(https://prometheus.github.io/client_python/multiprocess/). A worker elsewhere serves its own numbers on
+METRICS_WORKER_PORT. Only the web serves the figures from the database, because they are the same everywhere.
 """
 
 import hmac
@@ -49,7 +49,7 @@ _started: dict[str, float] = {}  # by task id
 @login_not_required
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """All metrics, to whoever has METRICS_TOKEN. 404 where there is none, 401 without it."""
+    """Return all metrics to scrapers with METRICS_TOKEN: 401 without the token, 404 if none is set."""
     if not settings.METRICS_TOKEN:
         raise Http404
     if not _knows_token(request.headers.get("Authorization", "")):
@@ -62,7 +62,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"'}
 
 
 def registry() -> CollectorRegistry:
-    """This process's metrics, or those of all that share PROMETHEUS_MULTIPROC_DIR."""
+    """This process's metrics, or those of all processes that share PROMETHEUS_MULTIPROC_DIR."""
     if not settings.PROMETHEUS_MULTIPROC_DIR:
         return REGISTRY
     shared = CollectorRegistry()
@@ -100,7 +100,7 @@ class RequestMetricsMiddleware:
 
 
 def view_name(request: HttpRequest) -> str:
-    """The name of the view, of which there are as many as the URL configuration has."""
+    """The view's name. The URL configuration limits how many there are."""
     match = request.resolver_match
     if match is not None:
         return match.view_name
@@ -109,13 +109,13 @@ def view_name(request: HttpRequest) -> str:
 
 @signals.task_prerun.connect
 def task_starts(task_id: str, **_: Any) -> None:
-    """Remember when."""
+    """Remember when a task starts."""
     _started[task_id] = time.perf_counter()
 
 
 @signals.task_postrun.connect
 def task_ends(task_id: str, task: "Task[..., Any]", state: str | None = None, **_: Any) -> None:
-    """Measure it."""
+    """Measure a task."""
     start = _started.pop(task_id, None)
     if start is not None:
         TASK_SECONDS.labels(task.name, (state or "unknown").lower()).observe(time.perf_counter() - start)
@@ -126,15 +126,15 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    timeout = 10  # seconds: nobody holds a thread by saying nothing
+    timeout = 10  # seconds, so that a silent client does not hold a thread
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the parent's name)
-        """Say nothing: Prometheus comes every few seconds."""
+        """Log nothing: Prometheus sends a request every few seconds."""
 
 
 @signals.worker_ready.connect
 def serve_worker(**_: Any) -> None:
-    """Serve a worker's own metrics, where METRICS_WORKER_PORT says so."""
+    """Serve a worker's own metrics on METRICS_WORKER_PORT, if it is set."""
     if settings.METRICS_WORKER_PORT and settings.METRICS_TOKEN:
         server = make_server("", settings.METRICS_WORKER_PORT, worker_page, _Server, _Quiet)
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()

@@ -31,7 +31,7 @@ class Message:
 
 @require_GET
 def outbox(request: HttpRequest) -> HttpResponse:
-    """The newest messages. 404 where mail really leaves, 403 for all but platform admins."""
+    """The newest messages. 404 if the portal sends real mail, 403 for all except platform admins."""
     if not settings.MAIL_FOLDER:
         raise Http404
     if not getattr(request.user, "is_superuser", False):

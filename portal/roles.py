@@ -1,7 +1,7 @@
-"""Roles from the groups claim: what somebody may do in the portal is decided anew at every sign-in.
+"""Roles from the groups claim: every sign-in decides again what a user can do in the portal.
 
-What the claim no longer says is taken away, also from an account that was made by hand. Local accounts, which no
-claim speaks of, have what a platform admin gave them.
+A user loses roles and teams that the claim no longer names, even if an admin created the account. Local accounts have
+no claim; platform admins set their role and teams.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def groups_from_claim(claim: Any) -> tuple[str, ...]:
 
 
 def roles_from_claim(claim: Any) -> Roles:
-    """What a groups claim means by ADMIN_GROUPS and MANAGER_GROUPS. Pure but for the settings."""
+    """Return what a groups claim means, by ADMIN_GROUPS and MANAGER_GROUPS. Pure except for the settings."""
     groups = groups_from_claim(claim)
     return Roles(
         groups=groups,
@@ -42,7 +42,7 @@ def roles_from_claim(claim: Any) -> Roles:
 
 @transaction.atomic
 def apply_claim(user: User, claim: Any) -> Roles:
-    """Give the user exactly the roles and teams that the claim names, and save them; the roles."""
+    """Give the user exactly the roles and teams of the claim, save them, and return the roles."""
     roles = roles_from_claim(claim)
     user.groups_claim = list(roles.groups)
     user.is_superuser = user.is_staff = roles.is_platform_admin
@@ -55,7 +55,7 @@ def apply_claim(user: User, claim: Any) -> Roles:
 
 @transaction.atomic
 def give(user: User, role: str, teams: Iterable[Team]) -> None:
-    """Give a local account a role (`Invitation.Role`), and its teams: those a manager manages, anybody else is in."""
+    """Give a local account a role (`Invitation.Role`) and teams: a manager manages them, others are members."""
     user.is_superuser = user.is_staff = role == Invitation.Role.ADMIN
     user.is_manager = role == Invitation.Role.MANAGER
     user.save(update_fields=["is_superuser", "is_staff", "is_manager"])

@@ -1,6 +1,6 @@
-"""One setting: how it is read from the environment or a file, and what it may be.
+"""One setting: how it is read from the environment or a file, and which values are valid.
 
-No message here quotes a secret, and none is chained to an error that does.
+No message here quotes a secret, or is chained to an error that does.
 """
 
 import ipaddress
@@ -31,10 +31,10 @@ class Setting:
     most: float | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False  # never shown, not even in a message about it
-    has_file: bool = True  # False: a library reads the variable itself, and knows no X_FILE
+    has_file: bool = True  # False: a library reads the variable itself, and does not support X_FILE
 
     def read(self) -> Any:
-        """The value now. Raises ImproperlyConfigured, with a sentence, where it cannot be used."""
+        """Return the value. Raises ImproperlyConfigured with a sentence if it is invalid."""
         raw = self._raw()
         text = str(self.default) if raw is None and self.kind.endswith("_url") else raw
         if text is None:
@@ -51,7 +51,7 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """What a number may be, in words; empty for the rest."""
+        """The range of a number in words; empty for other kinds."""
         if self.least is None:
             return ""
         return f"from {self.least:.12g} to {self.most:.12g}" if self.most is not None else f"{self.least:.12g} or more"
@@ -65,12 +65,12 @@ class Setting:
         if self.name in os.environ:
             raise ImproperlyConfigured(f"{self.name} and {self.name}_FILE are both set: remove one of them.")
         try:
-            # Editors and `kubectl create secret` end files with a line break that belongs to no value.
+            # Editors and `kubectl create secret` add a line break at the end that is not part of the value.
             return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise ImproperlyConfigured(f"{self.name}_FILE names {path}: {error.strerror}.") from None
         except UnicodeDecodeError:
-            raise ImproperlyConfigured(f"{self.name}_FILE names {path}, which is no text (UTF-8).") from None
+            raise ImproperlyConfigured(f"{self.name}_FILE names {path}, which is not UTF-8 text.") from None
 
     def _mistake(self, sentence: str, text: str) -> ImproperlyConfigured:
         shown = "" if self.secret else f" is {text[:60]!r}: it"
@@ -139,7 +139,7 @@ _WORDS = {
     "bool": "must be true or false",
     "int": "must be a whole number",
     "float": "must be a number",
-    "folder": "must be a folder that can be written to",
+    "folder": "must be a writable folder",
     "networks": "must be networks such as 169.254.0.0/16, separated by commas",
     "db_url": "must be postgres://user:password@host:5432/name (special characters percent-encoded) or sqlite:///path",
     "email_url": "must be like smtp+tls://user:password@host:587 (special characters percent-encoded), "

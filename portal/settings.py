@@ -139,8 +139,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
 
-# Sign-in (portal/sso.py, portal/local): accounts come from the identity provider, or from a platform admin. Nobody
-# signs up.
+# Sign-in (portal/sso.py, portal/local): accounts come from the identity provider or from a platform admin. There is no
+# self-registration.
 OIDC_ISSUER = read("OIDC_ISSUER")
 _issuer = urlsplit(OIDC_ISSUER)
 OIDC_NAME = read("OIDC_NAME")
@@ -192,9 +192,9 @@ SOCIALACCOUNT_PROVIDERS = {
 
 
 def _cache() -> dict[str, Any]:
-    """What must be counted once for all processes (attempts to sign in, used codes) is in Redis; else in memory.
+    """Use Redis to count sign-in attempts and used codes for all processes; without local accounts use memory.
 
-    SSO-only there is nothing of the kind, and no reason why sign-in should need Redis.
+    With SSO only there is nothing to count, so sign-in does not need Redis.
     """
     broker = read("BROKER_URL")
     if not LOCAL_ACCOUNTS or not broker.startswith(("redis:", "rediss:")):
@@ -204,7 +204,7 @@ def _cache() -> dict[str, Any]:
 
 CACHES = {"default": _cache()}
 
-# Queue: the database is its truth, so results are ignored and lost messages are swept up.
+# Queue: the database knows all pending work, so results are ignored and the sweep replaces lost messages.
 CELERY_BROKER_URL = read("BROKER_URL")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -213,15 +213,15 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 100
 _IN_PROCESS = CELERY_BROKER_URL.startswith("memory:")
-# One process has nobody to leave messages to, and there acknowledgements wait for the next poll.
+# A single process has no other worker to leave messages to, and its acknowledgements wait for the next poll.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if _IN_PROCESS else 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# A broker that takes connections and says nothing must hold up no page: then, too, the sweep finds what is owed.
+# A broker that accepts connections and never answers must not block pages. The sweep finds the pending work later.
 _WAITS = {"socket_connect_timeout": 2.0, "socket_timeout": 3.0, "health_check_interval": 10, "max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if _IN_PROCESS else _WAITS | {"visibility_timeout": 600}
-# What nobody took in five minutes is out of date: sweeps that pile up while all workers are away would drown them.
+# Expire after five minutes: sweeps that pile up while no worker runs would flood the queue.
 _FRESH = {"expires": 300.0}
-# By the clock, not by intervals: a beat that is restarted every day would begin to count anew.
+# At fixed times, not at intervals: a beat that restarts every day would never reach a long interval.
 CELERY_BEAT_SCHEDULER = "portal.beat:InMemoryScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "environments.sweep", "schedule": SWEEP_SECONDS, "options": _FRESH},
@@ -278,7 +278,7 @@ STORAGES = {
     },
 }
 
-# Nothing inline, nothing from elsewhere, framed by nobody.
+# Allows nothing inline, nothing from other origins, and no framing.
 SECURE_CSP = {
     "default-src": [CSP.SELF],
     "script-src": [CSP.SELF],
@@ -307,7 +307,7 @@ SECURE = read("SECURE")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = read("HSTS_SECONDS") if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-# Said by portal/deploy_checks.py in the words of the settings that people set here.
+# portal/deploy_checks.py reports these with the names of the portal's settings.
 SILENCED_SYSTEM_CHECKS = [
     f"security.W{number:03}" for number in (4, 5, 8, 9, 12, 16, 18, 20, 21, 25)
 ]  # TLS and HSTS, secret keys, secure cookies, DEBUG, ALLOWED_HOSTS

@@ -1,4 +1,4 @@
-"""docs/settings.md, made from the table in portal/env.py. `make settings` writes it; a test holds it to the table."""
+"""docs/settings.md, generated from the table in portal/env.py by `make settings`. A test checks that it is current."""
 
 from portal.env import GROUPS
 from portal.setting import Setting
@@ -10,7 +10,7 @@ _KINDS = {
     "float": "number",
     "list": "list, comma-separated",
     "networks": "networks, comma-separated",
-    "folder": "folder, made where it is missing",
+    "folder": "folder, created if missing",
     "db_url": "database URL",
     "email_url": "mail URL",
 }
@@ -18,17 +18,18 @@ _KINDS = {
 _INTRODUCTION = """\
 # Settings
 
-Made from `portal/env.py` by `make settings`; do not edit.
+`make settings` generates this page from `portal/env.py`. Do not edit it.
 
-Settings come from environment variables. Instead of `X`, `X_FILE` may name a file that holds the value, as mounted
-secrets do; line breaks at its end are left out. A value that cannot be used ends the process at its start with a
-sentence, exit code 3. `manage.py check --deploy` names what is unsafe or contradictory.
+Settings are environment variables. Instead of `X` you can set `X_FILE` to the path of a file that holds the value, for
+example a mounted secret; the portal ignores line breaks at its end. With an invalid value, the process prints a
+sentence at its start and exits with code 3. `manage.py check --deploy` lists values that are unsafe or contradict each
+other.
 
-Settings marked **secret** are quoted in no message, log or page: give them as files or from a secret store."""
+No message, log or page quotes a setting marked **secret**. Provide these settings as files or from a secret store."""
 
 
 def markdown() -> str:
-    """The whole document."""
+    """Return the whole document."""
     groups = [f"## {title}\n\n{_table(settings)}" for title, settings in GROUPS.items()]
     return "\n\n".join([_INTRODUCTION, *groups]) + "\n"
 
@@ -45,7 +46,7 @@ def _line(setting: Setting) -> str:
 def _for(setting: Setting) -> str:
     words = setting.help.replace("|", "\\|")
     words += " **Secret.**" if setting.secret else ""
-    return words if setting.has_file else f"{words} Not from a file."
+    return words if setting.has_file else f"{words} Cannot be read from a file."
 
 
 def _value(setting: Setting) -> str:

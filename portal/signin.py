@@ -29,11 +29,11 @@ PROVIDER_ERRORS = (RequestException, OAuth2Error, ProviderException)
 @login_not_required
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Straight on to the identity provider; with local accounts, the form beside its button."""
+    """Redirect to the identity provider; with local accounts, show the form and the provider's button."""
     if request.user.is_authenticated:
         return redirect(_next(request) or resolve_url(settings.LOGIN_REDIRECT_URL))
     if request.headers.get("HX-Request"):
-        # A region of a page that outlived its session: the whole page has to go to the provider, not the region.
+        # The session expired while a page refreshed one region: redirect the whole page, not the region.
         return HttpResponse(headers={"HX-Refresh": "true"})
     if settings.LOCAL_ACCOUNTS:
         response: HttpResponse = _local_form(request)
@@ -45,7 +45,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def start_sso(request: HttpRequest) -> HttpResponse:
-    """Begin the authorization code flow. State and PKCE protect it, so a GET may; nothing in the query is passed on."""
+    """Start the authorization code flow. State and PKCE protect it, so GET is safe; no query parameter is passed on."""
     if not settings.OIDC_ISSUER:
         raise Http404
     provider = get_adapter(request).get_provider(request, provider=PROVIDER_ID)
@@ -60,7 +60,7 @@ def start_sso(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def sso_callback(request: HttpRequest) -> HttpResponse:
-    """Where the identity provider sends people back to."""
+    """Handle the redirect back from the identity provider."""
     if not settings.OIDC_ISSUER:
         raise Http404
     view = OAuth2CallbackView.adapter_view(ProviderAdapter(request, PROVIDER_ID))
@@ -85,28 +85,28 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def signed_out(request: HttpRequest) -> HttpResponse:
-    """Where sign-out ends: a page with a button, so that nobody is signed in again at once."""
+    """Show the page after sign-out. It has a button, so that people are not signed in again at once."""
     return render(request, "portal/signed_out.html")
 
 
 @login_not_required
 @never_cache
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
-    """The Django admin's door is the portal's. Raises PermissionDenied for those who are in but no admins."""
+    """Use the portal's sign-in for the admin. Raises PermissionDenied for signed-in users who are not admins."""
     if request.user.is_authenticated:
         raise PermissionDenied
     return redirect(f"{reverse('account_login')}?{urlencode({'next': _next(request) or reverse('admin:index')})}")
 
 
 def _next(request: HttpRequest) -> str:
-    """Where the person wanted to go, empty where that is not a page of the portal."""
+    """The page to open after sign-in; empty if it is not a page of the portal."""
     url = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
     return url if safe else ""
 
 
 def _end_session_url(kept: Any) -> str:
-    """The provider's sign-out with its parameters; empty where it has none, or has it on another host.
+    """The provider's sign-out URL with parameters; empty if it has none, or has it on another host.
 
     The content security policy lets forms lead to the issuer's origin only (`form-action`).
     """
@@ -124,7 +124,7 @@ def _end_session_url(kept: Any) -> str:
 
 
 class _LocalForm(LoginView):
-    """E-mail address and password, with a button for single sign-on where there is one."""
+    """Email address and password, with a button for single sign-on if there is a provider."""
 
     template_name = "portal/sign_in.html"
 

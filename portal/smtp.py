@@ -1,4 +1,4 @@
-"""Django's SMTP backend, with what went out and what did not counted."""
+"""Django's SMTP backend with counters for sent and failed emails."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from environments.lib import metrics
 
 
 class EmailBackend(smtp.EmailBackend):
-    """Counts e-mails by whether the mail server took them."""
+    """Counts emails that the mail server accepted or rejected."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """How many went out. Raises as Django's own does."""
+        """Return how many were sent. Raises like Django's own backend."""
         try:
             sent = super().send_messages(email_messages) or 0
         except Exception:

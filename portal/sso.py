@@ -1,8 +1,8 @@
 """Site policy for sign-in: who gets an account, which one, and what the identity provider may say about it.
 
-Nobody signs up. The first sign-in makes the account; a later one finds it by the provider's `sub`, which alone names a
-person for good (OpenID Connect Core §5.7). An account that was made beforehand is found by its e-mail address, and
-only where the provider says that it verified the address. Some providers (Entra ID, Canaille) make no such claim.
+There is no self-registration. The first sign-in creates the account. Later ones find it by the provider's `sub`, the
+only permanent id of a person (OpenID Connect Core §5.7). An account that existed before is found by its email address,
+but only if the provider says that it verified the address. Some providers (Entra ID, Canaille) make no such claim.
 """
 
 import logging
@@ -39,12 +39,12 @@ UNAVAILABLE = "The identity provider does not answer as it should. Nothing is wr
 
 
 class SignInRefused(Exception):  # noqa: N818 (a decision, not a fault)
-    """Somebody may not sign in, with the sentence that tells them why."""
+    """The sign-in is refused; the message tells the user why."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What the identity provider says of a person. `email_verified` is None where it says nothing."""
+    """What the identity provider says about a person. `email_verified` is None if it says nothing."""
 
     subject: str
     email: str
@@ -56,7 +56,7 @@ class Claims:
 
 
 def claims_from(extra_data: dict[str, Any]) -> Claims:
-    """The claims of the ID token and of the userinfo endpoint as one; where both have a claim, the latter's."""
+    """Merge the claims of the ID token and of the userinfo endpoint; the latter wins."""
     said = {**(extra_data.get("id_token") or {}), **(extra_data.get("userinfo") or {})}
     name = _text(said, "name").partition(" ")
     return Claims(
@@ -71,7 +71,7 @@ def claims_from(extra_data: dict[str, Any]) -> Claims:
 
 
 def account_for(account: SocialAccount) -> User:
-    """The user who signs in, found or made, with the claims and roles of now. Raises SignInRefused."""
+    """Find or create the user who signs in, and update claims and roles. Raises SignInRefused."""
     claims = claims_from(account.extra_data)
     if not claims.email:
         raise SignInRefused("The identity provider did not give your e-mail address, and the portal needs one.")
@@ -91,13 +91,13 @@ def account_for(account: SocialAccount) -> User:
 
 
 def _owner_of_address(claims: Claims) -> User:
-    """The account that an unknown subject may use: a new one, or that of their verified address."""
+    """Return the account for an unknown subject: a new one, or the one with their verified address."""
     user = User.objects.with_address(claims.email).first()
     if user is None:
         new = User(email=claims.email)
         new.set_unusable_password()
         return new
-    # A second subject with the address may be its next owner: an address can be given to somebody else.
+    # A second subject with this address may be its next owner, because addresses can be reassigned.
     linked = SocialAccount.objects.filter(user=user, provider=PROVIDER_ID).exists()
     if linked or claims.email_verified is not True:
         raise SignInRefused(
@@ -108,7 +108,7 @@ def _owner_of_address(claims: Claims) -> User:
 
 
 def _end_local_ways(user: User) -> None:
-    """From now on the provider alone opens this account: whoever it locks out must not come in by a password."""
+    """Remove password and factors: a user whom the provider locks out must not sign in with a password."""
     if user.pk and user.has_usable_password():
         user.set_unusable_password()
         user.save(update_fields=["password"])
@@ -116,8 +116,8 @@ def _end_local_ways(user: User) -> None:
 
 
 def _update(user: User, claims: Claims) -> None:
-    """Name and address as the provider has them now. Raises SignInRefused where the address is another's."""
-    # An address that is new and expressly unverified could be anybody's.
+    """Update name and address from the provider. Raises SignInRefused if the address belongs to another account."""
+    # A new address that the provider marks as unverified could belong to someone else.
     if not user.pk or claims.email_verified is not False:
         if User.objects.with_address(claims.email).exclude(pk=user.pk).exists():
             raise SignInRefused(
@@ -130,7 +130,7 @@ def _update(user: User, claims: Claims) -> None:
 
 
 def _free_username(user: User, claims: Claims) -> str:
-    """The provider's user name where nobody has it yet, or the nearest to it."""
+    """Return the provider's user name, with a suffix if it is taken."""
     others = User.objects.exclude(pk=user.pk)
     for name in (claims.username, user.username, claims.email[:150]):
         if name and not others.filter(username__iexact=name).exists():
@@ -139,11 +139,11 @@ def _free_username(user: User, claims: Claims) -> str:
 
 
 class ProviderAdapter(OpenIDConnectOAuth2Adapter):
-    """The provider's endpoints, its tokens and its claims, each checked before anything believes them."""
+    """The provider's endpoints, tokens and claims, each checked before use."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """The discovery document, kept for ten minutes. Raises ProviderException where it is not usable."""
+        """The discovery document, cached for ten minutes. Raises ProviderException if it is not usable."""
         url = self.get_provider().server_url
         found: dict[str, Any] | None = cache.get(f"discovery:{url}")
         if found is None:
@@ -158,7 +158,7 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         return found
 
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
-        """The address that the client is registered with, whatever host the request came by."""
+        """The registered redirect URI, whatever host the request used."""
         return f"{settings.PORTAL_URL}{reverse('sso_callback')}"
 
     def parse_token(self, data: dict[str, Any]) -> SocialToken:
@@ -166,7 +166,7 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         return SocialToken(token=str(data["access_token"]))
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
-        """The claims of ID token and userinfo. Raises ProviderException where they do not belong together."""
+        """The claims of ID token and userinfo. Raises ProviderException if they do not belong together."""
         raw = kwargs["response"].get("id_token")
         if not isinstance(raw, str):
             raise ProviderException("There is no ID token.")
@@ -182,16 +182,16 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
 
 
 class Provider(OpenIDConnectProvider):
-    """The one identity provider. What its claims mean is for `account_for` alone to say."""
+    """The identity provider. Only `account_for` interprets its claims."""
 
     oauth2_adapter_class = ProviderAdapter
 
     def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Nothing: allauth would read the claims without checking them."""
+        """Return nothing: allauth would read the claims without checking them."""
         return {}
 
     def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:
-        """Nothing: the portal keeps one address, on the user."""
+        """Return nothing: the portal stores one address, on the user."""
         return []
 
 
@@ -203,14 +203,14 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return Provider(request, app=self.get_app(request, provider=provider, client_id=client_id))
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        """Never: `pre_social_login` has made the account before this is asked."""
+        """Return False: `pre_social_login` has created the account already."""
         return False
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> None:
-        """Never: `account_for` decides this."""
+        """Return False: `account_for` decides this."""
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find or make the account, and give it the roles of now."""
+        """Find or create the account, and update its roles."""
         try:
             sociallogin.user = account_for(sociallogin.account)
         except SignInRefused as refusal:
@@ -224,7 +224,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> None:
-        """Answer with a page that says what to do. The exception's own words may hold a token."""
+        """Show a page that says what to do, without the exception's text, which may contain a token."""
         logger.warning("Sign-in failed: %s %s", error, type(exception).__name__ if exception else "")
         if error == AuthError.CANCELLED:
             response = failed(request, "You cancelled the sign-in.", status=403)
@@ -236,7 +236,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
 
 def failed(request: HttpRequest, sentence: str, *, status: int = 400) -> HttpResponse:
-    """The page on which a sign-in ends that did not work. It has a button and sends nobody on by itself."""
+    """Show the page for a failed sign-in. It has a button and does not redirect."""
     return render(request, "portal/sign_in_failed.html", {"sentence": sentence}, status=status)
 
 

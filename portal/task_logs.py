@@ -1,4 +1,4 @@
-"""From the request through the task: ids travel in a message's headers, and every line of the task says them."""
+"""Carries log ids from requests to tasks: message headers transport them, and every line of the task shows them."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,7 +14,7 @@ _open: dict[str, AbstractContextManager[None]] = {}  # by task id
 
 @signals.setup_logging.connect
 def keep_logging(**_: Any) -> None:
-    """Django has set logging up by now. That somebody listens keeps Celery from doing it its own way."""
+    """Do nothing: Django has set logging up, and a connected receiver keeps Celery from changing it."""
 
 
 @signals.before_task_publish.connect
@@ -26,7 +26,7 @@ def write_headers(headers: dict[str, Any], **_: Any) -> None:
 
 @signals.task_prerun.connect
 def enter(task_id: str, task: "Task[..., Any]", **_: Any) -> None:
-    """Say whose task this is. What the scheduler sent begins a chain of its own."""
+    """Set the log context of a task. A scheduled task starts with its own id."""
     fields = {
         "request_id": well_formed(str(getattr(task.request, _REQUEST, None) or "")) or task_id,
         "user": str(getattr(task.request, _USER, None) or "")[:40],
@@ -40,6 +40,6 @@ def enter(task_id: str, task: "Task[..., Any]", **_: Any) -> None:
 
 @signals.task_postrun.connect
 def leave(task_id: str, **_: Any) -> None:
-    """The thread goes on to another task."""
+    """Clear the log context, because the thread continues with another task."""
     if block := _open.pop(task_id, None):
         block.__exit__(None, None, None)

@@ -1,11 +1,11 @@
-"""Messages about local accounts, sent by a worker: ids in, so that no link waits in the queue."""
+"""Tasks that email people about local accounts. They take ids, so that no link waits in the queue."""
 
 from celery import shared_task
 
 
 @shared_task(name="portal.send_invitation")
 def send_invitation(invitation_id: int) -> None:
-    """Send somebody the link to their account."""
+    """Send an invitation's link."""
     from portal.local import invitations
 
     invitations.send(invitation_id)
@@ -13,7 +13,7 @@ def send_invitation(invitation_id: int) -> None:
 
 @shared_task(name="portal.send_password_reset")
 def send_password_reset(user_id: int) -> None:
-    """Send somebody the link to a new password; 0 is nobody."""
+    """Send a password reset link; with id 0, send nothing."""
     from portal.local import passwords
 
     passwords.send_reset(user_id)

@@ -1,7 +1,7 @@
-"""URLs: the portal's own doors, then the product's pages.
+"""URLs: sign-in, probes and admin, then the product's pages.
 
-Of allauth only the two ends of the sign-in flow are open, and with local accounts the pages in portal/local/urls.py;
-its pages for sign-up, addresses and connections never are.
+Of allauth, only the start and the end of the sign-in flow are reachable, and with local accounts the pages in
+portal/local/urls.py. Its pages for sign-up, addresses and connections never are.
 """
 
 from django.conf import settings

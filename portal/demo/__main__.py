@@ -1,4 +1,4 @@
-"""`python -m portal.demo`: everything on one machine, one command, nothing to install by hand."""
+"""`python -m portal.demo`: start the portal and everything that it needs on this machine."""
 
 import argparse
 import os
@@ -51,4 +51,4 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # Python would wait for the threads of tasks that were cut off
+    os._exit(code)  # a normal exit would wait for the threads of unfinished tasks

@@ -1,7 +1,7 @@
 """A real Kubernetes control plane on loopback: etcd, kube-apiserver and kube-controller-manager, no nodes.
 
-The binaries are found where `KUBEBUILDER_ASSETS` says, the convention of controller-runtime's envtest. Without the
-controller manager quotas would have no status, namespaces no default ServiceAccount, and deleting one would not end.
+`KUBEBUILDER_ASSETS` names the folder of the binaries (the convention of controller-runtime's envtest). The controller
+manager gives quotas their status and namespaces their default ServiceAccount, and completes their deletion.
 Source: https://book.kubebuilder.io/reference/envtest
 """
 
@@ -37,12 +37,12 @@ from portal.demo.ports import free_port
 
 DEFAULT_ASSETS = "/usr/local/kubebuilder/bin"
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
-DEADLINE = 60  # seconds until the API server must be ready; four are usual
-_STOPPING = 10  # seconds a process has to end by itself
+DEADLINE = 60  # seconds until the API server must be ready; it usually needs four
+_STOPPING = 10  # seconds for a process to end before it is killed
 
 
 class ControlPlaneError(RuntimeError):
-    """The control plane did not start. The message holds the end of the log of what failed."""
+    """The control plane did not start. The message holds the end of the failed process's log."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ def assets() -> Path:
 
 
 def available() -> str:
-    """Empty where a control plane can be started, otherwise the reason why not."""
+    """Return why a control plane cannot start; empty if it can."""
     missing = [name for name in BINARIES if not os.access(assets() / name, os.X_OK)]
     if missing:
         return f"{', '.join(missing)} not found in {assets()} (set KUBEBUILDER_ASSETS)"
@@ -113,11 +113,11 @@ class ControlPlane:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of what runs."""
+        """The ids of the running processes."""
         return [process.pid for _, process in self._processes]
 
     def admin(self) -> ClusterClient:
-        """A client in `system:masters`: for arranging, never for the portal."""
+        """A client in `system:masters`, for setting up a test or a demo, never for the portal."""
         return ClusterClient(self.endpoint(self.admin_token))
 
     def endpoint(self, token: str) -> Endpoint:
@@ -144,10 +144,10 @@ class ControlPlane:
         self._watch()
         deadline = time.monotonic() + DEADLINE
         self._wait_for("/readyz", deadline)
-        # Not before: it gives up where the API server takes longer than ten seconds.
+        # Start it last: it exits if the API server takes longer than ten seconds.
         self._run("kube-controller-manager", _manager_flags(self.folder))
         self._watch()
-        # The controllers are at work once they have made what every namespace gets.
+        # The controllers work once they have created the objects that every namespace gets.
         self._wait_for("/api/v1/namespaces/default/serviceaccounts/default", deadline)
 
     def _write_credentials(self, manager_token: str) -> None:
@@ -167,14 +167,14 @@ class ControlPlane:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                start_new_session=True,  # a group of its own: Ctrl-C is for us, and we end all of it
+                start_new_session=True,  # Ctrl-C reaches only this process, which then ends the group
             )
         self._processes.append((name, process))
 
     def _watch(self) -> None:
-        """Let a shell end what runs now should this process be killed: its standard input then comes to an end.
+        """Start a shell that ends the processes if this one is killed: its standard input ends then.
 
-        At once: an API server that is asked nicely waits for an etcd that has gone already.
+        It uses SIGKILL, because an API server that gets SIGTERM waits for an etcd that has already ended.
         """
         self._unwatch()
         groups = [f"-{pid}" for pid in self.pids]
@@ -221,7 +221,7 @@ def _etcd_flags(folder: Path, port: int, peer_port: int) -> list[str]:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=default={peer}",
-        "--unsafe-no-fsync",  # losing a demo's data in a power cut is fine, waiting for the disk is not
+        "--unsafe-no-fsync",  # a demo can lose its data in a power cut, but must not wait for the disk
         "--log-level=warn",
     ]
 
@@ -231,7 +231,7 @@ def _apiserver_flags(folder: Path, etcd_port: int, port: int) -> list[str]:
         f"--etcd-servers=http://127.0.0.1:{etcd_port}",
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",  # nothing in the cluster has to find the API server
+        "--endpoint-reconciler-type=none",  # no pod needs to find the API server
         f"--secure-port={port}",
         f"--tls-cert-file={folder / 'server.crt'}",
         f"--tls-private-key-file={folder / 'server.key'}",
@@ -256,7 +256,7 @@ def _manager_flags(folder: Path) -> list[str]:
         "--use-service-account-credentials=true",  # every controller as its own account, as in a cluster
         "--leader-elect=false",
         "--secure-port=0",
-        "--kube-api-qps=500",  # the usual 20 is for sharing an API server; here a thousand namespaces are made at once
+        "--kube-api-qps=500",  # the default of 20 is for shared API servers; tests create a thousand namespaces at once
         "--kube-api-burst=1000",
         "--controllers=namespace-controller,resourcequota-controller,serviceaccount-controller,"
         "serviceaccount-token-controller,root-ca-certificate-publisher-controller,garbage-collector-controller,"
@@ -304,7 +304,7 @@ def _write_certificates(folder: Path) -> str:
     (folder / "ca.crt").write_text(ca_pem)
     (folder / "server.crt").write_bytes(server.public_bytes(serialization.Encoding.PEM))
     _write_secret(folder / "server.key", _pem(server_key))
-    if not (folder / "accounts.key").exists():  # tokens handed out earlier stay good
+    if not (folder / "accounts.key").exists():  # so that older tokens stay valid
         _write_secret(folder / "accounts.key", _pem(ec.generate_private_key(ec.SECP256R1())))
     return ca_pem
 
@@ -335,7 +335,7 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the process's group, SIGKILL where that is not enough."""
+    """Send SIGTERM to the process's group, and SIGKILL if that is not enough."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return

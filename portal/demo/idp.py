@@ -1,8 +1,9 @@
 """The demo's identity provider: Canaille, a real OpenID Connect and SCIM 2.0 server, as a process beside the portal.
 
-Its data folder holds a SQLite file, the signing key and the clients' secrets, so a second run goes on where the first
-one stopped. Its address is 127.0.0.1 while the portal's is localhost: cookies know hosts but not ports, and so
-neither sees the other's. Source: https://canaille.readthedocs.io/en/latest/references/configuration.html
+Its data folder holds a SQLite file, the signing key and the clients' secrets, so a second run continues with the same
+data. It uses the address 127.0.0.1 and the portal uses localhost, because cookies belong to a host, not to a port.
+
+Source: https://canaille.readthedocs.io/en/latest/references/configuration.html
 """
 
 import contextlib
@@ -26,7 +27,7 @@ HOST = "127.0.0.1"
 PASSWORD = "allotment-demo"  # noqa: S105 (printed by `make demo`, for people who exist nowhere else)
 STOP_SECONDS = 5
 
-#: Who can sign in: user name, given name, family name, what they are in the story.
+#: People who can sign in: user name, given name, family name, and what `make demo` prints about them.
 PEOPLE = (
     ("dana", "Dana", "Developer", "developer in team checkout"),
     ("theo", "Theo", "Teammate", "developer in team checkout"),
@@ -66,7 +67,7 @@ class IdentityProvider:
 
     @property
     def log(self) -> Path:
-        """Where the process writes what it has to say."""
+        """The process's log file."""
         return self.data / "canaille.log"
 
     @property
@@ -75,9 +76,9 @@ class IdentityProvider:
         return self.data / "canaille.sqlite"
 
     def start(self) -> None:
-        """Start the process. Raises RuntimeError where something else answers on the port."""
+        """Start the process. Raises RuntimeError if another program uses the port."""
         if answers(self.port):
-            raise RuntimeError(f"Port {self.port} is taken: the identity provider cannot start there.")
+            raise RuntimeError(f"Port {self.port} is in use, so the identity provider cannot start there.")
         server = Path(__file__).with_name("idp_server.py")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 (our own file, by our own interpreter)
@@ -92,7 +93,7 @@ class IdentityProvider:
         _send(self._process.stdin, self._document())
 
     def wait_ready(self, deadline: float = 60) -> None:
-        """Return when it answers. Raises RuntimeError where it ended, TimeoutError after `deadline` seconds."""
+        """Wait until it answers. Raises RuntimeError if it has ended, and TimeoutError after `deadline` seconds."""
         end = time.monotonic() + deadline
         while not _answers(f"{self.issuer}/.well-known/openid-configuration"):
             if self._process is None or self._process.poll() is not None:
@@ -102,7 +103,7 @@ class IdentityProvider:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End the process and its group; nothing happens where it is not running."""
+        """End the process and its group, if it runs."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -195,9 +196,9 @@ def _person(user_name: str, given_name: str, family_name: str, title: str) -> di
 
 
 def _permissions() -> dict[str, Any]:
-    """Who may do what in Canaille itself.
+    """Return the permissions inside Canaille.
 
-    People may not make groups there: names are not unique in Canaille, and a second `platform-admins` would count.
+    Users cannot create groups: names are not unique in Canaille, so a second `platform-admins` group would count.
     """
     names = ["given_name", "family_name", "display_name", "preferred_language"]
     return {
@@ -216,7 +217,7 @@ def _permissions() -> dict[str, Any]:
 
 
 def _keys(data: Path) -> dict[str, Any]:
-    """The secrets of this folder, made at the first run. Only their owner can read the file."""
+    """Return this folder's secrets, created at the first run. Only the file's owner can read it."""
     data.mkdir(parents=True, exist_ok=True)
     file = data / "keys.json"
     if not file.exists():
@@ -233,7 +234,7 @@ def _keys(data: Path) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """A nearly empty environment: Canaille reads settings from it, and DEBUG would mean the portal's."""
+    """Return a nearly empty environment, because Canaille reads settings from it and must not read the portal's."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 
 

@@ -1,7 +1,7 @@
 """The process that `portal.demo.idp` starts: Canaille with the demo's people, on one port of the loopback.
 
-Everything it needs comes as one JSON document on its standard input, whose end is its order to leave: so it
-does not outlive a parent that was killed. It runs alone: nothing of the portal is imported here.
+It reads its configuration as one JSON document from standard input, and exits when standard input ends, so it does not
+outlive a killed parent. It is a program of its own and imports nothing of the portal.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ def main() -> None:
     """Read the document, make Canaille's data match it, serve until the input ends."""
     document = json.loads(sys.stdin.readline())
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    # Canaille's own are JWTs that differ by the second: one person's second sign-in within it ends in a 500.
+    # Canaille's own tokens are JWTs that differ only by the second: a second sign-in within one second ends in a 500.
     provider.generate_access_token = lambda **_: secrets.token_urlsafe(48)
     app = create_app(config=document["config"])
-    # Here only admins write addresses, so they count as verified. Canaille has no setting to say so.
+    # Only admins write addresses here, so they count as verified. Canaille has no setting for that.
     app.config["CANAILLE_OIDC"]["USERINFO_MAPPING"]["EMAIL_VERIFIED"] = "true"
     with app.app_context(), Backend.instance.session():
         seed(document)
     config = Config.from_mapping(bind=[document["bind"]], graceful_timeout=1, accesslog=None, errorlog="-")
-    # Not hypercorn's own WSGI wrapper: that one fails on answers without a body, such as a 204.
+    # hypercorn's own WSGI wrapper fails on answers without a body, such as a 204.
     asgi = WsgiToAsgi(app)  # type: ignore[no-untyped-call]
     asyncio.run(serve(asgi, config))
 
@@ -58,7 +58,7 @@ def _person(attributes: Document) -> Any:
 
 
 def _client(attributes: Document) -> None:
-    """A client, created or set anew: the portal's address may have changed since the last run."""
+    """Create or update a client: the portal's address may have changed since the last run."""
     client = Backend.instance.get(models.Client, client_id=attributes["client_id"])
     if client is None:
         client = models.Client(client_id_issued_at=datetime.datetime.now(datetime.UTC))

@@ -1,4 +1,4 @@
-"""What can be chosen about the demo."""
+"""The demo's options."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """What can be chosen on the command line."""
+    """The options of the command line."""
 
     port: int
     data: Path
@@ -15,5 +15,5 @@ class Options:
 
     @property
     def url(self) -> str:
-        """Where the portal answers."""
+        """The portal's URL."""
         return f"http://localhost:{self.port}"

@@ -1,7 +1,7 @@
-"""A believable past for the demo's environments: hours of usage made up, days and months rolled up from them.
+"""Invents usage for the demo's environments: random hours, and days and months rolled up from them.
 
-Nearly the same at every first run: working days and quiet nights, a quota that was raised once, a cluster that did not
-answer for half a day. Nothing of this is in the product.
+The result is nearly the same at every first run: busy working days and quiet nights, a quota that was raised once, and
+a cluster that did not answer for half a day. The product uses none of this.
 """
 
 import math
@@ -20,14 +20,14 @@ from environments.routine.usage.rolling import roll_up_day
 
 LONGEST = timedelta(days=92)
 _SECONDS = int(HOUR.total_seconds())
-_IDLE = frozenset({"ranking"})  # hardly used, so that the reports have somebody to name
+_IDLE = frozenset({"ranking"})  # hardly used, so that the idle report has an entry
 _SILENCE = range(201, 212)  # hours ago that the cluster did not answer
 _RAISED = 0.4  # of the past had passed when the quota was raised …
 _BEFORE = 0.75  # … from this part of it
 
 
 def write(environment: Environment, now: datetime | None = None) -> None:
-    """Hours since the environment's creation, of three months at the most, up to the one under way."""
+    """Write hourly usage from the environment's creation, at most three months ago, to the current hour."""
     end = hour_of(now or timezone.now())
     begin = max(hour_of(environment.created_at) + HOUR, end - LONGEST)
     hard = spec.render_quota(environment.template_spec, environment.size, environment.parameters)
@@ -45,7 +45,7 @@ def write(environment: Environment, now: datetime | None = None) -> None:
 
 
 def roll_up(begin: datetime, end: datetime) -> None:
-    """Days and months of everything between two moments."""
+    """Roll up days and months for all usage between two times."""
     day = day_of(begin)
     while day <= end:
         roll_up_day(day)
@@ -63,14 +63,14 @@ def _hour(environment: Environment, limits: Amounts, start: datetime, progress: 
 
 
 def _share(environment: Environment, resource: str, start: datetime, progress: float) -> float:
-    """How full a resource was: growing slowly towards what it is now, with days and nights."""
+    """Return a resource's use as a share: it grows slowly towards today's level, with days and nights."""
     level = 0.03 if environment.name in _IDLE else _level_now(environment, resource)
     grown = level * (0.7 + 0.3 * progress)
     return grown * _daily(start) * (0.95 + 0.1 * _noise(environment, resource, start)) if _sways(resource) else grown
 
 
 def _level_now(environment: Environment, resource: str) -> float:
-    """What is in use now; where that is hardly anything yet, a level of the environment's own."""
+    """Return the current use as a share; if that is almost nothing, a level that depends on the environment."""
     now = quantities.ratio(*map(quantities.parse, environment.usage.get(resource, ("0", "1"))))
     if now > Decimal("0.1") or not _sways(resource):
         return float(now)
@@ -78,16 +78,16 @@ def _level_now(environment: Environment, resource: str) -> float:
 
 
 def _sways(resource: str) -> bool:
-    """Whether it comes and goes with the day; what is merely kept, such as volumes, does not."""
+    """Whether its use changes with the time of day; stored resources, such as volumes, do not."""
     return quantities.is_cpu(resource) or resource.endswith("memory") or resource == "pods"
 
 
 def _daily(start: datetime) -> float:
-    """Busy in the afternoon, quiet at night, quieter at the weekend."""
+    """Return the daily rhythm: busy in the afternoon, quiet at night and at the weekend."""
     work = 0.5 + 0.5 * math.cos((start.hour - 14) / 24 * 2 * math.pi)
     return 0.72 + (0.1 if start.weekday() > 4 else 0.38) * work
 
 
 def _noise(environment: Environment, resource: str, start: datetime) -> float:
-    """Between 0 and 1, always the same for the same hour."""
+    """Return a number between 0 and 1, always the same for the same hour."""
     return random.Random(f"{environment.name}{resource}{start:%Y%m%d%H}").random()  # noqa: S311

@@ -17,7 +17,7 @@ SIMULATED = (
 
 @dataclass(frozen=True)
 class Place:
-    """One cluster, as its row needs it."""
+    """The values for one cluster's row."""
 
     slug: str
     name: str
@@ -31,7 +31,7 @@ class Place:
 
 @contextmanager
 def clusters(options: Options) -> Iterator[list[Place]]:
-    """The clusters to use, running for as long as the block lasts."""
+    """Start the clusters, and stop them when the block ends."""
     with ExitStack() as stack:
         if options.kubeconfig:
             text = options.kubeconfig.read_text(encoding="utf-8")

@@ -1,7 +1,6 @@
-"""Ports of the loopback that nobody listens on.
+"""Finds free ports on loopback.
 
-Below those that the system gives to whoever asks for any: what is started a moment later, or started anew, finds its
-port as free as it was.
+They lie below the range from which the system assigns ports, so a port stays free until its program starts or restarts.
 """
 
 import itertools
@@ -15,7 +14,7 @@ _PORTS = range(12_000, 32_000)
 
 
 def free_port() -> int:
-    """One port, and another with every call; the next higher one is free too.
+    """Return a free port, a different one at every call. The next higher port is free too.
 
     `PORT_SHARE` (`1/2`, `2/2`) limits this process to a part of the range: programs that run side by side then cannot
     find the same port free at the same moment.
@@ -27,13 +26,13 @@ def free_port() -> int:
 def _in_turn() -> Iterator[int]:
     number, shares = map(int, os.environ.get("PORT_SHARE", "1/1").split("/"))
     size = len(_PORTS) // shares
-    # Every other one: a demo takes the next as well, for its identity provider.
+    # Only every second port: a demo uses the next one for its identity provider.
     mine = _PORTS[(number - 1) * size : number * size : 2]
     return itertools.cycle(random.sample(mine, len(mine)))
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether a program listens on the port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -41,7 +40,7 @@ def answers(port: int) -> bool:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed a moment ago counts as free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just closed counts as free
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -1,4 +1,4 @@
-"""What the demo begins with: clusters, directory, templates, teams, people, and environments with some history."""
+"""The demo's initial data: clusters, directory, templates, teams, people, and environments with some history."""
 
 import logging
 import threading
@@ -37,7 +37,7 @@ ENVIRONMENTS: tuple[Wish, ...] = (
     ("sam", "gpu-namespace", "ranking", "Search ranking experiments", "small", 1, {}, 20),
     ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
 )
-#: Of a size that needs approval; and why it was rejected, empty where it still waits.
+#: Requests for a size that needs approval, each with the reason for its rejection; an empty reason leaves it pending.
 REQUESTS: tuple[tuple[Wish, str], ...] = (
     (
         (
@@ -54,18 +54,18 @@ REQUESTS: tuple[tuple[Wish, str], ...] = (
     ),
     (
         ("theo", "gpu-namespace", "image search", "A trial on all pictures", "large_with_gpu", 1, {}, 9),
-        "Sixteen GPUs are a lot for a trial. Begin with the medium size; we look again when it is full.",
+        "Sixteen GPUs are a lot for a trial. Start with the medium size; request more when it is full.",
     ),
 )
 _LIVED = timedelta(days=12)
 _PRICED = timedelta(days=200)
 _AGED = ("created_at", "requested_at", "deciders_told_at", "decided_at", "ready_at", "deleted_at")
-_WARMING = 8.0  # seconds for the simulated teams to start something, so that the past leads up to it
+_WARMING = 8.0  # seconds for the simulated teams to start pods, so that past usage leads up to current usage
 _PATIENCE = 60.0  # seconds for the environments to settle before their age is written
 
 
 def base(provider: IdentityProvider, places: list[Place]) -> None:
-    """Clusters, directory, templates, teams and people; brought up to date at every start."""
+    """Create or update clusters, directory, templates, teams and people. Runs at every start."""
     for place in places:
         _cluster(place)
     Cluster.objects.exclude(slug__in=[place.slug for place in places]).update(accepts_new=False)
@@ -90,7 +90,7 @@ def base(provider: IdentityProvider, places: list[Place]) -> None:
 
 
 def history() -> None:
-    """At the first run: some environments, provisioned for real, then given an age."""
+    """At the first start, provision some environments for real, then move their history into the past."""
     if Environment.objects.exists():
         return
     clusters = list(Cluster.objects.filter(accepts_new=True).order_by("slug"))
@@ -101,7 +101,7 @@ def history() -> None:
 
 
 def _rates(clusters: list[Cluster]) -> None:
-    """What each cluster costs: from before the first environment, and a little more since the middle of last month."""
+    """Create each cluster's rates: one from before the first environment, and a higher one since mid last month."""
     today = timezone.now().date()
     raised = (today.replace(day=1) - timedelta(days=1)).replace(day=15)
     for number, cluster in enumerate(clusters):
@@ -137,7 +137,7 @@ def _team(name: str, slug: str, cost_centre: str) -> None:
 
 
 def _person(username: str, first_name: str, last_name: str) -> None:
-    """An account as a first sign-in would have made it."""
+    """Create an account as a first sign-in would."""
     email = f"{username}@example.com"
     names = {"username": username, "first_name": first_name, "last_name": last_name}
     user, is_new = User.objects.get_or_create(email=email, defaults=names)
@@ -173,7 +173,7 @@ def _request(row: Wish, clusters: list[Cluster], note: str) -> Environment:
 
 
 def _have_the_most_gpus_approved() -> None:
-    """A second version of the template with GPUs, whose largest size somebody has to approve."""
+    """Publish a second version of the GPU template, in which the largest size needs approval."""
     template = Template.objects.get(slug="gpu-namespace")
     draft = template_actions.new_draft(template.versions.get(), None)
     spec = draft.parsed()
@@ -185,7 +185,7 @@ def _have_the_most_gpus_approved() -> None:
 
 
 def _age_all(made: list[tuple[Environment, int]]) -> None:
-    """Once all are settled, move their history into the past, and write down what they used since."""
+    """Wait until all are provisioned, move their history into the past, and add usage for the time since."""
     end = time.monotonic() + _PATIENCE
     ids = [environment.pk for environment, _ in made]
     while time.monotonic() < end and Environment.objects.filter(pk__in=ids).exclude(phase__in=SETTLED).exists():
@@ -202,7 +202,7 @@ def _age_all(made: list[tuple[Environment, int]]) -> None:
 
 
 def _age(environment: Environment, days: timedelta) -> None:
-    lived = min(days / 2, _LIVED)  # of the time since it was last extended
+    lived = min(days / 2, _LIVED)  # the time since the last extension
     Environment.objects.filter(pk=environment.pk).update(
         **{name: F(name) - days for name in _AGED}, ends_at=F("ends_at") - lived
     )
@@ -212,7 +212,7 @@ def _age(environment: Environment, days: timedelta) -> None:
 
 
 class _Silence:
-    """A stream for what nobody needs to read at start."""
+    """A stream that drops its output."""
 
     def write(self, text: str) -> int:
         """Drop the text."""

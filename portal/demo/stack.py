@@ -1,4 +1,4 @@
-"""Starts and stops what the demo is made of: identity provider, clusters, database, queue, web server."""
+"""Starts and stops the demo's parts: identity provider, clusters, database, queue, web server."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ class Stack:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Start everything. Raises RuntimeError, with a sentence, where a part cannot start."""
+        """Start everything. Raises RuntimeError with a sentence if a part cannot start."""
         options = self.options
         options.data.mkdir(parents=True, exist_ok=True)
         _refuse_taken(options.port)
@@ -41,7 +41,7 @@ class Stack:
         signal.signal(signal.SIGTERM, lambda *_: self._stopped.set())
 
     def wait(self) -> None:
-        """Until Ctrl-C or a termination signal."""
+        """Wait for Ctrl-C or a termination signal."""
         while not self._stopped.wait(1.0):
             pass
 
@@ -50,15 +50,15 @@ class Stack:
         self._closing.close()
 
     def say_hello(self) -> None:
-        """Print where to go and who can sign in."""
+        """Print the address and the accounts."""
         lines = [
             "",
-            f"  {os.environ.get('PORTAL_NAME', 'Allotment')} is ready:  {self.options.url}",
+            f"  Open {os.environ.get('PORTAL_NAME', 'Allotment')}:  {self.options.url}",
             "",
-            f"  Sign in with the password  {PASSWORD}  as",
+            f"  Sign in as one of these people. Everyone's password is  {PASSWORD}",
             *(f"    {name:<6} {part}" for name, _, _, part in PEOPLE),
             "",
-            f"  Data: {self.options.data}    Ctrl-C stops everything; the next run goes on from here.",
+            f"  Ctrl-C stops everything. The next run continues with the data in {self.options.data}.",
             "",
         ]
         sys.stdout.write("\n".join(lines) + "\n")
@@ -81,7 +81,7 @@ class Stack:
 
 
 def _environment(options: Options, provider: IdentityProvider) -> None:
-    """The settings of the demo, before Django reads them."""
+    """Set the demo's settings before Django reads them."""
     mail = options.data / "mail"
     mail.mkdir(exist_ok=True)
     values: dict[str, Any] = {
@@ -106,7 +106,7 @@ def _environment(options: Options, provider: IdentityProvider) -> None:
 
 
 def _secret(path: Path) -> str:
-    """The secret key of this data folder, made at the first run."""
+    """Return the secret key of this data folder, created at the first run."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(60))

@@ -1,1 +1,1 @@
-"""Local accounts (LOCAL_ACCOUNTS): people whom the portal itself knows, by password and second factor."""
+"""Local accounts (LOCAL_ACCOUNTS): sign-in with a password and a second factor, without an identity provider."""

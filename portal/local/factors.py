@@ -1,8 +1,7 @@
-"""Second factors of local accounts: of whom one is asked, and that nobody gets past that.
+"""Second factors of local accounts: who needs one, and the middleware that enforces it.
 
-Somebody who came by single sign-on is not asked: their provider does that. Everybody else of whom a second factor is
-required reaches nothing but its set-up before they have one, and nothing but the question for it in a session that
-has not answered.
+Single sign-on users need none here, because their provider handles that. Other users who need a factor can reach only
+its set-up until they have one, and only its confirmation until the session has confirmed it.
 """
 
 from collections.abc import Callable
@@ -30,7 +29,7 @@ _OPEN = {
 
 
 def has_factor(user: User) -> bool:
-    """Whether the account has a second factor. Recovery codes are none: they only stand in for one."""
+    """Whether the account has a second factor. Recovery codes do not count: they only replace a lost one."""
     if not settings.LOCAL_ACCOUNTS:
         return False
     return bool(_factors(user).exclude(type="recovery_codes").exists())
@@ -43,7 +42,7 @@ def is_required(user: User) -> bool:
 
 
 def reset(user: User) -> int:
-    """Take all factors and recovery codes off an account; how many there were."""
+    """Remove all factors and recovery codes from an account, and return how many there were."""
     if not settings.LOCAL_ACCOUNTS:
         return 0
     deleted: int = _factors(user).delete()[0]
@@ -51,7 +50,7 @@ def reset(user: User) -> int:
 
 
 def tell_of_reset(user: User, by: User) -> None:
-    """An e-mail to the person, so that nobody loses their second factor unnoticed."""
+    """Email the person, so that they notice a reset that they did not request."""
     context = {"person": user, "by": by, "link": settings.PORTAL_URL, "portal_name": settings.PORTAL_NAME}
     body = render_to_string("email/factors_reset.txt", context)
     EmailMessage(f"[{settings.PORTAL_NAME}] Your second factors were reset", body, to=[user.email]).send()
@@ -63,17 +62,17 @@ def by_sso(request: HttpRequest) -> bool:
 
 
 class SecondFactorMiddleware:
-    """Holds people of whom a second factor is required, on every page including the admin's."""
+    """Redirects users who still have to set up or confirm a second factor, on every page and in the admin."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Nothing here: `process_view` knows which page is wanted."""
+        """Pass the request on: only `process_view` knows the view."""
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """Lead on to the set-up or to the question; None lets the request through."""
+        """Redirect to the set-up or the confirmation; None lets the request through."""
         owed = _owed(request)
         name = request.resolver_match.view_name if request.resolver_match else ""
         if not owed or name in _OPEN[owed]:
@@ -92,7 +91,7 @@ def _factors(user: User) -> Any:
 
 
 def _owed(request: HttpRequest) -> str:
-    """The page that comes before any other: the set-up, or the question for the factor; empty where nothing does."""
+    """The page that must come first: the factor's set-up or its confirmation; empty if neither is needed."""
     user: User | AnonymousUser = request.user
     if not settings.LOCAL_ACCOUNTS or not isinstance(user, User) or by_sso(request) or not is_required(user):
         return ""

@@ -13,7 +13,7 @@ _RULES = "At least 12 characters. Not a common password, not only digits, and no
 
 
 class _NewPassword:
-    """Says the rules in a sentence; allauth's list would be markup inside a hint."""
+    """Shows the password rules as a sentence; allauth's list would put markup inside a hint."""
 
     fields: dict[str, Any]
 
@@ -26,7 +26,7 @@ class _NewPassword:
 
 
 class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
-    """A new password, for somebody who knows the old one."""
+    """Change a password by entering the old one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,14 +34,14 @@ class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
 
 
 class ChosenPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
-    """A password, for somebody with a link from an e-mail."""
+    """Choose a password after following a link from an email."""
 
 
 class ResetPasswordForm(allauth_forms.ResetPasswordForm):
-    """Asks for a link by e-mail. Nothing that can be seen from outside depends on whether there is an account."""
+    """Request a reset link by email. The answer never reveals whether there is an account."""
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        """Leave it to a worker: sending takes longer than not sending, and that would tell."""
+        """Leave sending to a worker: the time it takes would reveal whether there is an account."""
         user = User.objects.filter(email=User.objects.normalize_email(self.cleaned_data["email"])).first()
         queue.send(tasks.send_password_reset.name, user.pk if user else 0)
         return str(self.cleaned_data["email"])

@@ -1,6 +1,7 @@
-"""Invitations to a local account: signed links, each good once, for some days, until somebody revokes it.
+"""Invitations to a local account: signed links, each valid once, for some days, until an admin revokes it.
 
-The link carries a signature over the row and its address, and is stored nowhere: the database alone opens no door.
+The link contains a signature over the row and its address, and is stored nowhere: read access to the database is not
+enough to use an invitation.
 """
 
 from collections.abc import Iterable
@@ -24,9 +25,9 @@ GONE = "This invitation cannot be used any more: ask whoever invited you for a n
 
 
 def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | None) -> Invitation:
-    """Store an invitation, in place of an open one to the same address. Raises ValidationError: they have an account.
+    """Store an invitation, replacing an open one to the same address. Raises ValidationError if there is an account.
 
-    `by` is None where it was made on the command line.
+    `by` is None for invitations from the command line.
     """
     invitation.email = User.objects.normalize_email(invitation.email)
     refuse_known(invitation.email)
@@ -41,7 +42,7 @@ def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | Non
 
 
 def refuse_known(email: str) -> None:
-    """Raises ValidationError where somebody has an account with this address."""
+    """Raise ValidationError if there is an account with this address."""
     if User.objects.with_address(email).exists():
         raise ValidationError(f"{email} has an account already.")
 
@@ -53,7 +54,7 @@ def link(invitation: Invitation) -> str:
 
 
 def find(token: str) -> Invitation | None:
-    """The open invitation that a link leads to; None for any other link, whatever is wrong with it."""
+    """Return the open invitation of a link; None for any other link."""
     try:
         pk, email = signing.Signer(salt=_SALT).unsign_object(token)
     except (signing.BadSignature, ValueError, TypeError):
@@ -62,13 +63,13 @@ def find(token: str) -> Invitation | None:
 
 
 def revoke(invitation: Invitation, *, by: User) -> bool:
-    """Close an invitation; whether it was still open."""
+    """Close an invitation, and return whether it was still open."""
     open_one = Invitation.objects.open().filter(pk=invitation.pk)
     return bool(open_one.update(revoked_at=timezone.now(), revoked_by=by))
 
 
 def accept(invitation: Invitation, password: str) -> User:
-    """Make the account, with the role and teams it was promised. Raises ValidationError where that is too late."""
+    """Create the account with the invited role and teams. Raises ValidationError if the invitation is closed."""
     try:
         with transaction.atomic():
             # The conditional update is what makes a link good only once, also for two clicks at the same time.
@@ -86,7 +87,7 @@ def accept(invitation: Invitation, password: str) -> User:
 
 
 def prospect(invitation: Invitation) -> User:
-    """The account as it will be, not stored yet: what their password must not resemble."""
+    """Return the future account, not stored yet, for checking that the password is not similar to it."""
     return User(
         username=_free_username(invitation.email),
         email=invitation.email,
@@ -96,7 +97,7 @@ def prospect(invitation: Invitation) -> User:
 
 
 def send(invitation_id: int) -> None:
-    """Send the link, and note when. Nothing where the invitation is no longer open."""
+    """Send the link and record when, if the invitation is still open."""
     invitation = Invitation.objects.open().select_related("invited_by").filter(pk=invitation_id).first()
     if invitation is None:
         return

@@ -1,4 +1,4 @@
-"""The pages of local accounts. The work is allauth's; the policy is in portal/accounts.py and beside this file."""
+"""Pages for local accounts, built on allauth's views. The rules are in portal/accounts.py and beside this file."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class ChangePassword(account.PasswordChangeView):
     template_name = "portal/local/change_password.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Only for accounts that have one."""
+        """Only for accounts with a password."""
         if not isinstance(request.user, User) or not request.user.has_usable_password():
             raise PermissionDenied("Your account has no password here: your identity provider keeps it.")
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
@@ -36,12 +36,12 @@ class ChangePassword(account.PasswordChangeView):
 
 
 class Security(IndexView):
-    """Password, second factors and recovery codes on one page; also where those are led who have still to set up."""
+    """Password, second factors and recovery codes on one page. Users who must set up a factor are sent here."""
 
     template_name = "portal/local/security.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Not for those who came by single sign-on: their provider looks after this."""
+        """Not for single sign-on users: their provider handles this."""
         if factors.by_sso(request):
             raise PermissionDenied(
                 "You signed in with single sign-on: your identity provider looks after your sign-in."
@@ -50,7 +50,7 @@ class Security(IndexView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With how many recovery codes are left, and whether nothing else is open yet."""
+        """Add the number of unused recovery codes, and whether the factor must be set up first."""
         context: dict[str, Any] = super().get_context_data(**kwargs)
         codes = context["authenticators"].get(Authenticator.Type.RECOVERY_CODES)
         user = self.request.user
@@ -62,7 +62,7 @@ class Security(IndexView):
 
 
 class _Shown:
-    """A factor that was added in this session was shown in it."""
+    """A factor added in this session counts as confirmed in it."""
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Add it, and remember that."""
@@ -88,7 +88,7 @@ class AddPasskey(_Shown, AddWebAuthnView):
 @never_cache
 @sensitive_post_parameters("password1", "password2")
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Choose a password and be signed in. Opening the link alone uses nothing up: mail filters do so too."""
+    """Choose a password and be signed in. Opening the link does not use it up, because mail filters open links."""
     throttled: HttpResponse | None = ratelimit.consume_or_429(request, action="reset_password_from_key")
     if throttled:
         return throttled

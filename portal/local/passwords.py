@@ -21,6 +21,6 @@ def send_reset(user_id: int) -> None:
 
 
 def reset_link(user: User) -> str:
-    """The address on which they choose a new password: once, and only for PASSWORD_RESET_TIMEOUT seconds."""
+    """The link for choosing a new password, valid once and for PASSWORD_RESET_TIMEOUT seconds."""
     key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
     return f"{settings.PORTAL_URL}{reverse('account_reset_password_from_key', kwargs=key)}"

@@ -1,4 +1,4 @@
-"""How second factors are stored and shown, in the words of allauth's adapter. Only importable with allauth.mfa."""
+"""Allauth's adapter for second factors: how they are stored and shown. Importable only with allauth.mfa."""
 
 from functools import cache
 from io import BytesIO
@@ -15,7 +15,7 @@ from environments.models.fields import SecretField
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """Secrets encrypted as the portal's others are; the portal named by its settings, not by the Host header."""
+    """Encrypts secrets like all others, and names the portal by its settings, not by the Host header."""
 
     error_messages: ClassVar[dict[str, Any]] = DefaultMFAAdapter.error_messages | {
         "incorrect_code": "This code is not right, or was used before. Please try the next one.",
@@ -36,11 +36,11 @@ class MFAAdapter(DefaultMFAAdapter):
         return drawn.getvalue().decode()
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """Whom passkeys are for."""
+        """The relying party of passkeys."""
         return {"id": urlsplit(settings.PORTAL_URL).hostname or "", "name": settings.PORTAL_NAME}
 
     def generate_authenticator_name(self, user: Any, type: Any) -> str:  # noqa: A002 (allauth's word)
-        """A first name for a passkey."""
+        """The initial name of a passkey."""
         return "My passkey"
 
 

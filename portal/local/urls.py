@@ -1,4 +1,4 @@
-"""The addresses of local accounts, under accounts/. Only these of allauth's pages are open, under the names it uses."""
+"""URLs for local accounts, under accounts/. Only these pages of allauth are reachable, under its own names."""
 
 from allauth.account import views as account
 from allauth.mfa.base import views as mfa

@@ -66,7 +66,7 @@ def _requested_at_once(company: Any, url: str, pids: dict[str, int], environment
         "environments a minute": round(environments / took * 60),
         "submit to Ready p50 s": round(statistics.median(times), 2),
         "submit to Ready p95 s": round(times[int(len(times) * 0.95)], 2),
-        "readers meanwhile": readers.figures(),
+        "readers": readers.figures(),
         "memory MB": memory,
         "CPU ms an environment": {
             name: round((after[name] - before[name]) / environments * 1000, 1) for name in pids if after[name]

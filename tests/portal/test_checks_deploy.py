@@ -33,33 +33,33 @@ GOOD = {
 BAD = [
     (
         {"SECRET_KEY": ""},
-        "SECRET_KEY is not set: it needs at least 50 random characters (openssl rand -base64 48).",
+        "SECRET_KEY is not set. Set at least 50 random characters (openssl rand -base64 48).",
     ),
     (
         {"SECRET_KEY": "changeme"},
-        "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one in "
-        "SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+        "SECRET_KEY is weak. Set at least 50 random characters (openssl rand -base64 48), and keep this key in "
+        "SECRET_KEY_FALLBACKS until manage.py rotate_secrets has run.",
     ),
     (
         {"SECRET_KEY": "ab" * 40},
-        "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one in "
-        "SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+        "SECRET_KEY is weak. Set at least 50 random characters (openssl rand -base64 48), and keep this key in "
+        "SECRET_KEY_FALLBACKS until manage.py rotate_secrets has run.",
     ),
     (
         {"SECRET_KEY_FALLBACKS": f"{OTHER_KEY},{KEY}"},
-        "SECRET_KEY is also in SECRET_KEY_FALLBACKS: only former keys belong there.",
+        "SECRET_KEY is also in SECRET_KEY_FALLBACKS. Only previous keys belong there.",
     ),
     (
         {"SECRET_KEY_FALLBACKS": "hunter2"},
-        "SECRET_KEY_FALLBACKS has a weak key: whoever guesses it can sign in. Take it out soon.",
+        "SECRET_KEY_FALLBACKS has a weak key: an attacker who guesses it can sign in. Remove it soon.",
     ),
     (
         {"SALT_KEY": "allotment"},
-        "SALT_KEY is the one that everybody knows: set one of your own before credentials are stored, since those "
-        "stored before have to be entered again.",
+        "SALT_KEY is the public default. Set your own before you store credentials; you would have to enter stored "
+        "ones again.",
     ),
-    ({"DEBUG": "true"}, "DEBUG is true: its error pages show code and settings to everybody."),
-    ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has *: name the hosts, or links can be made to lead elsewhere."),
+    ({"DEBUG": "true"}, "DEBUG is true: its error pages show code and settings to everyone."),
+    ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has *. List the hosts, or attackers can make links lead elsewhere."),
     ({"PORTAL_URL": "portal.example.com"}, "PORTAL_URL must be an address such as https://portal.example.com."),
     (
         {"PORTAL_URL": "https://portal.example.com/portal"},
@@ -67,27 +67,26 @@ BAD = [
     ),
     (
         {"ALLOWED_HOSTS": "localhost"},
-        "PORTAL_URL is at portal.example.com, which is not in ALLOWED_HOSTS: every page would be refused (400).",
+        "PORTAL_URL is at portal.example.com, which is not in ALLOWED_HOSTS: every page would answer 400.",
     ),
     (
         {"PORTAL_URL": "http://portal.example.com"},
-        "PORTAL_URL begins with http:// while SECURE is true: nobody could sign in. Use https://.",
+        "PORTAL_URL begins with http:// while SECURE is true, so sign-in cannot work. Use https://.",
     ),
     (
         {"TRUST_PROXY": "false"},
         "SECURE is true and TRUST_PROXY false: behind a proxy that ends TLS every page would redirect to itself. Set "
-        "TRUST_PROXY=true where a proxy always sets X-Forwarded-Proto itself.",
+        "TRUST_PROXY=true if a proxy always sets X-Forwarded-Proto itself.",
     ),
-    ({"SECURE": "false"}, "SECURE is false: sessions cross the network in the clear, or could."),
-    ({"HSTS_SECONDS": "0"}, "HSTS_SECONDS is 0: a browser's first request may go over plain HTTP, each time."),
+    ({"SECURE": "false"}, "SECURE is false: browsers may send session cookies unencrypted."),
+    ({"HSTS_SECONDS": "0"}, "HSTS_SECONDS is 0: a browser's first request may use plain HTTP every time."),
     (
         {"DATABASE_URL": "sqlite:///db.sqlite3"},
-        "DATABASE_URL is SQLite, which is right for one process on one machine only: use postgres://…",
+        "DATABASE_URL is SQLite, which works only for one process on one machine. Use postgres://…",
     ),
     (
         {"BROKER_URL": "memory://localhost"},
-        "BROKER_URL is memory, which reaches no other process: without one that does everything, nothing is worked "
-        "on. Use redis://…",
+        "BROKER_URL is memory, which reaches no other process, so workers get no messages. Use redis://…",
     ),
     (
         {"BROKER_URL": "redis.example.com:6379"},
@@ -95,19 +94,20 @@ BAD = [
     ),
     (
         {"MAIL_FOLDER": "/var/mail/portal"},
-        "MAIL_FOLDER is set: messages stay in a folder, and platform admins can read everybody's. It is for the demo.",
+        "MAIL_FOLDER is set: emails stay in a folder, where platform admins can read all of them. Use it only for the "
+        "demo.",
     ),
     (
         {"EMAIL_URL": "consolemail://"},
-        "EMAIL_URL sends nothing: nobody is told that an environment ends. Use smtp+tls://…",
+        "EMAIL_URL sends nothing, so owners get no notice before expiry. Use smtp+tls://…",
     ),
     (
         {"EMAIL_URL": "smtp://portal:a-password@mail.example.com:25"},
-        "EMAIL_URL sends its password in the clear: use smtp+tls:// or smtp+ssl://.",
+        "EMAIL_URL sends its password unencrypted. Use smtp+tls:// or smtp+ssl://.",
     ),
     (
         {"EMAIL_FROM": "allotment@localhost"},
-        "EMAIL_FROM is allotment@localhost, which mail servers refuse: set an address of yours.",
+        "EMAIL_FROM is allotment@localhost, which mail servers reject. Set an address of your own.",
     ),
     (
         {"OIDC_ISSUER": ""},
@@ -119,55 +119,56 @@ BAD = [
     ),
     (
         {"OIDC_ISSUER": "http://idp.example.com"},
-        "OIDC_ISSUER begins with http://: whoever is on the way could sign in as anybody.",
+        "OIDC_ISSUER begins with http://: an attacker in the network could sign in as any user.",
     ),
-    ({"OIDC_SCOPES": "profile,email"}, "OIDC_SCOPES lacks openid: the provider would give no identity."),
-    ({"GROUPS_CLAIM": ""}, "GROUPS_CLAIM is empty: nobody gets a team or a role by SSO."),
-    ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty: nobody becomes a platform admin by SSO."),
+    ({"OIDC_SCOPES": "profile,email"}, "OIDC_SCOPES lacks openid, so the provider would return no identity."),
+    ({"GROUPS_CLAIM": ""}, "GROUPS_CLAIM is empty, so SSO gives users no teams and no roles."),
+    ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty, so SSO makes no user a platform admin."),
     (
         {"LABEL_DOMAIN": "Not A Domain"},
         "LABEL_DOMAIN is 'Not A Domain': it must be a domain such as allotment.example.com.",
     ),
     (
         {"LABEL_DOMAIN": "allotment.k8s.io"},
-        "LABEL_DOMAIN is allotment.k8s.io: Kubernetes keeps that domain for itself.",
+        "LABEL_DOMAIN is allotment.k8s.io, which Kubernetes reserves.",
     ),
-    ({"PORTAL_NAME": "Two\nlines"}, "PORTAL_NAME must be one line of text: it stands in subjects of e-mails."),
+    ({"PORTAL_NAME": "Two\nlines"}, "PORTAL_NAME must be one line of text, because email subjects contain it."),
     (
         {"COLLECTED_STATIC": "false"},
-        "COLLECTED_STATIC is false: browsers would fetch every asset anew. It is for the demo.",
+        "COLLECTED_STATIC is false: browsers would not cache assets. Use it only for the demo.",
     ),
-    ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets: run manage.py collectstatic."),
+    ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets. Run manage.py collectstatic."),
     (
         {"LEASE_SECONDS": "10"},
-        "LEASE_SECONDS is 10, and one call may last 65 s: a second worker could begin before the first is done.",
+        "LEASE_SECONDS is 10, and one call may last 65 s: a second worker could start before the first has "
+        "finished. Set it higher.",
     ),
     (
         {"SWEEP_SECONDS": "600"},
-        "SWEEP_SECONDS is 600: what is due in more than a minute, or was lost with the broker, waits as long as that. "
-        "60 or less is right.",
+        "SWEEP_SECONDS is 600: work that is due in more than a minute, or was lost with the broker, waits that "
+        "long. Set it to 60 or less.",
     ),
     (
         {"RESYNC_SECONDS": "60"},
-        "RESYNC_SECONDS is below OBSERVE_SECONDS: each environment costs more than its cluster.",
+        "RESYNC_SECONDS is below OBSERVE_SECONDS: checking each environment costs more than its cluster.",
     ),
     (
         {"DENIED_NETWORKS": "10.0.0.0/8"},
-        "DENIED_NETWORKS lets 169.254.169.254 be reached: that is where clouds keep the machine's credentials.",
+        "DENIED_NETWORKS does not include 169.254.169.254, where clouds serve the machine's credentials.",
     ),
-    ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL is DEBUG: libraries write more than is needed, and more than is wanted."),
+    ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL is DEBUG: libraries log more than you need, and more than you want."),
     (
         {"METRICS_TOKEN": "short"},
-        "METRICS_TOKEN is short: it needs at least 20 random characters (openssl rand -hex 20).",
+        "METRICS_TOKEN is short. Set at least 20 random characters (openssl rand -hex 20).",
     ),
     (
         {"PROMETHEUS_MULTIPROC_DIR": None},
-        "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR: of several processes each would tell its own numbers "
-        "only.",
+        "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR: if there are several processes, each reports only its "
+        "own numbers.",
     ),
     (
         {"METRICS_TOKEN": "", "METRICS_WORKER_PORT": "9000"},
-        "METRICS_WORKER_PORT is set without METRICS_TOKEN: nothing is served there.",
+        "METRICS_WORKER_PORT is set without METRICS_TOKEN, so workers serve no metrics.",
     ),
 ]
 

@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_read_is_told_by_its_name(monkeypatch, tmp_path):
     monkeypatch.setenv("OIDC_CLIENT_SECRET_FILE", str(tmp_path / "missing"))
     assert env.mistakes() == [f"OIDC_CLIENT_SECRET_FILE names {tmp_path / 'missing'}: No such file or directory."]
     (tmp_path / "missing").write_bytes(b"\xff\xfe\x00")
-    assert env.mistakes() == [f"OIDC_CLIENT_SECRET_FILE names {tmp_path / 'missing'}, which is no text (UTF-8)."]
+    assert env.mistakes() == [f"OIDC_CLIENT_SECRET_FILE names {tmp_path / 'missing'}, which is not UTF-8 text."]
 
 
 def test_a_setting_and_its_file_contradict_each_other(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from portal import env, settings_doc
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: What names a program's own surroundings rather than a setting of the portal.
-SURROUNDINGS = {"DJANGO_SETTINGS_MODULE", "KUBEBUILDER_ASSETS", "PORT", "DATA"}
+SURROUNDINGS = {"DJANGO_SETTINGS_MODULE", "KUBEBUILDER_ASSETS", "PORT", "PORT_SHARE", "DATA"}
 SECRETIVE = ("SECRET", "TOKEN", "PASSWORD", "_KEY", "SALT")
 
 

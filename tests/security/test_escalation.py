@@ -1,13 +1,17 @@
-"""What somebody cannot get by asking the portal: more than their role, another team's, or a manager's elsewhere."""
+"""What the portal refuses to give: more than a person's role, another team's environments, another manager's teams."""
+
+from io import BytesIO
 
 import pytest
 from bs4 import BeautifulSoup
+from openpyxl import load_workbook
 
 from environments.catalog.files import TemplateFile, read
 from environments.lib import naming
 from environments.lib.phases import Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, Template, User
+from environments.reports import REPORTS
 from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
@@ -40,13 +44,73 @@ def test_another_teams_environment_looks_like_none_at_all(client, theirs):
         assert title[0] == title[1], path
 
 
+def every_list(environment: Environment) -> list[tuple[str, dict[str, str]]]:
+    """The list of environments as it is, and with each search and filter that would find this one."""
+    finds = {
+        "q": environment.namespace[:-1],
+        "phase": environment.phase,
+        "template": environment.version.template.slug,
+        "cluster": environment.cluster.slug,
+        "sort": "fullest",
+        "page": "1",
+    }
+    return [("/environments/", {}), *(("/environments/", {name: value}) for name, value in finds.items())]
+
+
+def every_report(environment: Environment) -> list[tuple[str, dict[str, str]]]:
+    """Each report as a page and in both files, and the landing page, with each filter that would find this one."""
+    finds = {
+        "team": str(environment.team_id),
+        "owner": environment.owner.email,
+        "template": environment.version.template.slug,
+        "cluster": environment.cluster.slug,
+        "period": "this-month",
+    }
+    paths = ["/reports/", *(f"/reports/{slug}{form}" for slug in REPORTS for form in ("/", ".csv", ".xlsx"))]
+    return [(path, query) for path in paths for query in ({}, *({name: value} for name, value in finds.items()))]
+
+
+def text_of(response) -> str:
+    """All that an answer says: a page's or a file's text, or the cells of a spreadsheet."""
+    body = response.getvalue()
+    if not response["Content-Type"].startswith("application/vnd"):
+        return body.decode()
+    sheets = load_workbook(BytesIO(body)).worksheets
+    return "\n".join(str(cell) for sheet in sheets for row in sheet.values for cell in row)
+
+
+def assert_unnamed(environment: Environment, client, pages: list[tuple[str, dict[str, str]]]) -> None:
+    """None of these pages names the environment or its owner, unless the question itself did."""
+    for path, query in pages:
+        said = text_of(client.get(path, query))
+        assert environment.namespace not in said, (path, query)
+        assert environment.owner.email in query.values() or environment.owner.email not in said, (path, query)
+
+
 def test_it_is_in_no_list_no_search_no_filter_and_no_report(client, theirs):
     environment, sam = theirs
     client.force_login(sam)
-    for path in ("/environments/", f"/environments/?q={environment.namespace[:-1]}", "/", "/?q=checkout"):
-        page = client.get(path).content.decode()
-        assert environment.namespace not in page
-        assert "dana@example.com" not in page
+    lists, reports = every_list(environment), every_report(environment)
+    assert_unnamed(environment, client, [*lists, ("/", {}), ("/", {"q": environment.name})])
+    assert {client.get(path, query).status_code for path, query in reports} == {403}
+    sam.is_manager = True
+    sam.save()
+    Team.objects.get(name="Search").managers.add(sam)
+    assert_unnamed(environment, client, reports)
+
+
+def test_its_owner_and_their_manager_find_it_by_the_same_questions(client, theirs):
+    """Without this, the test above would hold for questions that find nothing at all."""
+    environment, _ = theirs
+    client.force_login(environment.owner)
+    for path, query in every_list(environment):
+        assert environment.namespace in text_of(client.get(path, query)), query
+    max_manager = User.objects.create(username="max", email="max@example.com", is_manager=True)
+    environment.team.managers.add(max_manager)
+    client.force_login(max_manager)
+    for path, query in every_report(environment):
+        if path.startswith("/reports/access"):
+            assert environment.namespace in text_of(client.get(path, query)), (path, query)
 
 
 def test_a_template_of_other_teams_is_not_even_named(client, theirs, namespace_template):

@@ -1,7 +1,7 @@
-"""Who a bearer token stands for: a table given at start, and tokens asked for with TokenRequest.
+"""Finds the user of a bearer token: from a table given at the start, or from a TokenRequest.
 
-A requested token is a signed JWT that nothing has to remember. It is good until it ends, and only as long as
-its ServiceAccount is the one it was made for.
+A requested token is a signed JWT, so the server stores nothing. It is valid until it expires, as long as its
+ServiceAccount still exists with the same uid.
 Source: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 """
 
@@ -25,7 +25,7 @@ _SHORTEST, _USUAL = 600, 3600  # seconds
 
 
 class Accounts:
-    """Reads and makes tokens."""
+    """Reads and creates tokens."""
 
     def __init__(self, store: Store, key: bytes, tokens: dict[str, User]) -> None:
         self._store, self._key = store, key

@@ -1,6 +1,6 @@
-"""One request in, one answer out: authentication, authorization, then what was asked for.
+"""Handles one request: authentication, authorization, then the operation itself.
 
-Nothing here knows of sockets: the HTTP server and the simulated workloads both come in through `Api.handle`.
+This module uses no sockets: the HTTP server and the simulated workloads both call `Api.handle`.
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
 
@@ -32,7 +32,7 @@ MERGE_PATCHES = ("application/merge-patch+json", "application/strategic-merge-pa
 
 @dataclass(frozen=True)
 class Request:
-    """What came in."""
+    """A request to the API."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What goes out."""
+    """A response of the API."""
 
     status: int
     body: bytes
@@ -53,13 +53,13 @@ class Response:
 
 
 class Api:
-    """The API server without its socket. Safe to use from several threads: one request at a time is carried out."""
+    """The API server without its socket. Thread-safe: it handles one request at a time."""
 
     def __init__(self, store: Store, lock: threading.RLock, accounts: Accounts, writer: Writer) -> None:
         self._store, self._lock, self._accounts, self._writer = store, lock, accounts, writer
 
     def handle(self, request: Request) -> Response:
-        """Carry out a request; failures are answers too."""
+        """Handle a request; errors become responses."""
         try:
             with self._lock:
                 return self._handle(request)
@@ -161,7 +161,7 @@ class Api:
 
 
 def failure(error: StatusError) -> Response:
-    """An error as an answer."""
+    """Return the response for an error."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     return Response(error.code, _json(error.status()), headers=headers)
 

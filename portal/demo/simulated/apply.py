@@ -18,8 +18,8 @@ APPLY, UPDATE = "Apply", "Update"
 def apply(kind: Kind, live: Object | None, wanted: Object, manager: str, now: str, *, force: bool) -> Object:
     """The object after `manager` applied `wanted` over `live`, with its `managedFields`.
 
-    Fields that the manager applied before, does not now, and nobody else owns are removed. Raises StatusError 409
-    where another manager owns a field that would change, unless forced: then that manager loses it.
+    Removes fields that the manager applied before but not now, if no other manager owns them. Raises StatusError 409
+    if another manager owns a field that would change, unless forced: then that manager loses it.
     """
     managers = fields.read((live or {}).get("metadata", {}).get("managedFields", []))
     if live and not managers:  # nobody owns anything yet: what is there came before

@@ -20,7 +20,7 @@ SYSTEM = Writing(User("system:apiserver", (MASTERS,)), "kube-apiserver")
 
 
 def bootstrap(writer: Writer) -> None:
-    """Create what is missing, and bring the shipped roles to what `deploy/rbac` says today."""
+    """Create missing objects, and update the shipped roles from `deploy/rbac`."""
     for manifest in _system():
         kind = BY_NAME[manifest["kind"]]
         try:

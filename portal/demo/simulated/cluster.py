@@ -25,7 +25,7 @@ _YEAR = 365 * 24 * 3600
 class SimulatedCluster:
     """A Kubernetes API on loopback, without nodes. Usable as a context manager, in any process.
 
-    It is there as soon as it is constructed, but nobody can reach it before `start`.
+    It exists once constructed, but clients can reach it only after `start`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class SimulatedCluster:
     ) -> None:
         """`port` 0 takes a free one; `data_file` keeps the state; `tokens` says who signs in with which token.
 
-        A namespace that is deleted is gone `termination_delay` seconds later (a real one takes about five).
+        A deleted namespace disappears after `termination_delay` seconds (a real cluster takes about five).
         """
         self.faults = Faults()
         self.admin_token = admin_token or secrets.token_hex(16)
@@ -73,13 +73,13 @@ class SimulatedCluster:
 
     @property
     def portal_token(self) -> str:
-        """A token, good for a year, of the portal's least-privileged ServiceAccount."""
+        """A token for the portal's least-privileged ServiceAccount, valid for a year."""
         with self.lock:
             answer = self._accounts.issue(ACCOUNT, ACCOUNT_NAMESPACE, {"spec": {"expirationSeconds": _YEAR}})
         return str(answer["status"]["token"])
 
     def start(self) -> None:
-        """Begin to serve, to end namespaces and to keep the state."""
+        """Start serving, ending namespaces and saving the state."""
         self._namespaces.start()
         if self._state:
             self._state.start()
@@ -93,10 +93,10 @@ class SimulatedCluster:
             self._state.stop()
 
     def handle(self, request: Request) -> Response:
-        """Carry out a request without a socket."""
+        """Handle a request without a socket."""
         return self._api.handle(request)
 
     def set_status(self, kind: str, namespace: str, name: str, status: Object) -> None:
-        """Let an object have another status, as a controller or a kubelet would. Raises StatusError 404."""
+        """Set an object's status, as a controller or a kubelet does. Raises StatusError 404."""
         with self.lock:
             self.writer.set_status(BY_NAME[kind], namespace, name, status)

@@ -1,4 +1,4 @@
-"""What a client may ask without knowing anything: the version, readiness, and which resources there are.
+"""Discovery: the version, readiness, and the list of resources.
 
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 """
@@ -15,7 +15,7 @@ _READY = frozenset({"/readyz", "/livez", "/healthz"})
 
 
 def answer(path: str) -> Object | str | None:
-    """The answer to a path that is no resource: an object, a text, None where nothing is."""
+    """Return the answer to a path that is no resource: an object, a text, or None if there is none."""
     path = path.rstrip("/")
     if path in _READY:
         return "ok"

@@ -1,4 +1,4 @@
-"""Failures on demand, for tests: the cluster answers wrongly, late, half or not at all."""
+"""Failures on demand, for tests: wrong, late, truncated or missing answers."""
 
 import re
 import threading
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fault:
-    """What goes wrong, with which requests, and how often."""
+    """A failure, the requests that it affects, and how often."""
 
     method: str
     path_regex: re.Pattern[str]
@@ -22,7 +22,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are waiting. Safe to use from several threads."""
+    """The pending faults. Thread-safe."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -59,7 +59,7 @@ class Faults:
             self._faults.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault that hits this request, counted; None for most requests."""
+        """Return and count the fault for this request; None for most requests."""
         if not self._faults:
             return None
         with self._lock:

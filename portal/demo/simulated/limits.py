@@ -1,4 +1,4 @@
-"""LimitRanges: defaults for containers that say nothing, and the refusal of what is too big or too small.
+"""LimitRanges: defaults for containers without limits, and rejection of values that are too high or too low.
 
 Source: https://kubernetes.io/docs/concepts/policy/limit-range/ and the API server's limitranger admission.
 """

@@ -1,4 +1,4 @@
-"""How a namespace ends: its content goes first, and what has a finalizer holds it until somebody takes that away.
+"""How a namespace ends: its content is deleted first, and objects with a finalizer block it until that is removed.
 
 Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/ and the namespace controller.
 """
@@ -26,7 +26,7 @@ _CONDITIONS = {
 
 
 class NamespaceController:
-    """Ends namespaces, each a moment after it was asked to: a thread of its own."""
+    """A thread that ends namespaces a moment after their deletion was requested."""
 
     def __init__(self, store: Store, lock: threading.RLock, delay: float) -> None:
         self._store, self._lock, self._delay = store, lock, delay
@@ -36,7 +36,7 @@ class NamespaceController:
         self._thread = threading.Thread(target=self._run, name="namespace-controller", daemon=True)
 
     def start(self) -> None:
-        """Begin, with the namespaces that were on their way out when the cluster was stopped."""
+        """Start, with the namespaces that were terminating when the cluster stopped."""
         self._running = True
         for namespace in self._store.objects(_NAMESPACE):
             if namespace["status"]["phase"] == "Terminating":
@@ -51,7 +51,7 @@ class NamespaceController:
         self._thread.join()
 
     def enqueue(self, name: str) -> None:
-        """Look at a namespace after the delay."""
+        """Check a namespace after the delay."""
         with self._changed:
             heapq.heappush(self._due, (time.monotonic() + self._delay, name))
             self._changed.notify()
@@ -73,7 +73,7 @@ class NamespaceController:
         return None
 
     def _finalize(self, name: str) -> bool:
-        """Remove what can go; True once the namespace itself is gone."""
+        """Delete what can be deleted; return True once the namespace itself no longer exists."""
         namespace = self._store.get(_NAMESPACE, name)
         if namespace is None:
             return True
@@ -89,7 +89,7 @@ class NamespaceController:
         return False
 
     def _remove_content(self, namespace: str) -> tuple[Counter[str], Counter[str]]:
-        """What is left by resource, and the finalizers that hold it."""
+        """Return the remaining objects by resource, and the finalizers that block them."""
         remaining: Counter[str] = Counter()
         finalizers: Counter[str] = Counter()
         for kind in NAMESPACED:

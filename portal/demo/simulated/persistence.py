@@ -1,6 +1,6 @@
 """The cluster's state in a file, so that a demo can be stopped and continued.
 
-Written whole beside the file and moved over it: a crash leaves the old state or the new one, never half of one.
+It writes a new file and moves it over the old one, so a crash leaves the old or the new state, never a mixture.
 """
 
 import json
@@ -26,7 +26,7 @@ class StateFile:
         self._thread = threading.Thread(target=self._run, name="simulated-cluster-state", daemon=True)
 
     def load(self) -> bool:
-        """Read the file into the store; False where there is none."""
+        """Read the file into the store; return False if there is none."""
         if not self._path.exists():
             return False
         state = json.loads(self._path.read_text())
@@ -37,17 +37,17 @@ class StateFile:
         return True
 
     def start(self) -> None:
-        """Begin to write changes."""
+        """Start writing changes."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and write what is not written yet."""
+        """End the thread and write pending changes."""
         self._stopping.set()
         self._thread.join()
         self.save()
 
     def save(self) -> float:
-        """Write the state if it changed; how long it took."""
+        """Write the state if it changed, and return how long it took."""
         started = time.monotonic()
         with self._lock:
             if not self._store.is_dirty:

@@ -1,4 +1,4 @@
-"""ResourceQuotas: what a namespace uses, and the refusal of what would be too much.
+"""ResourceQuotas: a namespace's usage, and rejection of objects that exceed it.
 
 Source: https://kubernetes.io/docs/concepts/policy/resource-quotas/ and the API server's resourcequota admission.
 """
@@ -40,9 +40,9 @@ def admit(store: Store, kind: Kind, found: Object, live: Object | None = None) -
 
 
 def _require_amounts(quota: Object, hard: Amounts, pod: Object) -> None:
-    """A pod must say what CPU and memory it takes where the quota counts them, unless a LimitRange said it for it.
+    """A pod must set CPU and memory if the quota counts them, unless a LimitRange sets them.
 
-    Nothing else has to be said: a pod that asks for no GPU takes none.
+    Other resources are optional: a pod without GPU requests uses none.
     """
     missing = []
     for name in sorted(hard):
@@ -98,7 +98,7 @@ def usage(store: Store, namespace: str, hard: dict[str, str]) -> dict[str, str]:
 
 
 def demands(kind: Kind, found: Object) -> Amounts:
-    """What one object takes, by the names that a quota can have."""
+    """Return one object's usage by quota resource."""
     amounts: Amounts = {f"count/{kind.dotted}": _ONE}
     if kind.kind == "Pod":
         return amounts | dict(_pod(found))
@@ -112,7 +112,7 @@ def demands(kind: Kind, found: Object) -> Amounts:
 
 
 def _pod(found: Object) -> Iterator[tuple[str, Quantity]]:
-    """A pod that ended takes nothing. Init containers run one after another, before the others."""
+    """A finished pod uses nothing. Init containers run one after another, before the others."""
     if found.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return
     yield "pods", _ONE
@@ -147,7 +147,7 @@ def _service(found: Object) -> Iterator[tuple[str, Quantity]]:
 
 
 def _matters(kind: Kind, hard: dict[str, str]) -> bool:
-    """Whether objects of a kind can count against the quota at all: saves going through the others."""
+    """Whether objects of a kind can count towards the quota, to skip all other kinds."""
     if kind.kind in ("Pod", "PersistentVolumeClaim", "Service"):
         return True
     return f"count/{kind.dotted}" in hard or (not kind.group and kind.plural in hard)

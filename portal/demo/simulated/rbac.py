@@ -1,4 +1,4 @@
-"""Authorization by roles and bindings, and the rule that nobody gives away more than they have.
+"""Authorization by roles and bindings, and the rule against privilege escalation.
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 """
@@ -26,7 +26,7 @@ class User:
 
 @dataclass(frozen=True)
 class Attributes:
-    """What somebody wants to do: to a resource, or to a path that is none."""
+    """What a user wants to do: to a resource, or to a path that is none."""
 
     verb: str
     group: str = ""
@@ -76,7 +76,7 @@ def require(store: Store, user: User, wanted: Attributes) -> None:
 
 
 def prevent_escalation(store: Store, user: User, kind: Kind, found: Object) -> None:
-    """Raise StatusError 403 where a role or binding would give away what its author does not have.
+    """Raise StatusError 403 if a role or binding would grant rights that its author does not have.
 
     A binding is fine for who may `bind` the role, a role for who may `escalate` it.
     """

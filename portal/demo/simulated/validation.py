@@ -1,6 +1,6 @@
 """What makes an object invalid (422), in the API server's words.
 
-Only what somebody who uses the portal can get wrong: names, labels, amounts, and fields that may not change.
+It checks only what a user of the portal can get wrong: names, labels, amounts, and immutable fields.
 Source: apimachinery's util/validation and the API server's core validation.
 """
 
@@ -52,7 +52,7 @@ _QUOTA_RESOURCES = _COUNTED | frozenset(
 
 
 def validate(kind: Kind, found: Object, live: Object | None = None) -> None:
-    """Raise StatusError 422 with all causes where the object, or the change from `live`, is not valid."""
+    """Raise StatusError 422 with all causes if the object, or the change from `live`, is not valid."""
     name = found["metadata"].get("name", "")
     causes = [*_name(kind, name), *_labels(found), *_BY_KIND.get(kind.kind, _nothing)(found)]
     if live is not None:

@@ -1,6 +1,6 @@
-"""Life in the simulated cluster: pods, services, volumes and events come and go, so that usage figures move.
+"""Simulated workloads: pods, services, volumes and events come and go, so that usage changes.
 
-Everything is asked of the API like anybody else's request, so quotas and limits hold here too.
+They use the API like any other client, so quotas and limits apply to them.
 """
 
 import json
@@ -24,7 +24,7 @@ _MOST_REPLICAS = 4
 
 
 class Workloads:
-    """Simulated teams at work in the namespaces of a label selector: a thread of its own, seeded."""
+    """A seeded thread that simulates teams in the namespaces of a label selector."""
 
     def __init__(
         self, cluster: SimulatedCluster, *, selector: str = SELECTOR, interval: float = 3.0, seed: int = 0
@@ -49,12 +49,12 @@ class Workloads:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop working; what runs stays."""
+        """Stop the thread; running pods stay."""
         self._stopping.set()
         self._thread.join()
 
     def tick(self) -> None:
-        """One moment in the life of the namespaces, of some where there are many."""
+        """Advance the namespaces by one step; if there are many, only some."""
         _, listed = self._ask("GET", "Namespace", query={"labelSelector": self._selector})
         names = [each["metadata"]["name"] for each in listed["items"] if each["status"]["phase"] == "Active"]
         for name in self._rng.sample(names, min(len(names), _MOST_NAMESPACES)):
@@ -79,14 +79,14 @@ class Workloads:
         self._forget_events(namespace)
 
     def _apps(self, namespace: str) -> list[App]:
-        """What this team runs: always the same two to four, in a namespace that is small or large for it."""
+        """The apps of this team: always the same two to four, scaled to a small or a large namespace."""
         rng = random.Random(f"{self._seed}{namespace}")  # noqa: S311
         chosen = rng.sample(shapes.APPS, rng.randint(2, 4))
         crowding = rng.uniform(1, 3)
         return [replace(app, share=max(3, round(app.share / crowding))) for app in chosen]
 
     def _furnish(self, namespace: str, app: App) -> None:
-        """What an app has once; a quota may refuse it, and it is asked for only now and then."""
+        """Create an app's other objects. A quota may reject them, so it tries only now and then."""
         if self._rng.random() > 0.3:
             return
         wanted = [shapes.config_map(app)]
@@ -96,7 +96,7 @@ class Workloads:
             self._create(namespace, manifest)
 
     def _scale(self, namespace: str, app: App, pods: list[Object], hard: dict[str, str]) -> None:
-        """At most one pod more or less, towards a wish that itself wanders."""
+        """Add or remove at most one pod, towards a target that changes slowly."""
         key = (namespace, app.name)
         most = 1 if app.is_stateful else _MOST_REPLICAS
         wanted = self._wanted.get(key, len(pods) or self._rng.randint(1, most))
@@ -128,7 +128,7 @@ class Workloads:
         self._say(pod, "Killing", f"Stopping container {pod['metadata']['labels']['app']}", "kubelet")
 
     def _advance(self, namespace: str, pod: Object) -> None:
-        """What becomes of a pod: most start, some crash or find no room, and most of those recover."""
+        """Advance a pod: most start, some crash or find no node, and most of those recover."""
         status, chance = pod.get("status", {}), self._rng.random()
         if status.get("phase") == "Pending":
             if chance < 0.08:

@@ -1,4 +1,4 @@
-"""Every change of an object goes through here: create, apply, update, delete, each as a trial run on wish.
+"""All changes of objects: create, apply, update, delete, each also as a dry run.
 
 The order of the checks is the API server's: body, namespace, defaults, validity, limits, quota, and only then whether
 the name is taken.
@@ -29,7 +29,7 @@ _KEPT = ("name", "namespace", "creationTimestamp", "generation", "deletionTimest
 
 @dataclass(frozen=True)
 class Writing:
-    """Who writes, under which manager's name, and whether in earnest."""
+    """Who writes, under which field manager, and whether it is a dry run."""
 
     user: User
     manager: str = "unknown"
@@ -46,7 +46,7 @@ class Writer:
     """Changes the store. Callers hold the cluster's lock."""
 
     def __init__(self, store: Store, terminate: Callable[[str], None]) -> None:
-        """`terminate` is told the name of each namespace whose end begins."""
+        """`terminate` is called with the name of each namespace that starts terminating."""
         self._store, self._terminate = store, terminate
 
     def create(self, kind: Kind, namespace: str, body: Object, how: Writing) -> Object:
@@ -148,7 +148,7 @@ class Writer:
         return self._replace(kind, live, found, how)
 
     def _replace(self, kind: Kind, live: Object, found: Object, how: Writing) -> Object:
-        """Store `found` over `live`, or leave it where nothing differs."""
+        """Store `found` over `live`, unless nothing differs."""
         metadata, before = found["metadata"], live["metadata"]
         name, namespace = before["name"], before.get("namespace", "")
         if metadata.get("resourceVersion") not in (None, "", "0", before["resourceVersion"]):
@@ -185,7 +185,7 @@ class Writer:
             found["spec"] = live["spec"]
 
     def _mark(self, kind: Kind, live: Object, how: Writing) -> Object:
-        """Note that an object is to go; it does once nothing holds it any more."""
+        """Mark an object for deletion; it is deleted once no finalizer blocks it."""
         if "deletionTimestamp" in live["metadata"]:
             return live
         found: Object = copy(live)
@@ -234,7 +234,7 @@ class Writer:
             raise statuses.already_exists(kind, name, being_deleted="deletionTimestamp" in taken["metadata"])
 
     def _furnish(self, namespace: str) -> None:
-        """What controllers put into every new namespace."""
+        """Create the objects that controllers put into every new namespace."""
         how = Writing(User("system:kube-controller-manager", ("system:masters",)), "kube-controller-manager")
         account: Object = {"metadata": {"name": "default"}}
         root_ca: Object = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}}

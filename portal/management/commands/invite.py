@@ -1,4 +1,4 @@
-"""Invite somebody to a local account and print the link: the way in for a new installation's first admin."""
+"""Invite a person to a local account and print the link, for example a new installation's first admin."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from portal.local import invitations
 
 
 class Command(BaseCommand):
-    help = "Invite somebody to a local account, and print the link. No e-mail is sent."
+    help = "Invite a person to a local account and print the link. Sends no email."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument("--role", choices=Invitation.Role.values, default=Invitation.Role.DEVELOPER)
         parser.add_argument("--name", default="", help="First and last name.")
-        parser.add_argument("--team", action="append", default=[], help="The name of a team; may be given again.")
+        parser.add_argument("--team", action="append", default=[], help="A team's name. Repeat it for several teams.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOCAL_ACCOUNTS:
-            raise CommandError("There are no local accounts: set LOCAL_ACCOUNTS=true.")
+            raise CommandError("Local accounts are off. Set LOCAL_ACCOUNTS=true.")
         first, _, last = options["name"].partition(" ")
         invitation = Invitation(email=options["email"], role=options["role"], first_name=first, last_name=last)
         try:

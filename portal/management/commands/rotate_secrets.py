@@ -1,4 +1,4 @@
-"""Encrypt every stored secret anew with the newest key, so that the former one can be thrown away."""
+"""Encrypt every stored secret with the newest key, so that you can remove the old one."""
 
 from typing import Any
 
