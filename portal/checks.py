@@ -9,7 +9,7 @@ from django.core.checks import Warning as Advice
 
 @register()
 def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Somebody must be able to sign in."""
+    """At least one way to sign in must be configured."""
     if settings.OIDC_ISSUER or settings.LOCAL_ACCOUNTS:
         return []
     return [
@@ -26,18 +26,18 @@ def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
     if all(app["client_id"] and app["secret"] for app in apps):
         return []
-    return [Error("OIDC_ISSUER is set: OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are needed too.", id="portal.E002")]
+    return [Error("OIDC_ISSUER is set. Set OIDC_CLIENT_ID and OIDC_CLIENT_SECRET too.", id="portal.E002")]
 
 
 @register()
 def second_factors_are_spelled_right(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A misspelled word must not mean that nobody needs one."""
     if settings.MFA_REQUIRED_FOR not in ("admins", "everybody", "nobody"):
-        sentence = f"MFA_REQUIRED_FOR is {settings.MFA_REQUIRED_FOR!r}: it can be admins, everybody or nobody."
+        sentence = f"MFA_REQUIRED_FOR is {settings.MFA_REQUIRED_FOR!r}. Use admins, everybody or nobody."
         return [Error(sentence, id="portal.E003")]
     if settings.MFA_REQUIRED_FOR == "everybody" and not settings.LOCAL_ACCOUNTS:
         sentence = (
-            "MFA_REQUIRED_FOR=everybody does nothing while LOCAL_ACCOUNTS is false: with single sign-on alone, the "
+            "MFA_REQUIRED_FOR=everybody has no effect while LOCAL_ACCOUNTS is false. With single sign-on only, the "
             "identity provider asks for second factors."
         )
         return [Advice(sentence, id="portal.W001")]
@@ -49,18 +49,18 @@ def invitations_last(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An invitation must be good for some time."""
     if settings.INVITATION_DAYS >= 1:
         return []
-    return [Error("INVITATION_DAYS must be at least 1: an invitation would be over at once.", id="portal.E004")]
+    return [Error("INVITATION_DAYS must be at least 1. Otherwise invitations expire at once.", id="portal.E004")]
 
 
 @register(deploy=True)
 def local_accounts_have_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Invitations and new passwords go by e-mail."""
+    """Invitations and password resets need email."""
     backend = settings.MAILERS["default"]["BACKEND"]
     if not settings.LOCAL_ACCOUNTS or backend.endswith("smtp.EmailBackend"):
         return []
     sentence = (
-        "LOCAL_ACCOUNTS is true, but e-mails do not leave the portal: set EMAIL_URL, or nobody gets an invitation "
-        "or a link to a new password."
+        "LOCAL_ACCOUNTS is true, but the portal cannot send email. Set EMAIL_URL, or nobody gets invitations and "
+        "password reset links."
     )
     return [Advice(sentence, id="portal.W002")]
 
@@ -71,7 +71,7 @@ def attempts_are_counted_together(app_configs: Any, **kwargs: Any) -> list[Check
     if not settings.LOCAL_ACCOUNTS or settings.CACHES["default"]["BACKEND"].endswith("RedisCache"):
         return []
     sentence = (
-        "LOCAL_ACCOUNTS is true without Redis (BROKER_URL): each process counts attempts to sign in, and used codes, "
-        "for itself. That is right for a single process only."
+        "LOCAL_ACCOUNTS is true without Redis (BROKER_URL), so each process counts sign-in attempts and used codes on "
+        "its own. Set BROKER_URL to redis://… if you run more than one process."
     )
     return [Advice(sentence, id="portal.W003")]

@@ -1,4 +1,4 @@
-"""`manage.py check --deploy`: what is unsafe or contradictory among the settings, each in a sentence to act on.
+"""`manage.py check --deploy`: messages about unsafe or contradictory settings.
 
 Every rule is pure: the values of the table in, messages out. Django's own deployment checks that say the same of its
 settings, which nobody sets here, are silenced (portal/settings.py).
@@ -40,41 +40,41 @@ def _keys(values: Values) -> Iterator[CheckMessage]:
     key, former = values["SECRET_KEY"], values["SECRET_KEY_FALLBACKS"]
     if not key:
         yield Error(
-            "SECRET_KEY is not set: it needs at least 50 random characters (openssl rand -base64 48).", id="portal.E010"
+            "SECRET_KEY is not set. Use at least 50 random characters (openssl rand -base64 48).", id="portal.E010"
         )
     elif _is_weak(key):
         yield Advice(
-            "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one "
-            "in SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+            "SECRET_KEY is weak. Use at least 50 random characters (openssl rand -base64 48). Keep this one in "
+            "SECRET_KEY_FALLBACKS until manage.py rotate_secrets has encrypted everything again.",
             id="portal.W010",
         )
     if key and key in former:
-        yield Advice("SECRET_KEY is also in SECRET_KEY_FALLBACKS: only former keys belong there.", id="portal.W011")
+        yield Advice("SECRET_KEY is also in SECRET_KEY_FALLBACKS. List only former keys there.", id="portal.W011")
     if any(_is_weak(old) for old in former if old != key):
         yield Advice(
-            "SECRET_KEY_FALLBACKS has a weak key: whoever guesses it can sign in. Take it out soon.", id="portal.W012"
+            "SECRET_KEY_FALLBACKS has a weak key. Anyone who guesses it can sign in. Remove it soon.", id="portal.W012"
         )
     if values["SALT_KEY"] in ("", env.default("SALT_KEY")):
         yield Advice(
-            "SALT_KEY is the one that everybody knows: set one of your own before credentials are stored, since those "
-            "stored before have to be entered again.",
+            "SALT_KEY has its public default. Set your own before you store credentials. Enter credentials that were "
+            "stored before again.",
             id="portal.W013",
         )
 
 
 def _web(values: Values) -> Iterator[CheckMessage]:
     if values["DEBUG"]:
-        yield Error("DEBUG is true: its error pages show code and settings to everybody.", id="portal.E011")
+        yield Error("DEBUG is true, so error pages show code and settings to everybody.", id="portal.E011")
     if "*" in values["ALLOWED_HOSTS"]:
-        yield Advice("ALLOWED_HOSTS has *: name the hosts, or links can be made to lead elsewhere.", id="portal.W014")
+        yield Advice("ALLOWED_HOSTS has *. List the host names, or attackers can forge links.", id="portal.W014")
     url = urlsplit(values["PORTAL_URL"])
     if url.scheme not in ("http", "https") or not url.hostname:
         yield Error("PORTAL_URL must be an address such as https://portal.example.com.", id="portal.E012")
         return
     if url.path.strip("/") or url.query or url.fragment:
-        yield Error("PORTAL_URL has a path: the portal is served at the root of its host.", id="portal.E013")
+        yield Error("PORTAL_URL has a path. Remove it; the portal is served at the root of its host.", id="portal.E013")
     if not validate_host(url.hostname, values["ALLOWED_HOSTS"]):
-        sentence = f"PORTAL_URL is at {url.hostname}, which is not in ALLOWED_HOSTS: every page would be refused (400)."
+        sentence = f"PORTAL_URL is at {url.hostname}. Add that to ALLOWED_HOSTS, or every page is refused (400)."
         yield Error(sentence, id="portal.E014")
     yield from _tls(values, url.scheme)
 
@@ -82,33 +82,33 @@ def _web(values: Values) -> Iterator[CheckMessage]:
 def _tls(values: Values, scheme: str) -> Iterator[CheckMessage]:
     if values["SECURE"] and scheme == "http":
         yield Error(
-            "PORTAL_URL begins with http:// while SECURE is true: nobody could sign in. Use https://.", id="portal.E015"
+            "PORTAL_URL begins with http:// while SECURE is true, so nobody can sign in. Use https://.",
+            id="portal.E015",
         )
     elif values["SECURE"] and not values["TRUST_PROXY"]:
         yield Info(
-            "SECURE is true and TRUST_PROXY false: behind a proxy that ends TLS every page would redirect to itself. "
-            "Set TRUST_PROXY=true where a proxy always sets X-Forwarded-Proto itself.",
+            "SECURE is true and TRUST_PROXY is false. Behind a proxy that ends TLS, every page would redirect to "
+            "itself. Set TRUST_PROXY=true if a proxy always sets X-Forwarded-Proto itself.",
             id="portal.I001",
         )
     if not values["SECURE"]:
-        yield Advice("SECURE is false: sessions cross the network in the clear, or could.", id="portal.W015")
-    elif values["HSTS_SECONDS"] == 0:
         yield Advice(
-            "HSTS_SECONDS is 0: a browser's first request may go over plain HTTP, each time.", id="portal.W016"
+            "SECURE is false, so sessions can cross the network unencrypted. Set SECURE=true.", id="portal.W015"
         )
+    elif values["HSTS_SECONDS"] == 0:
+        yield Advice("HSTS_SECONDS is 0, so a browser's first request can always use plain HTTP.", id="portal.W016")
 
 
 def _services(values: Values) -> Iterator[CheckMessage]:
     if values["DATABASE_URL"]["ENGINE"].endswith("sqlite3"):
         yield Advice(
-            "DATABASE_URL is SQLite, which is right for one process on one machine only: use postgres://…",
+            "DATABASE_URL is SQLite, which supports only one process on one machine. Use postgres://…",
             id="portal.W017",
         )
     broker = values["BROKER_URL"].partition(":")[0]
     if broker == "memory":
         yield Advice(
-            "BROKER_URL is memory, which reaches no other process: without one that does everything, nothing is "
-            "worked on. Use redis://…",
+            "BROKER_URL is memory, which other processes cannot reach, so separate workers get no work. Use redis://…",
             id="portal.W018",
         )
     elif broker not in ("redis", "rediss", "sentinel", "amqp", "amqps"):
@@ -119,20 +119,21 @@ def _mail(values: Values) -> Iterator[CheckMessage]:
     mail = values["EMAIL_URL"]
     if values["MAIL_FOLDER"]:
         yield Advice(
-            "MAIL_FOLDER is set: messages stay in a folder, and platform admins can read everybody's. It is for the "
-            "demo.",
+            "MAIL_FOLDER is set, so emails stay in a folder where platform admins can read all of them. Use it for the "
+            "demo only.",
             id="portal.W019",
         )
     elif not mail["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
         if not values["LOCAL_ACCOUNTS"]:  # else portal.W002 says it
             yield Advice(
-                "EMAIL_URL sends nothing: nobody is told that an environment ends. Use smtp+tls://…", id="portal.W020"
+                "EMAIL_URL sends nothing, so owners are not told before an environment expires. Use smtp+tls://…",
+                id="portal.W020",
             )
         return
     elif mail.get("EMAIL_HOST_PASSWORD") and not (mail.get("EMAIL_USE_TLS") or mail.get("EMAIL_USE_SSL")):
-        yield Advice("EMAIL_URL sends its password in the clear: use smtp+tls:// or smtp+ssl://.", id="portal.W021")
+        yield Advice("EMAIL_URL sends its password unencrypted. Use smtp+tls:// or smtp+ssl://.", id="portal.W021")
     if values["EMAIL_FROM"] == env.default("EMAIL_FROM") and not values["MAIL_FOLDER"]:
-        sentence = f"EMAIL_FROM is {values['EMAIL_FROM']}, which mail servers refuse: set an address of yours."
+        sentence = f"EMAIL_FROM is {values['EMAIL_FROM']}, which mail servers reject. Set an address of your own."
         yield Advice(sentence, id="portal.W022")
 
 
@@ -141,63 +142,68 @@ def _sign_in(values: Values) -> Iterator[CheckMessage]:
     if not issuer:
         if values["OIDC_CLIENT_ID"] or values["OIDC_CLIENT_SECRET"]:
             yield Advice(
-                "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER: SSO is off.", id="portal.W023"
+                "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER, so single sign-on is off.",
+                id="portal.W023",
             )
         return
     if urlsplit(issuer).scheme not in ("http", "https") or not urlsplit(issuer).hostname:
         yield Error("OIDC_ISSUER must be an address such as https://idp.example.com/realms/company.", id="portal.E017")
     elif issuer.startswith("http:"):
         yield Advice(
-            "OIDC_ISSUER begins with http://: whoever is on the way could sign in as anybody.", id="portal.W024"
+            "OIDC_ISSUER begins with http://. An attacker on the network could sign in as anyone. Use https://.",
+            id="portal.W024",
         )
     if "openid" not in values["OIDC_SCOPES"]:
-        yield Error("OIDC_SCOPES lacks openid: the provider would give no identity.", id="portal.E018")
+        yield Error("OIDC_SCOPES lacks openid. Add it, or the provider sends no identity.", id="portal.E018")
     if not values["GROUPS_CLAIM"]:
-        yield Advice("GROUPS_CLAIM is empty: nobody gets a team or a role by SSO.", id="portal.W025")
+        yield Advice("GROUPS_CLAIM is empty, so nobody gets a team or a role by single sign-on.", id="portal.W025")
     elif not values["ADMIN_GROUPS"]:
-        yield Advice("ADMIN_GROUPS is empty: nobody becomes a platform admin by SSO.", id="portal.W026")
+        yield Advice("ADMIN_GROUPS is empty, so nobody becomes a platform admin by single sign-on.", id="portal.W026")
 
 
 def _product(values: Values) -> Iterator[CheckMessage]:
     domain = values["LABEL_DOMAIN"]
     if not _SUBDOMAIN.fullmatch(domain):
-        yield Error(f"LABEL_DOMAIN is {domain!r}: it must be a domain such as allotment.example.com.", id="portal.E019")
+        yield Error(f"LABEL_DOMAIN is {domain!r}. Use a domain such as allotment.example.com.", id="portal.E019")
     elif re.search(r"(^|\.)(kubernetes|k8s)\.io$", domain):
-        yield Error(f"LABEL_DOMAIN is {domain}: Kubernetes keeps that domain for itself.", id="portal.E020")
+        yield Error(f"LABEL_DOMAIN is {domain}, which Kubernetes reserves. Use a domain of your own.", id="portal.E020")
     name = values["PORTAL_NAME"]
     if not name.strip() or not name.isprintable():
-        yield Error("PORTAL_NAME must be one line of text: it stands in subjects of e-mails.", id="portal.E021")
+        yield Error("PORTAL_NAME must be one line of text, because email subjects contain it.", id="portal.E021")
 
 
 def _static(values: Values) -> Iterator[CheckMessage]:
     if not values["COLLECTED_STATIC"]:
         yield Advice(
-            "COLLECTED_STATIC is false: browsers would fetch every asset anew. It is for the demo.", id="portal.W027"
+            "COLLECTED_STATIC is false, so browsers cannot cache assets. Use it for the demo only.", id="portal.W027"
         )
     elif not (Path(values["STATIC_ROOT"]) / "staticfiles.json").is_file():
-        sentence = f"{values['STATIC_ROOT']} (STATIC_ROOT) has no assets: run manage.py collectstatic."
+        sentence = f"{values['STATIC_ROOT']} (STATIC_ROOT) has no assets. Run manage.py collectstatic."
         yield Error(sentence, id="portal.E022")
 
 
 def _work(values: Values) -> Iterator[CheckMessage]:
     if values["LEASE_SECONDS"] < _LONGEST_CALL:
         yield Advice(
-            f"LEASE_SECONDS is {values['LEASE_SECONDS']}, and one call may last {_LONGEST_CALL} s: a second worker "
-            "could begin before the first is done.",
+            f"LEASE_SECONDS is {values['LEASE_SECONDS']}, but one call can take {_LONGEST_CALL} s. A second worker "
+            "could start before the first is done. Set it higher.",
             id="portal.W028",
         )
     if values["SWEEP_SECONDS"] > 60:
         yield Advice(
-            f"SWEEP_SECONDS is {values['SWEEP_SECONDS']:g}: what is due in more than a minute, or was lost with the "
-            "broker, waits as long as that. 60 or less is right.",
+            f"SWEEP_SECONDS is {values['SWEEP_SECONDS']:g}. Retries, and work that the broker lost, can wait that "
+            "long. Use 60 or less.",
             id="portal.W029",
         )
     if values["RESYNC_SECONDS"] < values["OBSERVE_SECONDS"]:
         yield Advice(
-            "RESYNC_SECONDS is below OBSERVE_SECONDS: each environment costs more than its cluster.", id="portal.W030"
+            "RESYNC_SECONDS is below OBSERVE_SECONDS, so environments are checked more often than clusters. Raise it.",
+            id="portal.W030",
         )
     if not any(_METADATA in ip_network(network) for network in values["DENIED_NETWORKS"]):
-        sentence = f"DENIED_NETWORKS lets {_METADATA} be reached: that is where clouds keep the machine's credentials."
+        sentence = (
+            f"DENIED_NETWORKS does not include {_METADATA}, where clouds serve the machine's credentials. Add it."
+        )
         yield Advice(sentence, id="portal.W031")
 
 
@@ -205,20 +211,20 @@ def _observability(values: Values) -> Iterator[CheckMessage]:
     token = values["METRICS_TOKEN"]
     if values["LOG_LEVEL"] == "DEBUG":
         yield Advice(
-            "LOG_LEVEL is DEBUG: libraries write more than is needed, and more than is wanted.", id="portal.W032"
+            "LOG_LEVEL is DEBUG, so libraries log too much, possibly private data. Use INFO.", id="portal.W032"
         )
     if token and len(token) < 20:
         yield Advice(
-            "METRICS_TOKEN is short: it needs at least 20 random characters (openssl rand -hex 20).", id="portal.W033"
+            "METRICS_TOKEN is short. Use at least 20 random characters (openssl rand -hex 20).", id="portal.W033"
         )
     if token and not values["PROMETHEUS_MULTIPROC_DIR"]:
         yield Advice(
-            "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR: of several processes each would tell its own "
-            "numbers only.",
+            "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR, so each of several processes reports only its own "
+            "numbers. Set both.",
             id="portal.W034",
         )
     if values["METRICS_WORKER_PORT"] and not token:
-        yield Advice("METRICS_WORKER_PORT is set without METRICS_TOKEN: nothing is served there.", id="portal.W035")
+        yield Advice("METRICS_WORKER_PORT is set without METRICS_TOKEN, so nothing is served there.", id="portal.W035")
 
 
 def _is_weak(key: str) -> bool:

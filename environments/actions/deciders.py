@@ -49,5 +49,4 @@ def among(team: Team | None, requester: User) -> Deciders:
     managers = tuple(others.filter(is_manager=True, managed_teams=team)) if team else ()
     if managers:
         return Deciders(managers, team)
-    admins = others.filter(is_superuser=True)
-    return Deciders(tuple(admins) or tuple(active.filter(is_superuser=True)))
+    return Deciders(tuple(others.platform_admins()) or tuple(active.platform_admins()))

@@ -1,7 +1,7 @@
-"""What people can do to templates: one function a verb, called by admin, import and commands alike.
+"""Actions on templates: create, save, publish, retire and discard versions. Used by admin, import and commands.
 
-Each one checks, changes the rows and adds a TemplateEvent in one transaction. Whether the actor may is the caller's
-question. A published version is never changed: `new_draft` copies it, `publish` puts the copy in its place.
+Each one checks, changes the rows and adds a TemplateEvent in one transaction. The caller checks the actor's
+permission. A published version is never changed: `new_draft` copies it, `publish` puts the copy in its place.
 """
 
 import difflib
@@ -25,7 +25,7 @@ from environments.spec.ordering import ordered
 
 State = TemplateVersion.State
 
-#: What a template begins with: small, isolated, and its pods start.
+#: The first draft of a new template: a small quota, an isolated network, and defaults so that pods start.
 STARTER = template_spec.parse(
     {
         "quota": {
@@ -53,15 +53,15 @@ def first_draft(
     """A draft that begins with the given content."""
     with transaction.atomic():
         version = _add(template, template_spec.dump(spec), changelog)
-        _record(version, actor, "Draft", f"Draft v{version.number} was made.")
+        _record(version, actor, "Draft", f"Draft v{version.number} was created.")
     return version
 
 
 def new_draft(version: TemplateVersion, actor: User | None) -> TemplateVersion:
-    """A draft that says what another version says, under the next number."""
+    """A draft with another version's content and the next number."""
     with transaction.atomic():
         draft = _add(version.template, version.spec, "")
-        _record(draft, actor, "Draft", f"Draft v{draft.number} was made from v{version.number}.")
+        _record(draft, actor, "Draft", f"Draft v{draft.number} was created from v{version.number}.")
     return draft
 
 
@@ -76,7 +76,10 @@ def save_draft(
     with transaction.atomic():
         current = _locked_draft(version)
         if based_on and digest(current) != based_on:
-            raise ValidationError("Somebody else saved this draft while it was open here.", code="stale")
+            raise ValidationError(
+                "Someone else saved this draft in the meantime. Reload the page, or save yours as another draft.",
+                code="stale",
+            )
         changed = current.spec != data or current.changelog != changelog
         if changed:
             TemplateVersion.objects.filter(pk=version.pk).update(spec=data, changelog=changelog)
@@ -114,7 +117,7 @@ def retire(version: TemplateVersion, actor: User | None) -> None:
         rows = TemplateVersion.objects.filter(pk=version.pk, state=State.PUBLISHED)
         if not rows.update(state=State.RETIRED):
             raise ValidationError(f"{version} is not published.")
-        _record(version, actor, "Retire", f"v{version.number} was retired: it can no longer be requested.")
+        _record(version, actor, "Retire", f"v{version.number} was retired. It can no longer be requested.")
     version.refresh_from_db()
 
 
@@ -126,14 +129,14 @@ def discard(version: TemplateVersion, actor: User | None) -> None:
             template=version.template,
             actor=actor,
             verb="Discard",
-            message=f"Draft v{version.number} was thrown away.",
+            message=f"Draft v{version.number} was discarded.",
             diff=unified_diff(current.spec, None, f"v{version.number}", "nothing"),
         )
         current.delete()
 
 
 def differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
-    """What a new version says otherwise than an old one, a sentence each; none where they say the same."""
+    """The differences from an old to a new version, one sentence each; empty if they are equal."""
     return [
         *_parameter_differences(old, new),
         *_size_differences(old, new),
@@ -178,12 +181,12 @@ def _locked_draft(version: TemplateVersion) -> TemplateVersion:
     Template.objects.select_for_update().get(pk=version.template_id)
     current = TemplateVersion.objects.filter(pk=version.pk, state=State.DRAFT).first()
     if current is None:
-        raise ValidationError(f"{version} is no draft any more.", code="state")
+        raise ValidationError(f"{version} is no longer a draft.", code="state")
     return current
 
 
 def _check(version: TemplateVersion) -> None:
-    sentences = [] if version.changelog else ["Say in the changelog line what is new."]
+    sentences = [] if version.changelog else ["Describe what is new in the changelog line."]
     try:
         problems = version.parsed().objections()
     except InvalidSpecError as error:
@@ -220,7 +223,7 @@ _PARAMETER_WORDS = {
     "label": "the label",
     "help": "the help text",
     "type": "the type",
-    "mode": "who may change it",
+    "mode": "who can change it",
     "required": "required",
     "default": "the default",
     "choices": "the list of values",
@@ -241,12 +244,12 @@ def _named_differences[Part: (Parameter, Size)](
 ) -> list[str]:
     """What came, what went, what changed, and whether the order did; `one` compares two of the same name."""
     before, after = ({part.name: part for part in parts} for parts in (old, new))
-    found = [f"The {what} {name} is new." for name in after if name not in before]
-    found += [f"The {what} {name} is gone." for name in before if name not in after]
+    found = [f"The {what} {name} was added." for name in after if name not in before]
+    found += [f"The {what} {name} was removed." for name in before if name not in after]
     both = [name for name in after if name in before]
     found += [sentence for name in both for sentence in one(before[name], after[name])]
     if both != [name for name in before if name in after]:
-        found.append(f"The {what}s are in another order.")
+        found.append(f"The order of the {what}s changed.")
     return found
 
 
@@ -264,7 +267,7 @@ def _size_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 
 
 def _one_size(old: Size, new: Size) -> list[str]:
-    words = {"label": "the label", "teams": "the teams that may have it", "approval": "approval needed"}
+    words = {"label": "the label", "teams": "the allowed teams", "approval": "approval needed"}
     changed = [field for field in words if getattr(old, field) != getattr(new, field)]
     found = [
         f"Size {new.name}: {words[field]} is {_show(getattr(new, field))}, was {_show(getattr(old, field))}."
@@ -293,8 +296,8 @@ def _figure(old: str | None, new: str | None) -> str:
 
 def _isolation_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
     before, after = old.network.sentences(), new.network.sentences()
-    found = [f"Now let through: {sentence}" for sentence in after if sentence not in before]
-    found += [f"No longer let through: {sentence}" for sentence in before if sentence not in after]
+    found = [f"Now allowed: {sentence}" for sentence in after if sentence not in before]
+    found += [f"No longer allowed: {sentence}" for sentence in before if sentence not in after]
     for mode in ("enforce", "audit", "warn"):
         level, former = getattr(new.pod_security, mode), getattr(old.pod_security, mode)
         if level != former:
@@ -305,10 +308,10 @@ def _isolation_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 def _access_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
     found = []
     if old.owner_role != new.owner_role:
-        found.append(f"Owners are {new.owner_role} in the namespace, were {old.owner_role}.")
+        found.append(f"Owner's role: {new.owner_role}, was {old.owner_role}.")
     if old.collaborator_roles != new.collaborator_roles:
         before, after = (_show(spec.collaborator_roles) for spec in (old, new))
-        found.append(f"Collaborators may be {after}, before {before}.")
+        found.append(f"Roles for collaborators: {after}, was {before}.")
     if old.lifetime_days != new.lifetime_days:
         before, after = (f"{days} days" if days else "no end" for days in (old.lifetime_days, new.lifetime_days))
         found.append(f"Lifetime: {after}, was {before}.")

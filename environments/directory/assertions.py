@@ -33,6 +33,6 @@ def signed(client_id: str, key: str, token_url: str) -> str:
         return jwt.encode(claims, found.key, algorithm=found.algorithm_name, headers=headers)
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise PermanentError(
-            "The directory's secret is no private key (PEM or JWK). A platform admin has to correct it.",
+            "The directory's secret is not a private key (PEM or JWK). A platform admin must correct it.",
             reason="BadKey",
         ) from error

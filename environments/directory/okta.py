@@ -69,7 +69,7 @@ class OktaClient(RestClient):
         """One sentence that says who answers. Reads a person and a group, as the portal's work needs."""
         for path in ("/api/v1/users", self.groups):
             self._http.listing(path, {"limit": "1"})
-        return f"Okta at {urlsplit(self._base).hostname} answers, and shows the portal people and groups."
+        return f"Okta at {urlsplit(self._base).hostname} answers and lets the portal read people and groups."
 
     def _people(self, email: str) -> Iterator[Person]:
         """GET /api/v1/users. A search finds deactivated people too, in any case of letters."""

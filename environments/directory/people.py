@@ -1,4 +1,4 @@
-"""Whom an address means."""
+"""Finds the one person whom an address belongs to."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def choose(people: Iterable[Person], address: str) -> Person | None:
     active = [person for person in candidates if person.active] or candidates
     if len(active) > 1:
         raise PermanentError(
-            f"{address} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
+            f"{address} belongs to {len(active)} people in the directory. Ask its admin to leave it with one of them.",
             reason="Ambiguous",
         )
     if active and max(len(active[0].username), len(active[0].id)) > MAX_TEXT:

@@ -16,7 +16,7 @@ def key_problem(key: str) -> str:
     """Why a template may not set this key; empty where it may."""
     prefix, slash, name = key.rpartition("/")
     if not _NAME.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
-        return f"“{key}” is no key such as team or example.com/team."
+        return f"“{key}” is not a key. Use for example team or example.com/team."
     if any(prefix == reserved or prefix.endswith(f".{reserved}") for reserved in _RESERVED):
-        return f"Keys of {prefix} belong to the cluster or to the portal."
+        return f"Keys of {prefix} are reserved for the cluster or the portal."
     return ""

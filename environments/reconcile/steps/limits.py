@@ -9,9 +9,9 @@ def ensure(context: Context) -> Outcome:
     wanted = manifests.limit_range(context.desired)
     if wanted is None:
         prune(context, "LimitRange", set())
-        return Outcome("The template sets no defaults")
+        return Outcome("This template sets no container defaults")
     context.cluster.apply(wanted)
-    return Outcome("Containers without resources get the template's defaults")
+    return Outcome("Containers without requests or limits get the template's defaults")
 
 
 STEP = Step("Limits", "Default limits", "", ensure, needs=("Namespace",))

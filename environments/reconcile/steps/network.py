@@ -11,7 +11,8 @@ def ensure(context: Context) -> Outcome:
         context.cluster.apply(policy)
     prune(context, "NetworkPolicy", {policy["metadata"]["name"] for policy in wanted})
     allowed = [policy["metadata"]["name"].removeprefix("allow-") for policy in wanted[1:]]
-    return Outcome("deny-all" + (f", {' and '.join(allowed).replace('-', ' ')} allowed" if allowed else ""))
+    exceptions = ", ".join(allowed).replace("-", " ").replace("dns", "DNS")
+    return Outcome(f"All traffic is blocked, except: {exceptions}" if exceptions else "All traffic is blocked")
 
 
 STEP = Step("NetworkPolicy", "Network isolation", "", ensure, needs=("Namespace",))
