@@ -56,8 +56,8 @@ def _keys(values: Values) -> Iterator[CheckMessage]:
         )
     if values["SALT_KEY"] in ("", env.default("SALT_KEY")):
         yield Advice(
-            "SALT_KEY has its public default. Set your own before you store credentials. Enter credentials that were "
-            "stored before again.",
+            "SALT_KEY has its public default. Set your own before you store credentials. Credentials that were stored "
+            "before must be entered again.",
             id="portal.W013",
         )
 

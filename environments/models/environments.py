@@ -70,7 +70,8 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             return asked.filter(team__in=user.managed_teams.all()).exclude(owner=user)
         others = User.objects.filter(is_active=True).exclude(pk=user.pk)
         managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
-        alone = ~models.Exists(others.platform_admins()) & ~models.Exists(managers)
+        admins = User.objects.platform_admins().filter(is_active=True).exclude(pk=user.pk)
+        alone = ~models.Exists(admins) & ~models.Exists(managers)
         return asked.filter(~models.Q(owner=user) | alone)
 
     def awaiting_approval(self) -> "EnvironmentQuerySet":

@@ -221,7 +221,7 @@ def test_afterwards_nothing_is_left_of_the_objects_or_of_the_way_in(portal, admi
 def test_what_somebody_else_made_is_neither_changed_nor_removed(portal, admin, home, ensure):
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": home}}
     admin.create(theirs | {"data": {"a": "mine"}})
-    with pytest.raises(PermanentError, match="the template did not make"):
+    with pytest.raises(PermanentError, match="the template did not create"):
         ensure(described(CONFIG))
     ensure(described(), applied=("ConfigMap/one",))
     assert admin.get("ConfigMap", "one", home)["data"] == {"a": "mine"}

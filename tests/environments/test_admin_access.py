@@ -113,7 +113,7 @@ def test_the_front_page_is_ordered_by_what_people_do(client, ada):
     client.force_login(ada)
     page = soup(client.get(reverse("admin:index")))
     headings = [caption.get_text(strip=True) for caption in page.select("#content-main .module caption")]
-    assert headings == ["Catalog", "Places", "People", "Record"]
+    assert headings == ["Catalog", "Infrastructure", "People", "Record"]
 
 
 class TestTheRecord:

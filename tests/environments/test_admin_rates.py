@@ -58,8 +58,8 @@ def test_a_rate_to_come_says_nothing_of_reports(client, cluster):
         ({"starts_on": "2026-01-01"}, "Amsterdam has a rate from 1 January 2026 on already. Change that one."),
         ({"starts_on": ""}, "This field is required."),
         ({"starts_on": "soon"}, "Enter a valid date."),
-        ({"cpu_hour": "-0.01"}, "A price is 0 or more."),
-        ({"gpu_hour": "-1"}, "A price is 0 or more."),
+        ({"cpu_hour": "-0.01"}, "Enter 0 or more."),
+        ({"gpu_hour": "-1"}, "Enter 0 or more."),
         ({"cpu_hour": "0.0000001"}, "no more than 6 decimal places"),
         ({"memory_hour": "1234567"}, "no more than 6 digits before the decimal point"),
         ({"cpu_hour": "much"}, "Enter a number."),
@@ -110,7 +110,7 @@ def test_what_a_deleted_rate_said_stays_on_record(client, rate):
     figures = (
         "per core and hour 0.02, per GiB of memory and hour 0.003, per GiB of storage and hour 0, per GPU and hour 0"
     )
-    assert f"Deleted; it said: {figures}." in said
+    assert f"Deleted. Prices were: {figures}." in said
 
 
 def test_the_list_says_which_one_is_in_force(client, cluster, rate):
@@ -123,7 +123,7 @@ def test_the_list_says_which_one_is_in_force(client, cluster, rate):
 def test_the_form_says_what_is_charged_and_in_which_currency(client, settings):
     settings.CURRENCY = "NOK"
     text = words(client.get(reverse("admin:environments_rate_add")))
-    assert "Charged is what the quota of an environment reserves, hour by hour, whether it is used or not" in text
+    assert "Costs are charged hourly for what an environment's quota reserves, used or not" in text
     assert "For each core of the quota's requests.cpu." in text
     assert "Prices in NOK" in text
 

@@ -262,10 +262,10 @@ def test_one_message_names_everything_and_says_what_to_do(make_environment, theo
         ("gold.storageclass.storage.k8s.io/persistentvolumeclaims", "volume claim"),
         ("persistentvolumeclaims", "volume claim"),
         ("requests.ephemeral-storage", "resources.requests"),
-        ("requests.nvidia.com/gpu", "until it has ended"),
+        ("requests.nvidia.com/gpu", "until it has finished"),
         ("pods", "Scale down"),
         ("count/jobs.batch", "ttlSecondsAfterFinished"),
-        ("services", "no longer needed"),
+        ("services", "no longer need"),
     ],
 )
 def test_the_hint_suits_the_resource(resource, says):

@@ -113,7 +113,7 @@ class TestDeciding:
     @pytest.mark.parametrize(
         ("verb", "subject", "says"),
         [
-            ("approve", "Ranking was approved", "another e-mail says when it is ready"),
+            ("approve", "Ranking was approved", "email you when it is ready"),
             ("reject", "Ranking was rejected", "/catalog/namespace/request/?again=dana-ranking-"),
         ],
     )

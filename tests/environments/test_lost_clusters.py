@@ -100,13 +100,13 @@ class TestTheAdmin:
         place.refresh_from_db()
         assert place.lost_at
         page = client.get(reverse("admin:environments_cluster_change", args=[place.pk])).content.decode()
-        assert "It is there after all" in page
+        assert "Use it again" in page
         client.post(self.url(place, "take_back"))
         place.refresh_from_db()
         assert place.lost_at is None
         said = " ".join(LogEntry.objects.values_list("change_message", flat=True))
         assert "gone for good, with 1 environments" in said
-        assert "Took it back" in said
+        assert "No longer marked as lost" in said
 
     def test_is_for_platform_admins(self, client, dana, place):
         client.force_login(dana)

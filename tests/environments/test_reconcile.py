@@ -180,7 +180,7 @@ def test_what_failed_is_said_and_when_it_is_tried_again(ask, simulated):
     assert 5 < delay < 10
     assert quota.status == Status.WAITING
     assert quota.reason == "TooManyRequests"
-    assert "slow down" in quota.message
+    assert "limiting requests" in quota.message
     assert quota.attempts == 1
     # Independent steps went on; those that need the quota did not.
     assert environment.conditions.get(type="NetworkPolicy").status == Status.DONE
@@ -377,7 +377,7 @@ def test_a_directory_that_is_down_holds_up_only_what_needs_it(ask, monkeypatch):
     from environments.directory.local import LocalClient
 
     def down(self, key):
-        raise TemporaryError("The directory cannot be reached.", reason="Unreachable")
+        raise TemporaryError("The portal cannot reach the directory.", reason="Unreachable")
 
     monkeypatch.setattr(LocalClient, "find_group", down)
     environment = ask()
@@ -395,7 +395,7 @@ def test_a_credential_that_cannot_be_used_is_said_at_the_first_step(ask, place):
     place.save()
     environment = settle(ask())
     assert environment.phase == Phase.FAILED
-    assert "platform admin has to enter it again" in environment.conditions.get(type="Namespace").message
+    assert "platform admin must enter it again" in environment.conditions.get(type="Namespace").message
 
 
 def test_an_environment_that_was_ready_is_degraded_while_it_is_repaired(ask, simulated):

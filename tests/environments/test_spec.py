@@ -37,7 +37,7 @@ def test_a_portal_that_knows_no_approval_reads_what_needs_none():
         ({"quota": {"pods": "1"}, "colour": "red"}, "colour: Extra inputs"),
         ({"sizes": [{"name": "a", "quota": {"pods": "1"}}] * 2}, "a is there twice"),
         ({"quota": {"pods": "1"}, "parameters": [{"name": "a", "mode": "restricted"}]}, "list of values"),
-        ({"quota": {"pods": "1"}, "parameters": [{"name": "a", "mode": "fixed"}]}, "value as the default"),
+        ({"quota": {"pods": "1"}, "parameters": [{"name": "a", "mode": "fixed"}]}, "needs a default"),
         ({"quota": {"pods": "1"}, "parameters": [{"name": "A b"}]}, "parameters.0.name"),
         ({"quota": {"pods": "1"}, "lifetime_days": 0}, "lifetime_days"),
         ("text", "TemplateSpec"),

@@ -362,7 +362,7 @@ def test_it_says_how_to_stop_it(max_wants):
     summaries.send(max_wants, NOVEMBER)
     (message,) = mail.outbox
     stop = "http://localhost:8000/reports/#summary"
-    assert f"To stop it:\n{stop}" in message.body
+    assert f"To unsubscribe:\n{stop}" in message.body
     assert message.extra_headers["List-Unsubscribe"] == f"<{stop}>"
 
 

@@ -157,7 +157,7 @@ class TestSavingADraft:
         seen = template_actions.digest(draft)
         other = TemplateVersion.objects.get(pk=draft.pk)
         template_actions.save_draft(other, changed(draft, lifetime_days=5), "Theirs.", ada, based_on=seen)
-        with pytest.raises(ValidationError, match="Somebody else"):
+        with pytest.raises(ValidationError, match="Someone else"):
             template_actions.save_draft(draft, changed(draft, lifetime_days=6), "Mine.", ada, based_on=seen)
         draft.refresh_from_db()
         assert draft.spec["lifetime_days"] == 5

@@ -420,7 +420,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(write):
         "+++ file\n"
         "@@ -0,0 +1,8 @@\n"
         + "".join(f"+{line}\n" for line in new.replace("spec:", "changelog: Imported from a file.\nspec:").splitlines())
-        + "This was a dry run: nothing was changed.\n"
+        + "This was a dry run. Nothing was changed.\n"
     )
     assert rows == (
         list(Template.objects.values()),

@@ -127,7 +127,7 @@ def test_of_hundreds_of_resources_the_fullest_are_there_at_once(page, dana, make
 def test_figures_of_a_cluster_that_does_not_answer_bear_their_time(page, dana, make_environment):
     environment = make_environment(usage=USAGE, usage_at=timezone.now() - timedelta(minutes=7))
     cluster = environment.cluster
-    cluster.check_error, cluster.checked_at = "The cluster cannot be reached.", timezone.now()
+    cluster.check_error, cluster.checked_at = "The portal cannot reach the cluster.", timezone.now()
     cluster.save()
     quota = one(read(page(environment, dana)), "[aria-labelledby=quota-title]")
     assert "cluster not answering." in words(one(quota, ".notice"))

@@ -33,37 +33,37 @@ GOOD = {
 BAD = [
     (
         {"SECRET_KEY": ""},
-        "SECRET_KEY is not set: it needs at least 50 random characters (openssl rand -base64 48).",
+        "SECRET_KEY is not set. Use at least 50 random characters (openssl rand -base64 48).",
     ),
     (
         {"SECRET_KEY": "changeme"},
-        "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one in "
-        "SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+        "SECRET_KEY is weak. Use at least 50 random characters (openssl rand -base64 48). Keep this one in "
+        "SECRET_KEY_FALLBACKS until manage.py rotate_secrets has encrypted everything again.",
     ),
     (
         {"SECRET_KEY": "ab" * 40},
-        "SECRET_KEY is weak: it needs at least 50 random characters (openssl rand -base64 48). Keep this one in "
-        "SECRET_KEY_FALLBACKS until what it encrypts is encrypted anew.",
+        "SECRET_KEY is weak. Use at least 50 random characters (openssl rand -base64 48). Keep this one in "
+        "SECRET_KEY_FALLBACKS until manage.py rotate_secrets has encrypted everything again.",
     ),
     (
         {"SECRET_KEY_FALLBACKS": f"{OTHER_KEY},{KEY}"},
-        "SECRET_KEY is also in SECRET_KEY_FALLBACKS: only former keys belong there.",
+        "SECRET_KEY is also in SECRET_KEY_FALLBACKS. List only former keys there.",
     ),
     (
         {"SECRET_KEY_FALLBACKS": "hunter2"},
-        "SECRET_KEY_FALLBACKS has a weak key: whoever guesses it can sign in. Take it out soon.",
+        "SECRET_KEY_FALLBACKS has a weak key. Anyone who guesses it can sign in. Remove it soon.",
     ),
     (
         {"SALT_KEY": "allotment"},
-        "SALT_KEY is the one that everybody knows: set one of your own before credentials are stored, since those "
-        "stored before have to be entered again.",
+        "SALT_KEY has its public default. Set your own before you store credentials. Credentials that "
+        "were stored before must be entered again.",
     ),
-    ({"DEBUG": "true"}, "DEBUG is true: its error pages show code and settings to everybody."),
-    ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has *: name the hosts, or links can be made to lead elsewhere."),
+    ({"DEBUG": "true"}, "DEBUG is true, so error pages show code and settings to everybody."),
+    ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has *. List the host names, or attackers can forge links."),
     ({"PORTAL_URL": "portal.example.com"}, "PORTAL_URL must be an address such as https://portal.example.com."),
     (
         {"PORTAL_URL": "https://portal.example.com/portal"},
-        "PORTAL_URL has a path: the portal is served at the root of its host.",
+        "PORTAL_URL has a path. Remove it; the portal is served at the root of its host.",
     ),
     (
         {"ALLOWED_HOSTS": "localhost"},
@@ -71,23 +71,22 @@ BAD = [
     ),
     (
         {"PORTAL_URL": "http://portal.example.com"},
-        "PORTAL_URL begins with http:// while SECURE is true: nobody could sign in. Use https://.",
+        "PORTAL_URL begins with http:// while SECURE is true, so nobody can sign in. Use https://.",
     ),
     (
         {"TRUST_PROXY": "false"},
-        "SECURE is true and TRUST_PROXY false: behind a proxy that ends TLS every page would redirect to itself. Set "
-        "TRUST_PROXY=true where a proxy always sets X-Forwarded-Proto itself.",
+        "SECURE is true and TRUST_PROXY is false. Behind a proxy that ends TLS, every page would redirect to "
+        "itself. Set TRUST_PROXY=true if a proxy always sets X-Forwarded-Proto itself.",
     ),
-    ({"SECURE": "false"}, "SECURE is false: sessions cross the network in the clear, or could."),
-    ({"HSTS_SECONDS": "0"}, "HSTS_SECONDS is 0: a browser's first request may go over plain HTTP, each time."),
+    ({"SECURE": "false"}, "SECURE is false, so sessions can cross the network unencrypted. Set SECURE=true."),
+    ({"HSTS_SECONDS": "0"}, "HSTS_SECONDS is 0, so a browser's first request can always use plain HTTP."),
     (
         {"DATABASE_URL": "sqlite:///db.sqlite3"},
-        "DATABASE_URL is SQLite, which is right for one process on one machine only: use postgres://…",
+        "DATABASE_URL is SQLite, which supports only one process on one machine. Use postgres://…",
     ),
     (
         {"BROKER_URL": "memory://localhost"},
-        "BROKER_URL is memory, which reaches no other process: without one that does everything, nothing is worked "
-        "on. Use redis://…",
+        "BROKER_URL is memory, which other processes cannot reach, so separate workers get no work. Use redis://…",
     ),
     (
         {"BROKER_URL": "redis.example.com:6379"},
@@ -95,15 +94,16 @@ BAD = [
     ),
     (
         {"MAIL_FOLDER": "/var/mail/portal"},
-        "MAIL_FOLDER is set: messages stay in a folder, and platform admins can read everybody's. It is for the demo.",
+        "MAIL_FOLDER is set, so emails stay in a folder where platform admins can read all of them. Use it "
+        "for the demo only.",
     ),
     (
         {"EMAIL_URL": "consolemail://"},
-        "EMAIL_URL sends nothing: nobody is told that an environment ends. Use smtp+tls://…",
+        "EMAIL_URL sends nothing, so owners are not told before an environment expires. Use smtp+tls://…",
     ),
     (
         {"EMAIL_URL": "smtp://portal:a-password@mail.example.com:25"},
-        "EMAIL_URL sends its password in the clear: use smtp+tls:// or smtp+ssl://.",
+        "EMAIL_URL sends its password unencrypted. Use smtp+tls:// or smtp+ssl://.",
     ),
     (
         {"EMAIL_FROM": "allotment@localhost"},
@@ -111,7 +111,7 @@ BAD = [
     ),
     (
         {"OIDC_ISSUER": ""},
-        "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER: SSO is off.",
+        "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER, so single sign-on is off.",
     ),
     (
         {"OIDC_ISSUER": "idp.example.com"},
@@ -119,11 +119,11 @@ BAD = [
     ),
     (
         {"OIDC_ISSUER": "http://idp.example.com"},
-        "OIDC_ISSUER begins with http://: whoever is on the way could sign in as anybody.",
+        "OIDC_ISSUER begins with http://. An attacker on the network could sign in as anyone. Use https://.",
     ),
-    ({"OIDC_SCOPES": "profile,email"}, "OIDC_SCOPES lacks openid: the provider would give no identity."),
-    ({"GROUPS_CLAIM": ""}, "GROUPS_CLAIM is empty: nobody gets a team or a role by SSO."),
-    ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty: nobody becomes a platform admin by SSO."),
+    ({"OIDC_SCOPES": "profile,email"}, "OIDC_SCOPES lacks openid. Add it, or the provider sends no identity."),
+    ({"GROUPS_CLAIM": ""}, "GROUPS_CLAIM is empty, so nobody gets a team or a role by single sign-on."),
+    ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty, so nobody becomes a platform admin by single sign-on."),
     (
         {"LABEL_DOMAIN": "Not A Domain"},
         "LABEL_DOMAIN is 'Not A Domain': it must be a domain such as allotment.example.com.",
@@ -132,10 +132,10 @@ BAD = [
         {"LABEL_DOMAIN": "allotment.k8s.io"},
         "LABEL_DOMAIN is allotment.k8s.io: Kubernetes keeps that domain for itself.",
     ),
-    ({"PORTAL_NAME": "Two\nlines"}, "PORTAL_NAME must be one line of text: it stands in subjects of e-mails."),
+    ({"PORTAL_NAME": "Two\nlines"}, "PORTAL_NAME must be one line of text, because email subjects contain it."),
     (
         {"COLLECTED_STATIC": "false"},
-        "COLLECTED_STATIC is false: browsers would fetch every asset anew. It is for the demo.",
+        "COLLECTED_STATIC is false, so browsers cannot cache assets. Use it for the demo only.",
     ),
     ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets: run manage.py collectstatic."),
     (
@@ -149,25 +149,25 @@ BAD = [
     ),
     (
         {"RESYNC_SECONDS": "60"},
-        "RESYNC_SECONDS is below OBSERVE_SECONDS: each environment costs more than its cluster.",
+        "RESYNC_SECONDS is below OBSERVE_SECONDS, so environments are checked more often than clusters. Raise it.",
     ),
     (
         {"DENIED_NETWORKS": "10.0.0.0/8"},
         "DENIED_NETWORKS lets 169.254.169.254 be reached: that is where clouds keep the machine's credentials.",
     ),
-    ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL is DEBUG: libraries write more than is needed, and more than is wanted."),
+    ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL is DEBUG, so libraries log too much, possibly private data. Use INFO."),
     (
         {"METRICS_TOKEN": "short"},
-        "METRICS_TOKEN is short: it needs at least 20 random characters (openssl rand -hex 20).",
+        "METRICS_TOKEN is short. Use at least 20 random characters (openssl rand -hex 20).",
     ),
     (
         {"PROMETHEUS_MULTIPROC_DIR": None},
-        "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR: of several processes each would tell its own numbers "
-        "only.",
+        "METRICS_TOKEN is set without PROMETHEUS_MULTIPROC_DIR, so each of several processes reports only its"
+        " own numbers. Set both.",
     ),
     (
         {"METRICS_TOKEN": "", "METRICS_WORKER_PORT": "9000"},
-        "METRICS_WORKER_PORT is set without METRICS_TOKEN: nothing is served there.",
+        "METRICS_WORKER_PORT is set without METRICS_TOKEN, so nothing is served there.",
     ),
 ]
 

@@ -219,7 +219,7 @@ def read_all(url: str) -> None:
 
 
 def test_a_list_that_goes_in_a_circle_ends():
-    with serving(always(page("again"))) as server, pytest.raises(TemporaryError, match="goes in a circle"):
+    with serving(always(page("again"))) as server, pytest.raises(TemporaryError, match="repeats a page"):
         read_all(server.url)
     assert len(server.requests) == 2
 
