@@ -314,7 +314,7 @@ def test_what_the_quota_refuses_is_said_with_its_name(portal, admin, home, ensur
     with pytest.raises(PermanentError) as caught:
         ensure(template)
     assert caught.value.message == (
-        'Deployment web: The cluster refuses (403): deployments.apps "web" is forbidden: exceeded quota: '
+        'Deployment web: The cluster rejected the request (403): deployments.apps "web" is forbidden: exceeded quota: '
         "environment-quota, requested: count/deployments.apps=1, used: count/deployments.apps=0, "
         "limited: count/deployments.apps=0"
     )
@@ -326,7 +326,7 @@ def test_what_is_invalid_is_said_with_its_name(ensure):
     with pytest.raises(PermanentError) as caught:
         ensure(described(wrong))
     assert caught.value.message == (
-        'Deployment web: The cluster refuses (422): Deployment.apps "web" is invalid: '
+        'Deployment web: The cluster rejected the request (422): Deployment.apps "web" is invalid: '
         'spec.template.metadata.labels: Invalid value: {"app":"other"}: `selector` does not match template `labels`'
     )
 

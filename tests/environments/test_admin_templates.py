@@ -177,7 +177,7 @@ class TestADraft:
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
         template_actions.publish(draft, ada)
         response = client.post(url(draft), data)
-        assert "no draft any more" in soup(response).select_one("[role=alert]").get_text()
+        assert "no longer a draft" in soup(response).select_one("[role=alert]").get_text()
         assert not soup(response).select("[name=_save]")
         draft.refresh_from_db()
         assert draft.spec["lifetime_days"] == 90
@@ -292,7 +292,7 @@ class TestThePreview:
         data = self.data(draft, place, dry_run="1", scratch="nowhere")
         page = soup(client.post(url(draft, "preview"), data))
         verdicts = [line.get_text(" ", strip=True) for line in page.select(".verdicts li")]
-        assert "There is no namespace nowhere" in verdicts[1] or "there is no namespace nowhere" in verdicts[1]
+        assert "this cluster has no namespace nowhere" in verdicts[1]
 
     def test_without_a_namespace_only_the_environments_own_is_tried(self, place):
         manifests = [

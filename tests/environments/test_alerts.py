@@ -243,7 +243,7 @@ def test_one_message_names_everything_and_says_what_to_do(make_environment, theo
     notices.deliver(event.pk)
     (message,) = mail.outbox
     assert (message.to, message.bcc) == (["dana@example.com"], ["theo@example.com"])
-    assert message.subject == "[Allotment] R&D <refunds>: Memory requested is at 95 % of its quota, and 1 more"
+    assert message.subject == "[Allotment] Environment R&D <refunds>: Memory requested at 95 % of the quota, and 1 more"
     assert "Memory requested: 95 %, 1.92 GiB of 2 GiB\n" in message.body
     assert "Pods: 84 %, 42 of 50\n" in message.body
     assert "resources.requests" in message.body
@@ -282,7 +282,7 @@ def test_a_change_is_recorded_with_both_choices(make_environment, dana):
     assert event.actor == dana
     assert event.message == (
         "Dana Example changed the alerts: at 70 % and 90 %, in the portal only "
-        "(before: at 80 % and 95 %, in the portal and by e-mail)."
+        "(before: at 80 % and 95 %, in the portal and by email)."
     )
     assert event.data == {
         "from": {"where": "mail", "warn": 80, "bad": 95},
@@ -300,7 +300,7 @@ def test_two_changes_from_one_page_are_not_mixed(make_environment, dana):
     environment = make_environment()
     stale = Environment.objects.get(pk=environment.pk)
     alerts.configure(environment, dana, Choice("off", 80, 95))
-    with pytest.raises(ValidationError, match="changed meanwhile"):
+    with pytest.raises(ValidationError, match="Someone else changed the alerts"):
         alerts.configure(stale, dana, Choice("portal", 80, 95))
     environment.refresh_from_db()
     assert environment.alerts == "off"

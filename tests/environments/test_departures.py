@@ -106,7 +106,7 @@ def test_an_owner_unknown_to_the_directory_is_gone(environment, monkeypatch):
     monkeypatch.setattr(LocalClient, "find_person", lambda self, email: None)
     departures.find()
     environment.refresh_from_db()
-    assert environment.orphaned_why == "The directory knows no dana@example.com any more."
+    assert environment.orphaned_why == "dana@example.com is no longer in the directory."
 
 
 def test_an_owner_who_has_not_signed_in_for_long_is_gone_where_that_is_set(environment, people, settings):

@@ -62,7 +62,7 @@ def test_nobody_asks_it_any_more_and_nothing_new_lands_there(ready, place, peopl
     place.refresh_from_db()
     assert place.pk not in due()
     assert not place.accepts_new
-    with pytest.raises(PermanentError, match="gone for good"):
+    with pytest.raises(PermanentError, match="marked this cluster as lost"):
         cluster.connect(place).version()
     wanted = Request(version=namespace_template, name="late", cluster=place, parameters={})
     with pytest.raises(ValidationError, match="no new environments"):
@@ -105,7 +105,7 @@ class TestTheAdmin:
         place.refresh_from_db()
         assert place.lost_at is None
         said = " ".join(LogEntry.objects.values_list("change_message", flat=True))
-        assert "gone for good, with 1 environments" in said
+        assert "Marked as lost. Environments deleted with it: 1." in said
         assert "No longer marked as lost" in said
 
     def test_is_for_platform_admins(self, client, dana, place):

@@ -300,7 +300,7 @@ def test_probes_and_metrics_say_where_they_were_taken_away(client, place, instal
         (State.MISSING, False, "missing", "warn"),
         (State.MISSING, True, "missing", "bad"),
         (State.OLDER, True, "older than this portal's", "bad"),
-        (State.UNKNOWN, False, "cannot tell", "warn"),
+        (State.UNKNOWN, False, "unknown", "warn"),
     ],
 )
 def test_the_list_has_a_pill(client, ada, place, state, had, words, tone):

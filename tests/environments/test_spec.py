@@ -35,7 +35,7 @@ def test_a_portal_that_knows_no_approval_reads_what_needs_none():
         ({"quota": {"pods": "${n}"}}, "is not a parameter"),
         ({"quota": {"pods": "1"}, "pod_security": {"enforce": "strict"}}, "privileged, baseline or restricted"),
         ({"quota": {"pods": "1"}, "colour": "red"}, "colour: Extra inputs"),
-        ({"sizes": [{"name": "a", "quota": {"pods": "1"}}] * 2}, "a is there twice"),
+        ({"sizes": [{"name": "a", "quota": {"pods": "1"}}] * 2}, "a appears twice"),
         ({"quota": {"pods": "1"}, "parameters": [{"name": "a", "mode": "restricted"}]}, "list of values"),
         ({"quota": {"pods": "1"}, "parameters": [{"name": "a", "mode": "fixed"}]}, "needs a default"),
         ({"quota": {"pods": "1"}, "parameters": [{"name": "A b"}]}, "parameters.0.name"),

@@ -211,7 +211,7 @@ def test_what_the_form_does_not_show_stays_as_it_is():
         ({"parameters-0-default": "9000m"}, "parameters", 0, "default", "Choose one of"),
         ({"parameters-0-choices": "1000m\nplenty"}, "parameters", 0, "choices", "“plenty” is not a quantity"),
         ({"parameters-0-choices": ""}, "parameters", 0, "choices", "needs the list"),
-        ({"parameters-1-name": "cpu"}, "parameters", 1, "name", "cpu is there twice"),
+        ({"parameters-1-name": "cpu"}, "parameters", 1, "name", "cpu appears twice"),
         ({"parameters-2-default": ""}, "parameters", 2, "default", "needs a default"),
         ({"quota-0-all": "plenty"}, "quota", 0, "all", "“plenty” is not a quantity"),
         ({"quota-0-all": "${disk}"}, "quota", 0, "all", "${disk} is not a parameter"),
@@ -234,7 +234,7 @@ def test_what_is_wrong_is_said_in_its_cell(typed, table, row, cell, sentence):
     ("typed", "table", "cell", "sentence"),
     [
         ({"egress-0-cidr": "ten"}, "egress", "cidr", "not a CIDR block"),
-        ({"egress-0-cidr": "10.0.0.0/8", "egress-0-ports": "80, http"}, "egress", "ports", "“http” is no port"),
+        ({"egress-0-cidr": "10.0.0.0/8", "egress-0-ports": "80, http"}, "egress", "ports", "“http” is not a port"),
         ({"ingress-0-label": "team", "ingress-0-value": "a b"}, "ingress", "value", "not a label value"),
         ({"labels-0-key": "kubernetes.io/x", "labels-0-value": "y"}, "labels", "key", "reserved for the cluster"),
         ({"labels-0-key": "team", "labels-0-value": "${who}"}, "labels", "value", "not a parameter"),
@@ -258,7 +258,7 @@ def test_what_is_wrong_in_a_field_does_not_hide_what_is_wrong_in_a_cell():
 def test_a_name_pattern_that_could_collide_is_refused_at_its_field():
     forms = sent(spec_of(), namespace="${owner}-${name}")
     assert not forms.is_valid()
-    assert "${suffix} is needed" in forms.general.errors["namespace"][0]
+    assert "Add ${suffix}" in forms.general.errors["namespace"][0]
 
 
 def test_a_wrong_figure_of_one_size_is_said_in_that_sizes_column():

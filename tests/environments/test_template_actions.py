@@ -148,7 +148,7 @@ class TestSavingADraft:
     def test_what_is_published_meanwhile_is_not_overwritten(self, draft, ada):
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
         template_actions.publish(draft, ada)
-        with pytest.raises(ValidationError, match="no draft any more"):
+        with pytest.raises(ValidationError, match="no longer a draft"):
             template_actions.save_draft(draft, changed(draft, lifetime_days=1), "Late.", ada)
         draft.refresh_from_db()
         assert draft.spec["lifetime_days"] == 90
@@ -213,7 +213,7 @@ class TestPublishing:
     def test_twice_is_refused_the_second_time(self, draft, ada):
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
         template_actions.publish(draft, ada)
-        with pytest.raises(ValidationError, match="no draft any more"):
+        with pytest.raises(ValidationError, match="no longer a draft"):
             template_actions.publish(draft, ada)
 
 

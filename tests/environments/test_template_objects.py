@@ -271,7 +271,7 @@ def test_what_the_quota_refuses_fails_with_its_name_and_the_clusters_words(publi
     condition = environment.conditions.get(type="Objects")
     assert condition.status == Status.FAILED
     assert condition.message.startswith(
-        'Deployment web: The cluster refuses (403): deployments.apps "web" is forbidden: exceeded quota'
+        'Deployment web: The cluster rejected the request (403): deployments.apps "web" is forbidden: exceeded quota'
     )
     assert there(environment, "Service/web") is not None
     # The way in does not hang on it.
@@ -285,7 +285,7 @@ def test_what_is_invalid_fails_with_its_name_and_the_clusters_words(publish, req
     environment = settle(request_one(publish(wrong)))
     assert environment.phase == Phase.FAILED
     assert message(environment).startswith(
-        'Deployment web: The cluster refuses (422): Deployment.apps "web" is invalid'
+        'Deployment web: The cluster rejected the request (422): Deployment.apps "web" is invalid'
     )
 
 
@@ -301,7 +301,7 @@ def test_a_renamed_object_makes_room_for_itself(publish, request_one, there):
 
 def test_values_that_make_no_object_are_refused_before_anything_is_made(publish, request_one):
     version = publish(WEB.replace("name: settings", 'name: "${greeting}"'))
-    with pytest.raises(ValidationError, match="“Hello there” is no name"):
+    with pytest.raises(ValidationError, match="“Hello there” is not a valid name"):
         request_one(version, greeting="Hello there")
     with pytest.raises(ValidationError, match="reserved for the portal"):
         request_one(version, greeting="environment-quota")
@@ -420,7 +420,7 @@ def test_an_api_server_that_lags_behind_is_asked_again_too(publish, request_one,
     def lagging(self, manifest, **options):
         if manifest["kind"] == "Deployment" and refusals:
             refusals.pop()
-            message = f'The cluster refuses (403): deployments.apps "web" is forbidden: {words}'
+            message = f'The cluster rejected the request (403): deployments.apps "web" is forbidden: {words}'
             raise PermanentError(message, reason="Forbidden")
         return apply(self, manifest, **options)
 

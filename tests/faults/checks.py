@@ -92,8 +92,8 @@ def _told(accepted: Accepted, row: Environment, mails: Path | None) -> Iterator[
         yield "a message is still owed"
     if mails is not None:
         texts = [path.read_text() for path in mails.glob("*.log")]
-        for verb, words in (("Ready", "is ready"), ("Deleted", "is gone")):
-            subject = f"] {row.name} {words}\n"
+        for verb, words in (("Ready", "is ready"), ("Deleted", "was deleted")):
+            subject = f"] Environment {row.name} {words}\n"
             if verbs[verb] and not any(f"Subject: [Allotment{subject}" in text for text in texts):
                 yield f"the message “{words}” was lost"
 

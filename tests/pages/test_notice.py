@@ -1,4 +1,4 @@
-"""The text of e-mails."""
+"""The text of emails."""
 
 import pytest
 from django.template.loader import render_to_string
@@ -7,17 +7,13 @@ from environments.models import Event
 
 
 @pytest.fixture
-def text(make_environment):
+def text(make_environment, settings):
+    settings.PORTAL_URL = "https://portal.example.com"
     environment = make_environment(name="R&D <test>")
 
     def render(verb):
         event = Event(environment=environment, verb=verb, message="It's so.")
-        context = {
-            "event": event,
-            "environment": environment,
-            "link": "https://portal/e/x/",
-            "portal_name": "Allotment",
-        }
+        context = {"event": event, "environment": environment, "portal_name": "Allotment"}
         return render_to_string("email/notice.txt", context)
 
     return render
@@ -25,17 +21,21 @@ def text(make_environment):
 
 @pytest.mark.parametrize(
     ("verb", "says"),
-    [("Ready", "/kubeconfig/"), ("Failed", "Try again now"), ("Deleted", "The page with its history stays.")],
+    [("Ready", "/kubeconfig/"), ("Failed", "Try again now"), ("Deleted", "Its page and history are kept.")],
 )
 def test_each_message_says_what_to_do_next_and_where(text, verb, says):
     assert says in text(verb)
-    assert "https://portal/e/x/" in text(verb)
+    assert "https://portal.example.com/environments/" in text(verb)
 
 
 def test_plain_text_is_not_escaped(text):
-    assert text("Ready").startswith("R&D <test>: It's so.")
+    assert text("Failed").startswith("Setup of the environment “R&D <test>” failed:\n\n  It's so.\n")
 
 
-@pytest.mark.parametrize("verb", ["Ready", "Failed", "Deleted"])
+def test_a_failed_environment_is_retried_and_the_message_says_so(text):
+    assert "We also retry every 15 minutes." in text("Failed")
+
+
+@pytest.mark.parametrize("verb", ["Ready", "Failed", "Deleted", "Approved", "Rejected", "Withdrawn", "Orphaned"])
 def test_no_message_has_more_than_one_empty_line_in_a_row(text, verb):
     assert "\n\n\n" not in text(verb).strip()

@@ -67,7 +67,7 @@ BAD = [
     ),
     (
         {"ALLOWED_HOSTS": "localhost"},
-        "PORTAL_URL is at portal.example.com, which is not in ALLOWED_HOSTS: every page would be refused (400).",
+        "PORTAL_URL is at portal.example.com. Add that to ALLOWED_HOSTS, or every page is refused (400).",
     ),
     (
         {"PORTAL_URL": "http://portal.example.com"},
@@ -107,7 +107,7 @@ BAD = [
     ),
     (
         {"EMAIL_FROM": "allotment@localhost"},
-        "EMAIL_FROM is allotment@localhost, which mail servers refuse: set an address of yours.",
+        "EMAIL_FROM is allotment@localhost, which mail servers reject. Set an address of your own.",
     ),
     (
         {"OIDC_ISSUER": ""},
@@ -126,26 +126,26 @@ BAD = [
     ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty, so nobody becomes a platform admin by single sign-on."),
     (
         {"LABEL_DOMAIN": "Not A Domain"},
-        "LABEL_DOMAIN is 'Not A Domain': it must be a domain such as allotment.example.com.",
+        "LABEL_DOMAIN is 'Not A Domain'. Use a domain such as allotment.example.com.",
     ),
     (
         {"LABEL_DOMAIN": "allotment.k8s.io"},
-        "LABEL_DOMAIN is allotment.k8s.io: Kubernetes keeps that domain for itself.",
+        "LABEL_DOMAIN is allotment.k8s.io, which Kubernetes reserves. Use a domain of your own.",
     ),
     ({"PORTAL_NAME": "Two\nlines"}, "PORTAL_NAME must be one line of text, because email subjects contain it."),
     (
         {"COLLECTED_STATIC": "false"},
         "COLLECTED_STATIC is false, so browsers cannot cache assets. Use it for the demo only.",
     ),
-    ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets: run manage.py collectstatic."),
+    ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets. Run manage.py collectstatic."),
     (
         {"LEASE_SECONDS": "10"},
-        "LEASE_SECONDS is 10, and one call may last 65 s: a second worker could begin before the first is done.",
+        "LEASE_SECONDS is 10, but one call can take 65 s. A second worker could start before the first is done. "
+        "Set it higher.",
     ),
     (
         {"SWEEP_SECONDS": "600"},
-        "SWEEP_SECONDS is 600: what is due in more than a minute, or was lost with the broker, waits as long as that. "
-        "60 or less is right.",
+        "SWEEP_SECONDS is 600. Retries, and work that the broker lost, can wait that long. Use 60 or less.",
     ),
     (
         {"RESYNC_SECONDS": "60"},
@@ -153,7 +153,7 @@ BAD = [
     ),
     (
         {"DENIED_NETWORKS": "10.0.0.0/8"},
-        "DENIED_NETWORKS lets 169.254.169.254 be reached: that is where clouds keep the machine's credentials.",
+        "DENIED_NETWORKS does not include 169.254.169.254, where clouds serve the machine's credentials. Add it.",
     ),
     ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL is DEBUG, so libraries log too much, possibly private data. Use INFO."),
     (
