@@ -61,7 +61,7 @@ def test_the_stored_secret_is_never_sent_to_another_address(field, stored):
     [
         ({"url": ""}, "url", "Enter the SCIM base URL"),
         ({"secret": ""}, "secret", "Paste the client secret"),
-        ({"client_id": ""}, "client_id", "say which"),
+        ({"client_id": ""}, "client_id", "Enter the client ID"),
         ({"token_url": ""}, "token_url", "the token endpoint of this client"),
         ({"url": "ldap://x"}, "url", "valid URL"),
     ],

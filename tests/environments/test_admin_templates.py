@@ -68,7 +68,7 @@ class TestTheTemplatesPage:
         draft = template.versions.get()
         assert response.redirect_chain[-1][0] == url(draft)
         response = client.post(url(draft), page_data(draft, "_publish"), follow=True)
-        assert said(response) == ["Notebook v1 is published."]
+        assert said(response) == ["Notebook v1 was published."]
         assert client.get("/catalog/notebook/").status_code == 200
 
     def test_a_new_draft_begins_as_the_published_version(self, client, published):
@@ -226,7 +226,7 @@ class TestAPublishedVersion:
         TemplateVersion.objects.filter(pk=published.pk).update(state=State.RETIRED)
         TemplateVersion.objects.filter(pk=draft.pk).update(state=State.PUBLISHED)
         page = soup(client.get(url(draft)))
-        assert "another version of the portal" in page.get_text()
+        assert "This version of the portal cannot read the content." in page.get_text()
         assert "colour: red" in page.select_one("pre.tall").get_text()
 
 
@@ -282,8 +282,8 @@ class TestThePreview:
         before = {item["metadata"]["name"] for item in admin.list_objects("Namespace")}
         page = soup(client.post(url(draft, "preview"), self.data(draft, place, dry_run="1")))
         verdicts = [line.get_text(" ", strip=True) for line in page.select(".verdicts li")]
-        assert verdicts[0].startswith("fine Namespace ada-example-")
-        assert any(line.startswith("fine RoleBinding") and "tried in allotment" in line for line in verdicts)
+        assert verdicts[0].startswith("accepted Namespace ada-example-")
+        assert any(line.startswith("accepted RoleBinding") and "tested in allotment" in line for line in verdicts)
         assert page.select_one("#verdicts + .pill").get_text() == "nothing rejected"
         assert {item["metadata"]["name"] for item in admin.list_objects("Namespace")} == before
         assert not admin.get("ResourceQuota", "environment-quota", "allotment")
@@ -317,7 +317,7 @@ class TestThePreview:
     def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, draft, cluster):
         type(cluster).objects.filter(pk=cluster.pk).update(server="http://127.0.0.1:1", credential="x")
         page = soup(client.post(url(draft, "preview"), self.data(draft, cluster, dry_run="1")))
-        assert page.select_one("[role=status]").get_text() == "Amsterdam: The cluster cannot be reached."
+        assert page.select_one("[role=status]").get_text() == "Amsterdam: The portal cannot reach the cluster."
 
     def test_inputs_that_are_wrong_are_said_at_their_field(self, client, draft, place):
         page = soup(client.post(url(draft, "preview"), self.data(draft, place, p_cpu="9", dry_run="1")))

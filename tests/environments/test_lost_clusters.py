@@ -91,7 +91,7 @@ class TestTheAdmin:
         page = client.get(self.url(place)).content.decode()
         assert "1 environment" in page
         answer = client.post(self.url(place), {"slug": "other"})
-        assert "nothing was changed" in answer.content.decode()
+        assert "The text does not match." in answer.content.decode()
         place.refresh_from_db()
         assert place.lost_at is None
 

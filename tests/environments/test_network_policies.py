@@ -70,7 +70,7 @@ def test_each_allowance_is_one_policy_and_one_sentence(network, name, policy, se
         ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["0"]}]}, "not a port"),
         ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["443/HTTP"]}]}, "not a port"),
         ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["65536"]}]}, "not a port"),
-        ({"ingress": [{"label": "a b", "value": "x"}]}, "no label"),
+        ({"ingress": [{"label": "a b", "value": "x"}]}, "not a label"),
         ({"ingress": [{"label": "a", "value": "{}"}]}, "not a label value"),
     ],
 )

@@ -299,7 +299,7 @@ def test_probes_and_metrics_say_where_they_were_taken_away(client, place, instal
         (State.INSTALLED, True, "installed", "ok"),
         (State.MISSING, False, "missing", "warn"),
         (State.MISSING, True, "missing", "bad"),
-        (State.OLDER, True, "older than this portal's", "bad"),
+        (State.OLDER, True, "different from this portal's", "bad"),
         (State.UNKNOWN, False, "unknown", "warn"),
     ],
 )
@@ -320,7 +320,7 @@ def test_admins_meet_it_on_the_front_page_and_the_clusters_page_says_what_to_typ
     its_page = reverse("admin:environments_cluster_change", args=[place.pk])
     for name in ("index", "environments_cluster_changelist"):
         (says,) = soup(client.get(reverse(f"admin:{name}"))).select(".says.bad")
-        assert "Amsterdam had the admission policies, and no longer has" in " ".join(says.get_text().split())
+        assert "The admission policies on Amsterdam are no longer as installed" in " ".join(says.get_text().split())
         assert says.find("a")["href"] == its_page
     page = soup(client.get(its_page))
     assert "install the policies" in page.select_one(".standing .says.warn").get_text()
