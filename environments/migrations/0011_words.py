@@ -305,7 +305,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='rate',
             name='starts_on',
-            field=models.DateField(help_text='Valid from this day (UTC).', verbose_name='valid from'),
+            field=models.DateField(help_text='Valid from this day (UTC).', verbose_name='first day'),
         ),
         migrations.AlterField(
             model_name='team',

@@ -86,7 +86,7 @@ class Rate(models.Model):
     """What a cluster's resources cost from a day on, until its next rate begins."""
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="rates")
-    starts_on = models.DateField("valid from", help_text="Valid from this day (UTC).")
+    starts_on = models.DateField("first day", help_text="Valid from this day (UTC).")
     cpu_hour = models.DecimalField(
         "per core and hour", max_digits=12, decimal_places=6, default=0, validators=[MinValueValidator(0)]
     )

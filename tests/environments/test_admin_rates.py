@@ -81,7 +81,7 @@ def test_a_change_is_recorded_with_the_figures_before_and_after(client, cluster,
     assert "Costs since 1 January 2026 now use this rate" in words(answer)
     entry = LogEntry.objects.get()
     assert entry.get_change_message() == (
-        "Changed starts on from 2026-01-01 to 2026-01-15 and per core and hour from 0.02 to 0.03."
+        "Changed first day from 2026-01-01 to 2026-01-15 and per core and hour from 0.02 to 0.03."
     )
 
 

@@ -72,7 +72,7 @@ def test_a_platform_admin_tries_a_directory_out(client: Client, ada: User, local
     assert "passed" in page
     assert page.count('<th scope="row">') == 7
     assert not LocalGroup.objects.exists()
-    assert "everything worked" in str(LogEntry.objects.latest("pk"))
+    assert "all steps passed" in str(LogEntry.objects.latest("pk"))
 
 
 def test_a_failure_is_shown_and_escaped(client: Client, ada: User, local: Directory) -> None:

@@ -326,7 +326,7 @@ def test_admins_meet_it_on_the_front_page_and_the_clusters_page_says_what_to_typ
     assert "install the policies" in page.select_one(".standing .says.warn").get_text()
     command = "manage.py print_admission '--break-glass-group=<b>night</b> shift' | kubectl apply -f -"
     assert page.select_one(".standing pre").get_text() == command
-    assert "Concerned: binding allotment-objects." in page.select_one(".standing").get_text()
+    assert "Affected: binding allotment-objects." in page.select_one(".standing").get_text()
     assert page.select_one(".field-admission_looked_at .readonly").get_text() != "-"
     assert "<b>night" not in str(page)
 
