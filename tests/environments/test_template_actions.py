@@ -186,7 +186,7 @@ class TestPublishing:
         ("parts", "sentence"),
         [
             ({"parameters": [{"name": "cpu", "default": "1"}, {"name": "memory", "default": "1Gi"}]}, "any text"),
-            ({"parameters": [{"name": n, "type": "quantity"} for n in ("cpu", "memory")]}, "may be left empty"),
+            ({"parameters": [{"name": n, "type": "quantity"} for n in ("cpu", "memory")]}, "can be empty"),
             ({"limits": {"default": {"cpu": "1"}, "default_request": {"cpu": "2"}}}, "above the default"),
             ({"limits": {"default": {"cpu": "2"}, "maximum": {"cpu": "1500m"}}}, "above the maximum"),
         ],
@@ -275,14 +275,14 @@ class TestTheImport:
             {"quota": {"pods": "5", "services": "1"}},
             ["Quota, pods: 5, was 10 (less).", "Quota, services: 1, was not set."],
         ),
-        ({"network": {"dns": False}}, ["No longer let through: Pods may resolve names."]),
+        ({"network": {"dns": False}}, ["No longer allowed: Pods may resolve names."]),
         ({"pod_security": {"enforce": "restricted"}}, ["Pod Security, enforce: restricted, was baseline."]),
-        ({"owner_role": "developer"}, ["Owners are developer in the namespace, were admin."]),
+        ({"owner_role": "developer"}, ["Owner's role: developer, was admin."]),
         ({"lifetime_days": 7}, ["Lifetime: 7 days, was no end."]),
         ({"approval": True}, ["Every request needs approval: yes, was no."]),
-        ({"collaborator_roles": []}, ["Collaborators may be nothing, before developer, viewer."]),
-        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size s is new."]),
-        ({"parameters": [{"name": "p"}]}, ["The parameter p is new."]),
+        ({"collaborator_roles": []}, ["Roles for collaborators: nothing, was developer, viewer."]),
+        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size s was added."]),
+        ({"parameters": [{"name": "p"}]}, ["The parameter p was added."]),
         ({"limits": {"default": {"cpu": "1"}}}, ["Container default, cpu: 1, was not set."]),
         ({"extension": {"times": 2}}, ["extension.times: “2”, was empty."]),
     ],
@@ -311,7 +311,7 @@ def test_another_order_is_a_difference():
         return template_spec.parse({"quota": {"pods": "1"}, "parameters": [{"name": name} for name in names]})
 
     assert template_actions.differences(ordered("a", "b"), ordered("b", "a")) == [
-        "The parameters are in another order."
+        "The order of the parameters changed."
     ]
 
 
