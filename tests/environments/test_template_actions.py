@@ -45,7 +45,7 @@ class TestAPublishedVersionStaysAsItIs:
     def test_saving_other_content_is_refused(self, version, field, value):
         before = TemplateVersion.objects.values().get(pk=version.pk)
         setattr(version, field, value)
-        with pytest.raises(ImmutableVersionError, match="stays as it is"):
+        with pytest.raises(ImmutableVersionError, match="cannot be edited"):
             version.save()
         with pytest.raises(ImmutableVersionError):
             version.save(update_fields=[field])
@@ -122,7 +122,7 @@ def test_a_retired_version_that_nobody_used_may_go(published):
 def test_a_draft_says_what_its_source_says_under_the_next_number(published, draft, ada):
     assert (draft.number, draft.state, draft.spec) == (2, State.DRAFT, published.spec)
     event = draft.events.get()
-    assert (event.actor, event.message) == (ada, "Draft v2 was made from v1.")
+    assert (event.actor, event.message) == (ada, "Draft v2 was created from v1.")
 
 
 def test_a_first_draft_is_something_that_can_be_published(ada, db):

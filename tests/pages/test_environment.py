@@ -70,7 +70,7 @@ def test_the_timeline_says_in_words_what_is_done_and_what_is_not(page, dana, mak
     soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=WAITING), dana))
     lines = [words(line.b) for line in one(soup, "[aria-labelledby=progress-title] .timeline").select("li")]
     assert lines[:2] == ["Request accepted : done", "Namespace : done"]
-    assert "Group in the directory : waiting" in lines
+    assert "Directory group : waiting" in lines
     assert lines[-1] == "Ready : not yet"
     assert words(one(soup, "[aria-labelledby=progress-title] header span")) == PROGRESS
 
@@ -131,7 +131,7 @@ def test_figures_of_a_cluster_that_does_not_answer_bear_their_time(page, dana, m
     cluster.save()
     quota = one(read(page(environment, dana)), "[aria-labelledby=quota-title]")
     assert "cluster not answering." in words(one(quota, ".notice"))
-    assert "Amsterdam was last asked in vain. The cluster cannot be reached." in words(quota)
+    assert "Amsterdam was last asked in vain. The portal cannot reach the cluster." in words(quota)
     assert len(quota.select(".quota li")) == 2
 
 
