@@ -21,7 +21,7 @@ _PROMISE = ("email", "first_name", "last_name", "role", "teams")
 
 
 class InvitationForm(AnyForm):
-    """Whom to invite."""
+    """The person to invite."""
 
     def clean_email(self) -> str:
         """The address as accounts have it. Raises ValidationError where there is an account."""
@@ -70,7 +70,7 @@ class InvitationAdmin(AnyAdmin):
         became = ("invited_by", "invited_at", "mailed_at", "expires_at", "accepted_at", "account")
         return (
             (None, {"fields": (*_PROMISE, "shown_state", *link)}),
-            ("What came of it", {"fields": (*became, "revoked_at", "revoked_by")}),
+            ("Outcome", {"fields": (*became, "revoked_at", "revoked_by")}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -101,16 +101,18 @@ class InvitationAdmin(AnyAdmin):
         revoked = [row for row in queryset if invitations.revoke(row, by=actor(request))]
         for row in revoked:
             self.log_change(request, row, "Revoked.")
-        self.message_user(request, f"{len(revoked)} revoked.")
+        self.message_user(request, f"Invitations revoked: {len(revoked)}.")
 
-    @admin.action(description="Send the e-mail again", permissions=["change"])
+    @admin.action(description="Send the email again", permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         """Send the same link once more."""
         for row in queryset:
             if row.state == "open":
                 self._send(request, row)
             else:
-                self.message_user(request, f"The invitation of {row} is {row.state}.", messages.WARNING)
+                self.message_user(
+                    request, f"The invitation of {row} was not sent again, because it is {row.state}.", messages.WARNING
+                )
 
     @admin.display(description="State")
     def shown_state(self, row: Invitation) -> SafeString:
@@ -126,7 +128,11 @@ class InvitationAdmin(AnyAdmin):
         if queue.send(tasks.send_invitation.name, row.pk):
             self.message_user(request, f"The link is on its way to {row.email}.")
         else:
-            self.message_user(request, f"No e-mail to {row.email}: hand the link over yourself.", messages.WARNING)
+            self.message_user(
+                request,
+                f"The portal could not send the email to {row.email}. Pass the link on yourself.",
+                messages.WARNING,
+            )
 
 
 class PersonAdmin(UserAdmin):
@@ -143,7 +149,9 @@ class PersonAdmin(UserAdmin):
         """Remove the factors, email the person, and record who did it."""
         for person in queryset:
             if person.pk == actor(request).pk:
-                self.message_user(request, "Your own second factors are on your security page.", messages.WARNING)
+                self.message_user(
+                    request, "You cannot reset your own second factors here. Use your security page.", messages.WARNING
+                )
             elif factors.reset(person):
                 self.log_change(request, person, "Reset the second factors.")
                 self._tell(request, person)
@@ -154,8 +162,10 @@ class PersonAdmin(UserAdmin):
         try:
             factors.tell_of_reset(person, actor(request))
         except OSError:
-            self.message_user(request, f"{person} was not told: the e-mail did not get out.", messages.WARNING)
-        self.message_user(request, f"The second factors of {person} are reset.")
+            self.message_user(
+                request, f"The email to {person} could not be sent. Tell them yourself.", messages.WARNING
+            )
+        self.message_user(request, f"The second factors of {person} were reset.")
 
 
 admin.site.unregister(User)

@@ -75,7 +75,7 @@ def _web(values: Values) -> Iterator[CheckMessage]:
         yield Error("PORTAL_URL must be an address such as https://portal.example.com.", id="portal.E012")
         return
     if url.path.strip("/") or url.query or url.fragment:
-        yield Error("PORTAL_URL has a path: the portal is served at the root of its host.", id="portal.E013")
+        yield Error("PORTAL_URL has a path. Remove it; the portal is served at the root of its host.", id="portal.E013")
     if not validate_host(url.hostname, values["ALLOWED_HOSTS"]):
         sentence = f"PORTAL_URL is at {url.hostname}, which is not in ALLOWED_HOSTS: every page would answer 400."
         yield Error(sentence, id="portal.E014")
@@ -142,7 +142,8 @@ def _sign_in(values: Values) -> Iterator[CheckMessage]:
     if not issuer:
         if values["OIDC_CLIENT_ID"] or values["OIDC_CLIENT_SECRET"]:
             yield Advice(
-                "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER: SSO is off.", id="portal.W023"
+                "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER, so single sign-on is off.",
+                id="portal.W023",
             )
         return
     if urlsplit(issuer).scheme not in ("http", "https") or not urlsplit(issuer).hostname:
@@ -162,7 +163,7 @@ def _sign_in(values: Values) -> Iterator[CheckMessage]:
 def _product(values: Values) -> Iterator[CheckMessage]:
     domain = values["LABEL_DOMAIN"]
     if not _SUBDOMAIN.fullmatch(domain):
-        yield Error(f"LABEL_DOMAIN is {domain!r}: it must be a domain such as allotment.example.com.", id="portal.E019")
+        yield Error(f"LABEL_DOMAIN is {domain!r}. Use a domain such as allotment.example.com.", id="portal.E019")
     elif re.search(r"(^|\.)(kubernetes|k8s)\.io$", domain):
         yield Error(f"LABEL_DOMAIN is {domain}, which Kubernetes reserves.", id="portal.E020")
     name = values["PORTAL_NAME"]

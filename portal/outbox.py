@@ -34,7 +34,7 @@ def outbox(request: HttpRequest) -> HttpResponse:
     """The newest messages. 404 if the portal sends real mail, 403 for all except platform admins."""
     if not settings.MAIL_FOLDER:
         raise Http404
-    if not getattr(request.user, "is_superuser", False):
+    if not getattr(request.user, "is_platform_admin", False):
         raise PermissionDenied("Only platform admins may read the outbox.")
     messages = list(islice(_messages(Path(settings.MAIL_FOLDER)), _LIMIT))
     return render(request, "portal/outbox.html", {"messages_sent": messages})

@@ -44,10 +44,9 @@ def among(team: Team | None, requester: User) -> Deciders:
 
     In the way of EnvironmentQuerySet.decidable_by, which says who may; these are the ones who are named and told.
     """
-    active = User.objects.filter(is_active=True).order_by("first_name", "email")
-    others = active.exclude(pk=requester.pk)
+    others = User.objects.filter(is_active=True).exclude(pk=requester.pk).order_by("first_name", "email")
     managers = tuple(others.filter(is_manager=True, managed_teams=team)) if team else ()
     if managers:
         return Deciders(managers, team)
-    admins = others.filter(is_superuser=True)
-    return Deciders(tuple(admins) or tuple(active.filter(is_superuser=True)))
+    admins = User.objects.platform_admins().filter(is_active=True).order_by("first_name", "email")
+    return Deciders(tuple(admins.exclude(pk=requester.pk)) or tuple(admins))

@@ -1,4 +1,4 @@
-"""What every page of the admin shares: who may come in, what it is called, and rows that are only read."""
+"""Shared parts of the admin: who can enter it, its front page, and read-only rows."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -27,23 +27,23 @@ else:  # Django's own classes cannot be subscripted
 _ELSEWHERE = (Group, EmailAddress, SocialAccount, SocialApp, SocialToken)
 _GROUPS = {
     "Catalog": ("Template", "TemplateVersion"),
-    "Places": ("Cluster", "Rate", "Directory"),
+    "Infrastructure": ("Cluster", "Rate", "Directory"),
     "People": ("User", "Team", "Invitation"),
-    "Record": ("Environment", "Condition", "Event", "LogEntry"),
+    "Records": ("Environment", "Condition", "Event", "LogEntry"),
 }
 #: They put themselves on the site when they are imported: before now, so that they can be taken off again.
 _OTHERS = ("django.contrib.auth.admin", "allauth.account.admin", "allauth.socialaccount.admin")
 
 
 def actor(request: HttpRequest) -> User:
-    """Who does this. Raises PermissionDenied where nobody is signed in, which the admin's door does not let happen."""
+    """The signed-in user. Raises PermissionDenied without one, which the admin's own check prevents."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
 
 
 def is_platform_admin(request: HttpRequest) -> bool:
-    """Whether somebody may enter the admin. Django's own answer, `is_staff`, is not the portal's word for it."""
+    """Whether the signed-in user can enter the admin. Django's own check, `is_staff`, is not used."""
     user = request.user
     return isinstance(user, User) and user.is_active and user.is_platform_admin
 

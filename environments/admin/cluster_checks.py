@@ -1,4 +1,4 @@
-"""Whether a cluster answers, whether the portal's account may do what it must and no more, and what else guards it."""
+"""Checks a cluster: its connection, the permissions of the portal's account, and its admission policies."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from environments.routine import policy_looks
 
 _AT_ONCE = 8
 
-#: What does not work where the permission is missing.
+#: What does not work without the permission.
 _NEEDED_FOR = {
-    "namespaces": "making environments, and removing them",
+    "namespaces": "creating and deleting environments",
     "resourcequotas": "quotas",
     "limitranges": "default limits",
     "serviceaccounts": "service accounts",
@@ -25,9 +25,9 @@ _NEEDED_FOR = {
     "rolebindings": "members' access",
     "clusterroles": "giving members the environment roles",
     "serviceaccounts/token": "short-lived tokens",
-    "subjectaccessreviews": "the proof that a member's access works",
-    "pods": "showing what runs",
-    "events": "showing why something does not run",
+    "subjectaccessreviews": "verifying members' access",
+    "pods": "showing running pods",
+    "events": "showing why a pod does not run",
 }
 
 
@@ -103,17 +103,17 @@ def _missing(question: Question) -> Finding:
 def _excess(question: Question) -> Finding:
     match question.resource.partition("/")[0], question.verb:
         case "*", _:
-            meaning = "everything, as cluster-admin"
+            meaning = "allows everything, like cluster-admin"
         case "secrets", _:
             meaning = "reads or writes other people's secrets"
         case _, "impersonate":
-            meaning = "becomes anybody"
+            meaning = "acts as any user"
         case _, "bind" | "escalate":
-            meaning = "gives itself any permission"
+            meaning = "grants itself any permission"
         case "roles" | "clusterroles" | "clusterrolebindings", _:
-            meaning = "changes who may do what"
+            meaning = "changes permissions of others"
         case "validatingadmissionpolicies" | "validatingadmissionpolicybindings", _:
-            meaning = "takes away what guards the environments"
+            meaning = "removes the policies that protect environments"
         case "nodes" | "namespaces", _:
             meaning = "reaches beyond the portal's environments"
         case _, "create" | "patch":

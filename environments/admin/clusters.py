@@ -1,4 +1,4 @@
-"""Clusters in the admin: how they are reached, and whether the portal's account there is right."""
+"""Clusters in the admin: their connection, and the checks of the portal's account in them."""
 
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from environments.lib import naming
 from environments.models import Cluster, Environment
 from environments.routine import policy_looks
 
-_ONCE_STORED = ("Last look", "Admission policies")
+_ONCE_STORED = ("Last check", "Admission policies")
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
 
 
@@ -38,7 +38,7 @@ class ClusterForm(SecretForm):
     address_fields = ("server",)
 
     credential = WriteOnlyField(
-        help_text="The token of the portal's service account, or a kubeconfig file, by the kind chosen above."
+        help_text="The token of the portal's service account, or a kubeconfig file, as chosen above."
     )
 
     class Meta:
@@ -81,7 +81,7 @@ class ClusterForm(SecretForm):
         if not credential and "credential" not in self.errors:
             self.add_error("credential", f"Paste the {_KIND_WORDS[Cluster.Credential(kind)]} here.")
         if kind == Cluster.Credential.TOKEN and not server and "server" not in self.errors:
-            self.add_error("server", "A token needs the API server's address.")
+            self.add_error("server", "Enter the API server's address, for example https://api.cluster.example.com:6443")
         if credential:
             is_token = kind == Cluster.Credential.TOKEN
             check = kubeconfigs.check_token if is_token else kubeconfigs.check_kubeconfig
@@ -129,14 +129,14 @@ class ClusterAdmin(BriefDeletion):
         (None, {"fields": ("name", "slug", "description", "accepts_new")}),
         ("Connection", {"fields": ("credential_kind", "server", "certificate_authority", "credential")}),
         (
-            "How the cluster calls people",
+            "User names in this cluster",
             {
                 "fields": ("username_claim", "username_prefix", "groups_prefix", "bind_members"),
-                "description": "As in the API server's OIDC flags: role bindings must name people as it does.",
+                "description": "Use the values of the API server's OIDC flags. Role bindings must use the same names.",
             },
         ),
         (
-            "How members sign in with kubectl",
+            "Sign-in with kubectl",
             {
                 "fields": (
                     "access",
@@ -147,17 +147,17 @@ class ClusterAdmin(BriefDeletion):
                     "max_token_hours",
                     "account_namespace",
                 ),
-                "description": "Their kubeconfig: kubelogin where the cluster trusts the provider, else a token.",
+                "description": "Use kubelogin if the cluster trusts the identity provider, otherwise a token.",
             },
         ),
         (
             "Network",
             {
                 "fields": ("dns_namespace", "dns_port", "ingress_namespace"),
-                "description": "What network policies let through: where pods ask for names, and who reaches them.",
+                "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
             },
         ),
-        ("Last look", {"fields": ("answers", "checked_at", "check_error")}),
+        ("Last check", {"fields": ("answers", "checked_at", "check_error")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
@@ -201,26 +201,26 @@ class ClusterAdmin(BriefDeletion):
         """Where the API server is, as far as the portal shows it."""
         return row.server or f"({row.get_credential_kind_display()})"
 
-    @admin.display(description="Answers", ordering="checked_at")
+    @admin.display(description="Reachable", ordering="checked_at")
     def answers(self, row: Cluster) -> SafeString:
-        """How the last look ended."""
+        """Whether the cluster answered the last check."""
         if row.lost_at:
-            return pill("gone for good", "bad")
+            return pill("lost", "bad")
         if row.checked_at is None:
-            return pill("not looked at yet")
+            return pill("not checked yet")
         return pill("no", "bad") if row.check_error else pill("yes", "ok")
 
     @admin.display(description="Admission policies", ordering="admission_state")
     def policies(self, row: Cluster) -> SafeString:
-        """What it had of the admission policies at the last look."""
+        """The state of the admission policies at the last check."""
         if not row.admission_state:
-            return pill("not looked at yet")
+            return pill("not checked yet")
         state = Cluster.AdmissionState(row.admission_state)
         if state is Cluster.AdmissionState.INSTALLED:
             return pill(state.label, "ok")
         return pill(state.label, "bad" if row.is_unguarded else "warn")
 
-    @admin.display(description="Found")
+    @admin.display(description="Result")
     def policies_found(self, row: Cluster) -> SafeString:
         """The same in a sentence, with the command that puts them right."""
         context = {"row": row, "standing": policy_looks.kept(row)}
@@ -243,35 +243,37 @@ class ClusterAdmin(BriefDeletion):
         return self._checked(request, [self._changeable(request, pk)])
 
     def give_up_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say that a cluster is gone for good, after typing its slug."""
+        """Mark a cluster as lost, after typing its slug."""
         row = self._changeable(request, pk)
         typed, error = request.POST.get("slug", "").strip(), ""
         if request.method == "POST":
             if typed == row.slug:
                 ending = cluster_actions.give_up(row)
-                self.log_change(request, row, f"Gave it up as gone for good, with {ending} environments.")
-                messages.warning(request, f"{row} is given up. Environments that end with it: {ending}.")
+                self.log_change(request, row, f"Marked as lost. Environments deleted with it: {ending}.")
+                messages.warning(request, f"{row} is marked as lost. Environments that are deleted with it: {ending}.")
                 return self._to(row)
-            error = f"This is not {row.slug}: nothing was changed."
+            error = f"The text does not match. Type {row.slug} to confirm."
         live = row.environments.live().count()
-        context = {"title": "Gone for good", "row": row, "live": live, "typed": typed, "error": error}
+        context = {"title": "Mark as lost", "row": row, "live": live, "typed": typed, "error": error}
         context |= {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, "admin/environments/cluster/give_up.html", context)
 
     def take_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say that a cluster is there after all."""
+        """Use a lost cluster again."""
         row = self._changeable(request, pk)
         cluster_actions.take_back(row)
-        self.log_change(request, row, "Took it back: it is there after all.")
-        messages.success(request, f"{row} is asked again. Tick “accepts new environments” when it is ready for them.")
+        self.log_change(request, row, "No longer marked as lost.")
+        messages.success(
+            request, f"{row} is in use again. Select “Accepts new environments” when it is ready for them."
+        )
         return self._to(row)
 
     def do_without_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say that a cluster is meant to be without the admission policies."""
+        """Mark a cluster as used without admission policies on purpose."""
         row = self._changeable(request, pk)
         cluster_actions.do_without_policies(row)
-        self.log_change(request, row, "Does without the admission policies: it is meant to be so.")
-        messages.warning(request, f"{row} does without the admission policies until they are seen on it again.")
+        self.log_change(request, row, "Marked as used without admission policies.")
+        messages.warning(request, f"{row} is used without admission policies until a check finds them again.")
         return self._to(row)
 
     def _changeable(self, request: HttpRequest, pk: int) -> Cluster:
@@ -313,7 +315,7 @@ class ClusterAdmin(BriefDeletion):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": "The portal's account in a cluster",
+            "title": "Portal account in a cluster",
             "manifests": manifests,
             "namespace": namespace,
             "account": rbac.ACCOUNT,
@@ -324,5 +326,5 @@ class ClusterAdmin(BriefDeletion):
         """On to the cluster's page, where the check is the next thing to do."""
         if "_addanother" in request.POST or "_popup" in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        messages.success(request, f"{obj} is stored. Check its connection and permissions next.")
+        messages.success(request, f"{obj} was added. Check its connection and permissions next.")
         return self._to(obj)

@@ -1,4 +1,4 @@
-"""Directories in the admin: how they are reached, and whether they answer."""
+"""Directories in the admin: their connection, and how to test it."""
 
 from typing import Any, ClassVar
 
@@ -22,31 +22,31 @@ from environments.models import Directory
 #: What each kind needs, and how to ask for it.
 _NEEDS: dict[str, dict[str, str]] = {
     Directory.Kind.SCIM: {
-        "url": "Say where SCIM begins, for example https://idp.example.com/scim/v2",
+        "url": "Enter the SCIM base URL, for example https://idp.example.com/scim/v2",
         "secret": "Paste the client secret, or a bearer token.",
     },
     Directory.Kind.KEYCLOAK: {
-        "url": "Say where the realm is managed, for example https://kc.example.com/admin/realms/acme",
-        "client_id": "Say which client of the realm the portal is.",
+        "url": "Enter the realm's admin URL, for example https://kc.example.com/admin/realms/acme",
+        "client_id": "Enter the client ID of the portal in the realm.",
         "secret": "Paste the client's secret.",
     },
     Directory.Kind.OKTA: {
-        "url": "Say where the organisation is, for example https://acme.okta.com",
-        "secret": "Paste an API token, or with a client id the service app's private key.",
+        "url": "Enter the organisation's URL, for example https://acme.okta.com",
+        "secret": "Paste an API token. With a client ID, paste the service app's private key.",
     },
     Directory.Kind.ENTRA: {
-        "url": "Say where Microsoft Graph begins: https://graph.microsoft.com/v1.0",
-        "token_url": "Say where the tenant gives tokens: https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
-        "client_id": "Say which application of the tenant the portal is.",
+        "url": "Enter the URL of Microsoft Graph: https://graph.microsoft.com/v1.0",
+        "token_url": "Enter the tenant's token endpoint: https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
+        "client_id": "Enter the client ID of the portal's application in the tenant.",
         "secret": "Paste the application's client secret.",
     },
 }
 _HINTS = (
-    "SCIM: base URL and a token; or a token endpoint, a client id and its secret. "
-    "Keycloak: base URL, client id, secret; the client needs the roles manage-users, view-users and query-groups. "
-    "Okta: base URL and an API token; or a client id and the private key of a service app. "
+    "SCIM: base URL and a token; or a token endpoint, a client ID and its secret. "
+    "Keycloak: base URL, client ID and secret; the client needs the roles manage-users, view-users and query-groups. "
+    "Okta: base URL and an API token; or a client ID and the private key of a service app. "
     "Entra ID: all four; the application needs User.Read.All and Group.ReadWrite.All. "
-    "A local directory needs none of these. docs/directories.md says more."
+    "A local directory needs none of these. See docs/directories.md."
 )
 
 
@@ -56,7 +56,7 @@ class DirectoryForm(SecretForm):
     secret_field = "secret"  # noqa: S105
     address_fields = ("url", "token_url")
 
-    secret = WriteOnlyField(help_text="The client secret (Okta: its private key), or without a client a token.")
+    secret = WriteOnlyField(help_text="The client secret (Okta: the private key). Without a client ID: a token.")
 
     class Meta:
         model = Directory
@@ -86,9 +86,9 @@ class DirectoryForm(SecretForm):
         for field, sentence in _NEEDS.get(kind, {}).items():
             self._require(field, cleaned, sentence)
         if cleaned.get("token_url"):
-            self._require("client_id", cleaned, "Tokens are fetched for a client: say which.")
+            self._require("client_id", cleaned, "Enter the client ID for the token endpoint.")
         if cleaned.get("client_id") and kind == Directory.Kind.SCIM:
-            self._require("token_url", cleaned, "Say where the client gets its tokens.")
+            self._require("token_url", cleaned, "Enter the token endpoint of this client.")
         if kind == Directory.Kind.KEYCLOAK and cleaned.get("url"):
             self._check_realm(cleaned["url"])
         return cleaned
@@ -147,7 +147,7 @@ class DirectoryAdmin(BriefDeletion):
             level, sentence = messages.SUCCESS, directory.connect(row).check()
         except ReconcileError as error:
             level, sentence = messages.ERROR, error.message
-        self.log_change(request, row, f"Tested: {sentence}")
+        self.log_change(request, row, f"Connection checked: {sentence}")
         messages.add_message(request, level, sentence)
         return redirect(reverse("admin:environments_directory_change", args=[pk]))
 
@@ -156,19 +156,19 @@ class DirectoryAdmin(BriefDeletion):
         row = self._row(request, pk)
         email = request.POST.get("email", "").strip()[:254]
         if not email:
-            messages.error(request, "Say whom the portal may put into its test group for a moment.")
+            messages.error(request, "Enter the email address of the account to test with.")
             return redirect(reverse("admin:environments_directory_change", args=[pk]))
         lines = directory_actions.try_out(row, email)
         failed = [line.step for line in lines if not line.worked]
         self.log_change(
             request,
             row,
-            f"Tried out with {email}: {', '.join(failed) or 'everything'} {'failed' if failed else 'worked'}.",
+            f"Tested with {email}: {', '.join(failed) or 'all steps'} {'failed' if failed else 'passed'}.",
         )
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": "Tried out with a group of its own",
+            "title": "Directory test",
             "row": row,
             "row_url": reverse("admin:environments_directory_change", args=[pk]),
             "lines": lines,

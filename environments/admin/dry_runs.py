@@ -1,4 +1,4 @@
-"""What a cluster says to an environment before it is made: the same manifests, applied with `dryRun=All`.
+"""Tests an environment's manifests on a cluster before it is created, with `dryRun=All`.
 
 A dry run stores nothing, so the environment's own namespace is still missing when its contents come, and a cluster
 refuses whatever goes into a namespace that is not there. The Namespace itself is tried as it is; the rest is tried
@@ -14,7 +14,7 @@ from environments.kube.client import RESOURCES, ClusterClient, Manifest
 from environments.kube.manifests import is_extra
 from environments.lib.errors import PermanentError
 
-_ONLY_THERE = "Not tried: the portal gets the right to this in the environment's own namespace only."
+_ONLY_THERE = "Not tested: the portal has the rights for this only in the environment's own namespace."
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def dry_run(client: ClusterClient, manifests: list[Manifest], scratch: str) -> l
 def _why_not(client: ClusterClient, scratch: str) -> str:
     """Why nothing can be tried inside a namespace, empty where it can."""
     if not scratch:
-        return "Not tried: it goes into the environment's namespace, which is not there yet."
+        return "Not tested: the environment's namespace does not exist yet. Enter an existing namespace to test in."
     if client.get("Namespace", scratch) is None:
-        return f"Not tried: there is no namespace {scratch} on this cluster."
+        return f"Not tested: this cluster has no namespace {scratch}."
     return ""
 
 
@@ -54,15 +54,15 @@ def _try(client: ClusterClient, manifest: Manifest, scratch: str, missing: str) 
     kind, metadata = str(manifest["kind"]), manifest["metadata"]
     name, where = str(metadata["name"]), ""
     if kind not in RESOURCES:
-        return Verdict(kind, name, "", "Not tried: the portal does not apply this kind by itself.")
+        return Verdict(kind, name, "", "Not tested: the portal does not apply this kind itself.")
     if RESOURCES[kind].namespaced:
         if missing:
             return Verdict(kind, name, "", missing)
         if is_extra(manifest, settings.LABEL_DOMAIN):
             return Verdict(kind, name, "", _ONLY_THERE)
-        manifest, where = manifest | {"metadata": metadata | {"namespace": scratch}}, f" (tried in {scratch})"
+        manifest, where = manifest | {"metadata": metadata | {"namespace": scratch}}, f" (tested in {scratch})"
     try:
         client.apply(manifest, dry_run=True)
     except PermanentError as error:
         return Verdict(kind, name, "bad", error.message)
-    return Verdict(kind, name, "ok", f"The cluster would take it{where}.")
+    return Verdict(kind, name, "ok", f"The cluster would accept it{where}.")

@@ -1,4 +1,4 @@
-"""What is wrong with a pasted connection, as sentences for the field it was pasted into. Nothing is called."""
+"""Checks pasted tokens, certificates and kubeconfig files. Makes no calls."""
 
 import ssl
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from environments.kube.configuration import MAX_KUBECONFIG
 from environments.lib.errors import PermanentError
 
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-_FLATTEN = "Make one that holds everything: kubectl config view --minify --flatten"
+_FLATTEN = "Create one that contains everything: kubectl config view --minify --flatten"
 
 
 @dataclass
@@ -27,21 +27,21 @@ class Draft:
 def check_token(token: str) -> None:
     """Raises ValueError, with a sentence, for what cannot be a bearer token. RFC 6750 §2.1."""
     if token.startswith(("apiVersion:", "{", "---")):
-        raise ValueError("This is a document, not a token. For a kubeconfig choose “Kubeconfig file” above.")
+        raise ValueError("This is a file, not a token. To use a kubeconfig, choose “Kubeconfig file” above.")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("A token is one line of letters, digits and dots, without spaces.")
+        raise ValueError("This is not a token. Paste one line of letters, digits and dots, without spaces.")
 
 
 def check_authority(pem: str) -> None:
     """Raises ValueError, with a sentence, unless the text is one or more certificates in PEM."""
     if "PRIVATE KEY" in pem:
-        raise ValueError("There is a private key in this. Paste only the certificate.")
+        raise ValueError("This contains a private key. Paste only the certificate.")
     try:
         ssl.create_default_context(cadata=pem)
     except (ssl.SSLError, ValueError):
         raise ValueError(
-            "This is no certificate in PEM. It begins with -----BEGIN CERTIFICATE-----; "
-            "what a kubeconfig holds has to be decoded first (base64 -d)."
+            "This is not a PEM certificate, which begins with -----BEGIN CERTIFICATE-----. "
+            "If it comes from a kubeconfig, decode it first (base64 -d)."
         ) from None
 
 
@@ -53,15 +53,15 @@ def check_kubeconfig(text: str) -> None:
     user = _entry(config, "users", _text(context, "user"), "user", "The context's user")
     if cluster.get("insecure-skip-tls-verify"):
         raise ValueError(
-            "This turns off the check of the cluster's certificate (insecure-skip-tls-verify): the credential would go "
-            "to whoever answers. Put the cluster's certificate-authority-data there instead."
+            "This kubeconfig turns off certificate checks (insecure-skip-tls-verify), so any server could get the "
+            "credential. Add the cluster's certificate-authority-data instead."
         )
     if not cluster.get("server"):
-        raise ValueError("The kubeconfig's cluster has no server.")
+        raise ValueError("The kubeconfig's cluster has no server address.")
     _refuse_programs(config)
     files = [key for key in _FILES if key in cluster or key in user]
     if files:
-        raise ValueError(f"This points to files on the machine it comes from ({', '.join(files)}). {_FLATTEN}")
+        raise ValueError(f"This kubeconfig refers to files on another machine ({', '.join(files)}). {_FLATTEN}")
     if not user.keys() & {"token", "client-certificate-data", "username"}:
         raise ValueError(f"The kubeconfig's user has no token and no client certificate. {_FLATTEN}")
 
@@ -84,7 +84,7 @@ def _text(mapping: dict[str, Any], key: str) -> str:
 
 def _mapping(text: str) -> dict[str, Any]:
     if len(text) > MAX_KUBECONFIG:
-        raise ValueError(f"This is {len(text)} characters long: at most {MAX_KUBECONFIG}. {_FLATTEN}")
+        raise ValueError(f"This has {len(text)} characters; the limit is {MAX_KUBECONFIG}. {_FLATTEN}")
     try:
         config = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -92,7 +92,7 @@ def _mapping(text: str) -> dict[str, Any]:
         line = f" (line {mark.line + 1})" if mark else ""
         raise ValueError(f"This is not YAML{line}.") from None
     if not isinstance(config, dict) or "clusters" not in config:
-        raise ValueError("This is no kubeconfig: one has clusters, users, contexts and current-context.")
+        raise ValueError("This is not a kubeconfig. It needs clusters, users, contexts and current-context.")
     return config
 
 
@@ -113,6 +113,6 @@ def _refuse_programs(config: dict[str, Any]) -> None:
     for key in ("exec", "auth-provider"):
         if any(isinstance(user, dict) and key in user for user in users):
             raise ValueError(
-                f"This signs in with a program ({key}), which the portal never runs. "
-                "Use the token of a service account instead."
+                f"This kubeconfig signs in with a program ({key}), which the portal never runs. "
+                "Use a service account token instead."
             )

@@ -1,6 +1,6 @@
-"""People in the admin: who they are, what they may do, and the teams they are in.
+"""People in the admin: their identity, roles and teams.
 
-What the identity provider says of somebody is only shown; what it does not speak of is edited (`User.follows_claim`).
+Values from the identity provider are read-only; the rest can be edited (`User.follows_claim`).
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ class LocalAccountForm(UserChangeForm):  # type: ignore[type-arg]
             self.initial[name] = getattr(self.instance, name).all()
         if "is_superuser" in self.fields:
             flag = self.fields["is_superuser"]
-            flag.label, flag.help_text = "Platform admin", "Manages clusters, templates and everybody's environments."
+            flag.label, flag.help_text = "Platform admin", "Manages clusters, templates and all environments."
 
 
 @admin.register(User)
@@ -71,11 +71,11 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         identity = (*_IDENTITY, "is_active", *(("password",) if local else ()))
         said = ("role_name", "team_names", "managed_team_names", "claim")
         roles = (*_ROLES, *_TEAMS) if local else said
-        note = "" if local else "They follow the groups claim at every sign-in."
+        note = "" if local else "The identity provider sets these at every sign-in (groups claim)."
         return (
             (None, {"fields": identity}),
             ("Role and teams", {"fields": roles, "description": note}),
-            ("E-mail", {"fields": ("wants_summary",)}),
+            ("Email", {"fields": ("wants_summary",)}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
 
@@ -95,7 +95,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Platform admins are what Django calls staff, too. A summary begins with the month that is summed up next."""
         if not obj.follows_claim:
-            obj.is_staff = obj.is_superuser
+            obj.is_staff = obj.is_platform_admin
         if change and obj.wants_summary and "wants_summary" in form.changed_data:
             obj.summary_sent_for = summaries.latest(timezone.now())
         super().save_model(request, obj, form, change)
@@ -111,7 +111,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         """A new password for somebody. Raises PermissionDenied: the identity provider keeps theirs."""
         person = self.get_object(request, id)
         if not settings.LOCAL_ACCOUNTS or (person is not None and person.follows_claim):
-            raise PermissionDenied("The identity provider keeps their password.")
+            raise PermissionDenied("The identity provider manages this password.")
         return super().user_change_password(request, id, form_url)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -164,7 +164,7 @@ class TeamAdmin(BriefDeletion):
         (None, {"fields": ("name", "group", "manager_group", "cost_centre")}),
         (
             "People",
-            {"fields": ("member_list", "manager_list"), "description": "Known since their last sign-in."},
+            {"fields": ("member_list", "manager_list"), "description": "As of each person's last sign-in."},
         ),
     )
 

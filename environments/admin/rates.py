@@ -1,4 +1,4 @@
-"""Rates in the admin: what a cluster's resources cost, from which day on. What a rate said before stays on record."""
+"""Rates in the admin: what a cluster's resources cost from a day on. The log keeps earlier values."""
 
 from datetime import date
 from decimal import Decimal
@@ -16,9 +16,8 @@ from environments.models import Rate
 
 _PRICES = ("cpu_hour", "memory_hour", "storage_hour", "gpu_hour")
 _CHARGED = (
-    "Charged is what the quota of an environment reserves, hour by hour, whether it is used or not, and only while the "
-    "portal saw it. The rate that was in force on a day counts for that day: a new price is a new rate, from its first "
-    "day on."
+    "Costs are charged hourly for what an environment's quota reserves, used or not, while the portal observes it. "
+    "Each day uses the rate that is valid on it. To change a price, add a rate that starts on a later day."
 )
 
 
@@ -29,13 +28,13 @@ class RateForm(AnyForm):
         model = Rate
         fields = ("cluster", "starts_on", *_PRICES)
         help_texts: ClassVar = {
-            "starts_on": "In force from the beginning of this day (UTC), until the cluster's next rate begins.",
-            "cpu_hour": "For each core of the quota's requests.cpu. 0: free of charge.",
+            "starts_on": "Valid from the start of this day (UTC) until the cluster's next rate.",
+            "cpu_hour": "For each core of the quota's requests.cpu. Enter 0 if it is free.",
             "memory_hour": "For each GiB of the quota's requests.memory.",
             "storage_hour": "For each GiB of the quota's requests.storage.",
             "gpu_hour": "For each GPU of the quota.",
         }
-        error_messages: ClassVar = {name: {"min_value": "A price is 0 or more."} for name in _PRICES}
+        error_messages: ClassVar = {name: {"min_value": "Enter 0 or more."} for name in _PRICES}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,7 +46,7 @@ class RateForm(AnyForm):
         cluster, day = cleaned.get("cluster"), cleaned.get("starts_on")
         others = Rate.objects.exclude(pk=self.instance.pk)
         if cluster and day and others.filter(cluster=cluster, starts_on=day).exists():
-            self.add_error("starts_on", f"{cluster} has a rate from {day:%-d %B %Y} on already. Change that one.")
+            self.add_error("starts_on", f"{cluster} already has a rate from {day:%-d %B %Y}. Change that one.")
         return cleaned
 
 
@@ -80,8 +79,8 @@ class RateAdmin(AnyAdmin):
     def state(self, row: Any) -> SafeString:
         """Whether it is in force."""
         if row.starts_on > _today():
-            return pill("to come", "wait")
-        return pill("over") if row.was_followed else pill("in force", "ok")
+            return pill("upcoming", "wait")
+        return pill("expired") if row.was_followed else pill("current", "ok")
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """What the log says: of a change, each figure before and after."""
@@ -95,13 +94,13 @@ class RateAdmin(AnyAdmin):
         super().save_model(request, obj, form, change)
         days = [obj.starts_on, form.initial.get("starts_on", obj.starts_on)]
         if form.changed_data and min(days) < _today():
-            sentence = f"Costs since {min(days):%-d %B %Y} are counted anew with it: reports of that time change."
+            sentence = f"Costs since {min(days):%-d %B %Y} now use this rate. Reports about that time change."
             messages.warning(request, sentence)
 
     def delete_model(self, request: HttpRequest, obj: Rate) -> None:
         """Delete it; the log keeps what it said."""
         prices = ", ".join(f"{_label(name)} {_plain(getattr(obj, name))}" for name in _PRICES)
-        self.log_change(request, obj, f"Deleted; it said: {prices}.")
+        self.log_change(request, obj, f"Deleted. Prices were: {prices}.")
         super().delete_model(request, obj)
 
 

@@ -1,4 +1,4 @@
-"""The record in the admin, to read: environments, their steps and events, and the admin's own log."""
+"""Read-only records in the admin: environments, their steps and events, and the admin's own log."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -74,10 +74,10 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     inlines = (ConditionInline, MemberInline, GroupInline)
     fieldsets = (
         (None, {"fields": ("name", "namespace", "state", "purpose", "owner", "team")}),
-        ("Where and from what", {"fields": ("version", "size", "answers", "cluster", "directory")}),
+        ("Template and placement", {"fields": ("version", "size", "answers", "cluster", "directory")}),
         ("Dates", {"fields": ("requested_at", "created_at", "ready_at", "ends_at", "deleted_at")}),
         (
-            "For whoever looks into a problem",
+            "Troubleshooting",
             {
                 "fields": (
                     "id",
@@ -110,7 +110,7 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
         """What was filled in, a line each."""
         return "\n".join(f"{name}: {value}" for name, value in row.parameters.items())
 
-    @admin.display(description="Template's content")
+    @admin.display(description="Template content")
     def snapshot(self, row: Environment) -> SafeString:
         """The content of the version when it was requested."""
         text = yaml.safe_dump(row.spec, sort_keys=False, allow_unicode=True)
@@ -129,25 +129,25 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
             if newer is None:
                 continue
             if newer.shrinks:
-                self.message_user(request, f"{row}: left alone. {' '.join(newer.shrinks)}", messages.WARNING)
+                self.message_user(request, f"{row} was not moved. {' '.join(newer.shrinks)}", messages.WARNING)
                 continue
             try:
                 actions.move_environment(row, newer.version, actor(request))
                 moved += 1
             except ValidationError as error:
                 self.message_user(request, f"{row}: {error.message}", messages.WARNING)
-        self.message_user(request, f"{moved} moved.", messages.SUCCESS)
+        self.message_user(request, f"Environments moved: {moved}.", messages.SUCCESS)
 
-    @admin.action(description="Look at it again", permissions=["view"])
+    @admin.action(description="Reconcile now", permissions=["view"])
     def look_again(self, request: HttpRequest, queryset: EnvironmentQuerySet) -> None:
-        """Have the chosen environments reconciled now, whatever the back-off says; those that are gone stay gone."""
+        """Reconcile the chosen environments now, without waiting for the back-off. Skips deleted ones."""
         rows = list(queryset.granted().exclude(phase=Phase.DELETED))
         for row in rows:
             actions.try_again(row, actor(request))
         left_out = queryset.count() - len(rows)
-        self.message_user(request, f"Looking at {len(rows)} again.", messages.SUCCESS)
+        self.message_user(request, f"Environments being reconciled: {len(rows)}.", messages.SUCCESS)
         if left_out:
-            self.message_user(request, f"{left_out} left out: they are gone, or were not approved.", messages.WARNING)
+            self.message_user(request, f"{left_out} skipped: deleted or not approved.", messages.WARNING)
 
 
 @admin.register(Event)
@@ -160,7 +160,7 @@ class EventAdmin(LeanAdmin, ReadOnlyAdmin):
     list_select_related = ("environment", "actor")
     list_defer = ("data", "actor__groups_claim", *(f"environment__{name}" for name in _LARGE))
     search_fields = ("environment__name", "environment__namespace", "actor__email")
-    search_help_text = "An environment's name or namespace, or the address of whoever did it."
+    search_help_text = "Search by environment name, namespace, or the email address of the person who did it."
     actions = None
     fields = ("at", "environment", "actor", "kind", "message", "data")
 

@@ -1,4 +1,4 @@
-"""Templates in the admin: the card that the catalog shows, and the versions behind it."""
+"""Templates in the admin: their catalog entry and their versions."""
 
 from typing import Any, ClassVar
 
@@ -52,7 +52,7 @@ class TemplateAdmin(BriefDeletion):
     def get_fieldsets(self, request: HttpRequest, obj: Template | None = None) -> Any:
         """What the catalog shows, and everything else there is: who may have it, and where it lands."""
         others = [name for name in self.get_fields(request, obj) if name not in CARD]
-        return ((None, {"fields": CARD}), ("Who and where", {"fields": others}))
+        return ((None, {"fields": CARD}), ("Availability", {"fields": others}))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Several of a kind are ticked: Django's two boxes need scripts, and a list box a steady Control key."""
@@ -78,7 +78,7 @@ class TemplateAdmin(BriefDeletion):
     @admin.display(description="Published", ordering="published_number")
     def published(self, row: Any) -> SafeString:
         """The version that can be requested."""
-        return pill(f"v{row.published_number}", "ok") if row.published_number else pill("not in the catalog")
+        return pill(f"v{row.published_number}", "ok") if row.published_number else pill("not published")
 
     @admin.display(description="Drafts", ordering="drafts")
     def draft_count(self, row: Any) -> int:
@@ -120,7 +120,7 @@ class TemplateAdmin(BriefDeletion):
             draft = template_actions.new_draft(source, actor(request))
         else:
             draft = template_actions.first_draft(template, actor(request))
-        self.log_change(request, template, f"Made draft v{draft.number}.")
+        self.log_change(request, template, f"Created draft v{draft.number}.")
         return redirect("admin:environments_templateversion_change", draft.pk)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -139,7 +139,7 @@ class TemplateAdmin(BriefDeletion):
         """On to the template's page, where the first draft is the next thing to make."""
         if "_addanother" in request.POST or "_popup" in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        messages.success(request, f"{obj} is stored. Make its first draft next.")
+        messages.success(request, f"{obj} was added. Create its first draft next.")
         return redirect(self._url(obj))
 
     def _url(self, row: Template) -> str:

@@ -1,4 +1,4 @@
-"""What the pages about template versions show: plain data, made before any HTML."""
+"""The data that the pages about template versions show."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -97,7 +97,7 @@ class DifferencesPage:
 
 
 def differences(version: TemplateVersion, others: list[TemplateVersion], wanted: str) -> DifferencesPage:
-    """What a version says otherwise than the wanted one; without a wish, than the one that it follows."""
+    """The differences to the version with the wanted number, or to the one before."""
     old = next((other for other in others if str(other.number) == wanted), None) or _former(version, others)
     if old is None:
         return DifferencesPage(None)
@@ -105,7 +105,7 @@ def differences(version: TemplateVersion, others: list[TemplateVersion], wanted:
     try:
         sentences = template_actions.differences(old.parsed(), version.parsed())
     except InvalidSpecError:
-        sentences = ["One of them was written for another version of the portal: only the YAML can be compared."]
+        sentences = ["One of them was written for another version of the portal. Only the YAML can be compared."]
     return DifferencesPage(old, sentences, coloured(text))
 
 
@@ -131,7 +131,7 @@ class DryRunForm(forms.Form):
         required=False,
         max_length=63,
         initial=rbac.ACCOUNT_NAMESPACE,
-        help_text="One that exists on the cluster, such as the portal's own. Nothing is stored in it.",
+        help_text="An existing namespace on the cluster, for example the portal's own. Nothing is stored in it.",
     )
 
 

@@ -34,13 +34,13 @@ MORE_ROWS = 5
 
 
 class ChangelogForm(forms.Form):
-    """The line that says what is new."""
+    """The changelog line of a draft."""
 
     changelog = forms.CharField(
         label="What is new in this version?",
         max_length=200,
         required=False,
-        help_text="One line, for whoever decides about moving to it. Needed for publishing.",
+        help_text="One line that helps owners decide whether to update. Required for publishing.",
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
     )
     based_on = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -71,10 +71,10 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The verbs, each by POST, and the pages that show."""
         verbs: dict[str, tuple[Callable[..., Any], str]] = {
-            "publish": (template_actions.publish, "{} is published."),
-            "retire": (template_actions.retire, "{} is retired: it can no longer be requested."),
-            "discard": (template_actions.discard, "{} was thrown away."),
-            "new-draft": (template_actions.new_draft, "This is a new draft, made from {}."),
+            "publish": (template_actions.publish, "{} was published."),
+            "retire": (template_actions.retire, "{} was retired. It can no longer be requested."),
+            "discard": (template_actions.discard, "{} was discarded."),
+            "new-draft": (template_actions.new_draft, "New draft created from {}."),
         }
         views: dict[str, Callable[..., HttpResponse]] = {
             name: require_POST(partial(self.verb_view, verb=verb, done=done)) for name, (verb, done) in verbs.items()
@@ -122,7 +122,9 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
             spec = version.parsed()
         except InvalidSpecError:  # written for another version of the portal
             spec = template_actions.STARTER
-            messages.warning(request, "This draft cannot be read any more. A new beginning is shown instead.")
+            messages.warning(
+                request, "This version of the portal cannot read the draft. The page shows a default draft instead."
+            )
         if request.method != "POST":
             tables = SpecForms(spec, blank=_rows(request.GET))
             if "check" in request.GET:
@@ -151,8 +153,8 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         if changed:
             self.log_change(request, version, "Edited the draft.")
         if "_publish" in request.POST:
-            return self.verb_view(request, version.pk, template_actions.publish, "{} is published.")
-        messages.success(request, f"{version} is saved." if changed else "Nothing was changed.")
+            return self.verb_view(request, version.pk, template_actions.publish, "{} was published.")
+        messages.success(request, f"{version} was saved." if changed else "There were no changes to save.")
         if "_preview" in request.POST:
             return redirect("admin:environments_templateversion_preview", version.pk)
         more = f"?rows={MORE_ROWS}" if "_rows" in request.POST else ""
@@ -172,7 +174,7 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
     def verb_view(
         self, request: HttpRequest, pk: int, verb: Callable[..., Any] | None = None, done: str = ""
     ) -> HttpResponse:
-        """Do one of the verbs, say so or why not, and go to where one sees it."""
+        """Carry out one of the actions, show its result, and go to the page about it."""
         version = self._version(request, str(pk))
         if verb is None or not request.user.has_perm("environments.change_templateversion"):
             raise PermissionDenied
@@ -192,14 +194,14 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         return redirect(self._url(target))
 
     def differences_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What is otherwise between two versions, in words and as YAML."""
+        """The differences between two versions, as sentences and as YAML."""
         version = self._version(request, str(pk))
         others = list(version.template.versions.exclude(pk=version.pk).order_by("-number"))
         page = version_pages.differences(version, others, request.GET.get("with", ""))
         return self._page(request, version, "differences", {"page": page, "others": others})
 
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What an environment would be made of, and what a cluster says to it."""
+        """The manifests of an environment, and the result of a dry run on a cluster."""
         version = self._version(request, str(pk))
         page = version_pages.preview(version, actor(request), request.POST if request.method == "POST" else None)
         return self._page(request, version, "preview", {"page": page})

@@ -1,4 +1,4 @@
-"""Secrets in forms: typed once, kept encrypted, never shown again, and not sent to just any address."""
+"""Form fields for secrets: stored encrypted, never shown again, and sent only to the address they are for."""
 
 from typing import Any, ClassVar
 
@@ -8,10 +8,10 @@ from environments.admin.base import AnyForm
 from environments.lib import destinations
 from environments.lib.errors import PermanentError
 
-KEPT = "Something is stored here. It is never shown; leave this empty to keep it."
-NOTHING = "Nothing is stored yet."
-ONCE_MORE = "Enter this once more: it is not sent back while something else is wrong."
-MOVED = "The address changed. Enter this again: what is stored was for the old one."
+KEPT = "A value is stored and never shown. Leave this empty to keep it."
+NOTHING = "No value is stored yet."
+ONCE_MORE = "Enter this again. The page never sends it back, even if another field has an error."
+MOVED = "The address changed. Enter this again; the stored value was for the old address."
 
 
 def check_address(url: str) -> None:
@@ -62,9 +62,7 @@ class SecretForm(AnyForm):
         super().full_clean()
         typed = self.is_bound and self.data.get(self.add_prefix(self.secret_field), "").strip()
         if typed and self.errors and self.secret_field not in self.errors:
-            self.add_error(
-                self.secret_field, "Enter this once more: it is not sent back while something else is wrong."
-            )
+            self.add_error(self.secret_field, ONCE_MORE)
 
     def clean(self) -> dict[str, Any]:
         """An empty secret becomes the stored one, unless it would then go somewhere else."""
@@ -72,9 +70,7 @@ class SecretForm(AnyForm):
         if cleaned.get(self.secret_field) or not self.stored or self.secret_field in self.errors:
             return cleaned
         if self.has_moved():
-            self.add_error(
-                self.secret_field, "The address changed. Enter this again: what is stored was for the old one."
-            )
+            self.add_error(self.secret_field, MOVED)
         else:
             cleaned[self.secret_field] = self.stored
         return cleaned

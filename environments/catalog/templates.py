@@ -1,7 +1,7 @@
-"""What people can do to templates: one function a verb, called by admin, import and commands alike.
+"""Actions on templates: create, save, publish, retire and discard versions. Used by admin, import and commands.
 
-Each one checks, changes the rows and adds a TemplateEvent in one transaction. Whether the actor may is the caller's
-question. A published version is never changed: `new_draft` copies it, `publish` puts the copy in its place.
+Each one checks, changes the rows and adds a TemplateEvent in one transaction. The caller checks the actor's
+permission. A published version is never changed: `new_draft` copies it, `publish` puts the copy in its place.
 """
 
 import difflib
@@ -26,7 +26,7 @@ from environments.spec.figures import ordered
 
 State = TemplateVersion.State
 
-#: What a template begins with: small, isolated, and its pods start.
+#: The first draft of a new template: a small quota, an isolated network, and defaults so that pods start.
 STARTER = template_spec.parse(
     {
         "quota": {
@@ -59,7 +59,7 @@ def first_draft(
 
 
 def new_draft(version: TemplateVersion, actor: User | None) -> TemplateVersion:
-    """A draft that says what another version says, under the next number."""
+    """A draft with another version's content and the next number."""
     with transaction.atomic():
         draft = _add(version.template, version.spec, "")
         message = f"Draft v{draft.number} was created from v{version.number}."
@@ -78,7 +78,10 @@ def save_draft(
     with transaction.atomic():
         current = _locked_draft(version)
         if based_on and digest(current) != based_on:
-            raise ValidationError("Somebody else saved this draft while it was open here.", code="stale")
+            raise ValidationError(
+                "Someone else saved this draft in the meantime. Reload the page, or save yours as another draft.",
+                code="stale",
+            )
         changed = current.spec != data or current.changelog != changelog
         if changed:
             TemplateVersion.objects.filter(pk=version.pk).update(spec=data, changelog=changelog)
@@ -137,7 +140,7 @@ def discard(version: TemplateVersion, actor: User | None) -> None:
 
 
 def differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
-    """What a new version says otherwise than an old one, a sentence each; none where they say the same."""
+    """The differences from an old to a new version, one sentence each; empty if they are equal."""
     return [
         *_parameter_differences(old, new),
         *_size_differences(old, new),
@@ -182,12 +185,12 @@ def _locked_draft(version: TemplateVersion) -> TemplateVersion:
     Template.objects.select_for_update().get(pk=version.template_id)
     current = TemplateVersion.objects.filter(pk=version.pk, state=State.DRAFT).first()
     if current is None:
-        raise ValidationError(f"{version} is no draft any more.", code="state")
+        raise ValidationError(f"{version} is no longer a draft.", code="state")
     return current
 
 
 def _check(version: TemplateVersion) -> None:
-    sentences = [] if version.changelog else ["Say in the changelog line what is new."]
+    sentences = [] if version.changelog else ["Describe what is new in the changelog line."]
     try:
         problems = version.parsed().objections()
     except InvalidSpecError as error:
@@ -229,7 +232,7 @@ _PARAMETER_WORDS = {
     "label": "the label",
     "help": "the help text",
     "type": "the type",
-    "mode": "who may change it",
+    "mode": "who can change it",
     "required": "required",
     "default": "the default",
     "choices": "the list of values",
@@ -250,12 +253,12 @@ def _named_differences[Part: (Parameter, Size)](
 ) -> list[str]:
     """What came, what went, what changed, and whether the order did; `one` compares two of the same name."""
     before, after = ({part.name: part for part in parts} for parts in (old, new))
-    found = [f"The {what} {part.title} is new." for name, part in after.items() if name not in before]
-    found += [f"The {what} {part.title} is gone." for name, part in before.items() if name not in after]
+    found = [f"The {what} {part.title} was added." for name, part in after.items() if name not in before]
+    found += [f"The {what} {part.title} was removed." for name, part in before.items() if name not in after]
     both = [name for name in after if name in before]
     found += [sentence for name in both for sentence in one(before[name], after[name])]
     if both != [name for name in before if name in after]:
-        found.append(f"The {what}s are in another order.")
+        found.append(f"The order of the {what}s changed.")
     return found
 
 
@@ -273,7 +276,7 @@ def _size_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 
 
 def _one_size(old: Size, new: Size) -> list[str]:
-    words = {"label": "the label", "teams": "the teams that may have it", "approval": "approval needed"}
+    words = {"label": "the label", "teams": "the allowed teams", "approval": "approval needed"}
     changed = [field for field in words if getattr(old, field) != getattr(new, field)]
     found = [
         f"Size {new.title}: {words[field]} is {_show(getattr(new, field))}, was {_show(getattr(old, field))}."
@@ -302,8 +305,8 @@ def _figure(old: str | None, new: str | None) -> str:
 
 def _isolation_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
     before, after = old.network.sentences(), new.network.sentences()
-    found = [f"Now let through: {sentence}" for sentence in after if sentence not in before]
-    found += [f"No longer let through: {sentence}" for sentence in before if sentence not in after]
+    found = [f"Now allowed: {sentence}" for sentence in after if sentence not in before]
+    found += [f"No longer allowed: {sentence}" for sentence in before if sentence not in after]
     for mode in ("enforce", "audit", "warn"):
         level, former = getattr(new.pod_security, mode), getattr(old.pod_security, mode)
         if level != former:
@@ -314,10 +317,10 @@ def _isolation_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 def _access_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
     found = []
     if old.owner_role != new.owner_role:
-        found.append(f"Owners are {new.owner_role} in the namespace, were {old.owner_role}.")
+        found.append(f"Owner's role: {new.owner_role}, was {old.owner_role}.")
     if old.collaborator_roles != new.collaborator_roles:
         before, after = (_show(spec.collaborator_roles) for spec in (old, new))
-        found.append(f"Collaborators may be {after}, before {before}.")
+        found.append(f"Roles for collaborators: {after}, was {before}.")
     if old.lifetime_days != new.lifetime_days:
         before, after = (f"{days} days" if days else "no end" for days in (old.lifetime_days, new.lifetime_days))
         found.append(f"Lifetime: {after}, was {before}.")

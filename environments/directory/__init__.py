@@ -62,4 +62,6 @@ def _client(directory: DirectoryRow) -> DirectoryClient:
         case Kind.LOCAL:
             return LocalClient(directory.pk)
         case _:
-            raise PermanentError(f"The portal does not speak {directory.kind} to directories.", reason="UnknownKind")
+            raise PermanentError(
+                f"This portal does not support the directory kind {directory.kind}.", reason="UnknownKind"
+            )

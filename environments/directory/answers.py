@@ -49,27 +49,27 @@ def translate(status: int, detail: str = "", delay: float | None = None) -> Reco
     if status in (401, 403):
         return unauthorized(status)
     if status == 404:
-        return NotFoundError(f"The directory does not know it: {detail}", reason="NotFound")
+        return NotFoundError(f"The directory did not find it: {detail}", reason="NotFound")
     if status in (409, 412):
-        return ConflictError(f"Somebody changed it in the directory at the same time: {detail}", reason="Conflict")
+        return ConflictError(f"The entry changed in the directory at the same time: {detail}", reason="Conflict")
     if status == 429:
-        return TemporaryError("The directory asks us to slow down (429).", reason="TooManyRequests", retry_after=delay)
+        return TemporaryError("The directory is limiting requests (429).", reason="TooManyRequests", retry_after=delay)
     if status >= 500 and status != 501:
-        return TemporaryError(f"The directory has a problem ({status}).", reason="Unavailable", retry_after=delay)
+        return TemporaryError(f"The directory reported an error ({status}).", reason="Unavailable", retry_after=delay)
     if status < 400:
         return PermanentError(
-            "The directory redirects to another address. A platform admin has to correct its base URL.",
+            "The directory redirects to another address. A platform admin must correct its base URL.",
             reason="Redirected",
         )
-    return PermanentError(f"The directory refuses ({status}): {detail}", reason="Refused")
+    return PermanentError(f"The directory rejected the request ({status}): {detail}", reason="Refused")
 
 
 def unauthorized(status: int) -> TemporaryError:
     """401 or 403, in a sentence for the platform admin who can do something about it."""
     what = (
-        "The directory does not accept the portal's credential. A platform admin has to renew it."
+        "The directory rejected the portal's credential. A platform admin must renew it."
         if status == 401
-        else "The directory does not let the portal's account do this. A platform admin has to allow it there."
+        else "The directory does not allow the portal's account to do this. A platform admin must allow it there."
     )
     return TemporaryError(what, reason="Unauthorized", retry_after=60)
 
@@ -90,15 +90,17 @@ def retry_after(value: str | None) -> float | None:
 
 
 def gone() -> PermanentError:
-    """The group that was asked for is not there any more."""
-    return PermanentError("The group is gone from the directory.", reason="GroupGone")
+    """The error for a group that no longer exists."""
+    return PermanentError("The group no longer exists in the directory.", reason="GroupGone")
 
 
 class NotOursError(PermanentError):
     """A group has our name and is not ours. `ours`: the ids of those beside it that are."""
 
     def __init__(self, name: str, ours: tuple[str, ...] = ()) -> None:
-        sentence = f"The directory has a group {name} that another made. The portal does not take it over."
+        sentence = (
+            f"The directory has a group {name} that this portal did not create. Ask its admin to rename or delete it."
+        )
         super().__init__(sentence, reason="NotOurs")
         self.ours = ours
 
@@ -115,7 +117,7 @@ def partial_answer(sentence: str) -> TemporaryError:
 
 def too_many_pages() -> PermanentError:
     """A list without end."""
-    return PermanentError("The directory's pages are too small to be read through.", reason="TooManyPages")
+    return PermanentError("The directory's list has too many pages.", reason="TooManyPages")
 
 
 def bad_answer(what: str) -> TemporaryError:
@@ -204,7 +206,7 @@ def choose(people: Iterable[Person], address: str) -> Person | None:
     active = [person for person in candidates if person.active] or candidates
     if len(active) > 1:
         raise PermanentError(
-            f"{address} belongs to {len(active)} people in the directory. Somebody has to tidy up there.",
+            f"{address} belongs to {len(active)} people in the directory. Ask its admin to leave it with one of them.",
             reason="Ambiguous",
         )
     if active and max(len(active[0].username), len(active[0].id)) > MAX_TEXT:

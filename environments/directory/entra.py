@@ -63,7 +63,7 @@ class EntraClient(RestClient):
         """One sentence that says who answers. Reads a person and a group, as the portal's work needs."""
         for path in ("/users", self.groups):
             self._page(path, {"$top": "1", "$select": "id"})
-        return f"Microsoft Graph at {urlsplit(self._base).hostname} answers, and shows the portal people and groups."
+        return f"Microsoft Graph at {urlsplit(self._base).hostname} answers and lets the portal read people and groups."
 
     def _people(self, email: str) -> Iterator[Person]:
         """GET /users. `accountEnabled` is only given where it is asked for."""

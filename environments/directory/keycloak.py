@@ -61,7 +61,7 @@ class KeycloakClient(RestClient):
         self._http.listing("/users", {"max": "1"})
         count = number(self._http.request("GET", "/groups/count").body.get("count"))
         if count is None:
-            raise TemporaryError("What answers at the directory's address is not Keycloak.", reason="BadAnswer")
+            raise TemporaryError("The server at the directory's address is not Keycloak.", reason="BadAnswer")
         host, realm = urlsplit(self._base).hostname, self._base.rpartition("/")[2]
         return f"Keycloak at {host} answers for the realm {realm}; it has {count:.0f} groups."
 
@@ -102,7 +102,7 @@ class KeycloakClient(RestClient):
         while limit.allows(first):
             page, _headers = self._http.listing(path, params | {"first": str(first), "max": str(PAGE)})
             if last and (not page or text(page[0], "id") != last):
-                raise partial_answer("The directory changed while it was read.")
+                raise partial_answer("The directory changed while the portal was reading it.")
             yield from page[1:] if last else page
             if len(page) < PAGE:
                 return
@@ -115,7 +115,8 @@ def token_url(url: str) -> str:
     server, admin, realm = url.rstrip("/").partition(_ADMIN)
     if not admin or not realm or "/" in realm:
         raise PermanentError(
-            "The directory's base URL has to end in /admin/realms/ and the realm. A platform admin has to correct it.",
+            "The directory's base URL must end in /admin/realms/ and the realm, for example /admin/realms/acme. "
+            "A platform admin must correct it.",
             reason="BadAddress",
         )
     return f"{server}/realms/{realm}/protocol/openid-connect/token"

@@ -47,7 +47,9 @@ class LocalClient:
             except IntegrityError:  # it is there
                 found = self.find_group(key)
         if found is None:
-            raise TemporaryError(f"The group {key.name} came and went.", reason="Conflict")
+            raise TemporaryError(
+                f"The group {key.name} was deleted while the portal was creating it.", reason="Conflict"
+            )
         self.add_members(found, [first_member])
         return found
 
@@ -88,7 +90,7 @@ class LocalClient:
 
 
 def _gone() -> PermanentError:
-    return PermanentError("The group is gone from the portal.", reason="GroupGone")
+    return PermanentError("The group no longer exists in the portal.", reason="GroupGone")
 
 
 def _known(person_ids: list[str]) -> list[int]:

@@ -73,7 +73,7 @@ class OktaClient(RestClient):
         """One sentence that says who answers. Reads a person and a group, as the portal's work needs."""
         for path in ("/api/v1/users", self.groups):
             self._http.listing(path, {"limit": "1"})
-        return f"Okta at {urlsplit(self._base).hostname} answers, and shows the portal people and groups."
+        return f"Okta at {urlsplit(self._base).hostname} answers and lets the portal read people and groups."
 
     def _people(self, email: str) -> Iterator[Person]:
         """GET /api/v1/users. A search finds deactivated people too, in any case of letters."""
@@ -175,6 +175,6 @@ def signed(client_id: str, key: str, token_url: str) -> str:
         return jwt.encode(claims, found.key, algorithm=found.algorithm_name, headers=headers)
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise PermanentError(
-            "The directory's secret is no private key (PEM or JWK). A platform admin has to correct it.",
+            "The directory's secret is not a private key (PEM or JWK). A platform admin must correct it.",
             reason="BadKey",
         ) from error

@@ -57,7 +57,7 @@ class RestClient:
             group_id = self.find_group(key) or ""
         if not group_id:
             raise TemporaryError(
-                f"The directory neither made nor shows the group {key.name} yet.", reason="Conflict", retry_after=SOON
+                f"The directory does not show the new group {key.name} yet.", reason="Conflict", retry_after=SOON
             )
         self.add_members(group_id, [first_member])
         return group_id
@@ -167,7 +167,7 @@ def pages(read: Callable[[str, dict[str, str] | None], Page], path: str, params:
         if not following:
             return
         if following in seen:
-            raise partial_answer("The directory's list goes in a circle.")
+            raise partial_answer("The directory's list repeats a page.")
         seen.add(following)
         path, query = following, None  # the address has the query in it
     raise too_many_pages()

@@ -108,7 +108,7 @@ class ScimClient:
             answer = {}
         group_id = self._only_one(key, text(answer, "id")) if attribute(answer, "id") else self.find_group(key)
         if not group_id:
-            raise TemporaryError(f"The directory neither made nor has the group {key.name}.", reason="Conflict")
+            raise TemporaryError(f"The directory did not create the group {key.name}.", reason="Conflict")
         return group_id
 
     def _only_one(self, key: GroupKey, made: str) -> str:
@@ -188,9 +188,9 @@ class ScimClient:
         can = self._can()
         total = number(attribute(self._http.request("GET", "/Users").body, "totalResults"))
         if total is None:
-            raise TemporaryError("What answers at the directory's address is not SCIM.", reason="BadAnswer")
+            raise TemporaryError("The server at the directory's address does not speak SCIM.", reason="BadAnswer")
         abilities = f"filter: {_yes(can.filter)}, patch: {_yes(can.patch)}"
-        return f"SCIM 2.0 at {urlsplit(self._base).hostname} answers; it knows {total:.0f} people ({abilities})."
+        return f"SCIM 2.0 at {urlsplit(self._base).hostname} answers: {total:.0f} people ({abilities})."
 
     def _can(self) -> Features:
         """What the server can do, read once per client. RFC 7643 §5."""
@@ -249,13 +249,13 @@ class ScimClient:
             seen |= new.keys()
             yield from fresh
             if expected not in (None, total) or len(seen) > total:
-                raise partial_answer("The directory changed while it was read.")
+                raise partial_answer("The directory changed while the portal was reading it.")
             if len(seen) == total:
                 if seen and not query:
                     self._require_end(path, params | {"startIndex": str(start + len(resources))}, seen)
                 return
             if not fresh:
-                raise partial_answer("The directory's answer breaks off before its end.")
+                raise partial_answer("The directory's answer ends too early.")
             start, expected = start + len(resources), total
         raise too_many_pages()
 
@@ -268,7 +268,7 @@ class ScimClient:
                 raise
             return  # it does not look behind its end
         if not seen.issuperset(text(resource, "id") for resource in resources):
-            raise partial_answer("The directory has more to list than it says.")
+            raise partial_answer("The directory lists more entries than it reports.")
 
     def _group(self, group_id: str) -> Reply:
         try:
@@ -385,4 +385,4 @@ def _require_members(answer: Json, wanted: set[str]) -> None:
     """Some servers drop a member they do not know without a word. An answer without members says nothing."""
     members = attribute(answer, "members")
     if isinstance(members, list) and not wanted <= {_member_id(member) for member in _members(answer)}:
-        raise TemporaryError("The directory did not add everybody to the group.", reason="NotAdded")
+        raise TemporaryError("The directory did not add all members to the group.", reason="NotAdded")

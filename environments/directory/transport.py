@@ -128,7 +128,7 @@ class Tokens:
         answer = self._ask()
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
-            raise TemporaryError("The token endpoint's answer holds no token.", reason="BadAnswer")
+            raise TemporaryError("The token endpoint's answer contains no token.", reason="BadAnswer")
         lifetime = number(answer.get("expires_in"))
         lifetime = TOKEN_LIFETIME if lifetime is None else lifetime
         log_context.conceal(token)
@@ -228,7 +228,7 @@ class Http:
         try:
             there, here = httpx.URL(path), httpx.URL(self._base)
         except httpx.InvalidURL as error:
-            raise bad_answer("names a next page that is no address") from error
+            raise bad_answer("names a next page that is not an address") from error
         if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
             raise bad_answer("names a next page on another server")  # which would be given the token
         return path
@@ -250,19 +250,23 @@ def send(client: httpx.Client, method: str, url: str, **options: Any) -> tuple[i
         with bounds.within(MAX_SECONDS, MAX_BYTES) as budget, client.stream(method, url, **options) as response:
             return response.status_code, _content(response, budget), response.headers
     except bounds.TooBigError as error:
-        raise TemporaryError("The directory's answer is too big to be read.", reason="TooBig") from error
+        raise TemporaryError("The directory's answer is too large to read.", reason="TooBig") from error
     except httpx.TimeoutException as error:
         raise TemporaryError("The directory did not answer in time.", reason="Timeout") from error
     except (httpx.TransportError, httpx.StreamError) as error:
         raise _unreachable(error) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise PermanentError("The directory's address cannot be used.", reason="BadAddress") from error
+        raise PermanentError(
+            "The directory's address is not valid. A platform admin must correct it.", reason="BadAddress"
+        ) from error
 
 
 def _content(response: httpx.Response, budget: bounds.Budget) -> bytes:
     """The whole body, which was not packed. Raises TemporaryError, TooBigError."""
     if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-        raise bad_answer("is packed, which the portal did not ask for")  # a few bytes that unpack to gigabytes
+        raise bad_answer(
+            "is compressed, although the portal did not ask for that"
+        )  # a few bytes that unpack to gigabytes
     content = bytearray()
     for chunk in response.iter_bytes():
         content += chunk
@@ -276,5 +280,7 @@ def _content(response: httpx.Response, budget: bounds.Budget) -> bytes:
 def _unreachable(error: Exception) -> TemporaryError:
     """A call without an answer. The client's own words are left out: they may hold addresses and headers."""
     if "certificate" in str(error).lower():
-        return TemporaryError("The directory's certificate is not the expected one.", reason="BadCertificate")
-    return TemporaryError("The directory cannot be reached.", reason="Unreachable")
+        return TemporaryError(
+            "The directory's certificate is not trusted. A platform admin must check it.", reason="BadCertificate"
+        )
+    return TemporaryError("The portal cannot reach the directory.", reason="Unreachable")

@@ -54,13 +54,13 @@ _PARTS: tuple[tuple[str, tuple[str, ...], type, frozenset[type]], ...] = (
 
 
 def bad_answer(what: str) -> TemporaryError:
-    """An answer that no API server gives. `what` completes “The cluster's answer …”."""
+    """The error for a malformed answer. `what` completes “The cluster's answer …”."""
     return TemporaryError(f"The cluster's answer {what}.", reason="BadAnswer")
 
 
 def too_big() -> TemporaryError:
-    """More came than the portal takes."""
-    return TemporaryError("The cluster's answer is too big to be read.", reason="TooBig")
+    """The error for an answer above the size limit."""
+    return TemporaryError("The cluster's answer is too large to read.", reason="TooBig")
 
 
 def checked_object(kind: str, answer: Object) -> Object:
@@ -69,7 +69,7 @@ def checked_object(kind: str, answer: Object) -> Object:
     Raises TemporaryError (BadAnswer). A part that is null is left out.
     """
     if answer.get("kind") != kind:
-        raise bad_answer(f"is no {kind}")
+        raise bad_answer(f"is not a {kind}")
     return _checked(kind, answer)
 
 
@@ -80,10 +80,10 @@ def checked_list(kind: str, answer: Object) -> tuple[list[Object], str]:
     """
     items, metadata = answer.get("items") or [], answer.get("metadata") or {}
     if answer.get("kind") != f"{kind}List" or not isinstance(items, list) or not isinstance(metadata, dict):
-        raise bad_answer(f"is no list of {kind}s")
+        raise bad_answer(f"is not a list of {kind} objects")
     token = metadata.get("continue") or ""
     if not isinstance(token, str):
-        raise bad_answer(f"is no list of {kind}s")
+        raise bad_answer(f"is not a list of {kind} objects")
     return [_checked(kind, item) for item in items], token
 
 
@@ -99,7 +99,7 @@ def _checked(kind: str, item: Any) -> Object:
     for key, most in _LIMITS.items():
         value = metadata.get(key, "" if key == "namespace" or kind in _NAMELESS else None)
         if not isinstance(value, str) or len(value) > most:
-            raise bad_answer(f"has a {kind} without a proper {key}")
+            raise bad_answer(f"has a {kind} without a valid {key}")
     if not _is_moment(metadata.get("creationTimestamp", _ANY_MOMENT)):
         raise bad_answer(f"has a {kind} whose creationTimestamp cannot be read")
     for place, names, form, inner in _PARTS:
@@ -137,10 +137,13 @@ def unreachable(error: Exception) -> TemporaryError:
     """A call without an answer. The client's own words are left out: they may hold addresses and headers."""
     text = str(error)
     if "certificate" in text.lower() or "SSLError" in text:
-        return TemporaryError("The cluster's certificate is not the expected one.", reason="BadCertificate")
+        return TemporaryError(
+            "The cluster's certificate is not trusted. A platform admin must check its certificate authority.",
+            reason="BadCertificate",
+        )
     if "timed out" in text.lower():
         return TemporaryError("The cluster did not answer in time.", reason="Timeout")
-    return TemporaryError("The cluster cannot be reached.", reason="Unreachable")
+    return TemporaryError("The portal cannot reach the cluster.", reason="Unreachable")
 
 
 def is_denial(error: PermanentError) -> bool:
@@ -157,7 +160,7 @@ def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileErr
     delay = _seconds(retry_after or (details.get("retryAfterSeconds") if isinstance(details, dict) else None))
     if status == 401:
         return TemporaryError(
-            "The cluster does not accept the portal's credential. A platform admin has to renew it.",
+            "The cluster rejected the portal's credential. A platform admin must renew it.",
             reason="Unauthorized",
             retry_after=60,
         )
@@ -168,16 +171,16 @@ def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileErr
     if status == 409:
         if reason == "AlreadyExists":
             return AlreadyExistsError(f"The cluster says: {message}", reason=reason)
-        return TemporaryError(f"Somebody changed the object at the same time: {message}", reason="Conflict")
+        return TemporaryError(f"The object was changed at the same time: {message}", reason="Conflict")
     if status == 410:
-        return ExpiredError("The cluster forgot a list while it was read (410).", reason="Expired")
+        return ExpiredError("The list expired while the portal was reading it (410).", reason="Expired")
     if status == 403 and "being terminated" in message:
         return TemporaryError("The namespace is being deleted.", reason="NamespaceTerminating")
     if status == 429:
-        return TemporaryError("The cluster asks us to slow down (429).", reason="TooManyRequests", retry_after=delay)
+        return TemporaryError("The cluster is limiting requests (429).", reason="TooManyRequests", retry_after=delay)
     if status >= 500 and not message.startswith(_MISFITS):
-        return TemporaryError(f"The cluster has a problem ({status}): {message}", reason=reason, retry_after=delay)
-    return PermanentError(f"The cluster refuses ({status}): {message}", reason=reason)
+        return TemporaryError(f"The cluster reported an error ({status}): {message}", reason=reason, retry_after=delay)
+    return PermanentError(f"The cluster rejected the request ({status}): {message}", reason=reason)
 
 
 def _seconds(value: Any) -> float | None:

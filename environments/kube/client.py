@@ -137,7 +137,9 @@ class ClusterClient:
         try:
             answer = self._request("PATCH", path, query=query, body=manifest, content_type=_APPLY)
         except NamespaceGoneError as error:
-            raise TemporaryError("The namespace is gone. It is made again.", reason="NamespaceGone") from error
+            raise TemporaryError(
+                "The namespace is gone. The portal creates it again.", reason="NamespaceGone"
+            ) from error
         return checked_object(manifest["kind"], answer)
 
     def overwrite(self, manifest: Manifest) -> Manifest:
@@ -201,10 +203,10 @@ class ClusterClient:
             if not token:
                 return
             if token in seen:
-                raise bad_answer("goes in a circle")
+                raise bad_answer("repeats a page")
             seen.add(token)
             query["continue"] = token
-        raise bad_answer(f"is a list of {kind}s without end")
+        raise bad_answer(f"is a list of {kind} objects that does not end")
 
     def create_token(self, service_account: str, namespace: str, *, seconds: int) -> str:
         """A bearer token for a ServiceAccount that ends by itself (TokenRequest). Raises NotFoundError without one."""
@@ -216,7 +218,7 @@ class ClusterClient:
         path = f"{path_of('ServiceAccount', namespace, service_account)}/token"
         token = checked_object("TokenRequest", self._request("POST", path, body=body)).get("status", {}).get("token")
         if not isinstance(token, str) or not token:
-            raise bad_answer("holds no token")
+            raise bad_answer("contains no token")
         return token
 
     def may(self, question: Question, user: str, groups: list[str]) -> Answer:
@@ -273,7 +275,7 @@ class ClusterClient:
         try:
             self._ask("GET", "/readyz", read=len)  # a text
         except ReconcileError as error:
-            raise TemporaryError("The cluster is just starting.", reason="Starting") from error
+            raise TemporaryError("The cluster is still starting.", reason="Starting") from error
         return self._ask(method, path, **options)
 
     @metrics.called("cluster")
@@ -321,7 +323,7 @@ class ClusterClient:
 
 
 class GoneCluster(ClusterClient):
-    """A cluster that is gone for good: nothing is there, nothing can be made, and nobody is asked."""
+    """The client for a lost cluster: finds nothing, creates nothing and makes no calls."""
 
     def __init__(self) -> None:
         self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
@@ -348,7 +350,7 @@ class GoneCluster(ClusterClient):
         return iter(())
 
     def _call(self, method: str, path: str, **options: Any) -> tuple[Any, int]:
-        raise PermanentError("This cluster is gone for good, a platform admin says.", reason="ClusterGone")
+        raise PermanentError("A platform admin marked this cluster as lost.", reason="ClusterGone")
 
 
 _clients: dict[tuple[int, Patience], tuple[datetime, ClusterClient]] = {}

@@ -47,7 +47,7 @@ def configuration(connection: Connection) -> client.Configuration:
         _refuse_unsendable(found)
     except (ConfigException, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError):
         raise PermanentError(
-            "The cluster's credential cannot be read. A platform admin has to enter it again.",
+            "The portal cannot read the cluster's credential. A platform admin must enter it again.",
             reason="BadCredential",
         ) from None  # a parser's error quotes what it read
     destinations.check_url(found.host)

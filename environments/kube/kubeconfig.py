@@ -48,7 +48,7 @@ def with_oidc(target: Target, oidc: Oidc) -> str:
             "command": "kubectl",
             "args": arguments,
             "interactiveMode": "IfAvailable",
-            "installHint": "kubelogin is needed once: kubectl krew install oidc-login",
+            "installHint": "Install kubelogin first: kubectl krew install oidc-login",
         }
     }
     return _file(target, f"oidc@{target.cluster}", user)
@@ -56,7 +56,7 @@ def with_oidc(target: Target, oidc: Oidc) -> str:
 
 def with_token(target: Target, token: str, ends_at: datetime) -> str:
     """A file that holds a short-lived token, and says until when."""
-    note = f"# The token in this file ends on {ends_at:%-d %B %Y at %H:%M} UTC.\n"
+    note = f"# The token in this file expires on {ends_at:%-d %B %Y at %H:%M} UTC.\n"
     return note + _file(target, target.context, {"token": token})
 
 

@@ -28,7 +28,9 @@ def read(response: urllib3.BaseHTTPResponse) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):  # a few bytes that unpack to gigabytes
         response.close()
-        raise TemporaryError("The cluster's answer is packed, which the portal did not ask for.", reason="BadAnswer")
+        raise TemporaryError(
+            "The cluster's answer is compressed, although the portal did not ask for that.", reason="BadAnswer"
+        )
     try:
         return b"".join(response.stream(_CHUNK, decode_content=False))
     except BaseException:

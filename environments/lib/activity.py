@@ -48,14 +48,14 @@ class Activity(TextChoices):
     # A request and the decision on it
     REQUESTED = "Requested", "", "plus", Mail(Audience.APPROVERS), "Requested"
     REMINDED = "Reminded", "", "bell", "Reminder sent"
-    APPROVED = "Approved", "ok", "check", Mail(Audience.OWNER, "{name} was approved"), "Approved"
-    REJECTED = "Rejected", "bad", "cross", Mail(Audience.OWNER, "{name} was rejected"), "Rejected"
-    WITHDRAWN = "Withdrawn", "", "back", Mail(Audience.OWNER, "the request for {name} was withdrawn"), "Withdrawn"
+    APPROVED = "Approved", "ok", "check", Mail(Audience.OWNER, "Request for {name} was approved"), "Approved"
+    REJECTED = "Rejected", "bad", "cross", Mail(Audience.OWNER, "Request for {name} was rejected"), "Rejected"
+    WITHDRAWN = "Withdrawn", "", "back", Mail(Audience.OWNER, "Request for {name} was withdrawn"), "Withdrawn"
 
     # What a reconcile finds
-    READY = "Ready", "ok", "check", Mail(Audience.MEMBERS, "{name} is ready"), "Ready"
+    READY = "Ready", "ok", "check", Mail(Audience.MEMBERS, "Environment {name} is ready"), "Ready"
     DEGRADED = "Degraded", "warn", "warning", "Degraded"
-    FAILED = "Failed", "bad", "cross", Mail(Audience.OWNER, "{name} needs attention"), "Failed"
+    FAILED = "Failed", "bad", "cross", Mail(Audience.OWNER, "Environment {name} needs attention"), "Failed"
     CHANGED_BY_HAND = "Drift", "warn", "pencil", "Changed by hand"
     REPAIRED = "Repaired", "ok", "wrench", "Repaired"
 
@@ -71,7 +71,13 @@ class Activity(TextChoices):
 
     # What the portal notices by itself
     QUOTA_NEARLY_FULL = "Quota", "warn", "gauge", Mail(Audience.NAMESPACE_ADMINS), "Quota nearly full"
-    ORPHANED = "Orphaned", "warn", "person", Mail(Audience.MANAGERS, "{name} has lost its owner"), "Orphaned"
+    ORPHANED = (
+        "Orphaned",
+        "warn",
+        "person",
+        Mail(Audience.MANAGERS, "Environment {name} has lost its owner"),
+        "Orphaned",
+    )
     OWNER_RETURNED = "Owned", "", "person", "Owner returned"
 
     # The end
@@ -79,7 +85,7 @@ class Activity(TextChoices):
     EXPIRED = "Ended", "", "clock", "Expired"
     CLUSTER_LOST = "Cluster lost", "", "warning", "Cluster lost"
     DELETION_REQUESTED = "Delete", "", "trash", "Deletion requested"
-    DELETED = "Deleted", "", "trash", Mail(Audience.OWNER, "{name} was deleted"), "Deleted"
+    DELETED = "Deleted", "", "trash", Mail(Audience.OWNER, "Environment {name} was deleted"), "Deleted"
     CLEANED_UP = "Cleaned", "", "trash", "Cleaned up"
 
 

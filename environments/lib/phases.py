@@ -1,23 +1,23 @@
-"""The words for where an environment stands, and for each step on its way.
+"""The phases of an environment, the statuses of its steps and the roles of its members.
 
-Kubernetes' terms where it has them: a phase is one word for the whole, a condition is one line of the why.
+The names follow Kubernetes: a phase sums up the whole environment, a condition describes one step.
 """
 
 from django.db.models import TextChoices
 
 
 class Phase(TextChoices):
-    """Where an environment stands. Before it is approved it is a request: nothing of it is made anywhere."""
+    """The state of an environment as one word. Nothing is created before a request is approved."""
 
     AWAITING_APPROVAL = "Waiting for approval", "Waiting for approval"
     PROVISIONING = "Provisioning"
     READY = "Ready"
     DEGRADED = "Degraded"  # was Ready; something is being repaired
-    FAILED = "Failed"  # a person has to act; looked at again now and then, or at once by "Try again"
+    FAILED = "Failed"  # a person has to act; retried every 15 minutes, or at once with "Try again now"
     DELETING = "Deleting"
     DELETED = "Deleted"
-    REJECTED = "Rejected"  # never made: somebody decided against it
-    WITHDRAWN = "Withdrawn"  # never made: whoever asked no longer wants it
+    REJECTED = "Rejected"  # never created: an approver rejected the request
+    WITHDRAWN = "Withdrawn"  # never created: the requester withdrew the request
 
 
 #: Every legal move. A reconcile may confirm the phase that it finds, so most phases include themselves. It checks a
@@ -36,16 +36,16 @@ MOVES = {
     Phase.WITHDRAWN: frozenset[Phase](),
 }
 
-#: What was asked for and is not, or never was, an environment. Reports count none of these.
+#: Requests that never became an environment. Excluded from reports.
 NEVER_GRANTED = frozenset({Phase.AWAITING_APPROVAL, Phase.REJECTED, Phase.WITHDRAWN})
 
-#: It has ended, and stays as a record.
+#: Ended environments and requests. Their record is kept.
 OVER = frozenset({Phase.DELETED, Phase.REJECTED, Phase.WITHDRAWN})
 
-#: Nothing is under way.
+#: No work is in progress.
 SETTLED = frozenset({Phase.READY, Phase.FAILED, Phase.AWAITING_APPROVAL}) | OVER
 
-#: Counts against limits and appears in lists by default: what waits for approval, too.
+#: Counts against limits and appears in lists by default, including requests that wait for approval.
 LIVE = frozenset(Phase) - OVER
 
 
@@ -53,9 +53,9 @@ class Status(TextChoices):
     """A condition's status: Kubernetes' True, False and Unknown, in words for the timeline."""
 
     DONE = "Done"
-    WAITING = "Waiting"  # will be tried again by itself
-    FAILED = "Failed"  # will not
-    PENDING = "Pending"  # its turn has not come
+    WAITING = "Waiting"  # retried automatically, within minutes
+    FAILED = "Failed"  # a person has to act; retried every 15 minutes
+    PENDING = "Pending"  # not started yet
 
 
 class Role(TextChoices):
@@ -71,12 +71,12 @@ CLUSTER_ROLES = {role: f"environment-{role.value}" for role in Role}
 
 
 class AdmissionState(TextChoices):
-    """What a cluster has of the admission policies, compared with what this portal would install."""
+    """Whether a cluster has the admission policies that this portal would install."""
 
     INSTALLED = "installed", "installed"
     MISSING = "missing", "missing"
-    OLDER = "older", "older than this portal's"
-    UNKNOWN = "unknown", "cannot tell"
+    OLDER = "older", "different from this portal's"
+    UNKNOWN = "unknown", "unknown"
 
 
 TONES = {

@@ -53,7 +53,7 @@ def _rename(model, choices):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0010_admission'),
+        ('environments', '0011_words'),
     ]
 
     operations = [

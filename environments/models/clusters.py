@@ -1,4 +1,4 @@
-"""Shared clusters that environments land on."""
+"""Shared clusters that environments are created on."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
@@ -12,27 +12,27 @@ class Credential(models.TextChoices):
 
     TOKEN = "token", "Service account token"
     KUBECONFIG = "kubeconfig", "Kubeconfig file"
-    IN_CLUSTER = "in_cluster", "The portal's own service account (it runs in this cluster)"
+    IN_CLUSTER = "in_cluster", "The portal's own service account (the portal runs in this cluster)"
 
 
 class Access(models.TextChoices):
     """What a member's kubeconfig holds."""
 
     TOKEN = "token", "A short-lived token"
-    OIDC = "oidc", "kubelogin: the cluster trusts the identity provider"
+    OIDC = "oidc", "kubelogin (the cluster trusts the identity provider)"
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
-    """Clusters, and which of them somebody has to look after."""
+    """Queries for clusters."""
 
     def unguarded(self) -> "ClusterQuerySet":
-        """Those that had the admission policies and, at the last look, no longer had them as installed."""
+        """Clusters that had the admission policies, but not as installed at the last check."""
         had = self.filter(lost_at=None, admission_installed_at__isnull=False)
         return had.exclude(admission_state=AdmissionState.INSTALLED)
 
 
 class Cluster(models.Model):
-    """One Kubernetes API server, how to reach it, and how people are named there."""
+    """One Kubernetes API server, how to reach it, and the user names in it."""
 
     Access = Access
     AdmissionState = AdmissionState
@@ -49,25 +49,27 @@ class Cluster(models.Model):
         validators=[URLValidator(schemes=["https", "http"])],
         help_text="For example https://api.cluster.example.com:6443",
     )
-    certificate_authority = models.TextField(blank=True, help_text="PEM. Empty: the system's certificate authorities.")
+    certificate_authority = models.TextField(
+        blank=True, help_text="PEM. Leave empty to use the system's certificate authorities."
+    )
     credential = SecretField(blank=True, default="")
     username_claim = models.CharField(
         max_length=20,
-        choices=[("email", "E-mail address"), ("username", "User name")],
+        choices=[("email", "Email address"), ("username", "User name")],
         default="email",
-        help_text="What the API server takes as a person's name (--oidc-username-claim).",
+        help_text="What the API server uses as the user name (--oidc-username-claim).",
     )
-    username_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-username-prefix, such as oidc:")
-    groups_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-groups-prefix, such as oidc:")
+    username_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-username-prefix, for example oidc:")
+    groups_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-groups-prefix, for example oidc:")
     bind_members = models.BooleanField(
         "name members in role bindings",
         default=True,
-        help_text="Besides the group, so that access works before a member's next sign-in brings the new group.",
+        help_text="In addition to the group. Members then have access before their next sign-in adds the new group.",
     )
-    dns_namespace = models.CharField(max_length=63, default="kube-system")
-    dns_port = models.PositiveIntegerField(default=53, validators=[MaxValueValidator(65535)])
+    dns_namespace = models.CharField("DNS namespace", max_length=63, default="kube-system")
+    dns_port = models.PositiveIntegerField("DNS port", default=53, validators=[MaxValueValidator(65535)])
     ingress_namespace = models.CharField(
-        max_length=63, default="ingress-nginx", help_text="Where the ingress controller runs."
+        max_length=63, default="ingress-nginx", help_text="The namespace of the ingress controller."
     )
     access = models.CharField(
         "kubeconfig",
@@ -81,33 +83,41 @@ class Cluster(models.Model):
         max_length=400,
         blank=True,
         validators=[URLValidator(schemes=["https", "http"])],
-        help_text="Where it differs from the portal's own way.",
+        help_text="If members use another address.",
     )
     oidc_issuer = models.CharField(
         "OIDC issuer", max_length=400, blank=True, validators=[URLValidator(schemes=["https", "http"])]
     )
-    oidc_client_id = models.CharField("OIDC client id", max_length=200, blank=True, help_text="A public client's.")
+    oidc_client_id = models.CharField(
+        "OIDC client ID", max_length=200, blank=True, help_text="Client ID of a public client."
+    )
     oidc_scopes = models.CharField("OIDC scopes", max_length=200, default="openid email groups")
     max_token_hours = models.PositiveSmallIntegerField(
+        "maximum token lifetime (hours)",
         default=12,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 30)],
-        help_text="The longest life of a member's token.",
+        help_text="Members' tokens expire after at most this time.",
     )
     account_namespace = models.CharField(
-        max_length=63, default="allotment", help_text="Where members' ServiceAccounts live: nobody runs pods there."
+        max_length=63,
+        default="allotment",
+        help_text="The namespace of members' ServiceAccounts. Nobody runs pods in it.",
     )
-    is_simulated = models.BooleanField(default=False, help_text="Pages say so while it is in use.")
+    is_simulated = models.BooleanField(default=False, help_text="Pages show that the cluster is simulated.")
     accepts_new = models.BooleanField("accepts new environments", default=True)
     lost_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When a platform admin said that it is gone for good."
+        null=True, blank=True, editable=False, help_text="When a platform admin marked it as lost."
     )
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     check_error = models.TextField(blank=True, editable=False)
     observed_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The last complete pass over its quotas."
+        null=True, blank=True, editable=False, help_text="When the portal last read all its quotas."
     )
     observing_until = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="A pass is under way; after this, its worker is gone."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="A worker is reading its quotas. After this time, another worker can start.",
     )
     admission_state = models.CharField(
         max_length=10,
@@ -116,22 +126,26 @@ class Cluster(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="What it had of the admission policies at the last look; empty: nobody looked yet.",
+        help_text="The admission policies at the last check. Empty: not checked yet.",
     )
     admission_names = models.JSONField(
-        default=list, db_default=[], blank=True, editable=False, help_text="What is missing, or not as it should be."
+        default=list, db_default=[], blank=True, editable=False, help_text="Policies that are missing or different."
     )
     admission_exempt = models.JSONField(
-        default=list, db_default=[], blank=True, editable=False, help_text="Groups that the policies do not concern."
+        default=list, db_default=[], blank=True, editable=False, help_text="Groups that are exempt from the policies."
     )
     admission_command = models.TextField(
-        default="", db_default="", blank=True, editable=False, help_text="What puts them right."
+        default="", db_default="", blank=True, editable=False, help_text="The command that repairs them."
     )
     admission_looked_at = models.DateTimeField(
-        "looked at", null=True, blank=True, editable=False, help_text="When the look began that found this."
+        "checked at", null=True, blank=True, editable=False, help_text="Start of that check."
     )
     admission_installed_at = models.DateTimeField(
-        "last seen installed", null=True, blank=True, editable=False, help_text="When a look last found them installed."
+        "last seen installed",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Start of the last check that found them installed.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -146,6 +160,6 @@ class Cluster(models.Model):
 
     @property
     def is_unguarded(self) -> bool:
-        """Whether it had the admission policies and no longer has them as installed: `ClusterQuerySet.unguarded`."""
+        """Whether it lost or changed its admission policies, as `ClusterQuerySet.unguarded` selects."""
         had = self.admission_installed_at is not None and self.lost_at is None
         return had and self.admission_state != AdmissionState.INSTALLED

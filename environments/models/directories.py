@@ -1,4 +1,4 @@
-"""Where groups of people live: the identity provider, or the portal itself."""
+"""Directories that keep groups of people: an identity provider, or the portal itself."""
 
 from django.conf import settings
 from django.core.validators import URLValidator
@@ -15,7 +15,7 @@ class Kind(models.TextChoices):
     KEYCLOAK = "keycloak", "Keycloak"
     OKTA = "okta", "Okta"
     ENTRA = "entra", "Microsoft Entra ID"
-    LOCAL = "local", "Local: groups live in the portal"
+    LOCAL = "local", "Local (the portal keeps the groups)"
 
 
 class Directory(models.Model):
@@ -31,7 +31,7 @@ class Directory(models.Model):
         blank=True,
         validators=[URLValidator(schemes=["https", "http"])],
         help_text=(
-            "Where the interface begins. SCIM: https://idp.example.com/scim/v2. "
+            "Base URL of the API. SCIM: https://idp.example.com/scim/v2. "
             "Keycloak: https://kc.example.com/admin/realms/acme. Okta: https://acme.okta.com. "
             "Entra ID: https://graph.microsoft.com/v1.0."
         ),
@@ -42,14 +42,14 @@ class Directory(models.Model):
         blank=True,
         validators=[URLValidator(schemes=["https", "http"])],
         help_text=(
-            "With a client id: client-credentials tokens are fetched here. Entra ID: "
+            "Needed with a client ID: the portal gets its tokens here (client credentials). Entra ID: "
             "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token. "
-            "Keycloak and Okta: empty means where the base URL has it."
+            "Keycloak and Okta: leave empty to use the one at the base URL."
         ),
     )
-    client_id = models.CharField(max_length=200, blank=True)
+    client_id = models.CharField("client ID", max_length=200, blank=True)
     secret = SecretField(blank=True, default="", help_text="The client secret, or a token.")
-    is_default = models.BooleanField(default=False, help_text="New environments use this one.")
+    is_default = models.BooleanField("default", default=False, help_text="New environments use this directory.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

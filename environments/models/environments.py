@@ -26,7 +26,7 @@ _FAR = timedelta(hours=2)
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
-    """Every way to an environment passes `visible_to` or `editable_by`; the workshop alone uses the rest."""
+    """Use `visible_to` or `editable_by` for a person. Other methods are for background workers only."""
 
     def visible_to(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
         """What a person may see: their own, those they are a member of, their teams', all for platform admins."""
@@ -70,11 +70,12 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             return asked.filter(team__in=user.managed_teams.all()).exclude(owner=user)
         others = User.objects.filter(is_active=True).exclude(pk=user.pk)
         managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
-        alone = ~models.Exists(others.filter(is_superuser=True)) & ~models.Exists(managers)
+        admins = User.objects.platform_admins().filter(is_active=True).exclude(pk=user.pk)
+        alone = ~models.Exists(admins) & ~models.Exists(managers)
         return asked.filter(~models.Q(owner=user) | alone)
 
     def awaiting_approval(self) -> "EnvironmentQuerySet":
-        """The requests on which somebody has to decide."""
+        """The requests that wait for approval."""
         return self.filter(phase=Phase.AWAITING_APPROVAL)
 
     def awaiting(self, user: "User") -> tuple[int, datetime | None]:
@@ -84,11 +85,11 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         return found["number"], found["oldest"]
 
     def granted(self) -> "EnvironmentQuerySet":
-        """All but requests: those that wait for a decision, and those of which nothing came."""
+        """Environments that were granted. Leaves out requests that wait, were rejected or were withdrawn."""
         return self.exclude(phase__in=NEVER_GRANTED)
 
     def live(self) -> "EnvironmentQuerySet":
-        """All that are not yet gone."""
+        """All that have not ended, including requests that wait for approval."""
         return self.filter(phase__in=LIVE)
 
     def owe(self) -> int:
@@ -96,7 +97,7 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         return self.update(generation=models.F("generation") + 1)
 
     def owed(self) -> "EnvironmentQuerySet":
-        """Those that need a reconcile now and that no worker holds; never what nobody approved.
+        """Environments that need a reconcile now and that no worker holds. Leaves out requests without approval.
 
         A time further ahead than anybody sets one was written by a clock that was wrong, and counts as come.
         """
@@ -117,11 +118,11 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
 
 
 class Alerts(models.TextChoices):
-    """Where it is told that a quota is nearly full."""
+    """Where alerts about a nearly full quota are sent."""
 
-    MAIL = "mail", "In the portal and by e-mail"
+    MAIL = "mail", "In the portal and by email"
     PORTAL = "portal", "In the portal only"
-    OFF = "off", "Nowhere"
+    OFF = "off", "Off"
 
 
 class Environment(models.Model):
@@ -139,7 +140,7 @@ class Environment(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="environments")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="environments")
     version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="environments")
-    spec = models.JSONField(help_text="The version's content when this was requested.")
+    spec = models.JSONField(help_text="The template version's content at the time of the request.")
     size = models.CharField(max_length=40, blank=True)
     parameters = models.JSONField(default=dict)
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="environments")
@@ -151,26 +152,28 @@ class Environment(models.Model):
     reserved_memory = models.BigIntegerField(default=0, help_text="Bytes that the quota grants.")
 
     phase = models.CharField(max_length=24, choices=Phase, default=Phase.PROVISIONING)
-    wanted = models.BooleanField(default=True, help_text="False: to be removed.")
+    wanted = models.BooleanField(default=True, help_text="Off: the environment is to be deleted.")
     generation = models.PositiveIntegerField(default=1)
     observed_generation = models.PositiveIntegerField(default=0)
     next_reconcile_at = models.DateTimeField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    namespace_uid = models.CharField(max_length=64, blank=True)
+    namespace_uid = models.CharField("namespace UID", max_length=64, blank=True)
     applied_objects = models.JSONField(
-        default=list, blank=True, help_text="The template's own objects that were made, or are about to be: Kind/name."
+        default=list,
+        blank=True,
+        help_text="The template's own objects, as Kind/name, including those about to be created.",
     )
 
-    usage = models.JSONField(default=dict, help_text="Newest figures: resource -> [used, hard], as quantities.")
+    usage = models.JSONField(default=dict, help_text="Latest usage: resource -> [used, hard], as quantities.")
     usage_at = models.DateTimeField(null=True, blank=True)
-    fullest = models.FloatField(default=0, help_text="The highest used / hard of all resources.")
+    fullest = models.FloatField(default=0, help_text="The highest usage of all resources: used / hard.")
     counted_until = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Usage up to here is in the hours."
+        null=True, blank=True, editable=False, help_text="Hourly usage is recorded up to this time."
     )
 
     alerts = models.CharField(
-        max_length=6, choices=Alerts, default=Alerts.MAIL, db_default=Alerts.MAIL, help_text="Where alerts go."
+        max_length=6, choices=Alerts, default=Alerts.MAIL, db_default=Alerts.MAIL, help_text="Where alerts are sent."
     )
     alert_warn = models.PositiveSmallIntegerField(default=80, db_default=80, help_text="Percent of a quota.")
     alert_bad = models.PositiveSmallIntegerField(default=95, db_default=95, help_text="Percent of a quota.")
@@ -179,17 +182,18 @@ class Environment(models.Model):
         db_default={},
         blank=True,
         editable=False,
-        help_text="Resource -> the level last told: warn or bad.",
+        help_text="Resource -> the level of the last alert: warn or bad.",
     )
 
     created_at = models.DateTimeField(
-        default=timezone.now, help_text="When it was requested or, where it needed approval, approved: its life begins."
+        default=timezone.now,
+        help_text="When it was requested, or approved if it needed approval. Its lifetime starts here.",
     )
     requested_at = models.DateTimeField(
-        null=True, blank=True, help_text="When it was requested, where that needed approval."
+        null=True, blank=True, help_text="When it was requested, if it needed approval."
     )
     deciders_told_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When those who decide were last told that it waits."
+        null=True, blank=True, editable=False, help_text="When the approvers were last told about it."
     )
     decided_at = models.DateTimeField(null=True, blank=True, help_text="When it was approved or rejected.")
     decided_by = models.ForeignKey(
@@ -198,12 +202,14 @@ class Environment(models.Model):
     decision_note = models.CharField(max_length=500, blank=True, default="", db_default="")
     ready_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
-    extensions = models.PositiveIntegerField(default=0, help_text="How often the end was put off.")
+    extensions = models.PositiveIntegerField(default=0, help_text="How many times it was extended.")
     noticed_days = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="The last notice about the end: so many days before it."
+        null=True, blank=True, help_text="The last expiry notice, in days before the end."
     )
     noticed_at = models.DateTimeField(null=True, blank=True)
-    orphaned_at = models.DateTimeField(null=True, blank=True, help_text="When its owner was found gone.")
+    orphaned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the portal found that its owner has left."
+    )
     orphaned_why = models.CharField(max_length=200, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -237,17 +243,17 @@ class Environment(models.Model):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no work is in progress."""
         return self.phase in SETTLED and self.observed_generation >= self.generation
 
     @property
     def awaits_approval(self) -> bool:
-        """Whether somebody has to decide before anything is made."""
+        """Whether it is a request that waits for approval."""
         return self.phase == Phase.AWAITING_APPROVAL
 
     @property
     def is_granted(self) -> bool:
-        """Whether it is, or was, more than a request."""
+        """Whether it is or was an environment, not only a request."""
         return self.phase not in NEVER_GRANTED
 
     @property
@@ -267,7 +273,7 @@ class Environment(models.Model):
 
     @property
     def readable_spec(self) -> TemplateSpec | None:
-        """The snapshot, None where this version of the portal cannot read it: a page about it still opens."""
+        """The snapshot as checked data, None if this version of the portal cannot read it."""
         try:
             return self.template_spec
         except InvalidSpecError:
@@ -305,31 +311,33 @@ class Group(models.Model):
 
 
 class MemberQuerySet(models.QuerySet["Member"]):
-    """People's access, by their addresses."""
+    """Queries for members."""
 
     def with_address(self, email: str) -> "MemberQuerySet":
-        """Whoever has this address, in upper or lower case; not `iexact`, for the reason at `People.with_address`."""
+        """The members with this address, in upper or lower case; not by `iexact`, see `People.with_address`."""
         return self.alias(address=Lower("email")).filter(address=User.objects.normalize_email(email))
 
 
 class Member(models.Model):
-    """One person's access, and what each layer last said about it."""
+    """One person's access, and its status in the directory and on the cluster."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="members")
     email = models.EmailField()
     username = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=12, choices=Role)
-    wanted = models.BooleanField(default=True, help_text="False: to be removed from the group.")
+    wanted = models.BooleanField(default=True, help_text="Off: to be removed from the group.")
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     added_at = models.DateTimeField(default=timezone.now)
     directory_id = models.CharField(
-        max_length=200, blank=True, help_text="The directory's id of this person, once the portal added them."
+        max_length=200, blank=True, help_text="This person's ID in the directory, once the portal added them."
     )
     token_ends_at = models.DateTimeField(null=True)
-    has_account = models.BooleanField(default=False, help_text="A ServiceAccount for short-lived tokens.")
+    has_account = models.BooleanField(
+        default=False, help_text="Whether they have a ServiceAccount for short-lived tokens."
+    )
     in_group = models.BooleanField(null=True)
-    bound = models.BooleanField(null=True)
-    allowed = models.BooleanField(null=True)
+    bound = models.BooleanField("role binding", null=True)
+    allowed = models.BooleanField("verified", null=True)
     message = models.CharField(max_length=300, blank=True)
     checked_at = models.DateTimeField(null=True)
 
@@ -348,13 +356,13 @@ class Condition(models.Model):
     """One step of an environment, in the manner of a Kubernetes condition."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conditions")
-    type = models.CharField(max_length=24)
+    type = models.CharField("step", max_length=24)
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
     reason = models.CharField(max_length=60, blank=True)
     message = models.CharField(max_length=500, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="Tries since it was last done.")
-    duration_ms = models.PositiveIntegerField(null=True, help_text="Of the last try.")
-    next_try_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="Attempts since the step was last done.")
+    duration_ms = models.PositiveIntegerField("duration (ms)", null=True, help_text="Duration of the last attempt.")
+    next_try_at = models.DateTimeField("next attempt", null=True)
     last_transition_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

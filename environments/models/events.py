@@ -21,7 +21,7 @@ class Event(models.Model):
     message = models.CharField(max_length=500)
     data = models.JSONField(default=dict)
     tone = models.CharField(max_length=4, blank=True)
-    notice_owed = models.BooleanField(default=False, help_text="An e-mail about this is still to be sent.")
+    notice_owed = models.BooleanField(default=False, help_text="An email about this still has to be sent.")
 
     class Meta:
         ordering = ("-at", "-id")

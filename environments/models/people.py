@@ -1,4 +1,4 @@
-"""Who signs in: users with a role, and the teams their groups claim names."""
+"""Users with their role, teams and invitations."""
 
 from typing import ClassVar
 
@@ -9,10 +9,26 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 
+class PeopleQuerySet(models.QuerySet["User"]):
+    """Queries for users."""
+
+    def platform_admins(self) -> "PeopleQuerySet":
+        """The users who manage clusters, templates and all environments, as `User.is_platform_admin`."""
+        return self.filter(is_superuser=True)
+
+
 class People(UserManager["User"]):
-    """Accounts, whose addresses are kept in lower case: sign-in looks for them so."""
+    """Accounts. Their addresses are stored in lower case, as sign-in looks them up."""
 
     use_in_migrations = False
+
+    def get_queryset(self) -> PeopleQuerySet:
+        """All users."""
+        return PeopleQuerySet(self.model, using=self._db)
+
+    def platform_admins(self) -> PeopleQuerySet:
+        """The users who manage clusters, templates and all environments."""
+        return self.get_queryset().platform_admins()
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
@@ -20,7 +36,7 @@ class People(UserManager["User"]):
         return (email or "").strip().lower()
 
     def with_address(self, email: str) -> models.QuerySet["User"]:
-        """Whoever has this address, in upper or lower case, by the index `user_address`.
+        """The users with this address, in upper or lower case, by the index `user_address`.
 
         Not `email__iexact`: in upper case, as PostgreSQL compares, a dotless i is an i, and an address with one would
         open another's account (CVE-2019-19844). On SQLite it is a LIKE, which reads every row.
@@ -29,32 +45,32 @@ class People(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person. `is_superuser` (platform admin), `is_manager` and the teams are the claim's or a platform admin's.
+    """A person. Role and teams come from the groups claim or from a platform admin; `follows_claim` says which.
 
-    `follows_claim` says which.
+    Django's `is_superuser` is the column behind `is_platform_admin`.
     """
 
-    email = models.EmailField("e-mail address", unique=True)
+    email = models.EmailField("email address", unique=True)
     is_manager = models.BooleanField(
         "manager",
         default=False,
-        help_text="May read the environments and reports of the teams they manage, and approve requests for them.",
+        help_text="Can see environments and reports of the teams they manage, and approve their requests.",
     )
     wants_summary = models.BooleanField(
-        "monthly summary", default=False, db_default=False, help_text="An e-mail a month about the teams they manage."
+        "monthly summary", default=False, db_default=False, help_text="A monthly email about the teams they manage."
     )
     summary_sent_for = models.DateField(
-        null=True, blank=True, editable=False, help_text="The first day of the month last summed up for them."
+        null=True, blank=True, editable=False, help_text="First day of the last month that they got a summary for."
     )
     summary_tried_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When a worker last set about sending it."
+        null=True, blank=True, editable=False, help_text="When a worker last tried to send it."
     )
     groups_claim = models.JSONField(
         "groups claim",
         default=list,
         blank=True,
         editable=False,
-        help_text="What the identity provider said at the last sign-in.",
+        help_text="What the identity provider sent at the last sign-in.",
     )
 
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
@@ -69,20 +85,20 @@ class User(AbstractUser):
 
     @property
     def follows_claim(self) -> bool:
-        """Whether the identity provider says who they are and what they may do; else it is a local account."""
+        """Whether role and teams come from the identity provider; otherwise this is a local account."""
         if not settings.OIDC_ISSUER or not settings.LOCAL_ACCOUNTS:
             return bool(settings.OIDC_ISSUER)
         return self.pk is not None and bool(self.socialaccount_set.exists())  # type: ignore[attr-defined] # allauth's
 
     @property
     def is_platform_admin(self) -> bool:
-        """Whether they manage clusters, templates and everybody's environments."""
+        """Whether they manage clusters, templates and all environments."""
         return self.is_superuser
 
     @property
     def role_name(self) -> str:
         """Their role in the portal, as a word."""
-        if self.is_superuser:
+        if self.is_platform_admin:
             return "Platform admin"
         return "Manager" if self.is_manager else "Developer"
 
@@ -92,10 +108,10 @@ class Team(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     group = models.CharField(
-        max_length=255, unique=True, help_text="The value of the groups claim that makes somebody a member."
+        max_length=255, unique=True, help_text="People with this value in their groups claim are members."
     )
     manager_group = models.CharField(
-        max_length=255, blank=True, help_text="The value of the groups claim that makes somebody its manager."
+        max_length=255, blank=True, help_text="People with this value in their groups claim are managers."
     )
     cost_centre = models.CharField(max_length=40, blank=True)
     members: "models.ManyToManyField[User, models.Model]" = models.ManyToManyField(
@@ -113,32 +129,32 @@ class Team(models.Model):
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
-    """Invitations, and which of them still open a door."""
+    """Queries for invitations."""
 
     def open(self) -> "InvitationQuerySet":
-        """Those that can be accepted now."""
+        """Invitations that can be accepted now."""
         return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
 
 
 class Invitation(models.Model):
-    """Somebody was asked to make a local account. The row says who asked whom, and what came of it."""
+    """An invitation to create a local account, with who sent it and its outcome."""
 
     class Role(models.TextChoices):
         DEVELOPER = "developer", "Developer"
         MANAGER = "manager", "Manager"
         ADMIN = "admin", "Platform admin"
 
-    email = models.EmailField("e-mail address")
+    email = models.EmailField("email address")
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.DEVELOPER)
     teams: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(
-        Team, blank=True, related_name="+", help_text="The teams they are in; for a manager, the teams they manage."
+        Team, blank=True, related_name="+", help_text="The person's teams. For a manager: the teams they manage."
     )
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     invited_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(editable=False)
-    mailed_at = models.DateTimeField("e-mail sent", null=True, editable=False)
+    mailed_at = models.DateTimeField("email sent", null=True, editable=False)
     accepted_at = models.DateTimeField(null=True, editable=False)
     account = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
@@ -154,7 +170,7 @@ class Invitation(models.Model):
 
     @property
     def state(self) -> str:
-        """What became of it, as a word."""
+        """Open, accepted, revoked or expired."""
         if self.accepted_at:
             return "accepted"
         if self.revoked_at:

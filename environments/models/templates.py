@@ -1,4 +1,4 @@
-"""What can be requested. A template is the name people know; its versions are what it says."""
+"""Environment templates and their versions. A version holds the content."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class TemplateQuerySet(models.QuerySet["Template"]):
 
 
 class Template(models.Model):
-    """One card of the catalog."""
+    """One entry of the catalog."""
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=80, unique=True)
@@ -43,23 +43,24 @@ class Template(models.Model):
     )
     readme = models.TextField(blank=True, help_text="Markdown.")
     clusters: "models.ManyToManyField[Cluster, models.Model]" = models.ManyToManyField(
-        Cluster, blank=True, help_text="Where it may land. Empty: on every cluster that accepts environments."
+        Cluster, blank=True, help_text="Clusters that it can use. Empty: every cluster that accepts new environments."
     )
 
     placement = models.CharField(
+        "cluster chosen by",
         max_length=12,
         choices=Placement,
         default=Placement.CHOICE,
-        help_text="Automatic: on the cluster with the least reserved.",
+        help_text="The portal chooses the cluster with the least reserved capacity.",
     )
     teams: "models.ManyToManyField[Team, models.Model]" = models.ManyToManyField(
-        Team, blank=True, help_text="Who may request it. Empty: everybody."
+        Team, blank=True, help_text="Teams that can request it. Empty: everyone."
     )
     per_person = models.PositiveSmallIntegerField(
         "environments per person",
         null=True,
         blank=True,
-        help_text="How many live ones somebody may own. Empty: any number.",
+        help_text="How many environments one person can own at a time. Empty: no limit.",
     )
 
     objects = TemplateQuerySet.as_manager()
@@ -79,7 +80,7 @@ class State(models.TextChoices):
     RETIRED = "retired", "Retired"
 
 
-#: What a version says. Once published it stays as it is.
+#: The content of a version. It cannot change after publishing.
 CONTENT = ("template_id", "number", "changelog", "spec")
 _MOVES = {
     State.DRAFT: (State.DRAFT, State.PUBLISHED),
@@ -89,7 +90,7 @@ _MOVES = {
 
 
 class ImmutableVersionError(Exception):
-    """Somebody tried to rewrite or remove what people have built on."""
+    """Raised on an attempt to change or delete a version that environments may use."""
 
 
 class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
@@ -99,7 +100,7 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
         """As usual. Raises ImmutableVersionError where it would rewrite a version that is no draft, or revive one."""
         names = {f"{name}_id" if name == "template" else name for name in values}
         if not names.isdisjoint(CONTENT) and self.exclude(state=State.DRAFT).exists():
-            raise ImmutableVersionError("A published or retired version stays as it is. Make a new draft from it.")
+            raise ImmutableVersionError("Published and retired versions cannot be edited. Create a new draft.")
         if "state" in values:
             before = [state for state, after in _MOVES.items() if values["state"] in after]
             if self.exclude(state__in=before).exists():
@@ -115,12 +116,12 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> list["TemplateVersion"]:
         """As usual, but never over rows that are there."""
         if kwargs.get("update_conflicts"):
-            raise ImmutableVersionError("Versions are added, not overwritten.")
+            raise ImmutableVersionError("Existing versions cannot be overwritten.")
         return super().bulk_create(objs, *args, **kwargs)
 
 
 class TemplateVersion(models.Model):
-    """What a template says from one publishing to the next. Immutable once published."""
+    """One version of a template's content. Immutable once published."""
 
     State = State
 
@@ -128,7 +129,7 @@ class TemplateVersion(models.Model):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     changelog = models.CharField(max_length=200, blank=True)
-    spec = models.JSONField(help_text="environments/spec.py describes it.")
+    spec = models.JSONField(help_text="The content, as TemplateSpec in environments/spec/ describes it.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     published_by = models.ForeignKey(
@@ -177,9 +178,7 @@ class TemplateVersion(models.Model):
             return
         before = State(stored.pop("state"))
         if before != State.DRAFT and any(stored[name] != getattr(self, name) for name in CONTENT):
-            raise ImmutableVersionError(
-                f"{self} is {before.label.lower()}: it stays as it is. Make a new draft from it."
-            )
+            raise ImmutableVersionError(f"{self} is {before.label.lower()} and cannot be edited. Create a new draft.")
         if self.state not in _MOVES[before]:
             raise ImmutableVersionError("A version goes from draft to published to retired, never back.")
 
@@ -193,7 +192,7 @@ class TemplateEvent(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     kind = models.CharField(max_length=40, choices=TemplateActivity, db_column="verb")
     message = models.CharField(max_length=500)
-    changes = models.JSONField(default=list, help_text="What changed, a sentence each.")
+    changes = models.JSONField(default=list, help_text="What changed, one sentence each.")
     diff = models.TextField(blank=True, help_text="The same as a unified diff of the YAML.")
 
     class Meta:

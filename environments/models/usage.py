@@ -30,7 +30,7 @@ class Usage(models.Model):
     )  # the constraint's index begins with it
     span = models.CharField(max_length=4, choices=Span)
     start = models.DateTimeField()
-    seconds = models.PositiveIntegerField(help_text="How much of the span was observed.")
+    seconds = models.PositiveIntegerField(help_text="How many seconds of the span were observed.")
     figures = models.JSONField(default=dict)
 
     class Meta:
@@ -58,7 +58,7 @@ class Consumption(models.Model):
     )  # the constraint's index begins with it
     span = models.CharField(max_length=5, choices=Span)
     start = models.DateField()
-    seconds = models.BigIntegerField(help_text="How much of the span was observed.")
+    seconds = models.BigIntegerField(help_text="How many seconds of the span were observed.")
     cpu_reserved = models.BigIntegerField(default=0)
     cpu_used = models.BigIntegerField(default=0)
     cpu_peak = models.BigIntegerField(default=0)
@@ -86,7 +86,7 @@ class Rate(models.Model):
     """What a cluster's resources cost from a day on, until its next rate begins."""
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="rates")
-    starts_on = models.DateField(help_text="In force from this day (UTC) on.")
+    starts_on = models.DateField("first day", help_text="Valid from this day (UTC).")
     cpu_hour = models.DecimalField(
         "per core and hour", max_digits=12, decimal_places=6, default=0, validators=[MinValueValidator(0)]
     )

@@ -1,4 +1,4 @@
-"""From rows to the plain facts that manifests and steps are made of."""
+"""Turns database rows into the plain data that manifests and steps work with."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,18 +19,17 @@ from environments.reconcile.steps.base import Context, GroupState, MemberState, 
 from environments.spec import TemplateSpec
 
 UNREADABLE = (
-    "The content of its template was written for another version of the portal and cannot be read by this one. "
-    "A platform admin has to publish the template anew; then the environment can be moved to that version. "
-    "It can also be deleted as it is."
+    "This version of the portal cannot read the environment's template. Ask a platform admin to publish the template "
+    "again, then update the environment to that version. You can also delete the environment."
 )
-#: Of what is removed: its name and whose it is are on its row, and nobody asks what is in it.
+#: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
 
 
 def desired(environment: Environment) -> Desired:
-    """What the environment is on its cluster, but for who is bound (the binding step knows that).
+    """The environment as it should be on its cluster, without role bindings (the binding step adds them).
 
-    Raises PermanentError where its content cannot be read.
+    Raises PermanentError if its content cannot be read.
     """
     spec = environment.readable_spec
     if spec is None:
@@ -57,25 +56,25 @@ def _facts(environment: Environment, spec: TemplateSpec) -> Desired:
 
 
 def neighbours(row: Cluster) -> Neighbours:
-    """Where a cluster's own services are."""
+    """Where the cluster runs DNS and its ingress controller."""
     return Neighbours(row.dns_namespace, row.dns_port, row.ingress_namespace)
 
 
 def desired_with_bindings(environment: Environment) -> Desired:
-    """The same with the role bindings, as the members stand in the record."""
+    """The environment as it should be on its cluster, with role bindings for the recorded members."""
     groups, members = _groups(environment), _members(environment)
     return replace(desired(environment), bindings=binding.bindings(groups, members, naming(environment.cluster)))
 
 
 def naming(row: Cluster) -> Naming:
-    """How a cluster calls people and groups."""
+    """How a cluster names people and groups."""
     return Naming(row.username_claim, row.username_prefix, row.groups_prefix, row.bind_members)
 
 
 def context(environment: Environment) -> Context:
-    """Everything that the steps may know. For a removal the template's content is not needed, nor read.
+    """The input of all steps. A removal does not read the template's content.
 
-    Raises PermanentError where a connection cannot be set up, or a content that is needed cannot be read.
+    Raises PermanentError if a connection cannot be set up, or content that is needed cannot be read.
     """
     return Context(
         desired=desired(environment) if environment.wanted else _facts(environment, _NOTHING),

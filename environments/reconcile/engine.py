@@ -1,6 +1,6 @@
-"""The one entry to all work: read everything, make cluster and directory match the row, write down how it went.
+"""Reconciles one environment: makes cluster and directory match its row, and records the result.
 
-Provisioning, changing, repairing and removing are the same call. What differs is what the row wants.
+Provisioning, changing, repairing and deleting are the same call. Only what the row asks for differs.
 """
 
 import logging
@@ -32,9 +32,9 @@ FAILED_LOOK, SECOND_LOOK = 900.0, 600.0  # seconds
 
 
 def reconcile(environment_id: uuid.UUID | str) -> float | None:
-    """Work on one environment until nothing more can be done now.
+    """Reconcile one environment as far as is possible now.
 
-    Returns the seconds until it should be looked at again, None where there is nothing to come back for.
+    Returns the seconds until the next reconcile, None if none is needed.
     """
     lease = lifecycle.take_lease(environment_id)
     if lease is None:
@@ -70,7 +70,7 @@ def backoff(
 
 
 def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_ready: bool) -> Phase:
-    """Where an environment stands after a run of `expected` steps."""
+    """The phase of an environment after these attempts at `expected` steps."""
     statuses = [attempt.status for attempt in attempts]
     complete = len(statuses) == expected and all(status == Status.DONE for status in statuses)
     if complete:
@@ -104,7 +104,7 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
 
 
 def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:
-    """When to look at an environment of which nothing waits; None where it is over.
+    """When to reconcile an environment again if no step waits; None if it has ended.
 
     In order: what its directory says is in no list of the cluster's. Failed: what was in the way may have been
     removed, and the one answer that it was judged by may have been wrong. Deleted: once more, for a call of a worker

@@ -1,4 +1,4 @@
-"""What steps find out: plain data that the record takes over."""
+"""What steps found out, as plain data to be recorded."""
 
 from dataclasses import dataclass, field, fields, replace
 
@@ -7,7 +7,7 @@ from environments.lib.phases import Role
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """What a step found out about a member; None leaves what is recorded."""
+    """What a step found out about a member; None keeps the recorded value."""
 
     directory_id: str | None = None
     username: str | None = None

@@ -1,6 +1,6 @@
-"""Every move of an environment's row while it is worked on: conditional updates, never a lock held over a call.
+"""Records the work on an environment under a lease, with conditional updates and no lock during outside calls.
 
-A lease says who works on an environment. It is taken and given back by one UPDATE each, runs out by itself,
+A lease says which worker works on an environment. It is taken and given back by one UPDATE each, runs out by itself,
 and every write under it is refused once it is lost. What is due is told by the database's clock: workers' may differ.
 """
 
@@ -45,7 +45,7 @@ class LeaseLostError(Exception):
 
 
 class SupersededError(Exception):
-    """Its end was asked for while it was worked on: what this run finds is no longer what is wanted."""
+    """Deletion was requested during this run, so its findings no longer match what is wanted."""
 
 
 class IllegalMoveError(Exception):
@@ -53,7 +53,7 @@ class IllegalMoveError(Exception):
 
 
 def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
-    """Take the lease of an environment that is owed a reconcile; None where nothing is owed or another has it."""
+    """Take the lease of an environment that needs a reconcile; None if it needs none or is being worked on."""
     token = uuid.uuid4()
     if not Environment.objects.owed().filter(pk=environment_id).update(lease=token, lease_until=_until()):
         return None

@@ -20,13 +20,14 @@ logger = logging.getLogger(__name__)
 
 BLINK = 0.2  # seconds that what has ended waits for what is still running
 PATIENCE = 0.5  # seconds that what was done waits to be written down while the next wave begins
-_UNEXPECTED = "Something unexpected happened in the portal. It was logged, and is tried again."
+_UNEXPECTED = "The portal had an unexpected error, which was logged. We retry automatically."
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of one step, and what it wishes for the next: `pace` is the first delay of the back-off in seconds,
-    `floor` the least one (Retry-After), `look_again` the delay after success; None where it has no wish.
+    """One attempt at one step, and the delays it asks for in seconds, or None.
+
+    `pace` is the first delay of the back-off, `floor` the shortest (Retry-After), `look_again` the delay after success.
     """
 
     step: Step
@@ -50,12 +51,12 @@ class Task:
 
 
 def ensuring(steps: tuple[Step, ...]) -> list[Task]:
-    """The tasks that make an environment."""
+    """The tasks that create or repair an environment."""
     return [Task(step, step.ensure, frozenset(step.needs)) for step in steps]
 
 
 def removing(steps: tuple[Step, ...]) -> list[Task]:
-    """The tasks that unmake it."""
+    """The tasks that delete an environment."""
     return [Task(step, step.remove, frozenset(step.removed_after)) for step in steps if step.remove]
 
 

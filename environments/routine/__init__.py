@@ -1,1 +1,1 @@
-"""What the portal does by itself: observing, counting, alerting, ending."""
+"""Background work: observing clusters, recording usage, alerts, notices and expiry."""

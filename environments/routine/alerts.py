@@ -1,7 +1,7 @@
-"""Alerts: a quota resource passed a threshold. Told once a crossing, in the history and by e-mail where that is wanted.
+"""Alerts about quota resources that passed a threshold: one per crossing, in the activity and, if wanted, by email.
 
-A level is left only `HYSTERESIS` points below its threshold, so that a figure that sways around it is told once.
-Kubernetes refuses what would go over a quota: an alert is the time before that.
+An alert re-arms only when usage drops `HYSTERESIS` points below its threshold, so that small changes around it do not
+repeat it. Kubernetes rejects what would exceed a quota; an alert comes before that.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ State = dict[str, str]  # resource -> the level last told
 
 @dataclass(frozen=True)
 class Crossing:
-    """One resource that passed a threshold. `used` and `hard` are quantities, `level` is warn or bad."""
+    """A resource that passed a threshold. `used` and `hard` are quantities, `level` is warn or bad."""
 
     resource: str
     level: str
@@ -58,7 +58,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Choice:
-    """What an environment's owner wants to be told: where, and at which percentages."""
+    """The alert settings of an environment: where alerts are sent, and at which percentages."""
 
     where: str  # one of Alerts
     warn: int
@@ -66,7 +66,7 @@ class Choice:
 
     @classmethod
     def of(cls, environment: Environment) -> "Choice":
-        """An environment's present choice."""
+        """The current settings of an environment."""
         return cls(environment.alerts, environment.alert_warn, environment.alert_bad)
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Choice:
 
 
 def next_state(figures: Figures, state: State, warn: int, bad: int) -> tuple[State, list[Crossing]]:
-    """The levels after new figures, and what is to be told, fullest first.
+    """The levels after new figures, and the crossings to send alerts for, fullest first.
 
     A resource that is no longer there has no level. A figure that is no quantity leaves its level as it was.
     """
@@ -107,9 +107,9 @@ def check(environments: Iterable[Environment]) -> None:
 
 
 def configure(environment: Environment, actor: User, choice: Choice) -> None:
-    """Change what is told. Raises ValidationError where the environment is going, or was changed meanwhile.
+    """Change the alert settings. Raises ValidationError if the environment is being deleted or they changed meanwhile.
 
-    What is over a new threshold is told by the next pass; whoever switches alerts on again is told everything anew.
+    The next check sends alerts for new thresholds. After alerts were off, it sends all of them again.
     """
     before = Choice.of(environment)
     if choice == before:
@@ -117,7 +117,9 @@ def configure(environment: Environment, actor: User, choice: Choice) -> None:
     with transaction.atomic():
         row = Environment.objects.select_for_update(no_key=True).filter(pk=environment.pk, wanted=True).first()
         if row is None or Choice.of(row) != before:
-            raise ValidationError("It was changed meanwhile, or is being deleted. Look at it again.")
+            raise ValidationError(
+                "Someone else changed the alerts, or the environment is being deleted. Reload the page."
+            )
         row.alerts, row.alert_warn, row.alert_bad = choice.where, choice.warn, choice.bad
         row.alert_state = _still_true(row)
         row.save(update_fields=["alerts", "alert_warn", "alert_bad", "alert_state"])
@@ -127,12 +129,12 @@ def configure(environment: Environment, actor: User, choice: Choice) -> None:
 
 
 def crossings(event: Event) -> list[Crossing]:
-    """What an event of `check` told, fullest first."""
+    """The crossings of an alert event, fullest first."""
     return [Crossing(**crossing) for crossing in event.data["crossings"]]
 
 
 def hint(resource: str) -> str:
-    """What makes room for more of a resource, in a sentence or two.
+    """How to free up a resource, in a sentence or two.
 
     What counts when: https://kubernetes.io/docs/concepts/policy/resource-quotas/
     """
@@ -141,16 +143,18 @@ def hint(resource: str) -> str:
     if quantities.is_cpu(resource) or quantities.is_bytes(resource):
         part = "limits" if resource.startswith("limits.") else "requests"
         return (
-            f"What containers ask for in resources.{part} counts, whether they use it or not. "
-            "Lower it where it is generous, and scale down what is idle."
+            f"The resources.{part} of all containers count, whether they are used or not. "
+            "Lower them if they are too high, and scale down idle workloads."
         )
     if resource.startswith("count/"):
-        return "Each one counts until it is deleted, a finished Job and its pods too (ttlSecondsAfterFinished)."
+        return (
+            "Each object counts until it is deleted, including finished Jobs and their pods (ttlSecondsAfterFinished)."
+        )
     if resource == "pods":
-        return "A pod counts until it has ended. Scale down what is idle."
+        return "A pod counts until it has finished. Scale down idle workloads."
     if "/" in resource:
-        return "A pod holds what it asked for until it has ended. Stop what waits idle, such as a notebook."
-    return "Each one counts until it is deleted. Delete what is no longer needed."
+        return "A pod holds what it requests until it has finished. Stop idle pods, for example notebooks."
+    return "Each object counts until it is deleted. Delete what you no longer need."
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Owners who have left: found by asking the directory, told to those who can act, never acted upon by itself."""
+"""Finds owners who have left, by asking the directory, and tells managers and admins. Changes nothing itself."""
 
 import logging
 from collections import defaultdict
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def find() -> None:
-    """Look every owner of a live environment up, and mark what has lost its owner or found it again.
+    """Look up the owner of every environment, and mark environments whose owner has left or is back.
 
-    A directory that does not answer concludes nothing about anybody.
+    If a directory does not answer, nothing changes.
     """
     owned: dict[tuple[User, Directory], list[Environment]] = defaultdict(list)
     for environment in Environment.objects.filter(wanted=True).select_related("owner", "directory"):
@@ -35,7 +35,7 @@ def find() -> None:
 
 
 def why_gone(owner: User, row: Directory, now: datetime) -> str:
-    """Why an owner counts as gone, as a sentence; empty where they do not. Raises one of the two adapter errors."""
+    """Why an owner counts as having left, as a sentence; empty if they have not. Raises one of the adapter errors."""
     if not owner.is_active:
         return f"The account of {owner.email} is deactivated in the portal."
     person = directory.connect(row).find_person(owner.email)
@@ -50,7 +50,7 @@ def why_gone(owner: User, row: Directory, now: datetime) -> str:
 
 
 def _mark(environment: Environment, reason: str) -> None:
-    """Write a change down, once, with its line of history."""
+    """Record a change once, with its event."""
     if bool(reason) == bool(environment.orphaned_at):
         return
     now = timezone.now()

@@ -1,7 +1,7 @@
-"""When environments end: the notices before, and the end itself.
+"""Expiry of environments: the notices before it, and the deletion.
 
-An environment past its end is removed as if its owner had deleted it, and never without notice: where the
-notices could not go out (the portal or its mail was down), the end waits for a day after the first one.
+An expired environment is deleted as if its owner had done it, but never without notice: if the notices could not
+be sent (the portal or its mail was down), deletion waits for a day after the first one.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ _GRACE = timedelta(days=1)
 
 
 def notice_due(environment: Environment, now: datetime) -> int | None:
-    """The notice (7, 3 or 1) that should have gone out by now and did not; None where there is none.
+    """The notice to send now, in days before the end (7, 3 or 1); None if none is due.
 
     A notice that is longer than the environment lives is left out: a three-day preview gets the last one only.
     """
@@ -36,7 +36,7 @@ def notice_due(environment: Environment, now: datetime) -> int | None:
 
 
 def may_end(environment: Environment, now: datetime) -> bool:
-    """Whether the end has come, and was announced where there was time for it."""
+    """Whether the environment has expired and its owner had notice, if there was time for one."""
     if environment.ends_at is None or environment.ends_at > now:
         return False
     announced = environment.noticed_at is not None and now - environment.noticed_at >= _GRACE
@@ -45,7 +45,7 @@ def may_end(environment: Environment, now: datetime) -> bool:
 
 
 def send_notices(environments: Iterable[Environment], now: datetime) -> None:
-    """One message to each owner about all of their environments that are due; marked once it went out."""
+    """Email each owner one notice about all environments that are due, and mark them once it was sent."""
     due: dict[User, list[tuple[Environment, int]]] = defaultdict(list)
     for environment in environments:
         days = notice_due(environment, now)
@@ -64,7 +64,7 @@ def end(environment: Environment) -> None:
 
 
 def stranded() -> QuerySet[Environment]:
-    """Environments on clusters that are gone for good."""
+    """Environments on lost clusters."""
     return Environment.objects.filter(wanted=True, cluster__lost_at__isnull=False)
 
 
@@ -76,8 +76,8 @@ def end_stranded(environment: Environment) -> None:
 
 def _message(owner: User, environments: list[Environment], now: datetime) -> EmailMessage:
     ordered = sorted(environments, key=lambda environment: environment.ends_at or now)
-    first = ordered[0]
-    subject = f"{first.name} ends soon" if len(ordered) == 1 else f"{len(ordered)} of your environments end soon"
-    context = {"owner": owner, "environments": ordered, "portal_url": settings.PORTAL_URL, "now": now}
+    first, *more = ordered
+    subject = f"{len(ordered)} of your environments expire soon" if more else f"Environment {first} expires soon"
+    context = {"owner": owner, "environments": ordered, "portal_name": settings.PORTAL_NAME}
     body = render_to_string("email/ending.txt", context)
     return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[owner.email])

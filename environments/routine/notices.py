@@ -1,4 +1,4 @@
-"""E-mails about what happened, sent through Django's mail settings."""
+"""Sends the emails about events, and reminders to approvers, through Django's mail settings."""
 
 import logging
 import random
@@ -28,10 +28,10 @@ _RELATED = ("owner", "cluster", "team", "version__template")
 
 
 def deliver(*event_ids: int) -> None:
-    """Send the messages that these events owe, each marked once it went out: better twice than never.
+    """Send the emails that these events still need, and mark each once it was sent. Delivery is at least once.
 
-    One that cannot be sent stays owed and holds up no other; without a mail server none is tried any more. Raises what
-    the first that could not be sent raised.
+    An email that cannot be sent is tried again later and does not stop the others, unless the mail server is down.
+    Raises the first error.
     """
     related = ("actor", *(f"environment__{name}" for name in _RELATED))
     owed = Event.objects.filter(notice_owed=True)
@@ -45,7 +45,7 @@ def deliver(*event_ids: int) -> None:
         except Exception as error:
             if isinstance(error, (OSError, SoftTimeLimitExceeded)) and not isinstance(error, _REFUSALS):
                 raise  # the mail server is away (smtplib's errors are OSErrors), or the time is up
-            logger.warning("the e-mail about event %s could not be sent (%s)", event.pk, type(error).__name__)
+            logger.warning("the email about event %s could not be sent (%s)", event.pk, type(error).__name__)
             failed = failed or error
     if failed:
         raise failed
@@ -58,10 +58,10 @@ def _deliver(event: Event) -> None:
 
 
 def remind_deciders(now: datetime) -> None:
-    """One message to each who decides about everything that waits for them, once some of it waits for too long.
+    """Email each approver one reminder about all their waiting requests, once one of them has waited too long.
 
-    Whoever cannot be reached holds up nobody else, and is tried again with the next reminder; while the mail server is
-    away nothing counts as said.
+    An approver who cannot be reached does not stop the others and is tried again with the next reminder. While the
+    mail server is down, no reminder counts as sent.
     """
     if not settings.APPROVAL_REMINDER_DAYS:
         return
@@ -86,7 +86,7 @@ def _told_before(environment: Environment, moment: datetime) -> bool:
 
 
 def _reached(messages: dict[str, EmailMessage]) -> Iterator[str]:
-    """Send one message after the other; the addresses of those that were taken."""
+    """Send the messages one by one; yield the addresses of those that the mail server accepted."""
     for address, message in messages.items():
         try:
             message.send()
@@ -100,19 +100,17 @@ def _reached(messages: dict[str, EmailMessage]) -> Iterator[str]:
 
 
 def _asking(environments: list[Environment], recipients: list[str], *, again: bool = False) -> EmailMessage:
-    """The message to those who decide, about one request or several; `again` to remind them."""
+    """The message to approvers about one request or several; `again` makes it a reminder."""
     first, *more = environments
     still = "still " if again else ""
-    subject = (
-        f"{len(environments)} requests wait for your approval" if more else f"{first} {still}waits for your approval"
-    )
+    what = f"{len(environments)} requests are" if more else f"Request for {first} is"
     context = {
         "environments": environments,
         "again": again,
         "days": settings.APPROVAL_REMINDER_DAYS,
-        "portal_url": settings.PORTAL_URL,
         "portal_name": settings.PORTAL_NAME,
     }
+    subject = f"{what} {still}waiting for your approval"
     return _to(recipients, subject, render_to_string("email/approval.txt", context))
 
 
@@ -140,7 +138,7 @@ def _mail(event: Event) -> Mail:
 
 def _managers(environment: Environment) -> list[str]:
     managers = User.objects.filter(is_active=True, managed_teams=environment.team) if environment.team else []
-    admins = User.objects.filter(is_active=True, is_superuser=True)
+    admins = User.objects.platform_admins().filter(is_active=True)
     return sorted({user.email for user in (*managers, *admins)})
 
 
@@ -155,9 +153,7 @@ def _message(event: Event, recipients: list[str]) -> EmailMessage:
     environment: Environment = event.environment
     if event.kind == Activity.REQUESTED:
         return _asking([environment], recipients)
-    link = f"{settings.PORTAL_URL}/environments/{environment.namespace}/"
-    context = {"event": event, "environment": environment, "link": link, "portal_name": settings.PORTAL_NAME}
-    context["portal_url"] = settings.PORTAL_URL
+    context = {"event": event, "environment": environment, "portal_name": settings.PORTAL_NAME}
     if event.kind == Activity.QUOTA_NEARLY_FULL:
         subject, body = _alert(event, context)
     else:
@@ -173,7 +169,7 @@ def _to(recipients: list[str], subject: str, body: str) -> EmailMessage:
 
 
 def _alert(event: Event, context: dict[str, Any]) -> tuple[str, str]:
-    """Subject and text about everything that one pass found over a threshold."""
+    """Subject and text of the alert about all resources that passed a threshold in one check."""
     crossings = alerts.crossings(event)
     first = crossings[0]
     subject = f"{event.environment.name}: {first.sentence}"

@@ -1,6 +1,6 @@
-"""Looking whether the admission policies are still there: what was found is kept on the cluster's row.
+"""Checks the admission policies of clusters regularly, and keeps the result on the cluster's row.
 
-Nobody tells the portal when somebody deletes or edits them, so it looks: seven small requests a cluster.
+Clusters do not report deleted or edited policies. A check takes seven small requests per cluster.
 """
 
 import logging
@@ -63,7 +63,7 @@ def keep(row: Cluster, found: Standing, began: datetime) -> None:
     if found.state is State.INSTALLED:
         mine.update(**changes, admission_installed_at=began)
     elif mine.filter(admission_state=State.INSTALLED).update(**changes):
-        names = ", ".join(found.names) or "the portal may not look any more"
+        names = ", ".join(found.names) or "the portal can no longer read them"
         logger.warning("cluster %s: admission policies are no longer as installed (%s)", row.slug, names)
     else:
         mine.update(**changes)

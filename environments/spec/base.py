@@ -12,8 +12,8 @@ PLACEHOLDER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 _RESOURCE = r"^[a-z0-9]([a-z0-9./-]*[a-z0-9])?$"
 _WORDS = {
-    _NAME: "Use lower-case letters, digits and _, at most 40, with a letter first.",
-    _RESOURCE: "This is no resource name such as requests.cpu, requests.nvidia.com/gpu or count/deployments.apps.",
+    _NAME: "Use up to 40 lower-case letters, digits and underscores, starting with a letter, for example gpu_small.",
+    _RESOURCE: "This is not a resource name. Use for example requests.cpu or count/deployments.apps.",
 }
 #: Written in capitals where a name is put into words.
 _ABBREVIATIONS = re.compile(r"\b(ai|api|ci|cpu|db|dns|gpu|hpc|http|id|io|ip|ml|ram|sql|ssd|tls|url|vm|xl|xs|xxl)\b")
@@ -86,7 +86,7 @@ def complaint[Value](check: Callable[[Value], object], value: Value) -> str:
 def twice_named(field: str, what: str, names: list[str]) -> list[Problem]:
     """The second and later places of a name."""
     again = [index for index, name in enumerate(names) if name in names[:index]]
-    return [((field, index, "name"), f"The {what} {names[index]} is there twice.") for index in again]
+    return [((field, index, "name"), f"The {what} {names[index]} appears twice.") for index in again]
 
 
 def refuse(title: str, problems: list[Problem]) -> None:

@@ -47,23 +47,23 @@ _TAKEN = re.compile(r"environment-.*|allotment-.*|allow-.*|deny-all|kube-root-ca
 
 _METADATA_KEYS = ("name", "labels", "annotations")
 _METADATA_WORDS = {
-    "namespace": "Leave the namespace out: everything goes into the environment's own.",
-    "generateName": "generateName makes another object each time: give it a name.",
-    "finalizers": "Finalizers are not allowed: the namespace could not be deleted.",
-    "ownerReferences": "ownerReferences are not allowed: the portal owns what it makes.",
+    "namespace": "Leave the namespace out. All objects are created in the environment's namespace.",
+    "generateName": "generateName creates another object each time. Set metadata.name instead.",
+    "finalizers": "Finalizers are not allowed, because they can block deletion of the namespace.",
+    "ownerReferences": "ownerReferences are not allowed, because the portal owns these objects.",
 }
 #: What gives a pod a way out of its container, or traffic a way around the isolation. Pod Security may let it pass.
 _HOSTILE = {
-    "hostNetwork": "hostNetwork is not allowed: the pod would be outside the isolation, on the node's own network.",
-    "hostPID": "hostPID is not allowed: the pod would see the node's processes.",
+    "hostNetwork": "hostNetwork is not allowed: the pod would use the node's network and bypass the isolation.",
+    "hostPID": "hostPID is not allowed: the pod could see the node's processes.",
     "hostIPC": "hostIPC is not allowed: the pod would share the node's memory.",
-    "hostPath": "hostPath is not allowed: the pod would read the node's files.",
+    "hostPath": "hostPath is not allowed: the pod could read the node's files.",
     "hostPort": "hostPort is not allowed: use a Service.",
     "hostProcess": "hostProcess is not allowed: the container would run on the node itself.",
-    "privileged": "privileged is not allowed: the container would have the node.",
+    "privileged": "privileged is not allowed: the container would control the node.",
     "nodeName": "nodeName is not allowed: the scheduler decides where pods run.",
-    "externalIPs": "externalIPs are not allowed: they take over traffic that is meant for others.",
-    "namespace": "No object may name a namespace: it works in the environment's own.",
+    "externalIPs": "externalIPs are not allowed: they can intercept traffic of others.",
+    "namespace": "Leave the namespace out. Objects can refer only to the environment's namespace.",
 }
 #: Maps whose keys are anybody's words.
 _FREE = frozenset(
@@ -75,14 +75,14 @@ _TEXT_MAPS = ("labels", "annotations", "matchLabels", "nodeSelector")
 def check(one: Filled) -> Iterator[Remark]:
     """What is wrong with one document."""
     if not isinstance(one.data, dict):
-        yield (), "This is no Kubernetes object: it needs apiVersion, kind and metadata."
+        yield (), "This is not a Kubernetes object. It needs apiVersion, kind and metadata."
         return
     problem = _kind(one.kind, one.data.get("apiVersion"))
     if problem:
         yield problem
         return
     if "status" in one.data:
-        yield ("status",), "status is the cluster's to write."
+        yield ("status",), "Leave status out. Only the cluster writes it."
     yield from _name(one)
     for path, key, value in _walk(one.data, ()):
         yield from _place(one.kind, path, key, value)
@@ -92,19 +92,23 @@ def check(one: Filled) -> Iterator[Remark]:
 def _kind(kind: str, version: Any) -> Remark | None:
     if kind in KINDS:
         wrong = version != KINDS[kind]
-        return (("apiVersion",), f"A {kind} is {KINDS[kind]} here, not {version or 'nothing'}.") if wrong else None
+        return (
+            (("apiVersion",), f"Use apiVersion {KINDS[kind]} for a {kind}, not {version or 'nothing'}.")
+            if wrong
+            else None
+        )
     if not kind:
-        return (), "It does not say its kind."
+        return (), "The kind is missing."
     if kind == "Secret":
-        why = "A Secret in a template is not secret: all who see the template would read it. Members make their own."
+        why = "Everyone who can see the template could read a Secret in it. Members create their own Secrets."
     elif kind in _CLUSTER_SCOPED:
-        why = f"A {kind} is the whole cluster's, not one namespace's."
+        why = f"A {kind} belongs to the whole cluster, not to a namespace, so a template cannot have one."
     elif kind in _GOVERNED:
-        why = f"The portal keeps each {kind} itself: say it in the template's own fields."
+        why = f"The portal manages each {kind}. Use the template's own fields instead."
     elif kind in _POD_OWNERS:
-        why = f"A {kind} cannot be kept in order: use a Deployment, StatefulSet, Job or CronJob."
+        why = f"The portal cannot manage a {kind}. Use a Deployment, StatefulSet, Job or CronJob."
     else:
-        why = f"“{kind}” is none of {', '.join(KINDS)}."
+        why = f"Templates cannot have the kind “{kind}”. Use one of {', '.join(KINDS)}."
     return ("kind",), why
 
 
@@ -112,13 +116,16 @@ def _name(one: Filled) -> Iterator[Remark]:
     head, place = one.data.get("metadata"), ("metadata", "name")
     name = head.get("name") if isinstance(head, dict) else None
     if not isinstance(name, str) or not name:
-        yield place, "It needs metadata.name, a text."
+        yield place, "metadata.name is missing or is not a text."
     elif not _NAME.fullmatch(name) or (one.kind == "Service" and "." in name):
-        yield place, f"“{name}” is no name: lower-case letters, digits and -, at most 63."
+        yield (
+            place,
+            f"“{name}” is not a valid name. Use up to 63 lower-case letters, digits and hyphens, for example web.",
+        )
     elif one.kind == "ServiceAccount" and name == "default":
-        yield place, "The default ServiceAccount is the portal's: tick or untick the mounting of its token."
+        yield place, "The portal manages the default ServiceAccount. Use the template's setting for mounting its token."
     elif _TAKEN.fullmatch(name):
-        yield place, f"The name {name} is kept for the portal's own objects."
+        yield place, f"The name {name} is reserved for the portal or the cluster. Use another name."
 
 
 def _walk(value: Any, path: Path) -> Iterator[tuple[Path, str, Any]]:
@@ -148,7 +155,7 @@ def _place(kind: str, path: Path, key: str, value: Any) -> Iterator[Remark]:
         yield from ((place, _QUOTE) for place, text in texts.items() if not isinstance(text, str))
 
 
-_QUOTE = "This has to be a text: put it into quotes."
+_QUOTE = "This must be a text. Put it in quotes."
 
 
 def _only_texts(path: Path, texts: dict[Any, Any]) -> Iterator[Remark]:
@@ -166,12 +173,14 @@ def _metadata(kind: str, path: Path, head: dict[str, Any]) -> Iterator[Remark]:
     for field in ("labels", "annotations"):
         texts = head.get(field)
         if texts is not None and not isinstance(texts, dict):
-            yield (*path, field), f"{field} are pairs of a key and a text."
+            yield (*path, field), f"{field} must be pairs of a key and a text."
             continue
         for key, text in (texts or {}).items():
             sentence = _key(kind, field, key)
             if not sentence and field == "labels" and isinstance(text, str) and not _VALUE.fullmatch(text):
-                sentence = f"“{text}” is no label: letters, digits, -, _ and ., at most 63."
+                sentence = (
+                    f"“{text}” is not a label value. Use up to 63 letters, digits, hyphens, underscores and dots."
+                )
             if sentence:
                 yield (*path, field, key), sentence
 
@@ -183,7 +192,7 @@ def _key(kind: str, field: str, key: str) -> str:
         return key_problem(name)
     if kind == "Ingress" and field == "annotations" and prefix.endswith("ingress.kubernetes.io"):
         if "snippet" in name:
-            return "Snippets are not allowed: they are configuration of the whole ingress controller."
+            return "Snippets are not allowed, because they configure the whole ingress controller."
         return key_problem(name)
     return key_problem(key)
 
@@ -196,7 +205,10 @@ def _service(data: dict[str, Any]) -> Iterator[Remark]:
     """LoadBalancer and NodePort are the quota's to allow."""
     spec = data.get("spec")
     if isinstance(spec, dict) and (spec.get("type") == "ExternalName" or spec.get("externalName")):
-        yield ("spec", "type"), "ExternalName is not allowed: it leads from here to anywhere. Use network allowances."
+        yield (
+            ("spec", "type"),
+            "ExternalName is not allowed, because it can point anywhere. Use the template's network rules.",
+        )
 
 
 def _config_map(data: dict[str, Any]) -> Iterator[Remark]:
@@ -209,7 +221,7 @@ def _job(data: dict[str, Any]) -> Iterator[Remark]:
     spec = data.get("spec")
     if isinstance(spec, dict) and spec.get("ttlSecondsAfterFinished") is not None:
         place = ("spec", "ttlSecondsAfterFinished")
-        yield place, "A Job that removes itself would be made again and again: leave this out."
+        yield place, "Leave this out. The portal would create a Job again each time it removes itself."
 
 
 _BY_KIND = {"Job": _job, "Service": _service, "ConfigMap": _config_map}

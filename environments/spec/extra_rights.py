@@ -34,15 +34,18 @@ def _role(data: dict[str, Any], owner: Role) -> Iterator[Remark]:
 
 def _rule(rule: Any, path: Path, owner: Role) -> Iterator[Remark]:
     if not _is_rule(rule):
-        yield path, "A rule has apiGroups, resources and verbs, each a list of texts, and nothing but resourceNames."
+        yield (
+            path,
+            "A rule needs apiGroups, resources and verbs, each a list of texts. It can also have resourceNames.",
+        )
         return
     words = {word: key for key in ("apiGroups", "resources", "verbs") for word in rule[key]}
     if any("*" in word for word in words):
-        yield path, "Wildcards are not allowed: write out what is meant."
+        yield path, "Wildcards are not allowed. List each value."
         return
     for word in _POWERS:
         if words.get(word) == "verbs":
-            yield (*path, "verbs"), f"{word} is not allowed: it gives away rights that nobody here has."
+            yield (*path, "verbs"), f"{word} is not allowed, because it grants rights that members do not have."
     beyond = [text for text in roles.excess(rule, owner) if text.partition(" ")[0] not in _POWERS]
     if beyond:
         more = f", and {len(beyond) - 3} more" if len(beyond) > 3 else ""
@@ -70,7 +73,7 @@ def _reference(reference: Any, owner: Role, own_roles: set[str]) -> Iterator[Rem
     if kind == "Role" and name not in own_roles:
         yield ("roleRef", "name"), f"There is no Role {name} in these manifests."
     elif kind == "ClusterRole" and name not in roles.within(owner):
-        yield ("roleRef", "name"), f"Of the ClusterRoles, only {' and '.join(roles.within(owner))} may be bound."
+        yield ("roleRef", "name"), f"Only these ClusterRoles can be bound: {', '.join(roles.within(owner))}."
     elif kind not in ("Role", "ClusterRole"):
         yield ("roleRef",), "roleRef needs the kind (Role or ClusterRole) and the name of what it binds."
 
@@ -82,8 +85,11 @@ def _subjects(subjects: Any) -> Iterator[Remark]:
     for index, subject in enumerate(subjects):
         subject = subject if isinstance(subject, dict) else {}
         if subject.get("kind") != "ServiceAccount":
-            yield ("subjects", index), "Only ServiceAccounts of this namespace: people get in as members of the portal."
+            yield (
+                ("subjects", index),
+                "Use only ServiceAccounts of this namespace. Give people access as members of the environment.",
+            )
         elif not isinstance(subject.get("name"), str) or not subject["name"]:
-            yield ("subjects", index), "It needs the ServiceAccount's name."
+            yield ("subjects", index), "The ServiceAccount's name is missing."
         elif unknown := sorted(subject.keys() - {"kind", "name", "namespace", "apiGroup"}):
-            yield ("subjects", index, unknown[0]), f"{unknown[0]} means nothing here."
+            yield ("subjects", index, unknown[0]), f"A subject cannot have the field {unknown[0]}."

@@ -63,11 +63,11 @@ def kinds(text: str) -> frozenset[str]:
 def _read(text: str) -> tuple[tuple[Document, ...], list[Flaw]]:
     size = len(text.encode())
     if size > MOST_BYTES:
-        return (), [(1, f"The manifests are {size} bytes long: at most {MOST_BYTES}.")]
+        return (), [(1, f"The manifests have {size} bytes; the limit is {MOST_BYTES}.")]
     parsed, flaws = read(text)
     if len(parsed) > MOST_DOCUMENTS:
         line = parsed[MOST_DOCUMENTS].line(())
-        return (), [(line, f"Line {line}: there are {len(parsed)} documents: at most {MOST_DOCUMENTS}.")]
+        return (), [(line, f"Line {line}: there are {len(parsed)} documents; the limit is {MOST_DOCUMENTS}.")]
     return parsed, [(line, f"Line {line}: {sentence}") for line, sentence in flaws]
 
 
@@ -105,7 +105,7 @@ def _checked(filled: list[Filled], spec: "TemplateSpec") -> Iterator[Flaw]:
             remarks += extra_rights.check(one, spec.owner_role, own_roles)
             remarks += _scaled(one, filled)
         if one.name and (one.kind, one.name) in seen:
-            remarks.append((("metadata", "name"), "There are two of this kind and name."))
+            remarks.append((("metadata", "name"), "Another object has the same kind and name."))
         seen.add((one.kind, one.name))
         yield from (one.sentence(remark) for remark in remarks)
 

@@ -24,14 +24,14 @@ def quota_name_problem(resource: str) -> str:
     """Why a quota cannot count this, empty where it can."""
     if "/" in resource or resource in _STANDARD | {"requests.storage"}:
         return ""
-    return f"{resource} is none of Kubernetes' own resources; others have a prefix, such as requests.nvidia.com/gpu."
+    return f"Kubernetes has no resource {resource}. Other resources have a prefix, for example requests.nvidia.com/gpu."
 
 
 def limit_name_problem(resource: str) -> str:
     """Why a container cannot be limited in this, empty where it can."""
     if "/" in resource or resource in _MEASURED:
         return ""
-    return f"{resource} is none of {', '.join(sorted(_MEASURED))}; others have a prefix, such as nvidia.com/gpu."
+    return f"{resource} is not one of {', '.join(sorted(_MEASURED))}. Others have a prefix, for example nvidia.com/gpu."
 
 
 def check_readable(resource: str, text: str) -> None:
@@ -45,9 +45,9 @@ def check_amount(resource: str, text: str) -> None:
     check_readable(resource, text)
     value = quantities.parse(text)
     if value % 1 and _is_counted(resource):
-        raise ValueError("Only whole ones of this can be counted.")
+        raise ValueError("Enter a whole number.")
     if value * 1000 % 1:
-        raise ValueError("This is finer than a thousandth; the cluster would round it.")
+        raise ValueError("The cluster would round this. Use steps of one thousandth (1m).")
 
 
 def _is_counted(resource: str) -> bool:
@@ -66,9 +66,9 @@ def key_problem(key: str) -> str:
     """Why a template may not set this key; empty where it may."""
     prefix, slash, name = key.rpartition("/")
     if not _NAME.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
-        return f"“{key}” is no key such as team or example.com/team."
+        return f"“{key}” is not a key. Use for example team or example.com/team."
     if any(prefix == reserved or prefix.endswith(f".{reserved}") for reserved in _RESERVED):
-        return f"Keys of {prefix} belong to the cluster or to the portal."
+        return f"Keys of {prefix} are reserved for the cluster or the portal."
     return ""
 
 

@@ -77,14 +77,14 @@ def unknown(document: Document, names: set[str]) -> Iterator[Remark]:
 def misplaced(document: Document) -> Iterator[Remark]:
     """Parameters where none may be."""
     data = document.data if isinstance(document.data, dict) else {}
-    yield from ((path, "A key cannot hold a parameter.") for path in _keys(data, ()) if PLACEHOLDER.search(path[-1]))
+    yield from ((path, "A key cannot contain a parameter.") for path in _keys(data, ()) if PLACEHOLDER.search(path[-1]))
     for path, text in _texts(data, ()):
         if not PLACEHOLDER.search(text):
             continue
         if path[0] in ("kind", "apiVersion"):
-            yield path, f"{path[0]} cannot hold a parameter."
+            yield path, f"{path[0]} cannot contain a parameter."
         elif data.get("kind") in _RIGHTS and path[0] != "metadata":
-            yield path, "Rights cannot hang on a parameter: write out who may do what."
+            yield path, "Permissions cannot depend on a parameter. Write them out."
 
 
 @dataclass(frozen=True)

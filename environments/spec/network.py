@@ -25,7 +25,7 @@ class Ports(Strict):
     @model_validator(mode="after")
     def _numbers(self) -> Self:
         wrong = [port for port in self.ports if not _is_port(port)]
-        refuse("Ports", [(("ports",), f"“{port}” is no port such as 443 or 53/UDP.") for port in wrong[:1]])
+        refuse("Ports", [(("ports",), f"“{port}” is not a port. Use for example 443 or 53/UDP.") for port in wrong[:1]])
         return self
 
     def parsed(self) -> list[tuple[int, str]]:
@@ -46,7 +46,7 @@ class Egress(Ports):
         try:
             return str(ipaddress.ip_network(value))
         except ValueError as error:
-            raise ValueError(f"“{value}” is no block of addresses such as 10.20.0.0/16.") from error
+            raise ValueError(f"“{value}” is not a CIDR block. Use for example 10.20.0.0/16.") from error
 
 
 class Ingress(Ports):
@@ -60,9 +60,11 @@ class Ingress(Ports):
     @model_validator(mode="after")
     def _selector(self) -> Self:
         if not _LABEL.fullmatch(self.label):
-            refuse("Ingress", [(("label",), f"“{self.label}” is no label such as team or example.com/team.")])
+            refuse(
+                "Ingress", [(("label",), f"“{self.label}” is not a label. Use for example team or example.com/team.")]
+            )
         if not _VALUE.fullmatch(self.value):
-            refuse("Ingress", [(("value",), f"“{self.value}” is no value of a label.")])
+            refuse("Ingress", [(("value",), f"“{self.value}” is not a label value. Use for example payments.")])
         return self
 
 

@@ -76,7 +76,7 @@ class Parameter(Strict):
         try:
             re.compile(self.pattern)
         except re.error as error:
-            found.append((("pattern",), f"This is no regular expression: {error}."))
+            found.append((("pattern",), f"This is not a regular expression: {error}."))
         for field, text in (("minimum", self.minimum), ("maximum", self.maximum)):
             if text and not self.is_number:
                 found.append(((field,), "Only whole numbers and quantities have a range."))
@@ -97,7 +97,7 @@ class Parameter(Strict):
     def _preset(self) -> list[Problem]:
         """What is wrong with the default."""
         if self.mode is Mode.FIXED and not self.default:
-            return [(("default",), "A fixed parameter needs its value as the default.")]
+            return [(("default",), "A fixed parameter needs a default, which is its value.")]
         if self.type is Kind.BOOLEAN and self.default not in ("", "true", "false"):
             return [(("default",), "Write true or false.")]
         sentence = complaint(self.check, self.default) if self.default else ""
@@ -141,7 +141,7 @@ def sample(parameter: Parameter) -> str:
 def unfit(parameter: Parameter) -> str:
     """Why a figure cannot hang on this parameter, empty where it can."""
     if not (parameter.required or parameter.default):
-        return f"${{{parameter.name}}} may be left empty: make it required, or give it a default."
+        return f"${{{parameter.name}}} can be empty. Make it required, or give it a default."
     if not (parameter.is_number or parameter.choices or parameter.mode is Mode.FIXED):
-        return f"${{{parameter.name}}} may be any text: make it a quantity, a whole number or a list."
+        return f"${{{parameter.name}}} can be any text. Make it a quantity, a whole number or a list."
     return ""

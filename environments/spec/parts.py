@@ -114,9 +114,9 @@ def pattern_problems(field: str, pattern: str, parts: frozenset[str], *, needed:
     missing = [part for part in needed if part not in used]
     rest = PLACEHOLDER.sub("", pattern)
     if unknown:
-        return [((field,), f"${{{unknown[0]}}} is none of {', '.join(sorted(parts))}.")]
+        return [((field,), f"${{{unknown[0]}}} is not available here. Use {', '.join(sorted(parts))}.")]
     if missing:
-        return [((field,), f"${{{missing[0]}}} is needed, so that names never collide.")]
+        return [((field,), f"Add ${{{missing[0]}}}, so that names are unique.")]
     if not re.fullmatch(r"[a-z0-9-]*", rest):
-        return [((field,), "Between the parts only lower-case letters, digits and - are allowed.")]
+        return [((field,), "Use only lower-case letters, digits and hyphens between the parts.")]
     return []

@@ -72,9 +72,9 @@ class TemplateSpec(Strict):
         twice = twice_named("parameters", "parameter", [parameter.name for parameter in self.parameters])
         twice += twice_named("sizes", "size", [size.name for size in self.sizes])
         if len(set(self.collaborator_roles)) < len(self.collaborator_roles):
-            twice.append((("collaborator_roles",), "A role is there twice."))
+            twice.append((("collaborator_roles",), "A role appears twice."))
         if self.lifetime_days and (self.extension.maximum_days or self.lifetime_days) < self.lifetime_days:
-            twice.append((("extension", "maximum_days"), "This is less than the days to begin with."))
+            twice.append((("extension", "maximum_days"), "This is less than the initial lifetime."))
         refuse("TemplateSpec", twice or self._quotas() + self._limits() + self._metadata())
         return self
 

@@ -63,12 +63,12 @@ def _events(text: str) -> list[Flaw]:
     for event in events:
         line = event.start_mark.line + 1
         if getattr(event, "anchor", None):
-            flaws.append((line, "Anchors and aliases (& and *) are not allowed: write it out."))
+            flaws.append((line, "Anchors and aliases (& and *) are not allowed. Write the value out."))
         if getattr(event, "tag", None) not in (None, "!"):
             flaws.append((line, f"Tags such as {event.tag} are not allowed."))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            return [*flaws, (line, f"This goes deeper than {DEEPEST} levels.")]
+            return [*flaws, (line, f"This is nested more than {DEEPEST} levels deep.")]
     return flaws
 
 
@@ -97,9 +97,9 @@ class _Reading:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT:
-                self.flaws.append((line, "A key has to be a text: put it into quotes."))
+                self.flaws.append((line, "A key must be a text. Put it in quotes."))
             elif key.value in found:
-                self.flaws.append((line, f"The key {key.value} is there twice."))
+                self.flaws.append((line, f"The key {key.value} appears twice."))
             else:
                 self.lines[*path, key.value] = line
                 found[key.value] = self._value(value, (*path, key.value))
@@ -111,7 +111,7 @@ class _Reading:
         try:
             return _plain(node)
         except ValueError:
-            self.flaws.append((node.start_mark.line + 1, f"“{node.value}” is no number."))
+            self.flaws.append((node.start_mark.line + 1, f"“{node.value}” is not a number."))
             return None
 
 
@@ -139,5 +139,5 @@ def _broken(text: str, error: yaml.YAMLError) -> Flaw:
     mark = getattr(error, "problem_mark", None)
     if mark is None:  # a character that YAML does not take
         position = getattr(error, "position", None) or 0
-        return text.count("\n", 0, position) + 1, "There is a character that YAML does not take."
+        return text.count("\n", 0, position) + 1, "This contains a character that YAML does not allow."
     return mark.line + 1, f"This is not YAML: {getattr(error, 'problem', '') or error}."

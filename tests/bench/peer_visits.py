@@ -83,7 +83,7 @@ def _allocations(chance: random.Random, projects: list, count: int) -> list:
                 status=active,
                 start_date=today - datetime.timedelta(days=chance.randrange(365)),
                 end_date=today + datetime.timedelta(days=chance.randrange(1, 365)),
-                justification="For building and testing an application.",
+                justification="For building and testing an application",
                 is_changeable=True,
             )
             for _ in range(count)

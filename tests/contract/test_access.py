@@ -175,13 +175,13 @@ def test_the_portal_cannot_read_secrets_or_start_pods(portal, home):
     with pytest.raises(PermanentError) as caught:
         portal.get("Secret", "anything", home)
     assert caught.value.message == (
-        f'The cluster refuses (403): secrets "anything" is forbidden: User "{who}" cannot get resource "secrets" '
-        f'in API group "" in the namespace "{home}"'
+        f'The cluster rejected the request (403): secrets "anything" is forbidden: User "{who}" cannot get resource '
+        f'"secrets" in API group "" in the namespace "{home}"'
     )
     with pytest.raises(PermanentError) as caught:
         next(portal.list_objects("Secret"))
     assert caught.value.message == (
-        f'The cluster refuses (403): secrets is forbidden: User "{who}" cannot list resource "secrets" '
+        f'The cluster rejected the request (403): secrets is forbidden: User "{who}" cannot list resource "secrets" '
         'in API group "" at the cluster scope'
     )
 

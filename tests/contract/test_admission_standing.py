@@ -175,7 +175,7 @@ def test_an_account_of_an_older_portal_cannot_tell_and_is_told_what_to_do(portal
     standing = admission.standing(old, DOMAIN)
     assert standing.state is State.UNKNOWN
     assert standing.command == "manage.py print_rbac --account-namespace=older | kubectl apply -f -"
-    assert "applies deploy/rbac again" in standing.says
+    assert "apply deploy/rbac again" in standing.says
     assert admission.standing(portal, DOMAIN).state is State.INSTALLED
 
 

@@ -55,7 +55,7 @@ def test_what_exceeds_the_quota_is_refused_with_the_figures(admin, governed):
     with pytest.raises(PermanentError) as caught:
         admin.create(pod(governed, "two", {"cpu": "500m"}, memory="1Gi"))
     assert caught.value.message == (
-        'The cluster refuses (403): pods "two" is forbidden: exceeded quota: quota, '
+        'The cluster rejected the request (403): pods "two" is forbidden: exceeded quota: quota, '
         "requested: limits.memory=1Gi,requests.cpu=500m, used: limits.memory=128Mi,requests.cpu=600m, "
         "limited: limits.memory=1Gi,requests.cpu=1"
     )
@@ -92,7 +92,7 @@ def test_a_pod_without_resources_is_refused_where_nobody_says_any_for_it(admin, 
     with pytest.raises(PermanentError) as caught:
         admin.create(pod(governed, "plain"))
     assert caught.value.message == (
-        'The cluster refuses (403): pods "plain" is forbidden: '
+        'The cluster rejected the request (403): pods "plain" is forbidden: '
         "failed quota: quota: must specify limits.memory for: main; requests.cpu for: main"
     )
 

@@ -224,7 +224,7 @@ def test_afterwards_nothing_is_left_of_the_objects_or_of_the_way_in(portal, admi
 def test_what_somebody_else_made_is_neither_changed_nor_removed(portal, admin, home, ensure):
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": home}}
     admin.create(theirs | {"data": {"a": "mine"}})
-    with pytest.raises(PermanentError, match="the template did not make"):
+    with pytest.raises(PermanentError, match="the template did not create"):
         ensure(described(CONFIG))
     ensure(described(), applied=("ConfigMap/one",))
     assert admin.get("ConfigMap", "one", home)["data"] == {"a": "mine"}
@@ -317,7 +317,7 @@ def test_what_the_quota_refuses_is_said_with_its_name(portal, admin, home, ensur
     with pytest.raises(PermanentError) as caught:
         ensure(template)
     assert caught.value.message == (
-        'Deployment web: The cluster refuses (403): deployments.apps "web" is forbidden: exceeded quota: '
+        'Deployment web: The cluster rejected the request (403): deployments.apps "web" is forbidden: exceeded quota: '
         "environment-quota, requested: count/deployments.apps=1, used: count/deployments.apps=0, "
         "limited: count/deployments.apps=0"
     )
@@ -329,7 +329,7 @@ def test_what_is_invalid_is_said_with_its_name(ensure):
     with pytest.raises(PermanentError) as caught:
         ensure(described(wrong))
     assert caught.value.message == (
-        'Deployment web: The cluster refuses (422): Deployment.apps "web" is invalid: '
+        'Deployment web: The cluster rejected the request (422): Deployment.apps "web" is invalid: '
         'spec.template.metadata.labels: Invalid value: {"app":"other"}: `selector` does not match template `labels`'
     )
 

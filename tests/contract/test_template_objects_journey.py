@@ -57,7 +57,9 @@ def conditions(environment: Environment) -> list[tuple[str, str, str]]:
 
 def test_it_is_ready_with_what_its_template_brings_and_loses_nothing_else_on_the_way(environment, place, admin):
     assert environment.phase == Phase.READY, conditions(environment)
-    assert environment.conditions.get(type="Objects").message == "3 in place; no token mounted unasked"
+    assert (
+        environment.conditions.get(type="Objects").message == "3 in place; pods get no service account token by default"
+    )
     assert there(admin, environment) == [*KEYS, "portal"]
     assert observe.observe(place.pk) == []
     # By hand: found by the pass, put back by the next run.

@@ -114,7 +114,7 @@ def test_the_front_page_is_ordered_by_what_people_do(client, ada):
     client.force_login(ada)
     page = soup(client.get(reverse("admin:index")))
     headings = [caption.get_text(strip=True) for caption in page.select("#content-main .module caption")]
-    assert headings == ["Catalog", "Places", "People", "Record"]
+    assert headings == ["Catalog", "Infrastructure", "People", "Records"]
 
 
 class TestTheRecord:
@@ -158,7 +158,7 @@ class TestTheRecord:
             follow=True,
         )
         said = [item.get_text(strip=True) for item in soup(response).select(".messagelist li")]
-        assert said == ["Looking at 1 again.", "1 left out: they are gone, or were not approved."]
+        assert said == ["Environments being reconciled: 1.", "1 skipped: deleted or not approved."]
         assert Environment.objects.get(pk=ready.pk).generation == before[ready.pk] + 1
         assert Environment.objects.get(pk=gone.pk).generation == before[gone.pk]
         assert ready.events.filter(kind=Activity.CHECK_REQUESTED, actor__username="ada").count() == 1
@@ -172,13 +172,13 @@ class TestTheRecord:
             follow=True,
         )
         said = [item.get_text(strip=True) for item in soup(response).select(".messagelist li")]
-        assert said == ["Looking at 0 again.", "3 left out: they are gone, or were not approved."]
+        assert said == ["Environments being reconciled: 0.", "3 skipped: deleted or not approved."]
         assert not Event.objects.filter(kind=Activity.CHECK_REQUESTED).exists()
 
     def test_the_button_on_its_page_does_the_same_for_it_alone(self, client, make_environment):
         environment = make_environment()
         page = soup(client.get(reverse("admin:environments_environment_change", args=[environment.pk])))
-        form = page.find("button", string="Look at it again").find_parent("form")
+        form = page.find("button", string="Reconcile now").find_parent("form")
         fields = {field["name"]: field["value"] for field in form.select("input")}
         client.post(form["action"], fields)
         assert environment.events.filter(kind=Activity.CHECK_REQUESTED).count() == 1

@@ -39,7 +39,7 @@ def test_the_secret_is_stored_and_on_no_page_afterwards(client):
     assert row.secret == SECRET
     page = client.get(reverse("admin:environments_directory_change", args=[row.pk])).content.decode()
     assert SECRET not in page
-    assert "Something is stored here" in page
+    assert "A value is stored" in page
 
 
 def test_an_empty_secret_keeps_the_stored_one(client, stored):
@@ -59,10 +59,10 @@ def test_the_stored_secret_is_never_sent_to_another_address(field, stored):
 @pytest.mark.parametrize(
     ("typed", "field", "sentence"),
     [
-        ({"url": ""}, "url", "Say where SCIM begins"),
+        ({"url": ""}, "url", "Enter the SCIM base URL"),
         ({"secret": ""}, "secret", "Paste the client secret"),
-        ({"client_id": ""}, "client_id", "say which"),
-        ({"token_url": ""}, "token_url", "where the client gets its tokens"),
+        ({"client_id": ""}, "client_id", "Enter the client ID"),
+        ({"token_url": ""}, "token_url", "the token endpoint of this client"),
         ({"url": "ldap://x"}, "url", "valid URL"),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_directory_that_answers_says_who_it_is(client, local_directory, ada):
     said = page.select_one(".messagelist .success").get_text()
     assert "The portal keeps the groups itself" in said
     entry = LogEntry.objects.get(object_id=str(local_directory.pk))
-    assert (entry.user, entry.get_change_message()) == (ada, f"Tested: {said}")
+    assert (entry.user, entry.get_change_message()) == (ada, f"Connection checked: {said}")
 
 
 def test_a_directory_that_does_not_answer_gets_its_sentence(client, stored):

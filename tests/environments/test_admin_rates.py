@@ -43,23 +43,23 @@ def test_a_rate_is_added_and_said_to_change_reports_where_its_days_are_over(clie
     answer = send(client, None, filled(cluster))
     row = Rate.objects.get()
     assert (row.cluster, row.starts_on, row.cpu_hour) == (cluster, date(2026, 6, 1), Decimal("0.03"))
-    assert "Costs since 1 June 2026 are counted anew with it" in words(answer)
+    assert "Costs since 1 June 2026 now use this rate" in words(answer)
 
 
 def test_a_rate_to_come_says_nothing_of_reports(client, cluster):
     answer = send(client, None, filled(cluster, starts_on=TODAY + timedelta(days=30)))
     assert Rate.objects.count() == 1
-    assert "counted anew" not in words(answer)
+    assert "now use this rate" not in words(answer)
 
 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"starts_on": "2026-01-01"}, "Amsterdam has a rate from 1 January 2026 on already. Change that one."),
+        ({"starts_on": "2026-01-01"}, "Amsterdam already has a rate from 1 January 2026. Change that one."),
         ({"starts_on": ""}, "This field is required."),
         ({"starts_on": "soon"}, "Enter a valid date."),
-        ({"cpu_hour": "-0.01"}, "A price is 0 or more."),
-        ({"gpu_hour": "-1"}, "A price is 0 or more."),
+        ({"cpu_hour": "-0.01"}, "Enter 0 or more."),
+        ({"gpu_hour": "-1"}, "Enter 0 or more."),
         ({"cpu_hour": "0.0000001"}, "no more than 6 decimal places"),
         ({"memory_hour": "1234567"}, "no more than 6 digits before the decimal point"),
         ({"cpu_hour": "much"}, "Enter a number."),
@@ -78,16 +78,16 @@ def test_a_mistake_is_said_at_its_field_and_stores_nothing(client, cluster, rate
 
 def test_a_change_is_recorded_with_the_figures_before_and_after(client, cluster, rate):
     answer = send(client, rate, filled(cluster, starts_on="2026-01-15", memory_hour="0.003"))
-    assert "Costs since 1 January 2026 are counted anew" in words(answer)
+    assert "Costs since 1 January 2026 now use this rate" in words(answer)
     entry = LogEntry.objects.get()
     assert entry.get_change_message() == (
-        "Changed starts on from 2026-01-01 to 2026-01-15 and per core and hour from 0.02 to 0.03."
+        "Changed first day from 2026-01-01 to 2026-01-15 and per core and hour from 0.02 to 0.03."
     )
 
 
 def test_nothing_changed_is_nothing_said(client, cluster, rate):
     answer = send(client, rate, filled(cluster, starts_on="2026-01-01", cpu_hour="0.020", memory_hour="0.003"))
-    assert "counted anew" not in words(answer)
+    assert "now use this rate" not in words(answer)
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
 
 
@@ -100,7 +100,7 @@ def test_a_rate_keeps_its_cluster(client, cluster, rate):
 def test_a_change_to_a_day_that_is_taken_is_refused(client, cluster, rate):
     other = Rate.objects.create(cluster=cluster, starts_on=date(2026, 6, 1))
     answer = send(client, other, filled(cluster, starts_on="2026-01-01"))
-    assert "Amsterdam has a rate from 1 January 2026 on already" in words(answer)
+    assert "Amsterdam already has a rate from 1 January 2026" in words(answer)
 
 
 def test_what_a_deleted_rate_said_stays_on_record(client, rate):
@@ -110,20 +110,20 @@ def test_what_a_deleted_rate_said_stays_on_record(client, rate):
     figures = (
         "per core and hour 0.02, per GiB of memory and hour 0.003, per GiB of storage and hour 0, per GPU and hour 0"
     )
-    assert f"Deleted; it said: {figures}." in said
+    assert f"Deleted. Prices were: {figures}." in said
 
 
 def test_the_list_says_which_one_is_in_force(client, cluster, rate):
     for day in (TODAY, TODAY + timedelta(days=1)):
         Rate.objects.create(cluster=cluster, starts_on=day)
     page = BeautifulSoup(client.get(reverse(LIST)).content, "html.parser")
-    assert [pill.get_text() for pill in page.select("#result_list .pill")] == ["to come", "in force", "over"]
+    assert [pill.get_text() for pill in page.select("#result_list .pill")] == ["upcoming", "current", "expired"]
 
 
 def test_the_form_says_what_is_charged_and_in_which_currency(client, settings):
     settings.CURRENCY = "NOK"
     text = words(client.get(reverse("admin:environments_rate_add")))
-    assert "Charged is what the quota of an environment reserves, hour by hour, whether it is used or not" in text
+    assert "Costs are charged hourly for what an environment's quota reserves, used or not" in text
     assert "For each core of the quota's requests.cpu." in text
     assert "Prices in NOK" in text
 

@@ -269,5 +269,5 @@ def test_moving_environments_from_the_list_works_on_whole_rows(client, ada, make
     client.force_login(ada)
     sent = {"action": "move_to_newest", "_selected_action": [str(row.pk) for row in rows]}
     answer = client.post(reverse("admin:environments_environment_changelist"), sent, follow=True)
-    assert "0 moved." in answer.content.decode()
+    assert "Environments moved: 0." in answer.content.decode()
     assert Environment.objects.filter(phase=Phase.READY).count() == 2

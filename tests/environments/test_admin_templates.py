@@ -63,13 +63,13 @@ class TestTheTemplatesPage:
     def test_a_new_template_goes_from_nothing_to_the_catalog(self, client, db):
         card = {"name": "Notebook", "slug": "notebook", "summary": "For data.", "category": "Data", "icon": "flask"}
         response = client.post(reverse("admin:environments_template_add"), card | {"placement": "choice"}, follow=True)
-        assert "Make its first draft next." in said(response)[0]
+        assert "Create its first draft next." in said(response)[0]
         template = Template.objects.get(slug="notebook")
         response = client.post(reverse("admin:environments_template_draft", args=[template.pk]), follow=True)
         draft = template.versions.get()
         assert response.redirect_chain[-1][0] == url(draft)
         response = client.post(url(draft), page_data(draft, "_publish"), follow=True)
-        assert said(response) == ["Notebook v1 is published."]
+        assert said(response) == ["Notebook v1 was published."]
         assert client.get("/catalog/notebook/").status_code == 200
 
     def test_a_new_draft_begins_as_the_published_version(self, client, published):
@@ -97,7 +97,7 @@ class TestADraft:
 
     def test_its_page_sent_back_as_it_came_changes_nothing(self, client, draft):
         response = client.post(url(draft), page_data(draft, changelog=""), follow=True)
-        assert said(response) == ["Nothing was changed."]
+        assert said(response) == ["There were no changes to save."]
         assert not draft.events.filter(kind=TemplateActivity.DRAFT_EDITED).exists()
 
     def test_the_page_itself_holds_what_the_browser_test_data_holds(self, client, draft):
@@ -112,7 +112,7 @@ class TestADraft:
 
     def test_what_is_changed_is_saved_and_logged(self, client, draft, ada):
         response = client.post(url(draft), page_data(draft, **{"quota-0-all": "2", "lifetime_days": "30"}), follow=True)
-        assert said(response) == [f"{draft} is saved."]
+        assert said(response) == [f"{draft} was saved."]
         draft.refresh_from_db()
         assert (draft.spec["quota"]["requests.cpu"], draft.spec["lifetime_days"]) == ("2", 30)
         assert draft.changelog == "New."
@@ -167,7 +167,7 @@ class TestADraft:
         response = client.post(url(draft), mine)
         assert response.status_code == 422
         page = soup(response)
-        assert "Somebody else saved this draft" in page.select_one("[role=alert]").get_text()
+        assert "Someone else saved this draft" in page.select_one("[role=alert]").get_text()
         assert page.select_one("[name=lifetime_days]")["value"] == "5"
         mine.pop("_save")
         client.post(url(draft), mine | {"_asnew": ["on"]})
@@ -178,14 +178,14 @@ class TestADraft:
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
         template_actions.publish(draft, ada)
         response = client.post(url(draft), data)
-        assert "no draft any more" in soup(response).select_one("[role=alert]").get_text()
+        assert "no longer a draft" in soup(response).select_one("[role=alert]").get_text()
         assert not soup(response).select("[name=_save]")
         draft.refresh_from_db()
         assert draft.spec["lifetime_days"] == 90
 
     def test_it_is_thrown_away_by_its_button(self, client, draft):
         response = client.post(url(draft, "discard"), follow=True)
-        assert said(response) == [f"{draft} was thrown away."]
+        assert said(response) == [f"{draft} was discarded."]
         assert not TemplateVersion.objects.filter(pk=draft.pk).exists()
 
 
@@ -227,7 +227,7 @@ class TestAPublishedVersion:
         TemplateVersion.objects.filter(pk=published.pk).update(state=State.RETIRED)
         TemplateVersion.objects.filter(pk=draft.pk).update(state=State.PUBLISHED)
         page = soup(client.get(url(draft)))
-        assert "another version of the portal" in page.get_text()
+        assert "This version of the portal cannot read the content." in page.get_text()
         assert "colour: red" in page.select_one("pre.tall").get_text()
 
 
@@ -254,7 +254,7 @@ class TestDifferences:
         third = template_actions.new_draft(draft, ada)
         page = soup(client.get(url(third, "differences"), {"with": "2"}))
         assert page.select_one("option[selected]")["value"] == "2"
-        assert "They say the same." in page.get_text()
+        assert "No differences." in page.get_text()
 
     def test_a_single_version_has_nothing_to_be_compared_with(self, client, published):
         assert "only version" in soup(client.get(url(published, "differences"))).get_text()
@@ -283,9 +283,9 @@ class TestThePreview:
         before = {item["metadata"]["name"] for item in admin.list_objects("Namespace")}
         page = soup(client.post(url(draft, "preview"), self.data(draft, place, dry_run="1")))
         verdicts = [line.get_text(" ", strip=True) for line in page.select(".verdicts li")]
-        assert verdicts[0].startswith("fine Namespace ada-example-")
-        assert any(line.startswith("fine RoleBinding") and "tried in allotment" in line for line in verdicts)
-        assert page.select_one("#verdicts + .pill").get_text() == "refuses nothing"
+        assert verdicts[0].startswith("accepted Namespace ada-example-")
+        assert any(line.startswith("accepted RoleBinding") and "tested in allotment" in line for line in verdicts)
+        assert page.select_one("#verdicts + .pill").get_text() == "nothing rejected"
         assert {item["metadata"]["name"] for item in admin.list_objects("Namespace")} == before
         assert not admin.get("ResourceQuota", "environment-quota", "allotment")
 
@@ -293,7 +293,7 @@ class TestThePreview:
         data = self.data(draft, place, dry_run="1", scratch="nowhere")
         page = soup(client.post(url(draft, "preview"), data))
         verdicts = [line.get_text(" ", strip=True) for line in page.select(".verdicts li")]
-        assert "There is no namespace nowhere" in verdicts[1] or "there is no namespace nowhere" in verdicts[1]
+        assert "this cluster has no namespace nowhere" in verdicts[1]
 
     def test_without_a_namespace_only_the_environments_own_is_tried(self, place):
         manifests = [
@@ -302,23 +302,23 @@ class TestThePreview:
         ]
         verdicts = dry_run(connect(place), manifests, "")
         assert [verdict.tone for verdict in verdicts] == ["ok", ""]
-        assert verdicts[1].sentence.startswith("Not tried")
+        assert verdicts[1].sentence.startswith("Not tested")
 
     def test_what_the_cluster_refuses_is_told_in_its_words(self, place):
         wrong = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "x"}}
         wrong["spec"] = {"hard": {"pods": "plenty"}}
         verdicts = dry_run(connect(place), [wrong], "allotment")
         assert verdicts[0].is_refused
-        assert verdicts[0].sentence.startswith("The cluster refuses (")
+        assert verdicts[0].sentence.startswith("The cluster rejected the request (")
 
     def test_a_kind_that_the_portal_does_not_know_is_not_passed_over(self, place):
         odd = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "x"}}
-        assert "Not tried" in dry_run(connect(place), [odd], "allotment")[0].sentence
+        assert "Not tested" in dry_run(connect(place), [odd], "allotment")[0].sentence
 
     def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, draft, cluster):
         type(cluster).objects.filter(pk=cluster.pk).update(server="http://127.0.0.1:1", credential="x")
         page = soup(client.post(url(draft, "preview"), self.data(draft, cluster, dry_run="1")))
-        assert page.select_one("[role=status]").get_text() == "Amsterdam: The cluster cannot be reached."
+        assert page.select_one("[role=status]").get_text() == "Amsterdam: The portal cannot reach the cluster."
 
     def test_inputs_that_are_wrong_are_said_at_their_field(self, client, draft, place):
         page = soup(client.post(url(draft, "preview"), self.data(draft, place, p_cpu="9", dry_run="1")))

@@ -49,5 +49,5 @@ def test_the_command_takes_domain_account_and_groups():
     ],
 )
 def test_a_name_that_would_end_an_expression_is_refused_in_a_sentence(argument):
-    with pytest.raises(CommandError, match=r"is no (domain|name)"):
+    with pytest.raises(CommandError, match=r"is not (a label domain|an account or group name)"):
         printed(argument)

@@ -135,7 +135,7 @@ def test_each_is_missed(index):
     missing = standing(Answers(found))
     what = "binding" if gone["kind"].endswith("Binding") else "policy"
     assert (missing.state, missing.names) == (State.MISSING, (f"{what} {gone['metadata']['name']}",))
-    assert "installs the policies" in missing.says
+    assert "install the policies" in missing.says
 
 
 def test_a_portal_of_another_name_is_exempt_by_that_name_or_they_are_not_its_own():

@@ -264,10 +264,10 @@ def test_one_message_names_everything_and_says_what_to_do(make_environment, theo
         ("persistentvolumeclaims", "volume claim"),
         ("requests.ephemeral-storage", "resources.requests"),
         ("hugepages-2Mi", "resources.requests"),
-        ("requests.nvidia.com/gpu", "until it has ended"),
+        ("requests.nvidia.com/gpu", "until it has finished"),
         ("pods", "Scale down"),
         ("count/jobs.batch", "ttlSecondsAfterFinished"),
-        ("services", "no longer needed"),
+        ("services", "no longer need"),
     ],
 )
 def test_the_hint_suits_the_resource(resource, says):
@@ -284,7 +284,7 @@ def test_a_change_is_recorded_with_both_choices(make_environment, dana):
     assert event.actor == dana
     assert event.message == (
         "Dana Example changed the alerts: at 70 % and 90 %, in the portal only "
-        "(before: at 80 % and 95 %, in the portal and by e-mail)."
+        "(before: at 80 % and 95 %, in the portal and by email)."
     )
     assert event.data == {
         "from": {"where": "mail", "warn": 80, "bad": 95},
@@ -302,7 +302,7 @@ def test_two_changes_from_one_page_are_not_mixed(make_environment, dana):
     environment = make_environment()
     stale = Environment.objects.get(pk=environment.pk)
     alerts.configure(environment, dana, Choice("off", 80, 95))
-    with pytest.raises(ValidationError, match="changed meanwhile"):
+    with pytest.raises(ValidationError, match="Someone else changed the alerts"):
         alerts.configure(stale, dana, Choice("portal", 80, 95))
     environment.refresh_from_db()
     assert environment.alerts == "off"

@@ -55,11 +55,11 @@ class TestAsking:
         tasks.sweep()
         (message,) = mail.outbox
         assert message.to == [MAX]
-        assert message.subject.endswith("] Ranking waits for your approval")
+        assert message.subject.endswith("] Request for Ranking is waiting for your approval")
         for words in (
             "Ranking, by Dana Example for team Checkout",
             "Namespace, Large, on Amsterdam",
-            "What for: Search ranking",
+            "Purpose: Search ranking",
             f"https://portal.example.com/environments/{environment.namespace}/",
             "https://portal.example.com/approvals/",
             "every 2 days",
@@ -115,8 +115,8 @@ class TestDeciding:
     @pytest.mark.parametrize(
         ("verb", "subject", "says"),
         [
-            ("approve", "Ranking was approved", "another e-mail says when it is ready"),
-            ("reject", "Ranking was rejected", "/catalog/namespace/request/?again=dana-ranking-"),
+            ("approve", "Request for Ranking was approved", "email you when it is ready"),
+            ("reject", "Request for Ranking was rejected", "/catalog/namespace/request/?again=dana-ranking-"),
         ],
     )
     def test_is_told_to_whoever_asked_with_the_whole_note(self, waiting, max_manager, verb, subject, says):
@@ -127,13 +127,13 @@ class TestDeciding:
         assert message.recipients() == ["dana@example.com"]
         assert message.subject.endswith(subject)
         assert note in message.body
-        assert "by Max Example" in message.body
+        assert "Max Example" in message.body.splitlines()[0]
         assert says in message.body
 
     def test_an_approval_may_go_without_a_note(self, waiting, max_manager):
         approvals.approve(waiting(), max_manager)
         tasks.sweep()
-        assert "Ranking: Approved by Max Example." in mail.outbox[0].body
+        assert "Max Example approved the request for “Ranking”.\n" in mail.outbox[0].body
 
     def test_nobody_is_written_to_about_what_they_withdrew_themselves(self, waiting, dana):
         actions.withdraw_request(waiting(), dana)
@@ -146,8 +146,8 @@ class TestDeciding:
         tasks.sweep()
         (message,) = mail.outbox
         assert message.recipients() == ["dana@example.com"]
-        assert message.subject.endswith("the request for Ranking was withdrawn")
-        assert "Withdrawn by Ada Example" in message.body
+        assert message.subject.endswith("Request for Ranking was withdrawn")
+        assert "Ada Example withdrew the request for “Ranking”" in message.body
         assert note in message.body
         assert "/catalog/namespace/request/?again=dana-ranking-" in message.body
 
@@ -174,7 +174,7 @@ class TestReminding:
     def test_says_what_still_waits_and_is_in_the_history(self, waiting):
         environment = waiting(3)
         tasks.remind_deciders()
-        assert mail.outbox[0].subject.endswith("] Ranking still waits for your approval")
+        assert mail.outbox[0].subject.endswith("] Request for Ranking is still waiting for your approval")
         message = "The portal reminded Max Example (manager of Checkout) to decide."
         assert environment.events.first().message == message
 
@@ -184,7 +184,7 @@ class TestReminding:
             waiting(days, name=f"Request {number}")
         tasks.remind_deciders()
         assert to() == [[MAX], ["mia@example.com"]]
-        assert mail.outbox[0].subject.endswith("] 3 requests wait for your approval")
+        assert mail.outbox[0].subject.endswith("] 3 requests are still waiting for your approval")
         order = [mail.outbox[0].body.index(f"Request {number}") for number in (2, 1, 0)]
         assert order == sorted(order)  # the longest waiting first
         notices.remind_deciders(timezone.now() + 1.5 * DAY)

@@ -95,7 +95,7 @@ def test_an_owner_who_comes_back_has_it_back(environment, people):
 
 def test_a_directory_that_does_not_answer_says_nothing_about_anybody(environment, monkeypatch):
     def down(self, email):
-        raise TemporaryError("The directory cannot be reached.")
+        raise TemporaryError("The portal cannot reach the directory.")
 
     monkeypatch.setattr(LocalClient, "find_person", down)
     departures.find()

@@ -88,7 +88,7 @@ def test_somebody_who_cannot_be_put_in_ends_it_before_anything_is_made(trial: Tr
 def test_a_directory_that_is_down_is_one_line(trial: Trial) -> None:
     trial.fake.fail(503)
     lines = trial.run()
-    assert [(line.step, line.said) for line in lines] == [("Find the person", "The directory has a problem (503).")]
+    assert [(line.step, line.said) for line in lines] == [("Find the person", "The directory reported an error (503).")]
 
 
 def test_what_is_forbidden_is_told_and_the_rest_is_done(trial: Trial) -> None:

@@ -137,87 +137,96 @@ REFUSALS = {
     "not yaml": ("apiVersion: [v1", 2, "This is not YAML"),
     "an alias": ("a: &x 1\nb: *x", 1, "Anchors and aliases"),
     "a tag": ("a: 1\nb: !!python/object:os.system x", 2, "Tags such as"),
-    "a key twice": ("kind: ConfigMap\nkind: Secret", 2, "The key kind is there twice"),
-    "a number as a key": (config("data:\n  80: x"), 6, "A key has to be a text"),
-    "too deep": ("a: " + "[" * 60 + "]" * 60, 1, "goes deeper than"),
-    "infinity": (config("data:\n  a: .inf"), 6, "is no number"),
-    "a control character": ("a: b\nc: \x07", 2, "a character that YAML does not take"),
+    "a key twice": ("kind: ConfigMap\nkind: Secret", 2, "The key kind appears twice"),
+    "a number as a key": (config("data:\n  80: x"), 6, "A key must be a text"),
+    "too deep": ("a: " + "[" * 60 + "]" * 60, 1, "nested more than"),
+    "infinity": (config("data:\n  a: .inf"), 6, "is not a number"),
+    "a control character": ("a: b\nc: \x07", 2, "a character that YAML does not allow"),
     # kinds
-    "no object": ("- a\n- b", 1, "no Kubernetes object"),
-    "no kind": ("apiVersion: v1", 1, "does not say its kind"),
-    "an unknown kind": ("apiVersion: v1\nkind: Colour", 2, "“Colour” is none of"),
-    "a list": ("apiVersion: v1\nkind: List", 2, "“List” is none of"),
-    "a secret": ("apiVersion: v1\nkind: Secret", 2, "A Secret in a template is not secret"),
-    "cluster-scoped": ("apiVersion: v1\nkind: Namespace", 2, "the whole cluster's"),
-    "a cluster role": ("apiVersion: x\nkind: ClusterRoleBinding", 2, "the whole cluster's"),
-    "a quota": ("apiVersion: v1\nkind: ResourceQuota", 2, "The portal keeps each ResourceQuota itself"),
-    "a policy": ("apiVersion: x\nkind: NetworkPolicy", 2, "The portal keeps each NetworkPolicy itself"),
-    "a bare pod": ("apiVersion: v1\nkind: Pod", 2, "use a Deployment"),
-    "another version": ("apiVersion: apps/v1beta1\nkind: Deployment", 1, "A Deployment is apps/v1 here"),
-    "a parameter as kind": ("apiVersion: v1\nkind: ${app}", 2, "kind cannot hold a parameter"),
-    "a status": (config("status: {}"), 5, "status is the cluster's"),
+    "no object": ("- a\n- b", 1, "not a Kubernetes object"),
+    "no kind": ("apiVersion: v1", 1, "The kind is missing"),
+    "an unknown kind": ("apiVersion: v1\nkind: Colour", 2, "Templates cannot have the kind “Colour”"),
+    "a list": ("apiVersion: v1\nkind: List", 2, "Templates cannot have the kind “List”"),
+    "a secret": ("apiVersion: v1\nkind: Secret", 2, "could read a Secret in it"),
+    "cluster-scoped": ("apiVersion: v1\nkind: Namespace", 2, "the whole cluster"),
+    "a cluster role": ("apiVersion: x\nkind: ClusterRoleBinding", 2, "the whole cluster"),
+    "a quota": ("apiVersion: v1\nkind: ResourceQuota", 2, "The portal manages each ResourceQuota"),
+    "a policy": ("apiVersion: x\nkind: NetworkPolicy", 2, "The portal manages each NetworkPolicy"),
+    "a bare pod": ("apiVersion: v1\nkind: Pod", 2, "Use a Deployment"),
+    "another version": ("apiVersion: apps/v1beta1\nkind: Deployment", 1, "Use apiVersion apps/v1 for a Deployment"),
+    "a parameter as kind": ("apiVersion: v1\nkind: ${app}", 2, "kind cannot contain a parameter"),
+    "a status": (config("status: {}"), 5, "Only the cluster writes it"),
     # metadata
     "another namespace": (
         config("x: 1").replace("name: one", "name: one\n  namespace: kube-system"),
         5,
         "namespace out",
     ),
-    "a generated name": ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: a-", 4, "makes another object"),
-    "no name": ("apiVersion: v1\nkind: ConfigMap", 1, "needs metadata.name"),
-    "a bad name": (config("").replace("one", "One_two"), 4, "“One_two” is no name"),
-    "a dotted service": ("apiVersion: v1\nkind: Service\nmetadata:\n  name: a.b", 4, "“a.b” is no name"),
-    "finalizers": (config("").replace("name: one", "name: one\n  finalizers: [a/b]"), 5, "could not be deleted"),
+    "a generated name": ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: a-", 4, "creates another object"),
+    "no name": ("apiVersion: v1\nkind: ConfigMap", 1, "metadata.name is missing"),
+    "a bad name": (config("").replace("one", "One_two"), 4, "“One_two” is not a valid name"),
+    "a dotted service": ("apiVersion: v1\nkind: Service\nmetadata:\n  name: a.b", 4, "“a.b” is not a valid name"),
+    "finalizers": (
+        config("").replace("name: one", "name: one\n  finalizers: [a/b]"),
+        5,
+        "block deletion of the namespace",
+    ),
     "owners": (config("").replace("name: one", "name: one\n  ownerReferences: []"), 5, "the portal owns"),
     "a uid": (config("").replace("name: one", "name: one\n  uid: abc"), 5, "metadata.uid cannot be set"),
     "our label": (
         config("").replace("name: one", "name: one\n  labels:\n    app.kubernetes.io/managed-by: x"),
         6,
-        "belong to the cluster or to the portal",
+        "reserved for the cluster or the portal",
     ),
     "our domain": (
         config("").replace("name: one", "name: one\n  annotations:\n    allotment.internal/environment: x"),
         6,
-        "belong to the cluster or to the portal",
+        "reserved for the cluster or the portal",
     ),
     "a label that is none": (
         config("").replace("name: one", 'name: one\n  labels:\n    team: "a b"'),
         6,
-        "“a b” is no label",
+        "“a b” is not a label value",
     ),
-    "a number as label": (config("").replace("name: one", "name: one\n  labels:\n    team: 1"), 6, "into quotes"),
+    "a number as label": (config("").replace("name: one", "name: one\n  labels:\n    team: 1"), 6, "in quotes"),
     "labels in a list": (config("").replace("name: one", "name: one\n  labels: [a]"), 5, "pairs of a key and a text"),
     "a pod's label": (
         workload("containers: []").replace("    spec:", "    metadata:\n      labels:\n        k8s.io/x: y\n    spec:"),
         9,
-        "belong to the cluster or to the portal",
+        "reserved for the cluster or the portal",
     ),
-    "the quota's name": (config("").replace("one", "environment-quota"), 4, "kept for the portal's own"),
-    "a role's name": (rights("RoleBinding", "").replace("name: ci", "name: environment-admin"), 4, "kept for the"),
-    "the policy's name": (config("").replace("one", "deny-all"), 4, "kept for the portal's own"),
-    "an allowance's name": (config("").replace("one", "allow-dns"), 4, "kept for the portal's own"),
-    "the portal's name": (config("").replace("one", "allotment-portal-objects"), 4, "kept for the portal's own"),
+    "the quota's name": (config("").replace("one", "environment-quota"), 4, "reserved for the portal"),
+    "a role's name": (rights("RoleBinding", "").replace("name: ci", "name: environment-admin"), 4, "reserved for the"),
+    "the policy's name": (config("").replace("one", "deny-all"), 4, "reserved for the portal"),
+    "an allowance's name": (config("").replace("one", "allow-dns"), 4, "reserved for the portal"),
+    "the portal's name": (config("").replace("one", "allotment-portal-objects"), 4, "reserved for the portal"),
     "the default account": (
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: default",
         4,
-        "mounting of its token",
+        "mounting its token",
     ),
-    "twice": (config("---\n") + config(""), 9, "two of this kind and name"),
+    "twice": (config("---\n") + config(""), 9, "the same kind and name"),
     # parameters
     "no such parameter": (config("data:\n  a: ${nothing}"), 6, "${nothing} is not a parameter"),
-    "a parameter as key": (config("data:\n  a${app}: x"), 6, "A key cannot hold a parameter"),
-    "may be empty": (config("").replace("one", "${note}"), 4, "needs metadata.name, a text. (with ${note} left empty)"),
+    "a parameter as key": (config("data:\n  a${app}: x"), 6, "A key cannot contain a parameter"),
+    "may be empty": (
+        config("").replace("one", "${note}"),
+        4,
+        "metadata.name is missing or is not a text. (with ${note} left empty)",
+    ),
     "a choice that fails": (
         config("").replace("one", "${size}"),
         4,
-        "“Big One” is no name: lower-case letters, digits and -, at most 63. (with Big One for ${size})",
+        "“Big One” is not a valid name. Use up to 63 lower-case letters, digits and hyphens, for example web. "
+        "(with Big One for ${size})",
     ),
-    "a number in data": (config("data:\n  port: ${port}"), 6, "This has to be a text: put it into quotes."),
+    "a number in data": (config("data:\n  port: ${port}"), 6, "This must be a text. Put it in quotes."),
     "a number in env": (
         workload("containers:\n        - env:\n            - name: A\n              value: 1"),
         11,
-        "put it into quotes",
+        "Put it in quotes",
     ),
-    "a number as argument": (workload("containers:\n        - args:\n            - 1"), 10, "put it into quotes"),
+    "a number as argument": (workload("containers:\n        - args:\n            - 1"), 10, "Put it in quotes"),
     # pods
     "hostNetwork": (workload("hostNetwork: true"), 8, "hostNetwork is not allowed"),
     "hostPID": (workload("hostPID: true", "Job"), 8, "hostPID is not allowed"),
@@ -244,7 +253,7 @@ REFUSALS = {
     "a job that goes": (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  ttlSecondsAfterFinished: 5",
         5,
-        "made again and again",
+        "create a Job again",
     ),
     # services, ingresses, autoscalers
     "an external name": (
@@ -274,7 +283,7 @@ REFUSALS = {
         "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec:\n  dataSourceRef:\n"
         "    namespace: other",
         6,
-        "No object may name a namespace",
+        "Leave the namespace out",
     ),
     # rights
     "a wildcard": (rule('"*"', "pods"), 6, "Wildcards are not allowed"),
@@ -286,10 +295,18 @@ REFUSALS = {
     "a policy's rights": (rule("create", "networkpolicies", "networking.k8s.io"), 6, "create networkpolicies"),
     "another group": (rule("get", "widgets", "example.com"), 6, "does not have: get widgets.example.com"),
     "no list": (rights("Role", "rules: all"), 5, "needs a list of rules"),
-    "no rule": (rights("Role", "rules:\n  - nonResourceURLs: [/metrics]\n    verbs: [get]"), 6, "A rule has apiGroups"),
-    "rights by parameter": (rule('"${app}"', "pods"), 8, "Rights cannot hang on a parameter"),
+    "no rule": (
+        rights("Role", "rules:\n  - nonResourceURLs: [/metrics]\n    verbs: [get]"),
+        6,
+        "A rule needs apiGroups",
+    ),
+    "rights by parameter": (rule('"${app}"', "pods"), 8, "Permissions cannot depend on a parameter"),
     "a missing role": (binding("{kind: Role, name: other}"), 5, "There is no Role other"),
-    "cluster-admin": (binding("{kind: ClusterRole, name: cluster-admin}"), 5, "only environment-viewer"),
+    "cluster-admin": (
+        binding("{kind: ClusterRole, name: cluster-admin}"),
+        5,
+        "Only these ClusterRoles can be bound: environment-viewer",
+    ),
     "no reference": (rights("RoleBinding", "subjects: []"), 1, "roleRef needs the kind"),
     "no subjects": (
         rights("RoleBinding", "roleRef: {kind: ClusterRole, name: environment-viewer}\nsubjects: []"),
@@ -299,19 +316,19 @@ REFUSALS = {
     "a person": (
         binding("{kind: ClusterRole, name: environment-viewer}", "{kind: User, name: sam@example.com}"),
         7,
-        "Only ServiceAccounts",
+        "Use only ServiceAccounts",
     ),
     "a group": (
         binding("{kind: ClusterRole, name: environment-viewer}", "{kind: Group, name: all}"),
         7,
-        "Only ServiceAccounts",
+        "Use only ServiceAccounts",
     ),
     "another's account": (
         binding(
             "{kind: ClusterRole, name: environment-viewer}", "{kind: ServiceAccount, name: x, namespace: kube-system}"
         ),
         7,
-        "No object may name a namespace",
+        "Leave the namespace out",
     ),
 }
 MORE = [
@@ -334,15 +351,15 @@ def test_every_place_is_named_at_once_and_by_document():
     text = f"{config('')}---\n{workload('hostNetwork: true')}\n      hostPID: true\n---\napiVersion: v1\nkind: Secret\n"
     assert [(line, sentence.partition(".")[0][:60]) for line, sentence in problems(text)] == [
         (13, "Line 13, Deployment web: hostNetwork is not allowed: the pod"),
-        (14, "Line 14, Deployment web: hostPID is not allowed: the pod wou"),
-        (17, "Line 17, document 3: A Secret in a template is not secret: a"),
+        (14, "Line 14, Deployment web: hostPID is not allowed: the pod cou"),
+        (17, "Line 17, document 3: Everyone who can see the template could"),
     ]
 
 
 def test_too_much_is_refused_before_it_is_read():
-    assert "at most 50" in problems("\n---\n".join([config("")] * 51))[0][1]
+    assert "the limit is 50" in problems("\n---\n".join([config("")] * 51))[0][1]
     described = template("").model_copy(update={"manifests": "# " + "ä" * 60_000})
-    assert "at most 100000" in extras.problems(described.manifests, described)[0][1]
+    assert "the limit is 100000" in extras.problems(described.manifests, described)[0][1]
 
 
 def test_the_same_sentence_is_said_once_though_many_values_were_tried():
@@ -378,7 +395,7 @@ def test_a_binding_reaches_roles_of_the_text_and_no_role_above_the_owners():
     assert problems(both) == []
     admin = binding("{kind: ClusterRole, name: environment-admin}")
     assert problems(admin) == []
-    assert "only environment-viewer and environment-developer" in problems(admin, owner_role="developer")[0][1]
+    assert "can be bound: environment-viewer, environment-developer" in problems(admin, owner_role="developer")[0][1]
 
 
 def test_what_the_usual_tools_write_is_let_through():
@@ -404,9 +421,9 @@ def test_publishing_hears_of_it_with_its_place():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"app": "environment-admin"}, "kept for the portal's own"),
-        ({"app": "kube system"}, "“kube system” is no name"),
-        ({"app": ""}, "needs metadata.name"),
+        ({"app": "environment-admin"}, "reserved for the portal"),
+        ({"app": "kube system"}, "“kube system” is not a valid name"),
+        ({"app": ""}, "metadata.name is missing"),
         ({"replicas": "many"}, "“many” is not a whole number"),
         ({"replicas": ""}, "“” is not a whole number"),
         ({"debug": "maybe"}, "neither true nor false"),

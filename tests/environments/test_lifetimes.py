@@ -82,8 +82,8 @@ def test_several_environments_of_one_owner_are_one_message_sent_once(ask):
     tasks.end_environments()
     (message,) = mail.outbox
     assert message.to == ["dana@example.com"]
-    assert "2 of your environments end soon" in message.subject
-    assert message.body.index("one, on") < message.body.index("two, on")
+    assert "2 of your environments expire soon" in message.subject
+    assert message.body.index("one expires on") < message.body.index("two expires on")
     assert "later" not in message.body
     tasks.end_environments()
     assert len(mail.outbox) == 1

@@ -63,7 +63,7 @@ def test_nobody_asks_it_any_more_and_nothing_new_lands_there(ready, place, peopl
     place.refresh_from_db()
     assert place.pk not in due()
     assert not place.accepts_new
-    with pytest.raises(PermanentError, match="gone for good"):
+    with pytest.raises(PermanentError, match="marked this cluster as lost"):
         cluster.connect(place).version()
     wanted = Request(version=namespace_template, name="late", cluster=place, parameters={})
     with pytest.raises(ValidationError, match="no new environments"):
@@ -92,7 +92,7 @@ class TestTheAdmin:
         page = client.get(self.url(place)).content.decode()
         assert "1 environment" in page
         answer = client.post(self.url(place), {"slug": "other"})
-        assert "nothing was changed" in answer.content.decode()
+        assert "The text does not match." in answer.content.decode()
         place.refresh_from_db()
         assert place.lost_at is None
 
@@ -101,13 +101,13 @@ class TestTheAdmin:
         place.refresh_from_db()
         assert place.lost_at
         page = client.get(reverse("admin:environments_cluster_change", args=[place.pk])).content.decode()
-        assert "It is there after all" in page
+        assert "Use it again" in page
         client.post(self.url(place, "take_back"))
         place.refresh_from_db()
         assert place.lost_at is None
         said = " ".join(LogEntry.objects.values_list("change_message", flat=True))
-        assert "gone for good, with 1 environments" in said
-        assert "Took it back" in said
+        assert "Marked as lost. Environments deleted with it: 1." in said
+        assert "No longer marked as lost" in said
 
     def test_is_for_platform_admins(self, client, dana, place):
         client.force_login(dana)

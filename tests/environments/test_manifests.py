@@ -54,7 +54,7 @@ def test_a_templates_labels_take_parameters_and_never_the_portals_place():
 )
 def test_a_template_may_not_set_keys_that_have_a_meaning_of_their_own(key):
     for field in ("labels", "annotations"):
-        with pytest.raises(ValueError, match=r"belong to the cluster|is no key"):
+        with pytest.raises(ValueError, match=r"reserved for the cluster|is not a key"):
             spec.parse({"quota": {"pods": "1"}, field: {key: "x"}})
 
 

@@ -65,13 +65,13 @@ def test_each_allowance_is_one_policy_and_one_sentence(network, name, policy, se
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        ({"egress": [{"cidr": "10.0.0.1/8"}]}, "no block of addresses"),
-        ({"egress": [{"cidr": "everywhere"}]}, "no block of addresses"),
-        ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["0"]}]}, "no port"),
-        ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["443/HTTP"]}]}, "no port"),
-        ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["65536"]}]}, "no port"),
-        ({"ingress": [{"label": "a b", "value": "x"}]}, "no label"),
-        ({"ingress": [{"label": "a", "value": "{}"}]}, "no value of a label"),
+        ({"egress": [{"cidr": "10.0.0.1/8"}]}, "not a CIDR block"),
+        ({"egress": [{"cidr": "everywhere"}]}, "not a CIDR block"),
+        ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["0"]}]}, "not a port"),
+        ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["443/HTTP"]}]}, "not a port"),
+        ({"egress": [{"cidr": "10.0.0.0/8", "ports": ["65536"]}]}, "not a port"),
+        ({"ingress": [{"label": "a b", "value": "x"}]}, "not a label"),
+        ({"ingress": [{"label": "a", "value": "{}"}]}, "not a label value"),
     ],
 )
 def test_an_allowance_that_makes_no_sense_is_refused(network, sentence):

@@ -93,7 +93,7 @@ def test_a_pass_that_takes_too_long_is_given_up(ask, place, monkeypatch):
     monkeypatch.setattr(passes, "MOST_SECONDS", -1)
     assert observe.observe(place.pk) == []
     place.refresh_from_db()
-    assert "too long" in place.check_error
+    assert "in time" in place.check_error
     assert looked(environment)[1] is None
 
 

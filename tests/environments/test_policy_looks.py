@@ -295,12 +295,12 @@ def test_probes_and_metrics_say_where_they_were_taken_away(client, place, instal
 @pytest.mark.parametrize(
     ("state", "had", "words", "tone"),
     [
-        ("", False, "not looked at yet", ""),
+        ("", False, "not checked yet", ""),
         (State.INSTALLED, True, "installed", "ok"),
         (State.MISSING, False, "missing", "warn"),
         (State.MISSING, True, "missing", "bad"),
-        (State.OLDER, True, "older than this portal's", "bad"),
-        (State.UNKNOWN, False, "cannot tell", "warn"),
+        (State.OLDER, True, "different from this portal's", "bad"),
+        (State.UNKNOWN, False, "unknown", "warn"),
     ],
 )
 def test_the_list_has_a_pill(client, ada, place, state, had, words, tone):
@@ -320,13 +320,13 @@ def test_admins_meet_it_on_the_front_page_and_the_clusters_page_says_what_to_typ
     its_page = reverse("admin:environments_cluster_change", args=[place.pk])
     for name in ("index", "environments_cluster_changelist"):
         (says,) = soup(client.get(reverse(f"admin:{name}"))).select(".says.bad")
-        assert "Amsterdam had the admission policies, and no longer has" in " ".join(says.get_text().split())
+        assert "The admission policies on Amsterdam are no longer as installed" in " ".join(says.get_text().split())
         assert says.find("a")["href"] == its_page
     page = soup(client.get(its_page))
-    assert "installs the policies" in page.select_one(".standing .says.warn").get_text()
+    assert "install the policies" in page.select_one(".standing .says.warn").get_text()
     command = "manage.py print_admission '--break-glass-group=<b>night</b> shift' | kubectl apply -f -"
     assert page.select_one(".standing pre").get_text() == command
-    assert "Concerned: binding allotment-objects." in page.select_one(".standing").get_text()
+    assert "Affected: binding allotment-objects." in page.select_one(".standing").get_text()
     assert page.select_one(".field-admission_looked_at .readonly").get_text() != "-"
     assert "<b>night" not in str(page)
 
@@ -347,7 +347,7 @@ def test_who_means_to_do_without_them_says_so_and_is_not_told_again(client, ada,
     assert Cluster.objects.unguarded().exists(), "that was nobody's to say"
     client.force_login(ada)
     assert client.post(url)["Location"] == its_page
-    assert LogEntry.objects.get().get_change_message() == "Does without the admission policies: it is meant to be so."
+    assert LogEntry.objects.get().get_change_message() == "Marked as used without admission policies."
     assert (look(place).admission_state, degraded(client)) == (State.MISSING, [])
     install()
     assert look(place).admission_installed_at is not None
@@ -358,7 +358,7 @@ def test_who_means_to_do_without_them_says_so_and_is_not_told_again(client, ada,
 def test_before_the_first_look_the_page_says_so(client, ada, place):
     client.force_login(ada)
     page = soup(client.get(reverse("admin:environments_cluster_change", args=[place.pk])))
-    assert "Nobody has looked yet." in page.select_one(".standing").get_text()
+    assert "Not checked yet." in page.select_one(".standing").get_text()
     added = soup(client.get(reverse("admin:environments_cluster_add")))
     assert added.select_one(".standing") is None
 

@@ -65,7 +65,7 @@ def test_somebody_whom_the_directory_does_not_know_holds_up_nobody_else(ask):
     assert environment.phase == Phase.READY
     nils = environment.members.get(email="nils@example.com")
     assert nils.in_group is False
-    assert "The directory knows no nils@example.com" in nils.message
+    assert "nils@example.com was not found in the directory" in nils.message
     assert environment.members.get(email="theo@example.com").allowed is True
     assert environment.next_reconcile_at is not None  # they may be known later
 
@@ -158,7 +158,7 @@ def test_what_failed_is_said_and_when_it_is_tried_again(ask, simulated):
     assert 5 < delay < 10
     assert quota.status == Status.WAITING
     assert quota.reason == "TooManyRequests"
-    assert "slow down" in quota.message
+    assert "limiting requests" in quota.message
     assert quota.attempts == 1
     # Independent steps went on; those that need the quota did not.
     assert environment.conditions.get(type="NetworkPolicy").status == Status.DONE
@@ -201,7 +201,7 @@ def test_a_namespace_that_somebody_else_made_is_neither_read_nor_touched(ask, ad
     assert environment.phase == Phase.FAILED
     condition = environment.conditions.get(type="Namespace")
     assert condition.reason == "NotOurs"
-    assert "not this environment's" in condition.message
+    assert "this environment did not create it" in condition.message
     assert world(environment) == {}
     after = admin.get("Namespace", environment.namespace)
     assert after["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
@@ -360,7 +360,7 @@ def test_a_directory_that_is_down_holds_up_only_what_needs_it(ask, monkeypatch):
     from environments.directory.local import LocalClient
 
     def down(self, key):
-        raise TemporaryError("The directory cannot be reached.", reason="Unreachable")
+        raise TemporaryError("The portal cannot reach the directory.", reason="Unreachable")
 
     monkeypatch.setattr(LocalClient, "find_group", down)
     environment = ask()
@@ -378,7 +378,7 @@ def test_a_credential_that_cannot_be_used_is_said_at_the_first_step(ask, place):
     place.save()
     environment = settle(ask())
     assert environment.phase == Phase.FAILED
-    assert "platform admin has to enter it again" in environment.conditions.get(type="Namespace").message
+    assert "platform admin must enter it again" in environment.conditions.get(type="Namespace").message
 
 
 def test_an_environment_that_was_ready_is_degraded_while_it_is_repaired(ask, simulated):

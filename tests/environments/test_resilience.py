@@ -179,7 +179,7 @@ def silent_directory(monkeypatch):
 
     def silence() -> None:
         def unavailable(*args, **more):
-            raise TemporaryError("The directory cannot be reached.", reason="Unreachable")
+            raise TemporaryError("The portal cannot reach the directory.", reason="Unreachable")
 
         for name in ("find_person", "find_group", "create_group", "members", "delete_group"):
             monkeypatch.setattr(LocalClient, name, unavailable)

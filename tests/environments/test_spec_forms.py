@@ -82,18 +82,18 @@ def test_what_the_form_does_not_show_stays_as_it_is():
     ("typed", "table", "row", "cell", "sentence"),
     [
         ({"parameters-0-name": "Not A Name"}, "parameters", 0, "name", "lower-case letters"),
-        ({"parameters-0-pattern": "[a-"}, "parameters", 0, "pattern", "no regular expression"),
+        ({"parameters-0-pattern": "[a-"}, "parameters", 0, "pattern", "not a regular expression"),
         ({"parameters-0-default": "9000m"}, "parameters", 0, "default", "Choose one of"),
         ({"parameters-0-choices": "1000m\nplenty"}, "parameters", 0, "choices", "“plenty” is not a quantity"),
         ({"parameters-0-choices": ""}, "parameters", 0, "choices", "needs the list"),
-        ({"parameters-1-name": "cpu"}, "parameters", 1, "name", "cpu is there twice"),
-        ({"parameters-2-default": ""}, "parameters", 2, "default", "needs its value"),
+        ({"parameters-1-name": "cpu"}, "parameters", 1, "name", "cpu appears twice"),
+        ({"parameters-2-default": ""}, "parameters", 2, "default", "needs a default"),
         ({"quota-0-all": "plenty"}, "quota", 0, "all", "“plenty” is not a quantity"),
         ({"quota-0-all": "${disk}"}, "quota", 0, "all", "${disk} is not a parameter"),
-        ({"quota-0-resource": "CPU!"}, "quota", 0, "resource", "no resource name"),
-        ({"quota-1-resource": "requests.cpu"}, "quota", 1, "resource", "has a row already"),
-        ({"quota-0-resource": ""}, "quota", 0, "resource", "Say of which resource"),
-        ({"quota-0-all": ""}, "quota", 0, "resource", "Give a figure"),
+        ({"quota-0-resource": "CPU!"}, "quota", 0, "resource", "not a resource name"),
+        ({"quota-1-resource": "requests.cpu"}, "quota", 1, "resource", "already has a row"),
+        ({"quota-0-resource": ""}, "quota", 0, "resource", "Enter a resource"),
+        ({"quota-0-all": ""}, "quota", 0, "resource", "Enter a value"),
         ({"limits-0-default": "-1"}, "limits", 0, "default", "must not be negative"),
     ],
 )
@@ -108,12 +108,12 @@ def test_what_is_wrong_is_said_in_its_cell(typed, table, row, cell, sentence):
 @pytest.mark.parametrize(
     ("typed", "table", "cell", "sentence"),
     [
-        ({"egress-0-cidr": "ten"}, "egress", "cidr", "no block of addresses"),
-        ({"egress-0-cidr": "10.0.0.0/8", "egress-0-ports": "80, http"}, "egress", "ports", "“http” is no port"),
-        ({"ingress-0-label": "team", "ingress-0-value": "a b"}, "ingress", "value", "no value of a label"),
-        ({"labels-0-key": "kubernetes.io/x", "labels-0-value": "y"}, "labels", "key", "belong to the cluster"),
+        ({"egress-0-cidr": "ten"}, "egress", "cidr", "not a CIDR block"),
+        ({"egress-0-cidr": "10.0.0.0/8", "egress-0-ports": "80, http"}, "egress", "ports", "“http” is not a port"),
+        ({"ingress-0-label": "team", "ingress-0-value": "a b"}, "ingress", "value", "not a label value"),
+        ({"labels-0-key": "kubernetes.io/x", "labels-0-value": "y"}, "labels", "key", "reserved for the cluster"),
         ({"labels-0-key": "team", "labels-0-value": "${who}"}, "labels", "value", "not a parameter"),
-        ({"annotations-0-value": "lonely"}, "annotations", "key", "Say which key"),
+        ({"annotations-0-value": "lonely"}, "annotations", "key", "Enter a key"),
     ],
 )
 def test_what_is_wrong_with_a_rule_or_a_label_is_said_in_its_cell(typed, table, cell, sentence):
@@ -133,7 +133,7 @@ def test_what_is_wrong_in_a_field_does_not_hide_what_is_wrong_in_a_cell():
 def test_a_name_pattern_that_could_collide_is_refused_at_its_field():
     forms = sent(spec_of(), namespace="${owner}-${name}")
     assert not forms.is_valid()
-    assert "${suffix} is needed" in forms.general.errors["namespace"][0]
+    assert "Add ${suffix}" in forms.general.errors["namespace"][0]
 
 
 def test_a_wrong_figure_of_one_size_is_said_in_that_sizes_column():

@@ -203,7 +203,7 @@ def test_a_hostile_answer_is_provisioned_as_a_text(hostile, client, people, open
         ({"p_memory": "1e3Gi"}, "p_memory", "is not a quantity"),
         ({"p_memory": "10E"}, "p_memory", "more than Kubernetes can count"),
         ({"p_cpu": "10m"}, "p_cpu", "The default request is above the default."),
-        ({"p_cpu": "1.0005"}, "p_cpu", "CPU requests: This is finer than a thousandth"),
+        ({"p_cpu": "1.0005"}, "p_cpu", "CPU requests: The cluster would round this."),
     ],
 )
 def test_what_the_cluster_would_refuse_is_said_at_the_field(answers, field, sentence, people, open_version, place):

@@ -47,7 +47,7 @@ class TestAPublishedVersionStaysAsItIs:
     def test_saving_other_content_is_refused(self, version, field, value):
         before = TemplateVersion.objects.values().get(pk=version.pk)
         setattr(version, field, value)
-        with pytest.raises(ImmutableVersionError, match="stays as it is"):
+        with pytest.raises(ImmutableVersionError, match="cannot be edited"):
             version.save()
         with pytest.raises(ImmutableVersionError):
             version.save(update_fields=[field])
@@ -150,7 +150,7 @@ class TestSavingADraft:
     def test_what_is_published_meanwhile_is_not_overwritten(self, draft, ada):
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
         template_actions.publish(draft, ada)
-        with pytest.raises(ValidationError, match="no draft any more"):
+        with pytest.raises(ValidationError, match="no longer a draft"):
             template_actions.save_draft(draft, changed(draft, lifetime_days=1), "Late.", ada)
         draft.refresh_from_db()
         assert draft.spec["lifetime_days"] == 90
@@ -159,7 +159,7 @@ class TestSavingADraft:
         seen = template_actions.digest(draft)
         other = TemplateVersion.objects.get(pk=draft.pk)
         template_actions.save_draft(other, changed(draft, lifetime_days=5), "Theirs.", ada, based_on=seen)
-        with pytest.raises(ValidationError, match="Somebody else"):
+        with pytest.raises(ValidationError, match="Someone else"):
             template_actions.save_draft(draft, changed(draft, lifetime_days=6), "Mine.", ada, based_on=seen)
         draft.refresh_from_db()
         assert draft.spec["lifetime_days"] == 5
@@ -188,7 +188,7 @@ class TestPublishing:
         ("parts", "sentence"),
         [
             ({"parameters": [{"name": "cpu", "default": "1"}, {"name": "memory", "default": "1Gi"}]}, "any text"),
-            ({"parameters": [{"name": n, "type": "quantity"} for n in ("cpu", "memory")]}, "may be left empty"),
+            ({"parameters": [{"name": n, "type": "quantity"} for n in ("cpu", "memory")]}, "can be empty"),
             ({"limits": {"default": {"cpu": "1"}, "default_request": {"cpu": "2"}}}, "above the default"),
             ({"limits": {"default": {"cpu": "2"}, "maximum": {"cpu": "1500m"}}}, "above the maximum"),
         ],
@@ -215,7 +215,7 @@ class TestPublishing:
     def test_twice_is_refused_the_second_time(self, draft, ada):
         template_actions.save_draft(draft, draft.parsed(), "New.", ada)
         template_actions.publish(draft, ada)
-        with pytest.raises(ValidationError, match="no draft any more"):
+        with pytest.raises(ValidationError, match="no longer a draft"):
             template_actions.publish(draft, ada)
 
 
@@ -277,14 +277,14 @@ class TestTheImport:
             {"quota": {"pods": "5", "services": "1"}},
             ["Quota, pods: 5, was 10 (less).", "Quota, services: 1, was not set."],
         ),
-        ({"network": {"dns": False}}, ["No longer let through: Pods may resolve names."]),
+        ({"network": {"dns": False}}, ["No longer allowed: Pods may resolve names."]),
         ({"pod_security": {"enforce": "restricted"}}, ["Pod Security, enforce: restricted, was baseline."]),
-        ({"owner_role": "developer"}, ["Owners are developer in the namespace, were admin."]),
+        ({"owner_role": "developer"}, ["Owner's role: developer, was admin."]),
         ({"lifetime_days": 7}, ["Lifetime: 7 days, was no end."]),
         ({"approval": True}, ["Every request needs approval: yes, was no."]),
-        ({"collaborator_roles": []}, ["Collaborators may be nothing, before developer, viewer."]),
-        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size S is new."]),
-        ({"parameters": [{"name": "p"}]}, ["The parameter P is new."]),
+        ({"collaborator_roles": []}, ["Roles for collaborators: nothing, was developer, viewer."]),
+        ({"sizes": [{"name": "s", "quota": {"pods": "1"}}]}, ["The size S was added."]),
+        ({"parameters": [{"name": "p"}]}, ["The parameter P was added."]),
         ({"limits": {"default": {"cpu": "1"}}}, ["Container default, cpu: 1, was not set."]),
         ({"extension": {"times": 2}}, ["extension.times: “2”, was empty."]),
     ],
@@ -313,7 +313,7 @@ def test_another_order_is_a_difference():
         return template_spec.parse({"quota": {"pods": "1"}, "parameters": [{"name": name} for name in names]})
 
     assert template_actions.differences(ordered("a", "b"), ordered("b", "a")) == [
-        "The parameters are in another order."
+        "The order of the parameters changed."
     ]
 
 

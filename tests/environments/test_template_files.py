@@ -96,7 +96,7 @@ def test_an_export_imported_elsewhere_is_exported_as_the_same_bytes(tmp_path):
     )
     call_command("export_templates", folder=tmp_path / "one", stderr=io.StringIO())
     before = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
-    assert "nothing to do" in run(tmp_path / "one")
+    assert "no changes" in run(tmp_path / "one")
     TemplateEvent.objects.all().delete()
     TemplateVersion.objects.update(state=State.RETIRED)
     TemplateVersion.objects.all().delete()
@@ -179,11 +179,11 @@ def test_long_texts_are_blocks_and_figures_stay_texts_for_every_reader():
         ("  parameters:\n    - label: A\n    - name: b", "f:9: spec.parameters[0]: The field name is missing."),
         ("  parameters:\n    - name: a\n      mode: fixed", "f:9: spec.parameters[0].default: A fixed parameter needs"),
         ("  limits:\n    default: {cpu: lots}", "f:9: spec.limits.default.cpu: “lots” is not a quantity"),
-        ("  limits:\n    default: {A B: 1}", "f:9: spec.limits.default.A B: This is no resource name"),
+        ("  limits:\n    default: {A B: 1}", "f:9: spec.limits.default.A B: This is not a resource name"),
         ("  pod_security: {enforce: strict}", "f:8: spec.pod_security.enforce: Choose privileged, baseline"),
-        ("  quota:\n    pods: 3", "f:8: spec: “quota” is there twice."),
+        ("  quota:\n    pods: 3", "f:8: spec: “quota” appears twice."),
         ("  labels:", "f:8: spec.labels: This must be a mapping."),
-        ("  [1]: x", "f:8: spec: A field's name is one word."),
+        ("  [1]: x", "f:8: spec: A field name must be one word."),
         ("  <<: {dns: true}", "f:8: spec: Merge keys"),
     ],
 )
@@ -206,7 +206,7 @@ def test_all_mistakes_of_all_files_and_documents_come_at_once(write):
         ("three", 2),
         ("none", 0),
     ]
-    assert "It cannot be read: No such file or directory." in str(caught.value)
+    assert "The file cannot be read: No such file or directory." in str(caught.value)
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -218,17 +218,17 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     ("text", "sentence"),
     [
         ("!!python/object/apply:os.system [reboot]", "f:1: The tag tag:yaml.org,2002:python/object/apply:os.system is"),
-        (f"{SMALL}\n  naming: !env HOME\n", "f:9: The tag !env is not allowed here"),
+        (f"{SMALL}\n  naming: !env HOME\n", "f:9: The tag !env is not allowed"),
         (BOMB, "Aliases make this too large"),
         ("a: &a\n  b: *a\n", "Aliases make this too large"),
         ("[" * 200, "f:1: This is nested more than 20 levels deep."),
-        ("a: " + "x" * nodes.MAX_CHARACTERS, "f: This is larger than 4 MiB."),
-        ("a: [", "f:2: This is no YAML"),
-        ("a: b: c", "f:1: This is no YAML"),
-        ("a: *b", "f:1: This is no YAML"),
-        ("a: \0", "f: This is no YAML: it holds characters that YAML forbids."),
-        ("", "f: There is no template in it."),
-        ("---\n# nothing\n---\n", "f: There is no template in it."),
+        ("a: " + "x" * nodes.MAX_CHARACTERS, "f: This file is larger than 4 MiB."),
+        ("a: [", "f:2: This is not YAML"),
+        ("a: b: c", "f:1: This is not YAML"),
+        ("a: *b", "f:1: This is not YAML"),
+        ("a: \0", "f: This is not YAML: it contains characters that YAML forbids."),
+        ("", "f: This file contains no template."),
+        ("---\n# nothing\n---\n", "f: This file contains no template."),
         ("just words", "f:1: This must be a mapping of fields."),
         ("- a\n- b", "f:1: This must be a mapping of fields."),
     ],
@@ -251,7 +251,7 @@ def test_a_file_that_is_no_text_and_an_empty_folder_are_refused(tmp_path):
     with pytest.raises(InvalidFilesError, match="it is not UTF-8"):
         template_files.read(path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InvalidFilesError, match="There is no template in it"):
+    with pytest.raises(InvalidFilesError, match="This file contains no template"):
         template_files.read_all([tmp_path / "empty"])
 
 
@@ -284,7 +284,7 @@ def test_names_that_nobody_has_are_said_at_their_lines(write):
         "5: template.clusters[1]: There is no cluster amsterdm. Did you mean amsterdam?",
         "8: template.teams[1]: There is no team Payments.",
         "15: spec.sizes[0].teams[0]: There is no team Serch. Did you mean Search?",
-        "3: template.name: The template other is called that already.",
+        "3: template.name: The template other already has this name.",
         "Nothing was changed.",
     ]
     assert caught.value.returncode == 1
@@ -295,10 +295,10 @@ def test_names_that_nobody_has_are_said_at_their_lines(write):
 def test_two_documents_about_one_template_are_refused(write):
     one, two = write(SMALL, "one.yaml"), write(f"# again\n{SMALL}", "two.yaml")
     with pytest.raises(
-        CommandError, match=r"two.yaml:3: template.slug: The slug small is there already, in .*one.yaml:2"
+        CommandError, match=r"two.yaml:3: template.slug: The slug small is already used in .*one.yaml:2"
     ):
         run(one, two)
-    with pytest.raises(CommandError, match=r"one.yaml:11: template.name: The name Small is there already"):
+    with pytest.raises(CommandError, match=r"one.yaml:11: template.name: The name Small is already used"):
         run(write(f"{SMALL}---\n{SMALL.replace('slug: small', 'slug: b')}", "one.yaml"))
 
 
@@ -316,7 +316,7 @@ def test_what_no_cluster_would_accept_is_said_at_its_line_and_may_be_a_draft(wri
 @pytest.mark.django_db
 def test_what_is_wrong_with_extra_manifests_is_said_at_its_line_of_the_file(write):
     manifest = "  manifests: |\n    # first\n    apiVersion: v1\n    kind: Node\n    metadata: {name: n}\n"
-    with pytest.raises(CommandError, match=r"small.yaml:11: spec.manifests: Line 3, Node n: A Node is"):
+    with pytest.raises(CommandError, match=r"small.yaml:11: spec.manifests: Line 3, Node n: A Node belongs"):
         run(write(SMALL + manifest))
 
 
@@ -325,12 +325,12 @@ def test_what_is_wrong_with_extra_manifests_is_said_at_its_line_of_the_file(writ
 
 @pytest.mark.django_db
 def test_an_import_publishes_and_says_what_changed_and_the_second_does_nothing(write):
-    assert run(write(SMALL)) == "small: v1 is published\n  Nothing is published so far.\n"
+    assert run(write(SMALL)) == "small: v1 was published\n  No version was published before.\n"
     events = TemplateEvent.objects.count()
-    assert run(write(SMALL)) == "small: nothing to do\n"
+    assert run(write(SMALL)) == "small: no changes\n"
     assert TemplateEvent.objects.count() == events
     changed = write(SMALL.replace('"5"', "9"))
-    assert run(changed, "--changelog", "More pods") == "small: v2 is published\n  Quota, pods: 9, was 5 (more).\n"
+    assert run(changed, "--changelog", "More pods") == "small: v2 was published\n  Quota, pods: 9, was 5 (more).\n"
     assert states() == [("small", 1, "retired"), ("small", 2, "published")]
     assert TemplateVersion.objects.get(number=2).changelog == "More pods"
     event = TemplateEvent.objects.first()
@@ -343,7 +343,7 @@ def test_the_changelog_is_the_files_own_unless_the_command_says_another(write):
     run(write(f"{SMALL}changelog: From the file\n"))
     assert TemplateVersion.objects.get().changelog == "From the file"
     text = f"{SMALL.replace('5', '6')}changelog: From the file\n"
-    assert "The changelog line is still that of v1." in run(write(text))
+    assert "The changelog line is the same as in v1." in run(write(text))
     assert run(write(SMALL.replace("5", "7")), "--changelog", "x" * 300).count("\n") == 2
     assert TemplateVersion.objects.get(number=3).changelog == "x" * 199 + "…"
     assert "Imported from a file." in [row.changelog for row in (run(write(SMALL)), *TemplateVersion.objects.all())[1:]]
@@ -355,10 +355,10 @@ def test_a_card_alone_is_changed_and_recorded_without_a_new_version(write):
     run(write(SMALL))
     text = SMALL.replace("The least there is.", "Little.\n  teams: [Search]\n  per_person: 2\n  readme: Read.")
     assert run(write(text)) == (
-        "small: the card is changed\n"
+        "small: the card was changed\n"
         "  Card, summary: “Little.”, was “The least there is.”.\n"
-        "  Card: the readme is another.\n"
-        "  Card, teams: Search, was everybody.\n"
+        "  Card: the readme changed.\n"
+        "  Card, teams: Search, was everyone.\n"
         "  Card, per_person: “2”, was any number.\n"
     )
     template = Template.objects.get()
@@ -367,7 +367,7 @@ def test_a_card_alone_is_changed_and_recorded_without_a_new_version(write):
     event = template.events.first()
     assert (event.kind, event.version, event.actor, len(event.changes)) == ("Card", None, None, 4)
     assert "+  teams: [Search]" in event.diff
-    assert run(write(text)) == "small: nothing to do\n"
+    assert run(write(text)) == "small: no changes\n"
     run(write(SMALL))  # what a file does not mention goes back to its default
     assert not template.teams.exists()
 
@@ -403,7 +403,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(write):
     new = SMALL.replace("small", "new").replace("Small", "New")
     said = run(write(f"{SMALL.replace('5', '9')}  lifetime_days: 3\n---\n{new}"), "--dry-run")
     assert said == (
-        "small: v2 is published\n"
+        "small: v2 was published\n"
         "  Quota, pods: 9, was 5 (more).\n"
         "  Lifetime: 3 days, was no end.\n"
         "--- portal\n"
@@ -415,13 +415,13 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(write):
         '-    pods: "5"\n'
         '+    pods: "9"\n'
         "+  lifetime_days: 3\n"
-        "new: v1 is published\n"
-        "  Nothing is published so far.\n"
+        "new: v1 was published\n"
+        "  No version was published before.\n"
         "--- portal\n"
         "+++ file\n"
         "@@ -0,0 +1,8 @@\n"
         + "".join(f"+{line}\n" for line in new.replace("spec:", "changelog: Imported from a file.\nspec:").splitlines())
-        + "This was a dry run: nothing was changed.\n"
+        + "This was a dry run. Nothing was changed.\n"
     )
     assert rows == (
         list(Template.objects.values()),
@@ -435,9 +435,9 @@ def test_a_draft_waits_for_a_person_and_is_rewritten_until_somebody_touches_it(w
     run(write(SMALL))
     edited = write(SMALL.replace("5", "9").replace("The least", "Little"))
     said = run(edited, "--draft")
-    assert said.startswith("small: v2 is a draft\n  Quota, pods: 9, was 5 (more).\n  The card has no drafts")
+    assert said.startswith("small: v2 is a draft\n  Quota, pods: 9, was 5 (more).\n  The card was not changed")
     assert Template.objects.get().summary == "The least there is."
-    assert run(edited, "--draft").startswith("small: v2 is that draft already\n")
+    assert run(edited, "--draft").startswith("small: v2 is already this draft\n")
     run(write(SMALL.replace("5", "8")), "--draft")
     assert states() == [("small", 1, "published"), ("small", 2, "draft")]
     draft = TemplateVersion.objects.get(number=2)
@@ -446,7 +446,7 @@ def test_a_draft_waits_for_a_person_and_is_rewritten_until_somebody_touches_it(w
     template_actions.save_draft(draft, draft.parsed().model_copy(update={"quota": {"pods": "7"}}), "Mine", ada)
     run(edited, "--draft")
     assert TemplateVersion.objects.get(number=2).changelog == "Mine"
-    assert run(edited).startswith("small: v3 is published\n")
+    assert run(edited).startswith("small: v3 was published\n")
     assert states() == [("small", 1, "retired"), ("small", 2, "draft"), ("small", 3, "published")]
 
 
@@ -456,21 +456,21 @@ def test_a_version_that_can_no_longer_be_read_is_replaced_and_not_exported(write
     TemplateVersion.objects.filter(state=State.PUBLISHED).update(state=State.RETIRED)
     template = Template.objects.get()
     TemplateVersion.objects.create(template=template, number=2, state=State.PUBLISHED, spec={"gone": 1})
-    with pytest.raises(CommandError, match="small, v2, cannot be exported: gone: Extra inputs"):
+    with pytest.raises(CommandError, match="small v2 cannot be exported: gone: Extra inputs"):
         exported()
     said = run(write(SMALL), "--dry-run")
-    assert "v2 cannot be read any more" in said
+    assert "v2 was written for another version of the portal" in said
     assert "-  gone: 1" in said
-    assert run(write(SMALL)).startswith("small: v3 is published\n")
+    assert run(write(SMALL)).startswith("small: v3 was published\n")
 
 
 @pytest.mark.django_db
 def test_without_files_the_shipped_templates_are_published():
     assert [line for line in run().splitlines() if not line.startswith(" ")] == [
-        "gpu-namespace: v1 is published",
-        "namespace: v1 is published",
-        "preview: v1 is published",
-        "web-preview: v1 is published",
+        "gpu-namespace: v1 was published",
+        "namespace: v1 was published",
+        "preview: v1 was published",
+        "web-preview: v1 was published",
     ]
     assert run("-v0") == ""
 
@@ -480,7 +480,7 @@ def test_what_is_not_published_is_left_out_of_an_export_and_refused_by_name(writ
     run(write(SMALL), "--draft")
     said = io.StringIO()
     call_command("export_templates", stdout=io.StringIO(), stderr=said)
-    assert said.getvalue() == "small is left out: it has no published version.\n"
+    assert said.getvalue() == "small was skipped because it has no published version.\n"
     with pytest.raises(CommandError, match=r"no published template small\.\nThere is no published template nope"):
         exported("small", "nope")
 
@@ -506,7 +506,7 @@ def test_the_queries_of_an_import_without_changes_are_few_for_each_template(
     path = write(text)
     run(path)
     with django_assert_max_num_queries(10 + 20 * 6):
-        assert run(path).count("nothing to do") == 20
+        assert run(path).count("no changes") == 20
 
 
 # For editors and readers

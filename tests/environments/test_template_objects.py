@@ -144,7 +144,7 @@ def test_the_objects_of_a_template_are_made_in_its_environments(publish, request
 def test_a_template_without_objects_costs_nothing(publish, request_one, there, simulated):
     asked = simulated.faults.add(path_regex="/selfsubjectreviews|/selfsubjectaccessreviews", delay=0.0001, times=99)
     environment = settle(request_one(publish()))
-    assert (environment.phase, message(environment)) == (Phase.READY, "None in this template")
+    assert (environment.phase, message(environment)) == (Phase.READY, "This template has no objects of its own")
     assert asked.seen == 0
     assert there(environment, "RoleBinding/allotment-portal-objects") is None
 
@@ -170,7 +170,7 @@ def test_a_second_run_changes_nothing_and_keeps_the_bindings_of_the_template(pub
 def test_the_token_of_the_default_account_is_not_mounted_where_the_template_says_so(publish, request_one, there):
     environment = settle(request_one(publish(automount_token=False)))
     assert environment.phase == Phase.READY
-    assert message(environment) == "no token mounted unasked"
+    assert message(environment) == "pods get no service account token by default"
     assert there(environment, "ServiceAccount/default")["automountServiceAccountToken"] is False
     assert there(environment, "RoleBinding/allotment-portal-objects") is None  # it may do that anyway
 
@@ -182,7 +182,7 @@ def test_the_default_account_is_given_back(publish, request_one, there):
     account = there(environment, "ServiceAccount/default")
     assert "automountServiceAccountToken" not in account
     assert "labels" not in account["metadata"]
-    assert (environment.applied_objects, message(environment)) == ([], "None in this template")
+    assert (environment.applied_objects, message(environment)) == ([], "This template has no objects of its own")
 
 
 def test_what_a_newer_version_has_no_longer_is_removed_and_the_portal_leaves(publish, request_one, there):
@@ -270,7 +270,7 @@ def test_what_the_quota_refuses_fails_with_its_name_and_the_clusters_words(publi
     condition = environment.conditions.get(type="Objects")
     assert condition.status == Status.FAILED
     assert condition.message.startswith(
-        'Deployment web: The cluster refuses (403): deployments.apps "web" is forbidden: exceeded quota'
+        'Deployment web: The cluster rejected the request (403): deployments.apps "web" is forbidden: exceeded quota'
     )
     assert there(environment, "Service/web") is not None
     # The way in does not hang on it.
@@ -284,7 +284,7 @@ def test_what_is_invalid_fails_with_its_name_and_the_clusters_words(publish, req
     environment = settle(request_one(publish(wrong)))
     assert environment.phase == Phase.FAILED
     assert message(environment).startswith(
-        'Deployment web: The cluster refuses (422): Deployment.apps "web" is invalid'
+        'Deployment web: The cluster rejected the request (422): Deployment.apps "web" is invalid'
     )
 
 
@@ -300,9 +300,9 @@ def test_a_renamed_object_makes_room_for_itself(publish, request_one, there):
 
 def test_values_that_make_no_object_are_refused_before_anything_is_made(publish, request_one):
     version = publish(WEB.replace("name: settings", 'name: "${greeting}"'))
-    with pytest.raises(ValidationError, match="“Hello there” is no name"):
+    with pytest.raises(ValidationError, match="“Hello there” is not a valid name"):
         request_one(version, greeting="Hello there")
-    with pytest.raises(ValidationError, match="kept for the portal's own objects"):
+    with pytest.raises(ValidationError, match="reserved for the portal"):
         request_one(version, greeting="environment-quota")
     assert not Environment.objects.exists()
 
@@ -419,7 +419,7 @@ def test_an_api_server_that_lags_behind_is_asked_again_too(publish, request_one,
     def lagging(self, manifest, **options):
         if manifest["kind"] == "Deployment" and refusals:
             refusals.pop()
-            message = f'The cluster refuses (403): deployments.apps "web" is forbidden: {words}'
+            message = f'The cluster rejected the request (403): deployments.apps "web" is forbidden: {words}'
             raise PermanentError(message, reason="Forbidden")
         return apply(self, manifest, **options)
 
@@ -523,7 +523,7 @@ def test_a_dry_run_says_what_it_cannot_try(publish, request_one, place):
     scratch = settle(request_one(publish(), "scratch")).namespace
     wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
     verdicts = {f"{each.kind}/{each.name}": each for each in dry_run(connect(place), wanted, scratch)}
-    assert verdicts["Deployment/web"].sentence.startswith("Not tried: the portal gets the right to this")
+    assert verdicts["Deployment/web"].sentence.startswith("Not tested: the portal has the rights for this")
     assert verdicts["ServiceAccount/default"].tone == "ok"
     assert not any(verdict.is_refused for verdict in verdicts.values())
 

@@ -95,7 +95,7 @@ def _told(accepted: Accepted, row: Environment, mails: Path | None) -> Iterator[
     if mails is not None:
         texts = [path.read_text() for path in mails.glob("*.log")]
         for kind, words in ((Activity.READY, "is ready"), (Activity.DELETED, "was deleted")):
-            subject = f"] {row.name} {words}\n"
+            subject = f"] Environment {row.name} {words}\n"
             if kinds[kind] and not any(f"Subject: [Allotment{subject}" in text for text in texts):
                 yield f"the message “{words}” was lost"
 

@@ -57,7 +57,7 @@ def body_of(name: str, *, active: bool = True) -> dict[str, Any]:
 class Canaille:
     """The demo's provider. What no interface of it offers is done in its database."""
 
-    says = "it knows 5 people (filter: no, patch: yes)."
+    says = "answers: 5 people (filter: no, patch: yes)."
 
     def __init__(self, idp: IdentityProvider) -> None:
         self.idp = idp
@@ -104,7 +104,7 @@ class Canaille:
 class Scim2Server:
     """scim2-server as its own process, with a bearer token."""
 
-    says = "it knows 5 people (filter: yes, patch: yes)."
+    says = "answers: 5 people (filter: yes, patch: yes)."
 
     def __init__(self) -> None:
         self._port = free_port()

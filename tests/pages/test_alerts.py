@@ -103,7 +103,7 @@ def test_the_environments_page_says_what_passed_and_what_will_be_told(page, dana
     environment = make_environment(usage=FULL, alert_state=TOLD)
     alerts = one(read(page(environment, dana)), ".alerts")
     assert "Told so far: Memory requests passed 95 % , Pods passed 80 % ." in words(alerts)
-    assert "Alerts: at 80 % and 95 %, in the portal and by e-mail." in words(alerts)
+    assert "Alerts: at 80 % and 95 %, in the portal and by email." in words(alerts)
     assert one(alerts, "a")["href"] == f"/environments/{environment.namespace}/alerts/"
     assert one(read(page(environment, theo)), ".alerts").find("a") is None
 

@@ -71,7 +71,7 @@ def test_the_timeline_says_in_words_what_is_done_and_what_is_not(page, dana, mak
     soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=WAITING), dana))
     lines = [words(line.b) for line in one(soup, "[aria-labelledby=progress-title] .timeline").select("li")]
     assert lines[:2] == ["Request accepted : done", "Namespace : done"]
-    assert "Group in the directory : waiting" in lines
+    assert "Directory group : waiting" in lines
     assert lines[-1] == "Ready : not yet"
     assert words(one(soup, "[aria-labelledby=progress-title] header span")) == PROGRESS
 
@@ -128,11 +128,11 @@ def test_of_hundreds_of_resources_the_fullest_are_there_at_once(page, dana, make
 def test_figures_of_a_cluster_that_does_not_answer_bear_their_time(page, dana, make_environment):
     environment = make_environment(usage=USAGE, usage_at=timezone.now() - timedelta(minutes=7))
     cluster = environment.cluster
-    cluster.check_error, cluster.checked_at = "The cluster cannot be reached.", timezone.now()
+    cluster.check_error, cluster.checked_at = "The portal cannot reach the cluster.", timezone.now()
     cluster.save()
     quota = one(read(page(environment, dana)), "[aria-labelledby=quota-title]")
     assert "cluster not answering." in words(one(quota, ".notice"))
-    assert "Amsterdam was last asked in vain. The cluster cannot be reached." in words(quota)
+    assert "Amsterdam was last asked in vain. The portal cannot reach the cluster." in words(quota)
     assert len(quota.select(".quota li")) == 2
 
 

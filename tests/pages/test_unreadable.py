@@ -115,4 +115,4 @@ def test_reconciling_it_fails_with_the_sentence_and_touches_nothing(make_environ
     assert environment.phase == Phase.FAILED
     failed = environment.conditions.get(status="Failed")
     assert failed.reason == "TemplateUnreadable"
-    assert "cannot be read by this one" in failed.message
+    assert "cannot read the environment" in failed.message

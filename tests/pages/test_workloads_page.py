@@ -77,14 +77,14 @@ def test_a_cluster_that_falls_silent_leaves_the_last_answer_with_its_time(look, 
     cache.delete(f"workloads:{environment.pk}")
     simulated.stop()
     soup = read(look(dana))
-    assert "there is no newer answer. The cluster cannot be reached." in words(one(soup, ".notice.wait"))
+    assert "there is no newer answer. The portal cannot reach the cluster." in words(one(soup, ".notice.wait"))
     assert one(soup, ".timeline li.bad")
 
 
 def test_a_cluster_that_never_answered_is_a_sentence(look, dana, simulated):
     simulated.stop()
     notice = words(one(read(look(dana)), ".notice.wait"))
-    assert notice == "What runs here cannot be said now. The cluster cannot be reached."
+    assert notice == "What runs here cannot be said now. The portal cannot reach the cluster."
 
 
 @pytest.mark.parametrize("odd", [{"items": [7]}, {"items": [{"status": 7}]}, {"items": "no"}])

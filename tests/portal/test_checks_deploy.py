@@ -63,7 +63,7 @@ BAD = [
     ({"PORTAL_URL": "portal.example.com"}, "PORTAL_URL must be an address such as https://portal.example.com."),
     (
         {"PORTAL_URL": "https://portal.example.com/portal"},
-        "PORTAL_URL has a path: the portal is served at the root of its host.",
+        "PORTAL_URL has a path. Remove it; the portal is served at the root of its host.",
     ),
     (
         {"ALLOWED_HOSTS": "localhost"},
@@ -111,7 +111,7 @@ BAD = [
     ),
     (
         {"OIDC_ISSUER": ""},
-        "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER: SSO is off.",
+        "OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER, so single sign-on is off.",
     ),
     (
         {"OIDC_ISSUER": "idp.example.com"},
@@ -126,7 +126,7 @@ BAD = [
     ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty, so SSO makes no user a platform admin."),
     (
         {"LABEL_DOMAIN": "Not A Domain"},
-        "LABEL_DOMAIN is 'Not A Domain': it must be a domain such as allotment.example.com.",
+        "LABEL_DOMAIN is 'Not A Domain'. Use a domain such as allotment.example.com.",
     ),
     (
         {"LABEL_DOMAIN": "allotment.k8s.io"},

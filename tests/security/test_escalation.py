@@ -174,7 +174,7 @@ def test_no_name_somebody_types_becomes_a_group_that_means_something():
     document = read(SEEDS / "namespace.yaml")
     for pattern in ("${name}", "${name}-${role}", "platform-admins", "${team}"):
         data = document.spec.model_dump(mode="json") | {"naming": {"group": pattern}}
-        with pytest.raises(ValueError, match="is needed, so that names never collide"):
+        with pytest.raises(ValueError, match="so that names are unique"):
             TemplateFile(template=document.template, spec=data)
     parts = naming.parts(owner_email="d@example.com", name="platform-admins-" * 20)
     long = "${name}-${name}-${name}-${name}-${namespace}-${role}"

@@ -219,7 +219,7 @@ def read_all(url: str) -> None:
 
 
 def test_a_list_that_goes_in_a_circle_ends():
-    with serving(always(page("again"))) as server, pytest.raises(TemporaryError, match="goes in a circle"):
+    with serving(always(page("again"))) as server, pytest.raises(TemporaryError, match="repeats a page"):
         read_all(server.url)
     assert len(server.requests) == 2
 
@@ -231,13 +231,13 @@ def test_a_list_without_end_ends(monkeypatch, limit, value):
     monkeypatch.setattr(cluster, limit, value)
     tokens = itertools.count()
     answer = lambda connection, request: connection.sendall(page(f"t{next(tokens)}"))  # noqa: E731
-    with serving(answer) as server, pytest.raises(TemporaryError, match="a list of Pods without end"):
+    with serving(answer) as server, pytest.raises(TemporaryError, match="a list of Pod objects that does not end"):
         read_all(server.url)
 
 
 def test_a_token_of_a_page_that_is_no_text_is_no_list():
     body = json.dumps({"kind": "PodList", "metadata": {"continue": {"a": 1}}, "items": []}).encode()
-    with serving(always(http(body))) as server, pytest.raises(TemporaryError, match="is no list of Pods"):
+    with serving(always(http(body))) as server, pytest.raises(TemporaryError, match="is not a list of Pod objects"):
         read_all(server.url)
 
 

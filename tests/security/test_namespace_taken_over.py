@@ -44,7 +44,7 @@ def test_one_that_was_made_again_by_somebody_else_is_not_ours_whatever_its_label
     environment = look_again(environment)
     assert environment.phase == Phase.FAILED
     condition = environment.conditions.get(type="Namespace")
-    assert (condition.reason, "is not this environment's" in condition.message) == ("NotOurs", True)
+    assert (condition.reason, "this environment did not create it" in condition.message) == ("NotOurs", True)
     live = keyboard.get("Namespace", environment.namespace)
     assert live["metadata"]["resourceVersion"] == before
     assert list(keyboard.list_objects("RoleBinding", environment.namespace)) == []

@@ -128,7 +128,7 @@ def test_one_clusters_nonsense_is_not_anothers_trouble(ask, place):
         observe.observe(place.pk)
     row.refresh_from_db()
     place.refresh_from_db()
-    assert "The cluster's answer is no list of" in row.check_error
+    assert "The cluster's answer is not a list of" in row.check_error
     assert place.check_error == ""
     environment.refresh_from_db()
     assert environment.usage["pods"][1] == "30"

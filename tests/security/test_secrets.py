@@ -142,7 +142,7 @@ def test_an_unexpected_mistake_is_told_without_its_words(ask, monkeypatch, clien
     Environment.objects.update(generation=9)
     environment = settle(environment, tries=1)
     said = " ".join(environment.conditions.values_list("message", flat=True))
-    assert "Something unexpected happened in the portal" in said
+    assert "The portal had an unexpected error" in said
     assert TOKEN not in texts_of_the_database()
     lines = [JsonFormatter().format(record) for record in caplog.records]
     assert not any(TOKEN in line or SECRET in line for line in lines)

@@ -1,4 +1,4 @@
-"""What can be wrong with documents besides their form: names that nobody has, and names that somebody has already."""
+"""Checks the names in documents: clusters and teams that do not exist, and template names already in use."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ class Names:
         for index, size in sizes:
             found += _missing("team", ("spec", "sizes", index, "teams"), size.teams, self._teams)
         if self._templates.get(card.name, card.slug) != card.slug:
-            found.append((("template", "name"), f"The template {self._templates[card.name]} is called that already."))
+            found.append((("template", "name"), f"The template {self._templates[card.name]} already has this name."))
         if publishing:
             found += [(("spec", *place), text) for place, text in content.spec.objections()]
         return found
@@ -51,7 +51,7 @@ def _twice(documents: Sequence[Document], field: str) -> Iterator[Mistake]:
         here = document.mistake(("template", field), "")
         if value in first:
             earlier = first[value]
-            text = f"The {field} {value} is there already, in {earlier.file}:{earlier.line}."
+            text = f"The {field} {value} is already used in {earlier.file}:{earlier.line}."
             yield document.mistake(("template", field), text)
         first.setdefault(value, here)
 

@@ -1,4 +1,4 @@
-"""What one document holds: the card of the catalog, the changelog line, and the version's content."""
+"""The content of a template file: the catalog entry, the changelog line and the version's content."""
 
 from typing import Annotated, Any
 
@@ -27,13 +27,13 @@ class Card(Strict):
     readme: str = ""
     """The template's page, in Markdown."""
     clusters: tuple[str, ...] = ()
-    """Slugs of the clusters that it may land on. Empty: every one that accepts environments."""
+    """Slugs of the clusters that it can use. Empty: every cluster that accepts new environments."""
     teams: tuple[str, ...] = ()
-    """Names of the teams that may request it. Empty: everybody."""
+    """Names of the teams that can request it. Empty: everyone."""
     placement: Placement = Placement.CHOICE
-    """Who picks the cluster: the requester (choice), or the portal (automatic: where the least is reserved)."""
+    """Who chooses the cluster: the requester (choice), or the portal (automatic: the one with the least reserved)."""
     per_person: Annotated[int, Field(ge=1, le=32767)] | None = None
-    """How many live environments somebody may own. Empty: any number."""
+    """How many environments one person can own at a time. Empty: no limit."""
 
     @field_validator("icon")
     @classmethod

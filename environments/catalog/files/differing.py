@@ -1,4 +1,4 @@
-"""What a document changes, in words and as a unified diff."""
+"""The changes that a document makes, as sentences and as a unified diff."""
 
 import difflib
 
@@ -8,7 +8,7 @@ from environments.catalog.files.writing import as_text, dumped
 from environments.models import TemplateVersion
 from environments.spec import InvalidSpecError, TemplateSpec
 
-_NOBODY_IN_PARTICULAR = {"clusters": "any", "teams": "everybody", "per_person": "any number"}
+_NOBODY_IN_PARTICULAR = {"clusters": "any", "teams": "everyone", "per_person": "any number"}
 
 
 def card_changes(old: Card, new: Card) -> list[str]:
@@ -21,14 +21,14 @@ def card_changes(old: Card, new: Card) -> list[str]:
 def spec_changes(version: TemplateVersion | None, new: TemplateSpec) -> list[str]:
     """What a version's successor says otherwise, a sentence each; never empty unless it says the same."""
     if version is None:
-        return ["Nothing is published so far."]
+        return ["No version was published before."]
     try:
         old = version.parsed()
     except InvalidSpecError:
-        return [f"v{version.number} cannot be read any more: it was written for another version of the portal."]
+        return [f"v{version.number} was written for another version of the portal and cannot be read."]
     if old == new:
         return []
-    return template_actions.differences(old, new) or ["The content is another; the diff shows it."]
+    return template_actions.differences(old, new) or ["The content changed. See the diff."]
 
 
 def diff(before: str, after: str) -> str:
@@ -56,7 +56,7 @@ def body(content: TemplateFile) -> str:
 
 def _card_change(field: str, old: Card, new: Card) -> str:
     if field == "readme":
-        return "Card: the readme is another."
+        return "Card: the readme changed."
     before, after = (_said(field, getattr(card, field)) for card in (old, new))
     return f"Card, {field}: {after}, was {before}."
 

@@ -1,4 +1,4 @@
-"""Making the record say what documents say: all of them or none, and nothing where it says so already.
+"""Imports template documents: all of them or none. A document without changes does nothing.
 
 A document is the whole truth about its template: what it does not mention goes back to its default. Versions go
 through template_actions, so that published ones stay as they are and the history is written.
@@ -38,7 +38,7 @@ class Outcome:
     """What became of a document."""
 
     slug: str
-    done: str  # "v3 is published", …
+    done: str  # "v3 was published", …
     changes: list[str]  # a sentence each; none: there was nothing to do
     notes: list[str]  # what is worth knowing besides
     diff: str
@@ -90,7 +90,7 @@ def _carry_out(content: TemplateFile, options: Options) -> Outcome:
     line = _changelog(content, options) if spec_changes or not before.version else before.version.changelog
     content = content.model_copy(update={"changelog": line})
     template = _save_card(before, content.template, card_changes, options.actor)
-    done = "the card is changed" if card_changes else "nothing to do"
+    done = "the card was changed" if card_changes else "no changes"
     if spec_changes:
         done, is_new = _save_version(template, content, options)
         spec_changes = spec_changes if is_new else []
@@ -117,7 +117,9 @@ def _notes(
 ) -> list[str]:
     notes = []
     if options.draft and card_changes:
-        notes.append("The card has no drafts and stays as it is. Import the file without --draft to change it.")
+        notes.append(
+            "The card was not changed, because drafts have no card. Import the file without --draft to change it."
+        )
     former = before.version
     if (
         former
@@ -126,7 +128,7 @@ def _notes(
         and content.changelog
         and content.changelog == former.changelog
     ):
-        notes.append(f"The changelog line is still that of v{former.number}.")
+        notes.append(f"The changelog line is the same as in v{former.number}.")
     return notes
 
 
@@ -157,10 +159,10 @@ def _save_version(template: Template, content: TemplateFile, options: Options) -
     version, is_new = _draft(template, content, options.actor)
     if options.draft:
         return (
-            (f"v{version.number} is a draft", True) if is_new else (f"v{version.number} is that draft already", False)
+            (f"v{version.number} is a draft", True) if is_new else (f"v{version.number} is already this draft", False)
         )
     template_actions.publish(version, options.actor)
-    return f"v{version.number} is published", True
+    return f"v{version.number} was published", True
 
 
 def _draft(template: Template, content: TemplateFile, actor: User | None) -> tuple[TemplateVersion, bool]:

@@ -56,7 +56,7 @@ def trees(file: str, text: str) -> tuple[list[Tree], list[Mistake]]:
     """The documents in a text, empty ones left out; and why there are none."""
     try:
         if len(text) > MAX_CHARACTERS:
-            raise _RefusedError(None, f"This is larger than {MAX_CHARACTERS // 2**20} MiB.")
+            raise _RefusedError(None, f"This file is larger than {MAX_CHARACTERS // 2**20} MiB.")
         _check_events(text)
         roots = [node for node in yaml.compose_all(text, Loader=_Loader) if node is not None]
         return list(_built(file, roots)), []
@@ -65,7 +65,7 @@ def trees(file: str, text: str) -> tuple[list[Tree], list[Mistake]]:
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = mark.line + 1 if mark else 0
-        return [], [Mistake(file, line, f"This is no YAML: {problem or 'it holds characters that YAML forbids'}.")]
+        return [], [Mistake(file, line, f"This is not YAML: {problem or 'it contains characters that YAML forbids'}.")]
 
 
 def _check_events(text: str) -> None:
@@ -74,7 +74,7 @@ def _check_events(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         tag = getattr(event, "tag", None)
         if tag not in _PLAIN | {None}:
-            raise _RefusedError(event.start_mark, f"The tag {tag} is not allowed here: only plain YAML is.")
+            raise _RefusedError(event.start_mark, f"The tag {tag} is not allowed. Use plain YAML.")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _RefusedError(event.start_mark, f"This is nested more than {MAX_DEPTH} levels deep.")
@@ -126,7 +126,7 @@ class _Builder:
 
 def _key_problem(key: yaml.Node, data: dict[str, Any]) -> str:
     if not isinstance(key, yaml.ScalarNode):
-        return "A field's name is one word."
+        return "A field name must be one word."
     if key.tag == "tag:yaml.org,2002:merge":
-        return "Merge keys (<<) are not understood here. Write the fields out, or use an alias for the whole value."
-    return f"“{key.value}” is there twice." if key.value in data else ""
+        return "Merge keys (<<) are not supported. Write the fields out, or use an alias for the whole value."
+    return f"“{key.value}” appears twice." if key.value in data else ""

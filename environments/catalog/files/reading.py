@@ -43,7 +43,7 @@ def read(path: Path) -> TemplateFile:
     """The one template in a file. Raises InvalidFilesError, a ValueError with a line for each mistake."""
     documents = read_all([path])
     if len(documents) > 1:
-        raise InvalidFilesError([documents[1].mistake((), "There is more than one template in this file.")])
+        raise InvalidFilesError([documents[1].mistake((), "This file contains more than one template.")])
     return documents[0].content
 
 
@@ -62,7 +62,7 @@ def read_texts(sources: Sequence[tuple[str, str | Mistake]]) -> list[Document]:
     for name, text in sources:
         found, wrong = trees(name, text) if isinstance(text, str) else ([], [text])
         if not found and not wrong:
-            wrong = [Mistake(name, 0, "There is no template in it.")]
+            wrong = [Mistake(name, 0, "This file contains no template.")]
         mistakes += wrong
         for tree in found:
             checked = _checked(tree)
@@ -80,9 +80,9 @@ def _sources(path: Path) -> list[tuple[str, str | Mistake]]:
             return [(str(file), _text(file)) for file in files] or [(str(path), "")]
         return [(str(path), _text(path))]
     except OSError as error:
-        return [(str(path), Mistake(str(path), 0, f"It cannot be read: {error.strerror}."))]
+        return [(str(path), Mistake(str(path), 0, f"The file cannot be read: {error.strerror}."))]
     except UnicodeDecodeError:
-        return [(str(path), Mistake(str(path), 0, "It cannot be read: it is not UTF-8."))]
+        return [(str(path), Mistake(str(path), 0, "The file cannot be read: it is not UTF-8."))]
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What is no table: isolation, security, roles, lifetime, names, further manifests."""
+"""The fields that are not in a table: isolation, security, roles, lifetime, names, more manifests."""
 
 from typing import Any
 
@@ -24,18 +24,18 @@ TOP = ("owner_role", "collaborator_roles", "lifetime_days", "approval", "automou
 class GeneralForm(forms.Form):
     """One field for each thing that a template says once."""
 
-    dns = forms.BooleanField(label="Asking for names (DNS)", required=False)
+    dns = forms.BooleanField(label="DNS lookups", required=False)
     same_namespace = forms.BooleanField(label="Traffic inside the namespace", required=False)
     ingress_controller = forms.BooleanField(
-        label="From the ingress controller", required=False, help_text="Its namespace is on the cluster's page."
+        label="Traffic from the ingress controller", required=False, help_text="The cluster's page names its namespace."
     )
-    enforce = forms.ChoiceField(choices=LEVELS, help_text="Pods beyond this are refused.")
-    audit = forms.ChoiceField(choices=LEVELS, help_text="Pods beyond this are noted in the audit log.")
-    warn = forms.ChoiceField(choices=LEVELS, help_text="Whoever makes pods beyond this is warned.")
+    enforce = forms.ChoiceField(choices=LEVELS, help_text="Pods that exceed this level are rejected.")
+    audit = forms.ChoiceField(choices=LEVELS, help_text="Pods that exceed this level are recorded in the audit log.")
+    warn = forms.ChoiceField(choices=LEVELS, help_text="People who create pods that exceed this level get a warning.")
     automount_token = forms.BooleanField(
         label="Mount the default service account's token into pods",
         required=False,
-        help_text="Untick it where pods have no business with the cluster's API.",
+        help_text="Clear this if pods do not need the Kubernetes API.",
     )
     owner_role = forms.ChoiceField(label="Owner's role", choices=Role.choices)
     collaborator_roles = forms.MultipleChoiceField(
@@ -43,38 +43,42 @@ class GeneralForm(forms.Form):
         required=False,
         choices=Role.choices,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Without any, nobody can be invited.",
+        help_text="Without a role, owners cannot add collaborators.",
     )
     lifetime_days = forms.IntegerField(
-        label="Days to begin with", required=False, min_value=1, max_value=3650, help_text="Empty: no end."
+        label="Initial lifetime (days)", required=False, min_value=1, max_value=3650, help_text="Empty: no end."
     )
     maximum_days = forms.IntegerField(
-        label="Days at most", required=False, min_value=1, max_value=3650, help_text="With extensions. Empty: no limit."
+        label="Maximum lifetime (days)",
+        required=False,
+        min_value=1,
+        max_value=3650,
+        help_text="With extensions. Empty: no limit.",
     )
     times = forms.IntegerField(
-        label="Extensions", required=False, min_value=0, max_value=1000, help_text="Empty: as often as they like."
+        label="Extensions", required=False, min_value=0, max_value=1000, help_text="Empty: no limit."
     )
     approval = forms.BooleanField(
         label="Every request needs approval",
         required=False,
-        help_text="By a manager of the requester’s team, else a platform admin. Single sizes can ask for it above.",
+        help_text="By a manager of the requester’s team, or by a platform admin. Sizes can also require it, above.",
     )
     namespace = forms.CharField(
         label="Namespace",
         widget=forms.TextInput(attrs={"class": "code", "size": 44, "spellcheck": "false"}),
-        help_text="Of ${owner}, ${name}, ${team}, ${template}, ${size} and ${suffix}.",
+        help_text="Can use ${owner}, ${name}, ${team}, ${template}, ${size} and ${suffix}.",
     )
     group = forms.CharField(
-        label="Group in the directory",
+        label="Directory group",
         widget=forms.TextInput(attrs={"class": "code", "size": 44, "spellcheck": "false"}),
-        help_text="Of ${namespace}, ${role}, ${owner}, ${name}, ${team} and ${template}.",
+        help_text="Can use ${namespace}, ${role}, ${owner}, ${name}, ${team} and ${template}.",
     )
     manifests = forms.CharField(
         label="YAML documents",
         required=False,
         max_length=100_000,
         widget=forms.Textarea(attrs={"class": "code", "rows": 8, "cols": 100, "spellcheck": "false"}),
-        help_text="Made in the namespace besides the above; values may be ${parameter}.",
+        help_text="Created in the namespace in addition to the above. Values can use ${parameter}.",
     )
 
     def __init__(self, data: Any, spec: TemplateSpec) -> None:

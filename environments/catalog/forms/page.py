@@ -132,12 +132,12 @@ class SpecForms:
         """What a dictionary cannot say: rows without a key or a figure, and two of one key."""
         quota = tuple(name for name, _ in self.columns)
         for table, columns in ((self.quota, quota), (self.limits, LIMITS)):
-            _check_keys(table, "resource", "Say of which resource.")
+            _check_keys(table, "resource", "Enter a resource, for example requests.cpu.")
             for row in table.written():
                 if row.text("resource") and not any(row.text(column) for column in columns):
-                    row.complain("resource", "Give a figure, or remove the row.")
+                    row.complain("resource", "Enter a value, or remove the row.")
         for table in (self.labels, self.annotations):
-            _check_keys(table, "key", "Say which key.")
+            _check_keys(table, "key", "Enter a key, for example team.")
 
     # Sentences to cells
 
@@ -203,5 +203,5 @@ def _check_keys(table: Table, key: str, sentence: str) -> None:
         if not text:
             row.complain(key, sentence)
         elif text in seen:
-            row.complain(key, f"{text} has a row already.")
+            row.complain(key, f"{text} already has a row.")
         seen.add(text)

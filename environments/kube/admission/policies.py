@@ -38,7 +38,7 @@ def documents(
     Raises ValueError, with a sentence, for what is no domain, no account's name or no group's.
     """
     if not _DOMAIN.fullmatch(label_domain) or len(label_domain) > 253:
-        raise ValueError(f"“{label_domain}” is no domain for labels, such as {LABEL_DOMAIN}.")
+        raise ValueError(f"“{label_domain}” is not a label domain. Use for example {LABEL_DOMAIN}.")
     text = POLICIES.read_text(encoding="utf-8").replace(LABEL_DOMAIN, label_domain)
     found = [document for document in yaml.safe_load_all(text) if document]
     expression = not_exempt([account, *CONTROLLERS], break_glass)
@@ -62,5 +62,5 @@ def _list(names: Sequence[str]) -> str:
     """A list of CEL string literals. Nothing in a name ends one."""
     for name in names:
         if not name or not name.isprintable() or "'" in name or "\\" in name:
-            raise ValueError(f"“{name}” is no name of an account or group: no quotes, backslashes or line breaks.")
+            raise ValueError(f"“{name}” is not an account or group name. Use no quotes, backslashes or line breaks.")
     return "[" + ", ".join(f"'{name}'" for name in names) + "]"

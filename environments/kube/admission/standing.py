@@ -1,6 +1,6 @@
-"""Whether a cluster has the admission policies, and whether they are those that this portal would install.
+"""Checks whether a cluster has the admission policies that this portal would install.
 
-Told by what they say, not by a version on them: what was changed by hand is found too.
+Compares their content, not a version number, so that edits by hand are found too.
 """
 
 import json
@@ -17,25 +17,25 @@ from environments.lib.errors import PermanentError
 from environments.lib.phases import AdmissionState as State
 
 _SAYS = {
-    State.INSTALLED: "Nobody but the portal changes what it put into its namespaces, or opens their isolation.",
+    State.INSTALLED: "Only the portal can change its objects in these namespaces or open their network isolation.",
     State.MISSING: (
-        "Whoever is given more than the environment roles may undo isolation, quota and access. A cluster admin "
-        "installs the policies (Kubernetes 1.30 or newer):"
+        "Anyone with more rights than the environment roles can undo isolation, quota and access. Ask a cluster admin "
+        "to install the policies (Kubernetes 1.30 or newer):"
     ),
     State.OLDER: (
-        "They are not what this portal would install: from another version, for another label domain or account, or "
-        "changed by hand. A cluster admin puts these in their place:"
+        "These admission policies differ from the ones this portal installs (older version, other settings, or edited "
+        "by hand). Ask a cluster admin to run:"
     ),
     State.UNKNOWN: (
-        "The portal's account may not read them: its rights are those of an older portal. A cluster admin applies "
-        "deploy/rbac again:"
+        "The portal's account cannot read the admission policies. Its rights are those of an older portal. Ask a "
+        "cluster admin to apply deploy/rbac again:"
     ),
 }
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a cluster has of these policies, and what a cluster admin types to have them right."""
+    """The state of the policies in a cluster, and the command that repairs them."""
 
     state: State
     names: tuple[str, ...] = ()  # of what is missing, or other than it should be
@@ -44,7 +44,7 @@ class Standing:
 
     @property
     def says(self) -> str:
-        """What that means, and what is to be done with the command."""
+        """The state in a sentence, with what to do."""
         return _SAYS[self.state]
 
     @property

@@ -1,7 +1,7 @@
-"""`manage.py compare_clusters`: what clusters hold of the portal's that the database does not know, and the reverse.
+"""`manage.py compare_clusters`: lists namespaces without an environment, and environments without a namespace.
 
-After a restore the database is older than the world: what was made since has no row, what was deleted since has one.
-Nothing is changed; a person decides.
+Use it after restoring the database: namespaces created since the backup have no row, deleted ones still have one.
+It changes nothing; a person decides.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             for line in differences(found, _environments(row)):
                 self.stdout.write(f"{row}: {line}")
         if silent:
-            raise CommandError("Not compared: " + "; ".join(silent))
+            raise CommandError("Some clusters could not be compared: " + "; ".join(silent))
 
 
 def differences(found: dict[str, str], known: dict[str, tuple[str, bool]]) -> list[str]:

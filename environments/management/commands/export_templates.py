@@ -11,12 +11,14 @@ from environments.models import Template, TemplateVersion
 
 
 class Command(BaseCommand):
-    help = "Write published templates as YAML: all of them, or those named."
+    help = "Write published templates as YAML: all of them, or those that you name."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG")
-        parser.add_argument("--folder", type=Path, help="A file for each template, and the JSON Schema for editors.")
-        parser.add_argument("--schema", action="store_true", help="Write the JSON Schema alone.")
+        parser.add_argument(
+            "--folder", type=Path, help="Write one file per template to this folder, and the JSON Schema for editors."
+        )
+        parser.add_argument("--schema", action="store_true", help="Write only the JSON Schema.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder: Path | None = options["folder"]
@@ -41,7 +43,7 @@ class Command(BaseCommand):
             try:
                 documents.append(template_files.stored(row))
             except ValueError as error:
-                wrong.append(f"{slug}, v{row.number}, cannot be exported: {error}")
+                wrong.append(f"{slug} v{row.number} cannot be exported: {error}")
         if wrong:
             raise CommandError("\n".join(wrong))
         self._say_what_is_left_out(slugs, found)
@@ -51,7 +53,7 @@ class Command(BaseCommand):
         if not slugs:
             rest = Template.objects.exclude(slug__in=found).order_by("slug").values_list("slug", flat=True)
             for slug in rest:
-                self.stderr.write(f"{slug} is left out: it has no published version.")
+                self.stderr.write(f"{slug} was skipped because it has no published version.")
 
     def _put(self, files: dict[str, str], folder: Path | None) -> None:
         """Write texts as files of a folder, or to the standard output."""
@@ -64,4 +66,4 @@ class Command(BaseCommand):
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error
-        self.stderr.write(f"{folder} has {len(files)} new file{'s' if len(files) > 1 else ''}.")
+        self.stderr.write(f"Wrote {len(files)} file{'s' if len(files) > 1 else ''} to {folder}.")

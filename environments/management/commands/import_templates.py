@@ -1,4 +1,4 @@
-"""Make the templates what files say. docs/templates.md has the format and how a pipeline uses this."""
+"""Publish templates from YAML files. docs/templates.md describes the format and the use in a pipeline."""
 
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,19 @@ from environments.catalog import files as template_files
 from environments.catalog.files import InvalidFilesError, Options, Outcome
 
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
-_HELP = """Publish templates from YAML files, all of them or none; without files, the two reference templates and a
-small one. What a file says already changes nothing. Exit code 0: done, or nothing to do; 1: something is wrong with
-the files, and nothing was changed; 2: something is wrong with the options."""
+_HELP = """Publish templates from YAML files: all of them or none. Without files, publish the templates that the portal
+ships. A file without changes does nothing. Exit code 0: done, or no changes; 1: a file has mistakes, and nothing was
+changed; 2: an option is wrong."""
 
 
 class Command(BaseCommand):
     help = _HELP
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("files", nargs="*", type=Path, help="YAML files, or folders of them.")
-        parser.add_argument("--dry-run", action="store_true", help="Say what would change, and change nothing.")
-        parser.add_argument("--draft", action="store_true", help="Make drafts, which a person publishes.")
-        parser.add_argument("--changelog", default="", help="The line for the history, instead of the files' own.")
+        parser.add_argument("files", nargs="*", type=Path, help="YAML files, or folders with YAML files.")
+        parser.add_argument("--dry-run", action="store_true", help="Show what would change, and change nothing.")
+        parser.add_argument("--draft", action="store_true", help="Create drafts, which a person publishes.")
+        parser.add_argument("--changelog", default="", help="The changelog line, instead of the one in the files.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         dry_run, wanted = options["dry_run"], Options(changelog=options["changelog"], draft=options["draft"])
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             for outcome in outcomes:
                 self._say(outcome, with_diff=dry_run)
             if dry_run:
-                self.stdout.write("This was a dry run: nothing was changed.")
+                self.stdout.write("This was a dry run. Nothing was changed.")
 
     def _say(self, outcome: Outcome, *, with_diff: bool) -> None:
         self.stdout.write(f"{outcome.slug}: {outcome.done}")

@@ -1,4 +1,4 @@
-"""`manage.py print_admission | kubectl apply -f -`: what the API server refuses, for one cluster."""
+"""`manage.py print_admission | kubectl apply -f -`: the admission policies for one cluster."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--account",
             default=admission.PORTAL,
-            help=f"The portal, as the cluster calls it (default: {admission.PORTAL}).",
+            help=f"The portal's user name in the cluster (default: {admission.PORTAL}).",
         )
         parser.add_argument(
             "--break-glass-group",
             action="append",
             default=[],
             metavar="GROUP",
-            help="A group, as the cluster calls it, that the policies do not bind. May be given several times.",
+            help="The name of a group in the cluster that is exempt from the policies. Can be repeated.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

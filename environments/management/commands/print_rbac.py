@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--account-namespace",
             default=ACCOUNT_NAMESPACE,
-            help=f"Where the portal's ServiceAccount lives (default: {ACCOUNT_NAMESPACE}).",
+            help=f"The namespace of the portal's ServiceAccount (default: {ACCOUNT_NAMESPACE}).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ready means proven: the cluster is asked, as each member, what their role promises and what it must not allow."""
+"""Verifies access: asks the cluster, for each member, what their role must allow and must not allow."""
 
 from environments.kube.client import Answer, Question
 from environments.lib.phases import Role
@@ -20,25 +20,26 @@ _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment
 
 
 def ensure(context: Context) -> Outcome:
-    """Ask for every member who is in a group. Not done until the cluster says yes to all of them."""
+    """Verify every member who is in a group. Done when the cluster confirms all of them."""
     members = [member for member in context.wanted_members() if member.in_group]
     facts = {member.pk: _verdict(context, member) for member in members}
     refused = [member.email for member in members if not facts[member.pk].allowed]
     found = Facts(members=facts)
     if refused:
-        return Outcome(f"The cluster does not yet say yes to {', '.join(refused)}.", "NotYet", found, wait=_RETRY)
-    return Outcome(f"The cluster says yes to {len(members)} of {len(members)}", facts=found)
+        message = f"Waiting for the cluster to confirm the access of {', '.join(refused)}."
+        return Outcome(message, "NotYet", found, wait=_RETRY)
+    return Outcome(f"The cluster confirmed access for {len(members)} of {len(members)}", facts=found)
 
 
 def _verdict(context: Context, member: MemberState) -> MemberFacts:
     for question in PROMISES[member.role]:
         if not _ask(context, member, question).allowed:
-            return MemberFacts(allowed=False, message=f"The cluster does not let them {question} yet.")
+            return MemberFacts(allowed=False, message=f"The cluster does not allow them to {question} yet.")
     for question in FENCES:
         if _ask(context, member, question).allowed:
-            text = f"They may {question} through another role on the cluster: isolation is not certain."
+            text = f"Another role on the cluster allows them to {question}, so isolation is not guaranteed."
             return MemberFacts(allowed=True, message=text)
-    later = "" if context.naming.bind_members else "Takes effect at the next sign-in, which brings the new group."
+    later = "" if context.naming.bind_members else "Takes effect at their next sign-in, which adds the new group."
     return MemberFacts(allowed=True, message=later)
 
 

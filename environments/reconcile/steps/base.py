@@ -1,4 +1,4 @@
-"""What a step is: it reads, makes one concern match, and says how that went. It never writes to the database.
+"""The type of a step. A step reads, makes one part match what is wanted, and returns an Outcome; it never writes rows.
 
 A step is a module's `STEP`. `ensure` and `remove` take a `Context` and return an `Outcome`, or raise one of
 the two errors. Both may be called any number of times, after any crash, and lead to the same world.
@@ -40,7 +40,7 @@ class GroupState:
 
 @dataclass(frozen=True)
 class Naming:
-    """How the cluster's API server calls people and groups, and whether bindings name people."""
+    """How the cluster's API server names people and groups, and whether bindings name people."""
 
     username_claim: str = "email"
     username_prefix: str = ""
@@ -78,7 +78,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt went. `wait` None: done. Else not yet, without anything being wrong: look again in `wait` seconds.
+    """The result of an attempt: done, or to be repeated in `wait` seconds although nothing is wrong.
 
     `look_again` asks for another run some seconds later although the step is done.
     """

@@ -1,4 +1,4 @@
-"""The RoleBindings: only once the fences stand does anybody get in."""
+"""The RoleBindings. Created only after quota, limits and network policies are in place."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +15,7 @@ YOUNG = timedelta(minutes=10)  # longer than any run
 
 
 def ensure(context: Context) -> Outcome:
-    """Bind each role to its group (and to its members by name, where the cluster is set so); drop the rest of ours."""
+    """Bind each role to its group (and to members by name if the cluster says so); delete our other RoleBindings."""
     desired = replace(context.desired, bindings=bindings(context.groups, context.members, context.naming))
     accounts = {name for binding in desired.bindings for name in binding.accounts}
     for name in sorted(accounts):
@@ -27,13 +27,13 @@ def ensure(context: Context) -> Outcome:
     prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain))
     spared = _prune_accounts(context, accounts)
     facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
-    roles = " and ".join(binding.role.value for binding in desired.bindings)
+    roles = ", ".join(binding.role.value for binding in desired.bindings) or "none yet"
     look_again = YOUNG.total_seconds() if spared else None
-    return Outcome(f"{roles} bound to the group", facts=Facts(members=facts), look_again=look_again)
+    return Outcome(f"Roles bound to their groups: {roles}", facts=Facts(members=facts), look_again=look_again)
 
 
 def is_leaving(context: Context) -> bool:
-    """Whether somebody may stand in a RoleBinding who should not any more, or not in that one."""
+    """Whether a RoleBinding may still name a person who left or got another role."""
     members = [member for member in context.members if member.directory_id]
     return any(not member.in_group if member.wanted else member.in_group is not False for member in members)
 
@@ -52,7 +52,7 @@ def withdraw(context: Context) -> Outcome:
             context.cluster.delete("RoleBinding", name, context.desired.namespace, uid=live["metadata"]["uid"])
     _prune_accounts(context, {account for each in wanted.values() for account in each.accounts})
     facts = {member.pk: MemberFacts(bound=False) for member in context.members if not member.wanted}
-    return Outcome("Those who leave are bound by name no more", facts=Facts(members=facts))
+    return Outcome("The portal took leaving members out of the role bindings", facts=Facts(members=facts))
 
 
 def _ours(context: Context) -> Iterator[Manifest]:
@@ -91,11 +91,11 @@ def remove(context: Context) -> Outcome:
     """Delete our RoleBindings, so that access ends before the namespace does."""
     prune(context, "RoleBinding", set())
     prune(context, "ServiceAccount", set(), namespace=context.desired.account_namespace)
-    return Outcome("Nobody has access any more.")
+    return Outcome("The portal removed all access.")
 
 
 def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], naming: Naming) -> tuple[Binding, ...]:
-    """Who is bound to what: people by name only once the directory has them in the group."""
+    """Who is bound to which role. People are named only once the directory has them in the group."""
     result = []
     for group in groups:
         inside = [member for member in members if member.wanted and member.in_group and member.role == group.role]

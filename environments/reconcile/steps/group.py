@@ -10,7 +10,7 @@ _TWINS = 3  # groups of one name that one run deletes at the most
 
 
 def ensure(context: Context) -> Outcome:
-    """Find or create each group. A group needs somebody to begin with: the first member whom the directory knows."""
+    """Find or create each group. A new group starts with the first member whom the directory knows."""
     ids, facts = {}, {}
     for group in context.groups:
         if not context.wanted_members(group.role):
@@ -28,7 +28,7 @@ def ensure(context: Context) -> Outcome:
     missing = [group.role.value for group in context.groups if group.role not in ids]
     message = ", ".join(group.key.name for group in context.groups if ids.get(group.role))
     if missing:
-        message += f"; nobody to put into the {' and '.join(missing)} group yet"
+        message += f"; the {' and '.join(missing)} group is created once the directory knows a member of it"
     return Outcome(message, facts=Facts(group_ids=ids, members=facts))
 
 
@@ -36,7 +36,7 @@ def remove(context: Context) -> Outcome:
     """Delete our groups, also those whose id was lost in a crash."""
     for group in context.groups:
         _delete(context, group)
-    return Outcome("The directory's groups are gone.")
+    return Outcome("The portal deleted the directory groups.")
 
 
 def _dissolve(context: Context, group: GroupState) -> str:
@@ -88,10 +88,10 @@ def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | N
             return member.pk, person
         if member.email == context.desired.owner:
             raise PermanentError(
-                f"The directory does not know {member.email}. Ask a platform admin to check the account there.",
+                f"{member.email} has no active account in the directory. Ask a platform admin to check it there.",
                 reason="OwnerUnknown",
             )
     return None
 
 
-STEP = Step("Group", "Group in the directory", "Group removed", ensure, remove, inline=True)
+STEP = Step("Group", "Directory group", "Directory group removed", ensure, remove, inline=True)

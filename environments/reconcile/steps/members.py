@@ -1,4 +1,4 @@
-"""Who is in the groups: everybody wanted gets in, nobody but those the portal added is taken out."""
+"""The members of the directory groups. Adds every wanted member; removes only people whom the portal added."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -8,14 +8,14 @@ from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step
 
-_UNKNOWN = "The directory knows no {email}. Check the address, or ask for an account there."
+_UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
 _INACTIVE = "The account {email} is deactivated in the directory."
 #: Seconds until the directory is asked again for somebody it does not know, and whether who left has stayed out.
 LOOK_AGAIN = 600.0
 
 
 def ensure(context: Context) -> Outcome:
-    """Make each group hold its wanted members. A person whom the directory does not know stops nobody else."""
+    """Make each group hold its wanted members. A person whom the directory does not know does not stop the others."""
     facts: dict[int, MemberFacts] = {}
     notes: list[str] = []
     removed: set[str] = set()
@@ -28,9 +28,8 @@ def ensure(context: Context) -> Outcome:
     facts |= {member.pk: _left(member, removed) for member in leaving}
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
-    message = f"{count - left_out} of {count} in" if left_out else f"{count} {'person' if count == 1 else 'people'} in"
     return Outcome(
-        message,
+        f"{count - left_out} of {count} in the directory groups",
         "SomeUnknown" if left_out else "Done",
         facts=Facts(members=facts, notes=tuple(notes)),
         look_again=LOOK_AGAIN if left_out or leaving else None,

@@ -1,4 +1,4 @@
-"""The namespace: made if it is not there, kept as wanted, and never anybody else's."""
+"""The namespace. Created if it is missing, kept as wanted; one that is not ours is never touched."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ def ensure(context: Context) -> Outcome:
         live, is_new = _create(context, wanted)
     if not _is_ours(context, live):
         raise PermanentError(
-            f"A namespace named {context.desired.namespace} exists and is not this environment's. Nothing in it "
-            "was read or changed. Request the environment again to get another name.",
+            f"The namespace {context.desired.namespace} exists already, and this environment did not create it. "
+            "The portal did not change it. Request the environment again to get another name.",
             reason="NotOurs",
         )
     if live["metadata"].get("deletionTimestamp"):
-        return Outcome("Somebody is deleting the namespace; it is made again once it is gone.", "Terminating", wait=5)
+        return Outcome("The namespace is being deleted. The portal creates it again afterwards.", "Terminating", wait=5)
     live = context.cluster.apply(wanted)
     return Outcome(context.desired.namespace, facts=Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new))
 
@@ -36,12 +36,12 @@ def remove(context: Context) -> Outcome:
     """Delete the namespace if it is ours, and wait, in the cluster's own words, until it is gone."""
     live = _live(context)
     if live is None:
-        return Outcome("The namespace is gone.")
+        return Outcome("The cluster deleted the namespace.")
     if not _is_ours(context, live):
-        return Outcome("A namespace of that name is not this environment's and was left alone.", "NotOurs")
+        return Outcome("Another namespace has this name now. The portal did not change it.", "NotOurs")
     if not live["metadata"].get("deletionTimestamp"):
         context.cluster.delete("Namespace", context.desired.namespace, uid=live["metadata"]["uid"])
-        return Outcome("The cluster is deleting the namespace and what is in it.", "Terminating", wait=_POLL)
+        return Outcome("The cluster is deleting the namespace and everything in it.", "Terminating", wait=_POLL)
     return Outcome(_why_terminating(live), "Terminating", wait=_POLL)
 
 
@@ -79,8 +79,8 @@ def _why_terminating(live: Manifest) -> str:
     conditions: list[dict[str, Any]] = (live.get("status") or {}).get("conditions") or []
     held = [str(item.get("message", "")) for item in conditions if item.get("status") == "True"]
     if not held:
-        return "The cluster is deleting the namespace and what is in it."
-    return "The cluster cannot finish yet: " + " ".join(held)
+        return "The cluster is deleting the namespace and everything in it."
+    return "The cluster cannot delete the namespace yet: " + " ".join(held)
 
 
 STEP = Step("Namespace", "Namespace", "Namespace removed", ensure, remove, removed_after=("RoleBinding",))

@@ -1,4 +1,4 @@
-"""The template's own objects: made, kept as wanted, and removed once the template has them no longer.
+"""The template's own objects. Created, kept as wanted, and removed when the template no longer has them.
 
 The portal's account may touch workloads nowhere. Where a template has objects, the portal binds itself to
 environment-admin in that one namespace before it makes them, and gives that up once the template has none any more.
@@ -33,14 +33,16 @@ def ensure(context: Context) -> Outcome:
     wanted = _wanted(context)
     known = tuple(dict.fromkeys([*context.applied, *map(manifests.key, wanted)]))
     if not known:
-        return Outcome("None in this template")
+        return Outcome("This template has no objects of its own")
     enters = any(key != DEFAULT_ACCOUNT for key in known)
     if enters:
         context.cluster.apply(manifests.portal_binding(context.desired, context.cluster.whoami()))
     if set(known) != set(context.applied):
-        return Outcome("About to be made.", "Recorded", Facts(applied=known), wait=_RETRY)
+        return Outcome(
+            "The portal is about to create the template's objects.", "Recorded", Facts(applied=known), wait=_RETRY
+        )
     if enters and not context.cluster.may_i(Question(*_PROOF, namespace=context.desired.namespace)).allowed:
-        return Outcome("The cluster does not yet let the portal in.", "NotYet", wait=_RETRY)
+        return Outcome("Waiting for the cluster to give the portal access to the namespace.", "NotYet", wait=_RETRY)
     return _settle(context, wanted)
 
 
@@ -96,7 +98,7 @@ def _apply_one(context: Context, manifest: Manifest) -> None:
     live = _live(context, manifest["kind"], manifest["metadata"]["name"])
     is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
     if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
-        raise PermanentError("There is one of that name that the template did not make. Rename or delete it.")
+        raise PermanentError("An object of this name exists, and the template did not create it. Rename or delete it.")
     try:
         context.cluster.apply(manifest)
     except PermanentError as error:
@@ -140,10 +142,10 @@ def _is_ours(context: Context, live: Manifest) -> bool:
 def _words(keep: list[str], gone: list[str]) -> str:
     objects = len([key for key in keep if key != DEFAULT_ACCOUNT])
     parts = [f"{objects} in place"] if objects else []
-    parts += ["no token mounted unasked"] if DEFAULT_ACCOUNT in keep else []
+    parts += ["pods get no service account token by default"] if DEFAULT_ACCOUNT in keep else []
     claims = [key.partition("/")[2] for key in gone if key.startswith(_KEPT)]
-    parts += [f"{', '.join(claims)} kept with what is on it"] if claims else []
-    return "; ".join(parts) or "None in this template"
+    parts += [f"kept with their data: {', '.join(claims)}"] if claims else []
+    return "; ".join(parts) or "This template has no objects of its own"
 
 
-STEP = Step("Objects", "Objects of the template", "", ensure, needs=("Quota", "Limits", "NetworkPolicy"))
+STEP = Step("Objects", "Template objects", "", ensure, needs=("Quota", "Limits", "NetworkPolicy"))

@@ -16,9 +16,9 @@ def ensure_limits(context: Context) -> Outcome:
     wanted = manifests.limit_range(context.desired)
     if wanted is None:
         prune(context, "LimitRange", set())
-        return Outcome("The template sets no defaults")
+        return Outcome("This template sets no container defaults")
     context.cluster.apply(wanted)
-    return Outcome("Containers without resources get the template's defaults")
+    return Outcome("Containers without requests or limits get the template's defaults")
 
 
 def ensure_network(context: Context) -> Outcome:
@@ -28,7 +28,8 @@ def ensure_network(context: Context) -> Outcome:
         context.cluster.apply(policy)
     prune(context, "NetworkPolicy", {policy["metadata"]["name"] for policy in wanted})
     allowed = [policy["metadata"]["name"].removeprefix("allow-") for policy in wanted[1:]]
-    return Outcome("deny-all" + (f", {' and '.join(allowed).replace('-', ' ')} allowed" if allowed else ""))
+    exceptions = ", ".join(allowed).replace("-", " ").replace("dns", "DNS")
+    return Outcome(f"All traffic is blocked, except: {exceptions}" if exceptions else "All traffic is blocked")
 
 
 QUOTA = Step("Quota", "Quota", "", ensure_quota, needs=("Namespace",))

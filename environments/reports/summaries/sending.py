@@ -32,7 +32,7 @@ def next_day(now: datetime) -> date:
 def due(now: datetime) -> QuerySet[User]:
     """Return the subscribed admins and managers with a team who lack the latest summary and were not tried just now."""
     manages = Exists(Team.managers.through._default_manager.filter(user=OuterRef("pk")))
-    reads = Q(is_superuser=True) | Q(is_manager=True) & Q(manages)
+    reads = Q(pk__in=User.objects.platform_admins()) | Q(is_manager=True) & Q(manages)
     owed = Q(summary_sent_for=None) | Q(summary_sent_for__lt=latest(now))
     by_the_clock: Any = clock.database_now()
     free = Q(summary_tried_at=None) | Q(summary_tried_at__lt=by_the_clock - _TRY_AGAIN)

@@ -25,7 +25,7 @@ def pages(client: ClusterClient, kind: str, deadline: float) -> Iterator[Page]:
     objects = client.list_objects(kind, labels=manifests.SELECTOR, lean=True)
     for page in _one_ahead(batched(objects, PAGE, strict=False)):
         if time.monotonic() > deadline:
-            raise TemporaryError("Reading the cluster took too long.", reason="Timeout")
+            raise TemporaryError("The portal could not read the whole cluster in time.", reason="Timeout")
         yield page
 
 

@@ -97,7 +97,7 @@ class TestReferences:
         fake.fail(400, detail="The group is a dynamic one.", matches=lambda request: request.method == "POST")
         with pytest.raises(PermanentError) as caught:
             client.add_members(group, [dana])
-        assert caught.value.message == "The directory refuses (400): The group is a dynamic one."
+        assert caught.value.message == "The directory rejected the request (400): The group is a dynamic one."
 
     def test_what_is_no_person_counts_as_a_member_too(self, fake: FakeEntra) -> None:
         client = fake.client()

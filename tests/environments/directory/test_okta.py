@@ -177,4 +177,4 @@ def test_the_causes_of_an_error_are_told(fake: FakeOkta) -> None:
     fake.tamper = lambda request, response: httpx.Response(400, json=body)
     with pytest.raises(PermanentError) as caught:
         fake.client().check()
-    assert caught.value.message == "The directory refuses (400): Api validation failed; why"
+    assert caught.value.message == "The directory rejected the request (400): Api validation failed; why"

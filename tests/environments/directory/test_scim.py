@@ -368,7 +368,7 @@ class TestMembers:
 def test_check_tells_what_the_server_can_do() -> None:
     assert (
         server(filters=False).client().check()
-        == "SCIM 2.0 at idp.example.com answers; it knows 3 people (filter: no, patch: yes)."
+        == "SCIM 2.0 at idp.example.com answers: 3 people (filter: no, patch: yes)."
     )
 
 

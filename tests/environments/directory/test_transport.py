@@ -42,7 +42,7 @@ class TestErrors:
         fake.tamper = lambda request, response: error(400, f"bad header {request.headers['Authorization']}")
         with pytest.raises(PermanentError) as caught:
             fake.client("t0p-s3cret").delete_group("g1")
-        assert str(caught.value) == "The directory refuses (400): bad header Bearer …"
+        assert str(caught.value) == "The directory rejected the request (400): bad header Bearer …"
         assert "t0p-s3cret" not in caught.value.message
 
     @pytest.mark.parametrize(
