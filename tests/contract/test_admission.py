@@ -107,9 +107,7 @@ def environment(place, collector, root):
     dana = User.objects.create(username="dana", email="dana@example.com")
     version = publish(read(SEEDS / "web-preview.yaml"))
     made = settle(
-        actions.request_environment(
-            dana, actions.Request(version=version, name="shop", cluster=place, parameters=VALUES)
-        )
+        actions.request_environment(dana, actions.Draft(version=version, name="shop", cluster=place, parameters=VALUES))
     )
     assert made.phase == Phase.READY, list(made.conditions.values_list("type", "status", "message"))
     path = POLICIES.format(made.namespace) + "?dryRun=All"

@@ -35,7 +35,7 @@ def place(cluster_endpoint, db):
 def environment(place, admin):
     Directory.objects.create(name="Local", kind=Directory.Kind.LOCAL, is_default=True)
     dana = User.objects.create(username="dana", email="dana@example.com")
-    request = actions.Request(version=publish(PREVIEW), name="shop", cluster=place, parameters=VALUES)
+    request = actions.Draft(version=publish(PREVIEW), name="shop", cluster=place, parameters=VALUES)
     made = settle(actions.request_environment(dana, request))
     yield made
     admin.delete("Namespace", made.namespace)

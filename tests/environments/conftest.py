@@ -69,7 +69,7 @@ def ask(place, local_directory, namespace_template, people):
         parameters = {"cpu": "1000m", "memory": "1024Mi"}
         return actions.request_environment(
             people[0],
-            actions.Request(version=namespace_template, name=name, cluster=place, parameters=parameters, **more),
+            actions.Draft(version=namespace_template, name=name, cluster=place, parameters=parameters, **more),
         )
 
     return request

@@ -47,7 +47,7 @@ def version(make_template):
 @pytest.fixture
 def request_large(version, cluster, directory, dana, team, django_capture_on_commit_callbacks):
     def request(user=None, *, size="large", name="Ranking", **more):
-        asked = actions.Request(
+        asked = actions.Draft(
             version=version, name=name, cluster=cluster, size=size, parameters={"cost_centre": "1040"},
             **{"team": team, "key": uuid.uuid4()} | more,
         )  # fmt: skip

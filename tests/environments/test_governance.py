@@ -82,7 +82,7 @@ def test_the_portal_places_an_environment_where_least_is_reserved(ask, place, se
     namespace_template.template.refresh_from_db()
     placed = []
     for number in range(4):
-        request = actions.Request(
+        request = actions.Draft(
             version=namespace_template,
             name=f"n{number}",
             cluster=None,

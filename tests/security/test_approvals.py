@@ -48,7 +48,7 @@ def request_of(place, local_directory, cast):
     def ask(owner: User) -> Environment:
         more = {"team": Team.objects.get(name="Checkout"), "collaborators": {"theo@example.com": Role.ADMIN}}
         parameters = {"cpu": "1000m", "memory": "1024Mi"}
-        wanted = actions.Request(version=version, name="ranking", cluster=place, parameters=parameters, **more)
+        wanted = actions.Draft(version=version, name="ranking", cluster=place, parameters=parameters, **more)
         return actions.request_environment(owner, wanted)
 
     return ask
