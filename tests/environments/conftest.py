@@ -67,6 +67,7 @@ def ask(place, local_directory, namespace_template, people):
 
     def request(name: str = "checkout", **more) -> Environment:
         parameters = {"cpu": "1000m", "memory": "1024Mi"}
+        more = {"team": people[0].teams.first()} | more
         return actions.request_environment(
             people[0],
             actions.Draft(version=namespace_template, name=name, cluster=place, parameters=parameters, **more),

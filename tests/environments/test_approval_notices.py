@@ -131,7 +131,7 @@ class TestDeciding:
     def test_an_approval_may_go_without_a_note(self, waiting, max_manager):
         approvals.approve(waiting(), max_manager)
         tasks.sweep()
-        assert "Ranking: Approved by Max Example." in mail.outbox[0].body
+        assert "Ranking: Max Example approved the request." in mail.outbox[0].body
 
     def test_nobody_is_written_to_about_what_they_withdrew_themselves(self, waiting, dana):
         actions.withdraw_request(waiting(), dana)
