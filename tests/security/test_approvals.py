@@ -1,7 +1,7 @@
 """What nobody can get by asking: a decision that is not theirs."""
 
 import pytest
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 
 from environments import tasks
 from environments.actions import approvals
