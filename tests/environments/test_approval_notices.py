@@ -145,7 +145,7 @@ class TestDeciding:
         (message,) = mail.outbox
         assert message.recipients() == ["dana@example.com"]
         assert message.subject.endswith("the request for Ranking has ended")
-        assert "Withdrawn by Ada Example" in message.body
+        assert ("Withdrawn by Ada Example" if note else "Ada Example withdrew the request.") in message.body
         assert note in message.body
         assert "/catalog/namespace/request/?again=dana-ranking-" in message.body
 

@@ -65,7 +65,7 @@ def test_nobody_asks_it_any_more_and_nothing_new_lands_there(ready, place, peopl
     with pytest.raises(PermanentError, match="gone for good"):
         cluster.connect(place).version()
     wanted = Draft(version=namespace_template, name="late", cluster=place, parameters={})
-    with pytest.raises(ValidationError, match="no new environments"):
+    with pytest.raises(ValidationError, match="no longer exists"):
         request_environment(people[0], wanted)
 
 
