@@ -7,7 +7,7 @@ deleting the account ends them all.
 
 from datetime import timedelta
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,21 +21,25 @@ from environments.reconcile import desired
 
 
 def membership(environment: Environment, user: User) -> Member | None:
-    """Somebody's own line in the list of members, None where they are not on it."""
+    """A person's own membership, None if they are not a member."""
     return environment.members.with_address(user.email).filter(wanted=True).first()
 
 
 def issue(environment: Environment, user: User, *, hours: int) -> str:
-    """A kubeconfig with a token for somebody's own access, good for so many hours, at most the cluster's maximum.
+    """A kubeconfig with a token for a member's own access, valid for so many hours, at most the cluster's maximum.
 
-    Raises ValidationError where they have no proven access, or ask for too much; one of the two adapter errors
-    where the cluster does not do it.
+    Raises PermissionDenied for those who are no members; ValidationError if their access is not verified yet, or the
+    hours are too many; one of the two adapter errors if the cluster refuses.
     """
     member = membership(environment, user)
-    if member is None or environment.phase not in (Phase.READY, Phase.DEGRADED) or not _is_proven(member):
-        raise ValidationError("There is no token before the cluster says yes to your access.")
+    if member is None:
+        raise PermissionDenied("Only members of an environment have a kubeconfig for it.")
+    if environment.phase not in (Phase.READY, Phase.DEGRADED) or not _is_proven(member):
+        text = "You can't download a token yet. Your access to this cluster hasn't been confirmed."
+        raise ValidationError(text, code="unconfirmed")
     if not 1 <= hours <= environment.cluster.max_token_hours:
-        raise ValidationError(f"From 1 to {environment.cluster.max_token_hours} hours.")
+        text = f"Choose from 1 to {environment.cluster.max_token_hours} hours."
+        raise ValidationError({"hours": [ValidationError(text, code="hours")]})
     _note(environment, member, user, hours)
     client = cluster.connect(environment.cluster)
     wanted = desired.desired_with_bindings(environment)
@@ -50,16 +54,18 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
 
 
 def revoke(environment: Environment, user: User) -> None:
-    """End all of somebody's tokens for an environment, now.
+    """Revoke all of a person's own tokens for an environment, now.
 
-    Raises one of the two adapter errors where the cluster does not do it.
+    Raises PermissionDenied for those who never were members; one of the two adapter errors if the cluster refuses.
     """
+    if not environment.members.with_address(user.email).exists():
+        raise PermissionDenied("Only members of an environment have tokens for it.")
     name = naming.account(str(environment.pk), user.email)
     cluster.connect(environment.cluster).delete("ServiceAccount", name, environment.cluster.account_namespace)
     with transaction.atomic():
         mine = environment.members.with_address(user.email).filter(has_account=True)
         if mine.update(has_account=False, token_ends_at=None):
-            _record(environment, user, Activity.TOKENS_REVOKED, f"{user} ended their tokens.")
+            _record(environment, user, Activity.TOKENS_REVOKED, f"{user} revoked their tokens.")
 
 
 def target(environment: Environment) -> kubeconfig.Target:
@@ -83,7 +89,8 @@ def _note(environment: Environment, member: Member, user: User, hours: int) -> N
     """
     with transaction.atomic():
         environment.members.filter(pk=member.pk).update(has_account=True)
-        message = f"{user} took a token for {hours} {'hour' if hours == 1 else 'hours'}."
+        valid = f"{hours} hour" if hours == 1 else f"{hours} hours"
+        message = f"{user} downloaded a kubeconfig (valid for {valid})."
         _record(environment, user, Activity.KUBECONFIG_DOWNLOADED, message)
 
 

@@ -1,12 +1,12 @@
 """Deciding on requests: approve, reject. One conditional UPDATE each, so that two at once are one decision.
 
-Who may is asked in the same UPDATE (EnvironmentQuerySet.decidable_by).
+The same UPDATE asks who may (EnvironmentQuerySet.decidable_by).
 """
 
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -21,10 +21,10 @@ OVERTAKEN = "overtaken"  # the code of a refusal because there is nothing to dec
 
 
 def approve(environment: Environment, actor: User, note: str = "") -> None:
-    """Have a request carried out: its life begins now. The note is for whoever asked.
+    """Have a request carried out: its life begins now. The note is for the requester.
 
-    Raises ValidationError where somebody decided before (code `overtaken`), and where it cannot be carried out any
-    more; then nothing has changed.
+    Raises ValidationError if someone decided before (code `overtaken`), and if it can no longer be carried out; then
+    nothing has changed. Raises PermissionDenied.
     """
     note = _checked(note)
     with transaction.atomic():
@@ -39,13 +39,14 @@ def approve(environment: Environment, actor: User, note: str = "") -> None:
 
 
 def reject(environment: Environment, actor: User, note: str) -> None:
-    """Turn a request down. Nothing was made of it, so there is nothing to remove.
+    """Turn a request down. Nothing was created, so there is nothing to remove.
 
-    Raises ValidationError where the note does not say why, or somebody decided before (code `overtaken`).
+    Raises ValidationError if the note does not say why, or someone decided before (code `overtaken`). Raises
+    PermissionDenied.
     """
     note = _checked(note)
     if not note:
-        raise ValidationError("Say why, for whoever asked.", code="note")
+        raise ValidationError("Tell the requester why.", code="note")
     with transaction.atomic():
         now = timezone.now()
         changes = {"decided_at": now, "wanted": False, "observed_generation": F("generation"), "deleted_at": now}
@@ -57,49 +58,51 @@ def reject(environment: Environment, actor: User, note: str) -> None:
 def _checked(note: str) -> str:
     note = note.strip()
     if len(note) > MAX_NOTE:
-        raise ValidationError(f"At most {MAX_NOTE} characters; these are {len(note)}.", code="note")
+        raise ValidationError(f"Use at most {MAX_NOTE} characters; you entered {len(note)}.", code="note")
     return note
 
 
 def _decide(environment: Environment, actor: User, note: str, phase: Phase, changes: dict[str, Any]) -> None:
     rows = Environment.objects.decidable_by(actor).awaiting_approval().filter(pk=environment.pk)
-    if not rows.move_to(phase, decided_by=actor, decision_note=note, **changes):
-        raise ValidationError(why_not(environment), code=OVERTAKEN)
+    if rows.move_to(phase, decided_by=actor, decision_note=note, **changes):
+        return
+    if not Environment.objects.decidable_by(actor).filter(pk=environment.pk).exists():
+        raise PermissionDenied("You can't decide on this request.")
+    raise ValidationError(why_not(environment), code=OVERTAKEN)
 
 
 def why_not(environment: Environment) -> str:
     """Why there is nothing to decide: what came before, in a sentence."""
     row = Environment.objects.select_related("decided_by").get(pk=environment.pk)
-    if row.awaits_approval:
-        return "This is not yours to decide."
     if row.phase == Phase.WITHDRAWN:
-        return f"{row.name}: the request was withdrawn a moment ago."
-    who, word = row.decided_by or "Somebody", "rejected" if row.phase == Phase.REJECTED else "approved"
-    return f"{row.name}: {who} {word} it before you."
+        return f"The request “{row.name}” was withdrawn a moment ago."
+    who, word = row.decided_by or "Someone", "rejected" if row.phase == Phase.REJECTED else "approved"
+    return f"{who} has already {word} the request “{row.name}”."
 
 
 def _check_still_possible(environment: Environment) -> None:
-    """Raise ValidationError, with a sentence, where what was asked for cannot be made as things are now."""
+    """Raise ValidationError, with a sentence, if what was requested cannot be created as things are now."""
     owner, template = environment.owner, environment.version.template
     published = TemplateVersion.objects.filter(template=template, state=TemplateVersion.State.PUBLISHED)
     if environment.readable_spec is None:
         raise ValidationError(
-            "Its content was written for another version of the portal and cannot be read. Reject it."
+            "The template of this request was written for another version of the portal and cannot be read. Reject it."
         )
     if not User.objects.filter(pk=owner.pk, is_active=True).exists():
         raise ValidationError(f"The account of {owner.email} is deactivated. Reject the request.")
     if not published.exists():
-        raise ValidationError(f"{template} was retired meanwhile. Reject the request, and say what to use instead.")
+        raise ValidationError(f"{template} has been retired. Reject the request, and say what to use instead.")
     if not Template.objects.usable_by(owner).filter(pk=template.pk).exists():
-        raise ValidationError(f"{owner} may not request {template} any more.")
+        raise ValidationError(f"{owner} may no longer request {template}.")
     if not Cluster.objects.filter(pk=environment.cluster_id, accepts_new=True, lost_at=None).exists():
         raise ValidationError(
-            f"{environment.cluster} accepts no new environments at the moment. Approve it later, or reject it so that "
-            "another cluster can be chosen."
+            f"{environment.cluster} accepts no new environments at the moment. Approve the request later, or reject it "
+            "so that another cluster can be chosen."
         )
 
 
 def _record(environment: Environment, actor: User, kind: Activity, note: str) -> None:
-    own = " It is their own; nobody else could decide." if actor.pk == environment.owner_id else ""
-    message = f"{kind} by {actor}: {note}" if note else f"{kind} by {actor}."
+    own = " This was their own request; no one else could decide." if actor.pk == environment.owner_id else ""
+    said = f"{actor} {kind.lower()} the request"
+    message = f"{said}: {note}" if note else f"{said}."
     Event.record(environment, actor, kind, message + own, {"note": note})

@@ -1,33 +1,39 @@
 """Who has access: one function a verb, each with its line of history, each reconciled at once.
 
-Whether the actor may is the caller's question, answered by permissions.py.
+Each one asks whether the actor may, and holds the environment's row while it counts and writes.
 """
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 
+from environments.actions import addresses as people
+from environments.actions import drafts, guards
 from environments.lib import naming, queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
-from environments.models import Environment, Event, Group, Member, User
+from environments.models import Environment, Event, Group, Member, Team, Template, User
 
 MAX_MEMBERS = 100  # of one environment, owner included
 
 
 def add_members(environment: Environment, actor: User, addresses: list[str], role: Role) -> None:
-    """Give people access. Somebody who is a member already gets the role.
+    """Give people access. Existing members switch to the role.
 
-    Raises ValidationError for a role that the template does not allow, for the owner, and for too many.
+    Raises ValidationError by field for a role that the template does not allow, for the owner, for addresses that are
+    none or that the directory does not know, and for too many; PermissionDenied.
     """
+    guards.check_editable(environment, actor)
     _check_role(environment, role)
-    addresses = list(dict.fromkeys(address.lower() for address in addresses))
-    if environment.owner.email.lower() in addresses:
-        raise ValidationError(f"{environment.owner.email} is the owner.")
+    addresses = list(dict.fromkeys(address.strip().lower() for address in addresses))
+    _check_addresses(environment, actor, addresses)
     with transaction.atomic():
+        guards.lock_environment(environment)
         for address in addresses:
             _set_role(environment, actor, address, role)
         if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
-            raise ValidationError(f"At most {MAX_MEMBERS} people.")
+            raise _at("addresses", f"An environment has at most {MAX_MEMBERS} members.", "too_many")
         message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
         Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": addresses, "role": role.value})
         Environment.objects.filter(pk=environment.pk).owe()
@@ -35,38 +41,42 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
 
 
 def remove_member(environment: Environment, actor: User, address: str) -> None:
-    """Take somebody's access away. Raises ValidationError for the owner; nothing happens for a stranger."""
-    if address.lower() == environment.owner.email.lower():
-        raise ValidationError("The owner keeps access. Hand the environment over first.")
+    """Remove a member; nothing happens for an address that is none's. Raises ValidationError for the owner.
+
+    Raises PermissionDenied.
+    """
+    guards.check_editable(environment, actor)
     with transaction.atomic():
+        row = guards.lock_environment(environment)
+        if row and address.strip().lower() == row.owner.email.lower():
+            raise ValidationError("The owner keeps access. Hand the environment over first.")
         if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
-            message = f"{actor} took {address}'s access away."
-            Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"taken": [address]})
+            Event.record(
+                environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {address}.", {"taken": [address]}
+            )
             Environment.objects.filter(pk=environment.pk).owe()
             queue.enqueue_after_commit(environment.pk)
 
 
 def hand_over(environment: Environment, actor: User, address: str, *, keep: Role | None) -> None:
-    """Make somebody else the owner; the former one keeps the given role, or no access.
+    """Make another person the owner; the former one keeps the given role, or no access.
 
-    Raises ValidationError where they have no account in the portal, the role is not the template's, or it still
-    waits for approval.
+    Raises ValidationError by field if they have no account in the portal, may not have an environment like this one or
+    have as many as they may, if the role is not the template's, and while it waits for approval. PermissionDenied.
     """
-    heir = User.objects.with_address(address).filter(is_active=True).first()
-    if heir is None:
-        raise ValidationError(f"{address} has not signed in to the portal yet, and an owner has to.")
-    if heir == environment.owner:
-        raise ValidationError(f"{heir} is the owner already.")
+    guards.check_editable(environment, actor)
+    heir = _heir(environment, address)
     if keep is not None:
-        _check_role(environment, keep)
+        _check_role(environment, keep, "keep")
     if environment.awaits_approval:
-        # Nobody decides on what they asked for, and whoever owns it now is who asked.
-        raise ValidationError("It waits for approval. Hand it over once that is decided.")
+        # Nobody decides on their own request, and the owner is the requester.
+        raise ValidationError("This request is waiting for approval. Hand it over after the decision.")
     former = environment.owner
     with transaction.atomic():
+        _check_room(environment, heir)
         same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former).granted()
         if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
-            raise ValidationError("It was handed over meanwhile. Look at it again.")
+            raise ValidationError("This environment has changed in the meantime. Reload the page to see how.")
         _set_role(environment, actor, heir.email, environment.template_spec.owner_role)
         if keep is not None:
             _set_role(environment, actor, former.email, keep)
@@ -76,12 +86,56 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
             environment,
             actor,
             Activity.OWNER_CHANGED,
-            f"{actor} handed it over from {former} to {heir}.",
+            f"{actor} transferred ownership from {former} to {heir}.",
             {"from": former.email, "to": heir.email},
         )
         Environment.objects.filter(pk=environment.pk).owe()
         queue.enqueue_after_commit(environment.pk)
     environment.owner = heir
+
+
+def _at(field: str, sentence: str, code: str) -> ValidationError:
+    return ValidationError({field: [ValidationError(sentence, code=code)]})
+
+
+def _check_addresses(environment: Environment, actor: User, addresses: list[str]) -> None:
+    if environment.owner.email.lower() in addresses:
+        raise _at("addresses", f"{environment.owner.email} is the owner.", "owner")
+    if len(addresses) > MAX_MEMBERS:
+        raise _at("addresses", f"An environment has at most {MAX_MEMBERS} members.", "too_many")
+    if len(addresses) > people.MAX_ADDRESSES:
+        text = f"Add at most {people.MAX_ADDRESSES} people at once; you entered {len(addresses)}."
+        raise _at("addresses", text, "too_many")
+    found = list(people.malformed(addresses)) or list(people.unknown(addresses, actor, environment.directory))
+    if found:
+        raise ValidationError({"addresses": [ValidationError(sentence, code="invalid") for sentence in found]})
+
+
+def _heir(environment: Environment, address: str) -> User:
+    """The account of the next owner. Raises ValidationError if there is none, or it may not have the environment."""
+    heir = User.objects.with_address(address).filter(is_active=True).first()
+    if heir is None:
+        text = f"{address} must sign in to {settings.PORTAL_NAME} once before they can own an environment."
+        raise _at("address", text, "no_account")
+    if heir == environment.owner:
+        raise _at("address", f"{heir} is already the owner.", "owner")
+    template, team = environment.version.template, environment.team
+    if not Template.objects.usable_by(heir).filter(pk=template.pk).exists():
+        raise _at("address", f"{heir} may not have environments of the template {template}.", "template")
+    if team and not Team.objects.filter(Q(members=heir) | Q(managers=heir), pk=team.pk).exists():
+        raise _at("address", f"{heir} is not in the team {team}, which this environment belongs to.", "team")
+    return heir
+
+
+def _check_room(environment: Environment, heir: User) -> None:
+    """The limit holds for those who are handed an environment, too. Call it in the transaction."""
+    template = environment.version.template
+    if template.per_person is None:
+        return
+    guards.lock_person(heir)
+    if owned := drafts.at_limit(heir, template):
+        text = f"{heir} has {len(owned)} of at most {template.per_person} environments of this template."
+        raise _at("address", text, "limit")
 
 
 def _set_role(environment: Environment, actor: User, address: str, role: Role) -> None:
@@ -101,8 +155,6 @@ def _set_role(environment: Environment, actor: User, address: str, role: Role) -
         Group.objects.create(environment=environment, role=role, name=name)
 
 
-def _check_role(environment: Environment, role: Role) -> None:
-    allowed = environment.template_spec.collaborator_roles
-    if role not in allowed:
-        words = ", ".join(one.value for one in allowed) or "no role at all"
-        raise ValidationError(f"The template gives collaborators {words}.")
+def _check_role(environment: Environment, role: Role, field: str = "role") -> None:
+    if role not in environment.template_spec.collaborator_roles:
+        raise _at(field, drafts.role_sentence(environment.template_spec), "role")

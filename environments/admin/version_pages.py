@@ -8,6 +8,8 @@ from django import forms
 from django.conf import settings
 from django.http import QueryDict
 
+from environments.actions import drafts
+from environments.actions.drafts import Draft
 from environments.admin.dry_runs import Verdict, dry_run
 from environments.catalog import templates as template_actions
 from environments.kube import client as cluster
@@ -135,6 +137,14 @@ class DryRunForm(forms.Form):
     )
 
 
+class TrialForm(RequestForm):
+    """The request form of a version that nobody may request yet, perhaps on a cluster that is not the template's."""
+
+    def check(self, draft: Draft) -> None:
+        """Raise ValidationError, by field, for what is wrong with the answers."""
+        drafts.check_answers(self.user, draft)
+
+
 @dataclass
 class PreviewPage:
     """The form, what comes of it, and what a cluster said."""
@@ -185,7 +195,7 @@ def _with_id(manifest: Manifest) -> Manifest:
 
 def _form(version: TemplateVersion, user: User, data: QueryDict | None) -> RequestForm:
     """The portal's own request form, on every cluster, without what concerns people."""
-    form = RequestForm(user, version, data)
+    form = TrialForm(user, version, data)
     for name in ("collaborators", "collaborator_role", "team", "purpose"):
         form.fields.pop(name, None)
     clusters = Cluster.objects.all()

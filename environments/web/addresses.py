@@ -1,17 +1,11 @@
-"""Lists of e-mail addresses as people type them, and whether the directory knows them."""
+"""Lists of email addresses as people type them."""
 
-import difflib
 import re
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
-from environments import directory
-from environments.lib.errors import ReconcileError
-from environments.models import Directory, User
-
-MAX_ADDRESSES = 20  # in one form
+from environments.actions.addresses import malformed
 
 
 class AddressesField(forms.CharField):
@@ -20,46 +14,9 @@ class AddressesField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 2})
 
     def clean(self, value: object) -> list[str]:
-        """Raises ValidationError with the first that is no address, or where they are too many."""
+        """Raises ValidationError with a sentence for each that is no address."""
         typed = str(super().clean(value))
         addresses = list(dict.fromkeys(part.lower() for part in re.split(r"[\s,;]+", typed) if part))
-        if len(addresses) > MAX_ADDRESSES:
-            raise ValidationError(f"At most {MAX_ADDRESSES}; these are {len(addresses)}.")
-        for address in addresses:
-            _check(address)
+        if found := list(malformed(addresses)):
+            raise ValidationError(found)
         return addresses
-
-
-def check_known(addresses: list[str], asked_by: User, row: Directory | None = None) -> None:
-    """Raise ValidationError with a sentence for each address that the directory certainly does not know.
-
-    A directory that does not answer is not waited for: it is said later, on the member's line.
-    """
-    if not addresses:
-        return
-    unknown = _unknown(addresses, row or Directory.objects.filter(is_default=True).first())
-    if unknown:
-        raise ValidationError([_sentence(address, asked_by) for address in unknown])
-
-
-def _check(address: str) -> None:
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise ValidationError(f"“{address[:80]}” is not an e-mail address.") from None
-
-
-def _unknown(addresses: list[str], row: Directory | None) -> list[str]:
-    if row is None:
-        return []
-    try:
-        client = directory.connect(row)
-        return [address for address in addresses if client.find_person(address) is None]
-    except ReconcileError:
-        return []
-
-
-def _sentence(address: str, asked_by: User) -> str:
-    mates = User.objects.filter(teams__in=asked_by.teams.all()).values_list("email", flat=True)
-    close = difflib.get_close_matches(address, sorted(set(mates)), n=1, cutoff=0.8)
-    return f"The directory knows no {address}." + (f" Did you mean {close[0]}?" if close else "")

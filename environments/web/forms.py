@@ -1,26 +1,26 @@
 """Forms: the request form, made from a template version's own description, and the list's filters."""
 
-import re
 import uuid
 from dataclasses import asdict
 from functools import cache
 from typing import Any, cast
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MaxValueValidator
 from django.db.models import Q
 
-from environments.actions import approvals, placement
-from environments.actions import environments as actions
-from environments.lib import naming, quantities
+from environments.actions import approvals, drafts, placement
+from environments.actions.addresses import MAX_ADDRESSES
+from environments.actions.drafts import CheckedPlan, Draft, max_length, parameter_field, usable_sizes
+from environments.lib import quantities
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Template, TemplateVersion, User
 from environments.models.environments import Alerts
 from environments.models.templates import Placement
 from environments.routine import alerts
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
-from environments.web.addresses import MAX_ADDRESSES, AddressesField, check_known
+from environments.web.addresses import AddressesField
 
 
 class RequestForm(forms.Form):
@@ -29,13 +29,18 @@ class RequestForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput)
     version = forms.IntegerField(widget=forms.HiddenInput)
     name = forms.CharField(
-        max_length=40,
+        max_length=drafts.MAX_NAME,
         help_text="Letters, digits and spaces; becomes part of the namespace's name.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
     purpose = forms.CharField(
-        label="What is it for?", max_length=200, required=False, help_text="One line for whoever finds it later."
+        label="What is it for?",
+        max_length=drafts.MAX_PURPOSE,
+        required=False,
+        help_text="One line for whoever finds it later.",
     )
+
+    checked: CheckedPlan  # once the form is valid
 
     def __init__(self, user: User, template_version: TemplateVersion, data: Any = None) -> None:
         key = uuid.uuid4()
@@ -59,7 +64,7 @@ class RequestForm(forms.Form):
     def _add_parameters(self) -> None:
         for parameter in self.spec.parameters:
             if parameter.mode is not Mode.FIXED:
-                self.fields[_field_name(parameter)] = _parameter_field(parameter)
+                self.fields[parameter_field(parameter.name)] = _parameter_field(parameter)
 
     def _add_places(self) -> None:
         template = self.template_version.template
@@ -103,97 +108,62 @@ class RequestForm(forms.Form):
 
     def parameter_fields(self) -> list[forms.BoundField]:
         """The template's own questions."""
-        names = map(_field_name, self.spec.parameters)
+        names = [parameter_field(each.name) for each in self.spec.parameters]
         return [self[name] for name in names if name in self.fields]
-
-    def namespace(self) -> str:
-        """The name that the namespace will get with what has been typed so far."""
-        try:
-            key = uuid.UUID(str(self["key"].value()))
-        except ValueError:
-            key = uuid.uuid4()
-        return naming.namespace(self.name_parts(), naming.suffix_of(key), self.spec.naming.namespace)
-
-    def name_parts(self) -> dict[str, str]:
-        """What the patterns of names may use."""
-        data = getattr(self, "cleaned_data", {})
-        team = data.get("team") or (self.fields["team"].initial if "team" in self.fields else "")
-        return naming.parts(
-            owner_email=self.user.email,
-            name=str(self["name"].value() or "") or "name",
-            team=str(team),
-            template=self.template_version.template.slug,
-            size=str(data.get("size") or ""),
-        )
 
     # Checking
 
-    def clean_name(self) -> str:
-        """A name that leaves something for the namespace's, and is not a system's."""
-        name = re.sub(r"\s+", " ", str(self.cleaned_data["name"])).strip()
-        slug = naming.slug(name)
-        if not slug:
-            raise ValidationError("Use at least one letter or digit.")
-        if naming.is_reserved(slug):
-            raise ValidationError(f"“{slug}” is a name of the cluster's own. Choose another.")
-        return name
-
-    def clean_collaborators(self) -> list[str]:
-        """Addresses, all known to the directory as far as it answers."""
-        addresses: list[str] = self.cleaned_data["collaborators"]
-        check_known(addresses, self.user)
-        return addresses
-
     def clean(self) -> dict[str, Any]:
-        """Each parameter by its own rules, with the message at its field."""
+        """All that `request_environment` refuses, each sentence at its field."""
         cleaned = super().clean() or self.cleaned_data
-        for parameter in self.spec.parameters:
-            field = _field_name(parameter)
-            value = str(cleaned.get(field) or "")
-            if field in cleaned and value:
-                try:
-                    parameter.check(value)
-                except ValueError as error:
-                    self.add_error(field, str(error))
-        if not self.errors:
-            self._check_figures(str(cleaned.get("size") or ""))
         if cleaned.get("version") not in (None, self.template_version.pk):
-            self.add_error(None, "This template was changed while the form was open. Check the form and send it again.")
+            self.add_error(None, drafts.OUTDATED)
             self.data = dict(self.data.items()) | {"version": str(self.template_version.pk)}
+        try:
+            self.check(self.draft())
+        except ValidationError as refusal:
+            add_refusal(self, refusal)
         return cleaned
 
-    def _check_figures(self, size: str) -> None:
-        """What each answer is by itself may not do as part of a figure: `1.5` pods, a limit below its request."""
-        for names, sentence in self.spec.misfits(size, self.values()):
-            field = next((f"p_{name}" for name in names if f"p_{name}" in self.fields), None)
-            self.add_error(field, sentence)
+    def check(self, draft: Draft) -> None:
+        """Raise ValidationError, by field, with what the verb would refuse."""
+        self.checked = drafts.check(self.user, draft)
 
-    def request(self) -> actions.Request:
-        """The checked form as the action's input."""
-        data = self.cleaned_data
-        role = Role(data.get("collaborator_role") or Role.VIEWER)
-        return actions.Request(
+    def draft(self) -> Draft:
+        """What the form says so far; what is missing or wrong is as in an empty form."""
+        role = Role(self._answer("collaborator_role") or Role.VIEWER)
+        return Draft(
             version=self.template_version,
-            name=data["name"],
-            purpose=data["purpose"],
-            key=data["key"],
-            cluster=data.get("cluster"),
-            team=data.get("team"),
-            size=data.get("size", ""),
-            parameters=self.values(),
-            collaborators=dict.fromkeys(data.get("collaborators", []), role),
+            name=self._answer("name") or str(self["name"].value() or ""),
+            purpose=self._answer("purpose") or "",
+            key=self._answer("key"),
+            cluster=self._answer("cluster"),
+            team=self._answer("team"),
+            size=self._answer("size") or "",
+            parameters=self._parameters(),
+            collaborators=dict.fromkeys(self._answer("collaborators") or [], role),
         )
 
-    def values(self) -> dict[str, str]:
-        """Each parameter's value: what was filled in, or its default."""
-        return {parameter.name: self._value(parameter) for parameter in self.spec.parameters}
+    def _answer(self, name: str) -> Any:
+        """A field's checked answer, else what it begins with; None where the template does not ask."""
+        cleaned = getattr(self, "cleaned_data", {})
+        if name in cleaned or name not in self.fields:
+            return cleaned.get(name)
+        return self.get_initial_for_field(self.fields[name], name)
 
-    def _value(self, parameter: Parameter) -> str:
-        data = getattr(self, "cleaned_data", {})
-        value = data.get(_field_name(parameter))
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return str(value) if value not in (None, "") else parameter.default
+    def _parameters(self) -> dict[str, str]:
+        asked = [each.name for each in self.spec.parameters if parameter_field(each.name) in self.fields]
+        answers = {name: self._answer(parameter_field(name)) for name in asked}
+        return {name: str(value).lower() if isinstance(value, bool) else value or "" for name, value in answers.items()}
+
+
+def add_refusal(form: forms.Form, refusal: ValidationError) -> None:
+    """Say what a verb refused: at its field unless that has an error, above the form where it has no such field."""
+    by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: refusal.error_list}
+    for name, errors in by_field.items():
+        shown = name in form.fields and not form[name].is_hidden
+        if name == NON_FIELD_ERRORS or name not in form.errors:
+            form.add_error(name if shown else None, errors)
 
 
 class FilterForm(forms.Form):
@@ -232,16 +202,9 @@ class MembersForm(forms.Form):
     addresses = AddressesField(label="E-mail addresses", help_text=f"Up to {MAX_ADDRESSES}, one a line or with commas.")
     role = forms.ChoiceField()
 
-    def __init__(self, environment: Environment, user: User, data: Any = None) -> None:
+    def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data)
-        self.environment, self.user = environment, user
         cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
-
-    def clean_addresses(self) -> list[str]:
-        """Addresses, all known to the environment's directory as far as it answers."""
-        addresses: list[str] = self.cleaned_data["addresses"]
-        check_known(addresses, self.user, self.environment.directory)
-        return addresses
 
 
 class HandoverForm(forms.Form):
@@ -326,14 +289,6 @@ class DeleteForm(forms.Form):
     typed_name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
 
-def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
-    """The sizes that are for everybody or for one of somebody's teams; all of them for platform admins."""
-    if user.is_platform_admin or not any(size.teams for size in spec.sizes):
-        return list(spec.sizes)
-    teams = {team.name for team in user.teams.all()}
-    return [size for size in spec.sizes if not size.teams or teams & set(size.teams)]
-
-
 def size_figures(spec: TemplateSpec, size: Size) -> list[str]:
     """A size's main figures: `500m CPU`, `1 GiB memory`, `25 pods`."""
     quota = spec.quota | size.quota
@@ -347,15 +302,6 @@ def _role_choices(environment: Environment) -> list[tuple[str, str]]:
     return [(role.value, str(role.label)) for role in spec.collaborator_roles] if spec else []
 
 
-def parameter_field_name(name: str) -> str:
-    """The name of a parameter's field in the request form."""
-    return f"p_{name}"
-
-
-def _field_name(parameter: Parameter) -> str:
-    return parameter_field_name(parameter.name)
-
-
 def _parameter_field(parameter: Parameter) -> forms.Field:
     """The form field of a parameter, with the widget that suits its type."""
     common: dict[str, Any] = {
@@ -367,11 +313,12 @@ def _parameter_field(parameter: Parameter) -> forms.Field:
     if parameter.choices:
         blank = [] if parameter.required or parameter.default else [("", "—")]
         return forms.ChoiceField(choices=[*blank, *((value, value) for value in parameter.choices)], **common)
+    longest = max_length(parameter)
     match parameter.type:
         case Kind.BOOLEAN:
             common |= {"required": False, "initial": parameter.default == "true"}
             return forms.BooleanField(**common)
         case Kind.TEXT:
-            return forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 4}), **common)
+            return forms.CharField(max_length=longest, widget=forms.Textarea(attrs={"rows": 4}), **common)
         case _:
-            return forms.CharField(max_length=200, **common)
+            return forms.CharField(max_length=longest, **common)

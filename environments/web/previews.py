@@ -1,21 +1,17 @@
 """What a request would make, in words and as manifests, from a form that need not be complete."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from environments import spec as template_spec
-from environments.actions import deciders, placement
+from environments.actions import deciders, drafts, rows
 from environments.kube import manifests
-from environments.kube.manifests import Binding, Desired, Manifest
-from environments.kube.network_policies import Neighbours
+from environments.kube.manifests import Desired, Manifest
 from environments.lib import naming, quantities
-from environments.lib.phases import Role
-from environments.models import Cluster, Team
 from environments.reconcile import desired
-from environments.reconcile.steps.base import Naming
+from environments.reconcile.steps import binding
 from environments.spec import TemplateSpec
 from environments.web.forms import RequestForm
 
@@ -34,73 +30,31 @@ def plan(form: RequestForm) -> Plan:
     """The plan for a form as it is filled in now; defaults stand in for what is missing or wrong."""
     if form.is_bound:
         form.is_valid()
-    wanted = _desired(form)
-    return Plan(_lines(form, wanted), manifests.all_manifests(wanted))
+    planned = drafts.Plan(form.user, form.draft())
+    wanted = _desired(planned)
+    return Plan(_lines(planned, wanted), manifests.all_manifests(wanted))
 
 
-def _desired(form: RequestForm) -> Desired:
-    cleaned = getattr(form, "cleaned_data", {})
-    cluster: Cluster | None = cleaned.get("cluster") or _expected_cluster(form)
-    team = _team(form)
-    size = cleaned.get("size") or (form.sizes[0].name if form.sizes else "")
-    namespace = form.namespace()
-    return Desired(
-        environment_id="<set when requested>",
-        name=str(cleaned.get("name") or form["name"].value() or ""),
-        namespace=namespace,
-        owner=form.user.email,
-        template=form.template_version.template.slug,
-        spec=form.spec,
-        label_domain=settings.LABEL_DOMAIN,
-        size=size,
-        team=team.name if team else "",
-        purpose=str(cleaned.get("purpose") or ""),
-        parameters=tuple(form.values().items()),
-        bindings=_bindings(form, namespace, cluster, cleaned),
-        neighbours=desired.neighbours(cluster) if cluster else Neighbours(),
+def _desired(planned: drafts.Plan) -> Desired:
+    """What the verb's own rows lead to, once everybody is in their group."""
+    made = rows.build(planned, naming.suffix_of(planned.draft.key))
+    environment = made.environment
+    for member in made.members:
+        member.in_group = True
+    bound = binding.bindings(
+        desired.group_states(made.groups, str(environment.pk), environment.namespace),
+        desired.member_states(made.members, str(environment.pk)),
+        desired.naming(environment.cluster),
     )
+    return replace(desired.desired(environment), environment_id="<set when requested>", bindings=bound)
 
 
-def _expected_cluster(form: RequestForm) -> Cluster | None:
-    """The one that is chosen to begin with, or that the portal would pick now."""
-    if "cluster" in form.fields:
-        chosen: Cluster | None = form.get_initial_for_field(form.fields["cluster"], "cluster")
-        return chosen
-    return placement.least_reserved(placement.candidates(form.template_version.template))
-
-
-def _bindings(
-    form: RequestForm, namespace: str, cluster: Cluster | None, cleaned: dict[str, object]
-) -> tuple[Binding, ...]:
-    names = desired.naming(cluster) if cluster else Naming()
-    people = {form.user.email: form.spec.owner_role}
-    collaborators = cleaned.get("collaborators")
-    if isinstance(collaborators, list):
-        people |= dict.fromkeys(collaborators, Role(str(cleaned.get("collaborator_role") or Role.VIEWER)))
-    return tuple(
-        Binding(
-            role,
-            names.group(naming.group(form.name_parts(), namespace, role, form.spec.naming.group)),
-            tuple(names.username_prefix + email for email in people if people[email] == role)
-            if names.bind_members
-            else (),
-        )
-        for role in sorted(set(people.values()))
-    )
-
-
-def _team(form: RequestForm) -> Team | None:
-    """The team that is chosen, or would be."""
-    chosen: Team | None = getattr(form, "cleaned_data", {}).get("team")
-    return chosen or (form.fields["team"].initial if "team" in form.fields else None)
-
-
-def _lines(form: RequestForm, wanted: Desired) -> list[tuple[str, str]]:
-    spec = form.spec
+def _lines(planned: drafts.Plan, wanted: Desired) -> list[tuple[str, str]]:
+    spec = planned.spec
     waits = spec.needs_approval(wanted.size)
-    who = deciders.among(_team(form), form.user) if waits else ""
-    people = sum(len(binding.users) or 1 for binding in wanted.bindings)
-    where = [("Cluster", str(_expected_cluster(form)))] if "cluster" not in form.fields else []
+    who = deciders.among(planned.draft.team, planned.user) if waits else ""
+    people = len(planned.roles)
+    where = [("Cluster", str(planned.cluster))] if planned.draft.cluster is None else []
     return [
         *([("Approval first", f"Waits for {who}. Nothing is made before that.")] if waits else []),
         *where,

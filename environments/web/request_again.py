@@ -12,10 +12,11 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 
+from environments.actions.drafts import parameter_field
 from environments.lib.phases import OVER, Role
 from environments.models import Environment, Member, TemplateVersion, User
 from environments.spec import Mode, Parameter
-from environments.web.forms import RequestForm, parameter_field_name
+from environments.web.forms import RequestForm
 
 _LONGEST = 120  # characters of an answer that is quoted
 
@@ -83,7 +84,7 @@ def _parameters(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
             continue
         if name in asked and asked[name].mode is not Mode.FIXED:
             was = f"It was “{_short(value)}”, which is not offered any more."
-            yield _chosen(form, parameter_field_name(name), value, was)
+            yield _chosen(form, parameter_field(name), value, was)
         elif (name not in before or before[name].mode is not Mode.FIXED) and (
             name not in asked or asked[name].default != value
         ):

@@ -152,7 +152,7 @@ def _environment(row: Wish, clusters: list[Cluster]) -> Environment:
     owner_name, template, name, purpose, size, place, collaborators, _ = row
     owner = User.objects.get(username=owner_name)
     version = TemplateVersion.objects.get(template__slug=template, state=TemplateVersion.State.PUBLISHED)
-    request = actions.Request(
+    request = actions.Draft(
         version=version,
         name=name,
         purpose=purpose,

@@ -76,7 +76,7 @@ def _submit(owner: User, cluster: Cluster) -> float:
     """Seconds from the request to the moment at which the record says Ready."""
     version = TemplateVersion.objects.get(template__slug="gpu-namespace")
     start = time.monotonic()
-    request = actions.Request(version=version, name="bench", cluster=cluster, size="small")
+    request = actions.Draft(version=version, name="bench", cluster=cluster, size="small")
     environment = actions.request_environment(owner, request)
     while not Environment.objects.filter(pk=environment.pk, phase=Phase.READY).exists():
         if time.monotonic() - start > _PATIENCE:

@@ -111,7 +111,7 @@ def environment(place, collector, root):
     version = publish(read(SEEDS / "web-preview.yaml"))
     made = settle(
         actions.request_environment(
-            dana, actions.Request(version=version, name="shop", cluster=place, parameters=WEB_PREVIEW)
+            dana, actions.Draft(version=version, name="shop", cluster=place, parameters=WEB_PREVIEW)
         )
     )
     assert made.phase == Phase.READY, list(made.conditions.values_list("type", "status", "message"))

@@ -57,7 +57,7 @@ def environment(cluster_endpoint, cast, admin):
     Directory.objects.create(name="Local", kind=Directory.Kind.LOCAL, is_default=True)
     made = actions.request_environment(
         cast["dana"],
-        actions.Request(
+        actions.Draft(
             version=publish(read(SEEDS / "namespace.yaml")),
             name="member access",
             cluster=row,

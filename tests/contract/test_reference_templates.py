@@ -36,7 +36,7 @@ def provision(cluster_endpoint, admin):
 
     def make(choice: Choice) -> Environment:
         version = publish(read(SEEDS / f"{choice.template}.yaml"))
-        request = actions.Request(
+        request = actions.Draft(
             version=version, name="checkout", cluster=cluster, size=choice.size, parameters=dict(choice.parameters)
         )
         made.append(actions.request_environment(dana, request))

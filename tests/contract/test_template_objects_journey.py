@@ -36,7 +36,7 @@ def place(cluster_endpoint, db):
 def environment(place, admin):
     Directory.objects.create(name="Local", kind=Directory.Kind.LOCAL, is_default=True)
     dana = User.objects.create(username="dana", email="dana@example.com")
-    request = actions.Request(version=publish(PREVIEW), name="shop", cluster=place, parameters=WEB_PREVIEW)
+    request = actions.Draft(version=publish(PREVIEW), name="shop", cluster=place, parameters=WEB_PREVIEW)
     made = settle(actions.request_environment(dana, request))
     yield made
     admin.delete("Namespace", made.namespace)

@@ -16,11 +16,17 @@ def version_with_approval(make_template):
 @pytest.fixture
 def request_large(version_with_approval, cluster, directory, dana, team, django_capture_on_commit_callbacks):
     def request(user=None, *, size="large", name="Ranking", **more):
-        asked = actions.Request(
-            version=version_with_approval, name=name, cluster=cluster, size=size, parameters={"cost_centre": "1040"},
-            **{"team": team, "key": uuid.uuid4()} | more,
-        )  # fmt: skip
+        user, more = user or dana, {"team": team, "key": uuid.uuid4()} | more
+        user.teams.set([more["team"]] if more["team"] else [])
+        asked = actions.Draft(
+            version=version_with_approval,
+            name=name,
+            cluster=cluster,
+            size=size,
+            parameters={"cost_centre": "1040"},
+            **more,
+        )
         with django_capture_on_commit_callbacks(execute=True):
-            return actions.request_environment(user or dana, asked)
+            return actions.request_environment(user, asked)
 
     return request

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
 from environments import spec as template_spec
@@ -35,6 +35,8 @@ def decide(django_capture_on_commit_callbacks):
                 getattr(approvals, verb)(environment, actor, note)
         except ValidationError as error:
             return " ".join(error.messages)
+        except PermissionDenied as error:
+            return str(error)
         finally:
             environment.refresh_from_db()
         return ""
@@ -76,7 +78,7 @@ class TestTheTemplate:
 
 
 class TestARequestThatNeedsIt:
-    def test_is_stored_like_any_other_but_nothing_is_owed(self, request_large, enqueued, dana):
+    def test_is_stored_like_any_other_but_nothing_is_owed(self, request_large, enqueued, dana, theo):
         environment = request_large(collaborators={"theo@example.com": Role.VIEWER})
         assert environment.phase == Phase.AWAITING_APPROVAL
         assert environment.requested_at == environment.created_at
@@ -175,7 +177,7 @@ class TestWhoDecides:
         environment = request_large(ada, team=None)
         assert str(deciders.of(environment)) == "Ada Example (platform admin)"
         assert decide("approve", environment, ada) == ""
-        message = "Approved by Ada Example. It is their own; nobody else could decide."
+        message = "Ada Example approved the request. This was their own request; no one else could decide."
         assert environment.events.first().message == message
 
     @pytest.mark.parametrize("gone", ["inactive", "no manager any more"])
@@ -198,7 +200,7 @@ class TestWhoDecides:
     @pytest.mark.parametrize("verb", ["approve", "reject"])
     def test_others_change_nothing(self, request_large, everybody, decide, name, verb):
         environment = request_large()
-        assert decide(verb, environment, everybody[name], "Because.") == "This is not yours to decide."
+        assert decide(verb, environment, everybody[name], "Because.") == "You can't decide on this request."
         assert environment.phase == Phase.AWAITING_APPROVAL
         assert environment.decided_by is None
 
@@ -217,7 +219,7 @@ class TestApproving:
         assert enqueued.environments == [str(environment.pk)]
         assert Environment.objects.owed().get() == environment
         event = environment.events.first()
-        assert event.message == "Approved by Max Example: For the sale."
+        assert event.message == "Max Example approved the request: For the sale."
         assert (event.kind, event.actor, event.notice_owed) == ("Approved", max_manager, True)
         assert lifetimes.notice_due(environment, now) is None
         assert environment.extended_end() is not None
@@ -225,8 +227,8 @@ class TestApproving:
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
-            (lambda e: TemplateVersion.objects.update(state=STATE.RETIRED), "Namespace was retired meanwhile"),
-            (lambda e: e.version.template.teams.add(Team.objects.create(name="X", group="x")), "may not request"),
+            (lambda e: TemplateVersion.objects.update(state=STATE.RETIRED), "Namespace has been retired"),
+            (lambda e: e.version.template.teams.add(Team.objects.create(name="X", group="x")), "may no longer request"),
             (lambda e: Cluster.objects.update(accepts_new=False), "accepts no new environments"),
             (lambda e: Cluster.objects.update(lost_at=timezone.now()), "accepts no new environments"),
             (lambda e: User.objects.filter(pk=e.owner.pk).update(is_active=False), "is deactivated"),
@@ -272,16 +274,16 @@ class TestRejecting:
         assert not Environment.objects.owed().exists()
         assert enqueued.environments == []
         event = environment.events.first()
-        assert event.message == "Rejected by Max Example: Use the medium one."
+        assert event.message == "Max Example rejected the request: Use the medium one."
         assert event.notice_owed
 
     @pytest.mark.parametrize(
         ("verb", "note", "sentence"),
         [
-            ("reject", "", "Say why, for whoever asked."),
-            ("reject", "  \n ", "Say why, for whoever asked."),
-            ("reject", "x" * 501, "At most 500 characters; these are 501."),
-            ("approve", "x" * 501, "At most 500 characters; these are 501."),
+            ("reject", "", "Tell the requester why."),
+            ("reject", "  \n ", "Tell the requester why."),
+            ("reject", "x" * 501, "Use at most 500 characters; you entered 501."),
+            ("approve", "x" * 501, "Use at most 500 characters; you entered 501."),
         ],
     )
     def test_a_note_is_needed_and_has_an_end(self, request_large, max_manager, decide, verb, note, sentence):
@@ -305,7 +307,7 @@ class TestTwoAtOnce:
         environment = request_large()
         stale = Environment.objects.get(pk=environment.pk)  # as the other's page showed it
         assert decide(first, environment, max_manager, "First.") == ""
-        assert decide(second, stale, ada, "Second.") == f"Ranking: Max Example {word} it before you."
+        assert decide(second, stale, ada, "Second.") == f"Max Example has already {word} the request “Ranking”."
         assert stale.decision_note == "First."
         assert environment.events.filter(kind__in=(Activity.APPROVED, Activity.REJECTED)).count() == 1
 
@@ -313,20 +315,20 @@ class TestTwoAtOnce:
         environment = request_large()
         stale = Environment.objects.get(pk=environment.pk)
         actions.withdraw_request(environment, dana)
-        assert decide("approve", stale, max_manager) == "Ranking: the request was withdrawn a moment ago."
+        assert decide("approve", stale, max_manager) == "The request “Ranking” was withdrawn a moment ago."
         assert stale.phase == Phase.WITHDRAWN
 
     def test_what_was_decided_is_not_withdrawn(self, request_large, dana, max_manager, decide):
         environment = request_large()
         decide("approve", environment, max_manager)
-        with pytest.raises(ValidationError, match="decided on meanwhile"):
+        with pytest.raises(ValidationError, match="already decided on this request"):
             actions.withdraw_request(environment, dana)
         environment.refresh_from_db()
         assert environment.wanted
 
 
 class TestWithdrawing:
-    def test_leaves_nothing_to_remove(self, request_large, dana, enqueued):
+    def test_leaves_nothing_to_remove(self, request_large, dana, theo, enqueued):
         environment = request_large()
         memberships.add_members(environment, dana, ["theo@example.com"], Role.VIEWER)
         enqueued.messages.clear()
@@ -335,7 +337,7 @@ class TestWithdrawing:
         assert (environment.phase, environment.wanted) == (Phase.WITHDRAWN, False)
         assert environment.is_settled
         assert environment.deleted_at
-        assert environment.events.first().message == "Withdrawn by Dana Example."
+        assert environment.events.first().message == "Dana Example withdrew the request."
         assert not Environment.objects.owed().exists()
 
     def test_is_what_deleting_one_means(self, request_large, dana):
@@ -343,20 +345,20 @@ class TestWithdrawing:
         actions.delete_environment(environment, dana, typed_name="Ranking")
         environment.refresh_from_db()
         assert environment.phase == Phase.WITHDRAWN
-        assert environment.events.first().message == "Deletion asked for by Dana Example."
+        assert environment.events.first().message == "Dana Example requested deletion."
 
     def test_keeps_the_reason(self, request_large, dana):
         environment = request_large()
         actions.withdraw_request(environment, dana, "Theo has one. " + "x" * 500)
         event = environment.events.first()
-        assert event.message.startswith("Withdrawn by Dana Example: Theo has one.")
+        assert event.message.startswith("Dana Example withdrew the request: Theo has one.")
         assert event.data == {"note": "Theo has one. " + "x" * 500}
         assert not event.notice_owed
 
     def test_comes_too_late_after_a_decision(self, request_large, dana, max_manager, decide):
         environment = request_large()
         decide("approve", environment, max_manager)
-        with pytest.raises(ValidationError, match="decided on meanwhile"):
+        with pytest.raises(ValidationError, match="already decided on this request"):
             actions.withdraw_request(environment, dana, "Theo has one.")
         environment.refresh_from_db()
         assert environment.phase == Phase.PROVISIONING

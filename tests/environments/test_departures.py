@@ -28,8 +28,10 @@ def manager(db):
 
 
 @pytest.fixture
-def environment(ask, manager):
-    return settle(ask(team=Team.objects.get()))
+def environment(ask, manager, people):
+    team = Team.objects.get()
+    team.members.add(*people)
+    return settle(ask(team=team))
 
 
 def leave(people) -> None:

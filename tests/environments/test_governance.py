@@ -82,7 +82,7 @@ def test_the_portal_places_an_environment_where_least_is_reserved(ask, place, se
     namespace_template.template.refresh_from_db()
     placed = []
     for number in range(4):
-        request = actions.Request(
+        request = actions.Draft(
             version=namespace_template,
             name=f"n{number}",
             cluster=None,
@@ -179,12 +179,12 @@ def test_a_move_is_asked_for_by_the_owner_on_a_page_of_its_own(ask, client, peop
     version = republish({"quota": environment.spec["quota"] | {"pods": "40"}})
     address = f"/environments/{environment.namespace}/move/"
     client.force_login(people[1])
-    assert client.post(address).status_code == 404
+    assert client.post(address, {"version": version.number}).status_code == 404
     client.force_login(people[0])
     assert client.get(address).status_code == 200
     environment.refresh_from_db()
     assert environment.version != version
-    assert client.post(address).status_code == 302
+    assert client.post(address, {"version": version.number}).status_code == 302
     environment.refresh_from_db()
     assert environment.version == version
 

@@ -147,7 +147,7 @@ def test_there_is_no_token_before_the_access_is_proven(client, people, environme
     client.force_login(people[0])
     answer = client.post(f"{address}token/", {"hours": "1"})
     assert answer.status_code == 422
-    assert "before the cluster says yes" in answer.content.decode()
+    assert "Your access to this cluster hasn" in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from environments import tasks
 from environments.actions import clusters as cluster_actions
-from environments.actions.environments import Request, request_environment
+from environments.actions.environments import Draft, request_environment
 from environments.kube import client as cluster
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError
@@ -65,8 +65,8 @@ def test_nobody_asks_it_any_more_and_nothing_new_lands_there(ready, place, peopl
     assert not place.accepts_new
     with pytest.raises(PermanentError, match="marked this cluster as lost"):
         cluster.connect(place).version()
-    wanted = Request(version=namespace_template, name="late", cluster=place, parameters={})
-    with pytest.raises(ValidationError, match="no new environments"):
+    wanted = Draft(version=namespace_template, name="late", cluster=place, parameters={})
+    with pytest.raises(ValidationError, match="no longer exists"):
         request_environment(people[0], wanted)
 
 

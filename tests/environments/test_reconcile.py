@@ -12,7 +12,7 @@ from environments.kube import manifests
 from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Environment, Event, LocalGroup
+from environments.models import Environment, Event, LocalGroup, User
 from environments.reconcile import engine as reconcile
 from environments.reconcile import lease as lifecycle
 from environments.reconcile.engine import backoff, phase_after
@@ -61,7 +61,10 @@ def test_ready_means_that_the_cluster_said_yes_to_every_member(ask):
 
 
 def test_somebody_whom_the_directory_does_not_know_holds_up_nobody_else(ask):
-    environment = settle(ask(collaborators={"nils@example.com": Role.DEVELOPER, "theo@example.com": Role.VIEWER}))
+    nils = User.objects.create(username="nils", email="nils@example.com")
+    environment = ask(collaborators={"nils@example.com": Role.DEVELOPER, "theo@example.com": Role.VIEWER})
+    nils.delete()  # known when they were added, and not any more
+    settle(environment)
     assert environment.phase == Phase.READY
     nils = environment.members.get(email="nils@example.com")
     assert nils.in_group is False

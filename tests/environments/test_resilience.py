@@ -410,8 +410,8 @@ def test_who_lost_the_lease_while_working_has_it_all_checked_once_more(ask, monk
 
 
 def test_who_is_put_back_into_the_group_by_a_worker_thought_dead_is_taken_out_again(ask, people):
-    environment = settle(ask(collaborators={"theo@example.com": Role.VIEWER, "max@example.com": Role.VIEWER}))
     User.objects.create(username="max", email="max@example.com")
+    environment = settle(ask(collaborators={"theo@example.com": Role.VIEWER, "max@example.com": Role.VIEWER}))
     due(environment)
     memberships.remove_member(environment, people[0], "theo@example.com")
     settle(environment)

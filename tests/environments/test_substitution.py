@@ -155,7 +155,7 @@ def test_what_the_form_takes_leads_to_objects_of_the_same_shape_and_what_it_refu
     if not form.is_valid():
         assert set(form.errors) <= typed.keys()
         return
-    values = form.values()
+    values = form.checked.parameters
     made = manifests.all_manifests(replace(DESIRED, parameters=tuple(values.items())))
     check(made, values)
     hard = made[1]["spec"]["hard"]

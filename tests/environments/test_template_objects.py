@@ -103,7 +103,7 @@ def request_one(place, local_directory, people):
     """Ask for an environment of a version as Dana."""
 
     def request(version: TemplateVersion, name: str = "shop", **parameters) -> Environment:
-        wanted = actions.Request(version=version, name=name, cluster=place, parameters=parameters)
+        wanted = actions.Draft(version=version, name=name, cluster=place, parameters=parameters)
         return actions.request_environment(people[0], wanted)
 
     return request

@@ -82,7 +82,7 @@ class People:
         if taken:
             parts = naming.parts(owner_email=owner.email, name=name, template=slug)
             self._plant(taken, naming.namespace(parts, naming.suffix_of(key), spec.naming.namespace))
-        request = actions.Request(
+        request = actions.Draft(
             version=version, name=name, cluster=Cluster.objects.get(), key=key, parameters=PARAMETERS[slug],
             size=spec.sizes[0].name if spec.sizes else "", collaborators=roles,
         )  # fmt: skip

@@ -128,7 +128,7 @@ def test_what_needs_approval_is_made_once_a_manager_approved_it(visit):
     manager.get_by_role("link", name=re.compile("Approvals")).click()
     card = manager.get_by_role("article").filter(has_text="Sixteen GPUs")
     card.get_by_role("button", name=re.compile("Reject")).click()
-    expect(manager.get_by_text("Say why, for whoever asked.").first).to_be_visible()
+    expect(manager.get_by_text("Tell the requester why.").first).to_be_visible()
     card = manager.get_by_role("article").filter(has_text="Sixteen GPUs")
     card.get_by_label(re.compile("Note")).fill("For the sale.")
     card.get_by_role("button", name=re.compile("Approve")).click()
@@ -137,7 +137,7 @@ def test_what_needs_approval_is_made_once_a_manager_approved_it(visit):
     expect(page.locator("#live .pill").first).to_have_text("Ready")
     expect(page.locator("#live")).to_contain_text("by Max Manager")
     page.get_by_role("link", name="Full history").click()
-    expect(page.get_by_text("Approved by Max Manager: For the sale.")).to_be_visible()
+    expect(page.get_by_text("Max Manager approved the request: For the sale.")).to_be_visible()
 
 
 def test_a_stranger_meets_404(visit):

@@ -36,7 +36,7 @@ def prepare(server: str, token: str) -> dict[str, Any]:
 
 def ask(name: str, key: str = "") -> dict[str, Any]:
     """Request an environment as Dana."""
-    request = actions.Request(
+    request = actions.Draft(
         version=TemplateVersion.objects.get(template__slug="namespace"),
         name=name,
         cluster=Cluster.objects.get(),

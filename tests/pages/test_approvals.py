@@ -170,7 +170,7 @@ class TestTheDecision:
 
     @pytest.mark.parametrize("page", ["approvals", "environment"])
     @pytest.mark.parametrize(
-        ("note", "sentence"), [("", "Say why, for whoever asked."), ("x" * 501, "at most 500 characters")]
+        ("note", "sentence"), [("", "Tell the requester why."), ("x" * 501, "at most 500 characters")]
     )
     def test_a_mistake_is_said_at_the_field_and_nothing_is_lost(
         self, decide, max_manager, make_request, page, note, sentence
@@ -201,7 +201,7 @@ class TestTheDecision:
         client.force_login(max_manager)
         sent = {"decision": "approve"}
         soup = read(client.post(f"/environments/{row.namespace}/decide/", sent, follow=True))
-        assert "Ranking: Ada Example rejected it before you." in words(one(soup, ".notice.warning"))
+        assert "Ada Example has already rejected the request “Ranking”." in words(one(soup, ".notice.warning"))
 
     @pytest.mark.parametrize("page", ["approvals", "environment"])
     def test_a_mistake_that_comes_too_late_hears_of_what_came_first(
@@ -211,7 +211,7 @@ class TestTheDecision:
         decide(ada, row, "reject", "No.")
         response = decide(max_manager, row, "reject", "x" * 501, page=page)
         soup = read(client.get(response["Location"]))
-        assert "Ranking: Ada Example rejected it before you." in words(one(soup, ".notice.warning"))
+        assert "Ada Example has already rejected the request “Ranking”." in words(one(soup, ".notice.warning"))
         assert soup.select("#errors") == []
 
     @pytest.mark.parametrize("decision", ["", "delete", "Approve"])
@@ -279,7 +279,7 @@ class TestTheEnvironmentsPage:
         assert facts(soup)["Approved"] == "just now by Max Example"
         assert facts(soup)["Requested"] == "24 hours ago"
         history = read(visit(dana, f"/environments/{row.namespace}/history/"))
-        assert "Approved by Max Example: For the sale." in words(history.main)
+        assert "Max Example approved the request: For the sale." in words(history.main)
 
     def test_a_rejected_one_gives_the_reason_and_is_settled(self, visit, dana, max_manager, row):
         approvals.reject(row, max_manager, "Use the medium one.")
@@ -320,7 +320,7 @@ class TestWithdrawing:
         notice = words(one(read(client.get(f"/environments/{row.namespace}/")), "#live .notice > div"))
         assert notice == "This request was withdrawn by Dana Example. Theo has one. (Nothing was made.)"
         history = read(client.get(f"/environments/{row.namespace}/history/"))
-        assert "Withdrawn by Dana Example: Theo has one." in words(history.main)
+        assert "Dana Example withdrew the request: Theo has one." in words(history.main)
 
     def test_a_reason_that_is_too_long_is_said_at_its_field_and_nothing_is_lost(self, client, dana, make_request):
         row = make_request()

@@ -293,7 +293,7 @@ def test_after_trying_again_the_page_says_so(client, dana, make_environment):
     environment = make_environment(phase=Phase.FAILED)
     client.force_login(dana)
     response = client.post(f"/environments/{environment.namespace}/try-again/", follow=True)
-    assert words(one(read(response), "main > .notice[role=status]:not([hidden])")) == "Looking at everything again."
+    assert words(one(read(response), "main > .notice[role=status]:not([hidden])")) == "Checking everything now."
 
 
 def test_the_number_of_queries_does_not_grow_with_members(

@@ -20,9 +20,9 @@ def environment(make_environment):
 def visit(client, environment):
     """Open a page of the environment as somebody, or send to it."""
 
-    def go(user, page="", method="get"):
+    def go(user, page="", method="get", **sent):
         client.force_login(user)
-        return getattr(client, method)(f"/environments/{environment.namespace}/{page}")
+        return getattr(client, method)(f"/environments/{environment.namespace}/{page}", sent)
 
     return go
 
@@ -43,10 +43,31 @@ def newer(environment):
 def test_the_owner_can_put_the_end_off_and_is_told(visit, dana):
     button = one(read(visit(dana)), ".actions button[form=extend]")
     assert words(button).startswith("Extend to ")
-    assert visit(dana, "extend/", "post").status_code == 302
+    assert visit(dana, "extend/", "post", until=button["value"]).status_code == 302
     soup = read(visit(dana))
-    assert words(one(soup, "main > .notice.success")) == "Its end was put off."
+    day = words(button).removeprefix("Extend to ")
+    assert words(one(soup, "main > .notice.success")) == f"Environment extended to {day}."
     assert facts(soup)["Ends"] == "in 53 days"
+
+
+def test_a_click_on_a_page_from_before_extends_nothing_a_second_time(visit, dana, environment):
+    button = one(read(visit(dana)), ".actions button[form=extend]")
+    ends = environment.ends_at
+    for _ in range(2):
+        visit(dana, "extend/", "post", until=button["value"])
+    environment.refresh_from_db()
+    assert environment.ends_at == ends + timedelta(days=30)
+    assert environment.events.filter(verb="Extended").count() == 1
+
+
+def test_an_end_that_no_page_offered_is_refused(visit, dana, environment):
+    later = environment.ends_at + timedelta(days=300)
+    for until in ("", "tomorrow", "2026-11-29T10:16:00", later.isoformat()):
+        visit(dana, "extend/", "post", until=until)
+        assert one(read(visit(dana)), "main > .notice.error")
+    ends = environment.ends_at
+    environment.refresh_from_db()
+    assert environment.ends_at == ends
 
 
 def test_a_reader_cannot(visit, theo, sam):
@@ -81,11 +102,24 @@ def test_moving_says_first_what_changes_and_what_gets_tight(visit, dana, newer):
 
 
 def test_moving_leads_back_to_the_environment(visit, dana, environment, newer):
-    assert visit(dana, "move/", "post").status_code == 302
+    version = one(read(visit(dana, "move/")), "input[name=version]")["value"]
+    assert visit(dana, "move/", "post", version=version).status_code == 302
     environment.refresh_from_db()
     assert environment.version == newer
 
 
+def test_a_page_that_offered_version_2_does_not_move_to_version_3(visit, dana, environment, newer):
+    shown = one(read(visit(dana, "move/")), "input[name=version]")["value"]
+    TemplateVersion.objects.filter(pk=newer.pk).update(state="retired")
+    TemplateVersion.objects.create(template=newer.template, number=3, state="published", spec=newer.spec)
+    soup = read(visit(dana, "move/", "post", version=shown), status=422)
+    assert "Version 2 is no longer the published one." in words(one(soup, ".notice.bad"))
+    assert words(soup.h1) == "Move to version 3"
+    environment.refresh_from_db()
+    assert environment.version.number == 1
+    assert visit(dana, "move/", "post").status_code == 422
+
+
 def test_without_a_newer_version_there_is_nothing_to_move_to(visit, dana):
     assert visit(dana, "move/").status_code == 302
-    assert words(one(read(visit(dana)), "main > .notice.info")) == "It has the newest version."
+    assert words(one(read(visit(dana)), "main > .notice.info")) == "This environment already uses the newest version."

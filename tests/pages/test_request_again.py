@@ -341,7 +341,7 @@ class TestWhatChangedSince:
     def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected):
         row = make_rejected(members={"left@example.com": Role.VIEWER})
         soup = read(browser.get(again(row)))
-        assert said(soup) == {"collaborators": ["The directory knows no left@example.com."]}
+        assert said(soup) == {"collaborators": ["We couldn't find left@example.com in the company directory."]}
         assert answers(soup)["collaborators"] == "left@example.com"
 
     def test_several_roles_become_the_least(self, browser, make_rejected):
@@ -364,7 +364,7 @@ class TestWhatChangedSince:
     def test_more_people_than_a_form_takes(self, browser, make_rejected):
         row = make_rejected(members={f"m{number}@example.com": Role.VIEWER for number in range(21)})
         soup = read(browser.get(again(row)))
-        assert said(soup) == {"collaborators": ["At most 20; these are 21."]}
+        assert said(soup) == {"collaborators": ["Add at most 20 people at once; you entered 21."]}
         assert answers(soup)["collaborators"].count("@") == 21
 
     def test_content_that_cannot_be_read_any_more_is_no_hindrance(self, browser, make_rejected):

@@ -188,7 +188,7 @@ def test_a_stolen_form_key_leads_to_no_other_persons_environment(ask, people):
     from environments.actions import environments as actions
 
     mine = ask()
-    request = actions.Request(
+    request = actions.Draft(
         version=mine.version, name="x", cluster=mine.cluster, key=mine.request_key, parameters=mine.parameters
     )
     with pytest.raises(Exception, match="No free name"):

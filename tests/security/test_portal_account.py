@@ -146,7 +146,7 @@ def live(people, place) -> Environment:
     """An environment through everything that can happen to one."""
     dana, theo = people
     preview = read(SEEDS / "web-preview.yaml")
-    wish = actions.Request(version=publish(preview), name="shop", cluster=place, parameters=WEB_PREVIEW)
+    wish = actions.Draft(version=publish(preview), name="shop", cluster=place, parameters=WEB_PREVIEW)
     environment = settle(actions.request_environment(dana, wish))
     assert environment.phase == Phase.READY, list(environment.conditions.values_list("type", "message"))
     memberships.add_members(environment, dana, [theo.email], Role.DEVELOPER)

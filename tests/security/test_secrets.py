@@ -49,7 +49,7 @@ def failing(request, people, namespace_template, caplog):
             name="D", kind="scim", url=server.url, secret=SECRET, client_id="portal", token_url=server.url,
             is_default=True,
         )  # fmt: skip
-        wish = actions.Request(
+        wish = actions.Draft(
             version=namespace_template, name="shop", cluster=place, parameters={"cpu": "1000m", "memory": "1024Mi"},
             collaborators={"theo@example.com": "viewer"},
         )  # fmt: skip

@@ -11,7 +11,7 @@ from environments.actions import environments as actions
 from environments.models import Environment
 from environments.web import pages as dashboards
 from environments.web import previews, request_again
-from environments.web.forms import RequestForm
+from environments.web.forms import RequestForm, add_refusal
 from environments.web.permissions import published_version
 from environments.web.views.http import UserRequest, render_part, sent
 
@@ -54,9 +54,9 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
     asked = request.method == "POST" and "preview" not in request.POST
     if asked and form.is_valid():
         try:
-            environment = actions.request_environment(request.user, form.request())
-        except ValidationError as error:
-            form.add_error(None, error)
+            environment = actions.carry_out(form.checked)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
         else:
             return redirect("environment", namespace=environment.namespace)
     context = _form_context(form) | {"earlier": earlier}

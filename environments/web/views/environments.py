@@ -1,5 +1,6 @@
 """Environments: the list, one of them, and what its owner can do with it."""
 
+from datetime import datetime
 from urllib.parse import urlencode
 
 import yaml
@@ -9,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from environments.actions import environments as actions
@@ -104,14 +106,18 @@ def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
 
 @require_POST
 def extend(request: UserRequest, namespace: str) -> HttpResponse:
-    """Put the end off once more."""
+    """Put the end off once more, to the end that the page offered."""
     row = editable_environment(request.user, namespace)
+    until = _time(request.POST.get("until", ""))
+    if until is None:
+        messages.error(request, "The form came back incomplete. Reload the page and try again.")
+        return redirect("environment", namespace=namespace)
     try:
-        actions.extend_environment(row, request.user)
+        actions.extend_environment(row, request.user, until=until)
     except ValidationError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "Its end was put off.")
+        messages.success(request, f"Environment extended to {timezone.localtime(until):%-d %B %Y}.")
     return redirect("environment", namespace=namespace)
 
 
@@ -121,14 +127,17 @@ def move(request: UserRequest, namespace: str) -> HttpResponse:
     row = editable_environment(request.user, namespace)
     newer = dashboards.newer(row)
     if newer is None:
-        messages.info(request, "It has the newest version.")
+        messages.info(request, "This environment already uses the newest version.")
         return redirect("environment", namespace=namespace)
     error = ""
     if request.method == "POST":
+        # The version that the page showed: another one may have been published since.
+        number = request.POST.get("version", "")
+        shown = row.version.template.versions.filter(number=number).first() if number.isdecimal() else None
         try:
-            actions.move_environment(row, newer.version, request.user)
+            actions.move_environment(row, shown or row.version, request.user)
         except ValidationError as refusal:
-            error = str(refusal.message)
+            error = " ".join(refusal.messages)
         else:
             return redirect("environment", namespace=namespace)
     context = {"environment": row, "newer": newer, "error": error}
@@ -140,8 +149,17 @@ def try_again(request: UserRequest, namespace: str) -> HttpResponse:
     """Have everything looked at now."""
     row = editable_environment(request.user, namespace)
     actions.try_again(row, request.user)
-    messages.success(request, "Looking at everything again.")
+    messages.success(request, "Checking everything now.")
     return redirect("environment", namespace=namespace)
+
+
+def _time(text: str) -> datetime | None:
+    """A time that a form sent back as it was given; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if timezone.is_aware(found) else None
 
 
 def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest) -> EnvironmentQuerySet:

@@ -11,7 +11,7 @@ from environments.actions import access_tokens
 from environments.kube import kubeconfig as files
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment, Member
-from environments.web.forms import TokenForm
+from environments.web.forms import TokenForm, add_refusal
 from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest
 
@@ -50,8 +50,9 @@ def download_token(request: UserRequest, namespace: str) -> HttpResponse:
         return _page(request, row, member, form)
     try:
         text = access_tokens.issue(row, request.user, hours=form.cleaned_data["hours"])
-    except ValidationError as error:
-        return _refused(request, row, member, str(error.message))
+    except ValidationError as refusal:
+        add_refusal(form, refusal)
+        return _page(request, row, member, form)
     except ReconcileError as error:
         return _refused(request, row, member, error.message)
     return _file(row, text)
@@ -66,7 +67,7 @@ def revoke(request: UserRequest, namespace: str) -> HttpResponse:
     except ReconcileError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "Your tokens for this environment have ended.")
+        messages.success(request, "Your tokens for this environment were revoked.")
     return redirect("kubeconfig", namespace=namespace)
 
 

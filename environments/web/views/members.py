@@ -10,7 +10,7 @@ from environments.actions import memberships
 from environments.lib.phases import Role
 from environments.models import Environment
 from environments.web import pages as dashboards
-from environments.web.forms import HandoverForm, MembersForm
+from environments.web.forms import HandoverForm, MembersForm, add_refusal
 from environments.web.permissions import editable_environment
 from environments.web.views.http import UserRequest, sent
 
@@ -19,13 +19,13 @@ from environments.web.views.http import UserRequest, sent
 def members(request: UserRequest, namespace: str) -> HttpResponse:
     """The members, and the form that gives people access or another role."""
     row = editable_environment(request.user, namespace)
-    form = MembersForm(row, request.user, sent(request))
+    form = MembersForm(row, sent(request))
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])
         try:
             memberships.add_members(row, request.user, form.cleaned_data["addresses"], role)
-        except ValidationError as error:
-            form.add_error("addresses", error)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
         else:
             return redirect("members", namespace=namespace)
     return _page(request, row, form, HandoverForm(row))
@@ -51,11 +51,11 @@ def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
         keep = form.cleaned_data["keep"]
         try:
             memberships.hand_over(row, request.user, form.cleaned_data["address"], keep=Role(keep) if keep else None)
-        except ValidationError as error:
-            form.add_error("address", error)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
         else:
             return redirect("environment", namespace=namespace)
-    return _page(request, row, MembersForm(row, request.user), form)
+    return _page(request, row, MembersForm(row), form)
 
 
 def _page(request: UserRequest, row: Environment, form: MembersForm, handover: HandoverForm) -> HttpResponse:
