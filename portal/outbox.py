@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 _LIMIT = 100  # messages on the page
 _SEPARATOR = b"\n" + b"-" * 79 + b"\n"  # what the backend puts after each message
@@ -29,7 +29,7 @@ class Message:
     body: str
 
 
-@require_GET
+@require_safe
 def outbox(request: HttpRequest) -> HttpResponse:
     """The newest messages. 404 where mail really leaves, 403 for all but platform admins."""
     if not settings.MAIL_FOLDER:

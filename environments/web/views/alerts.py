@@ -12,7 +12,7 @@ from environments.web.permissions import editable_environment
 from environments.web.views.http import UserRequest, sent
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def alerts(request: UserRequest, namespace: str) -> HttpResponse:
     """The form; sent, the choice is stored."""
     row = editable_environment(request.user, namespace)

@@ -5,7 +5,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from environments.actions import environments as actions
 from environments.models import Environment
@@ -16,7 +16,7 @@ from environments.web.permissions import published_version
 from environments.web.views.http import UserRequest, render_part, sent
 
 
-@require_GET
+@require_safe
 def catalog(request: UserRequest) -> HttpResponse:
     """All templates that can be requested, narrowed by a search."""
     search = request.GET.get("q", "")
@@ -24,7 +24,7 @@ def catalog(request: UserRequest) -> HttpResponse:
     return render_part(request, "environments/catalog.html", "cards", context)
 
 
-@require_GET
+@require_safe
 def template(request: UserRequest, slug: str) -> HttpResponse:
     """One template: its readme and what it gives."""
     version = published_version(request.user, slug)
@@ -34,7 +34,7 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
     return render(request, "environments/template.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def request_form(request: UserRequest, slug: str) -> HttpResponse:
     """The request form. Sent with errors it comes back filled in, with the words at the fields.
 
@@ -47,7 +47,7 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
         if earlier is None:
             raise
         return _not_offered(request, earlier)
-    if earlier and request.method == "GET":
+    if earlier and request.method != "POST":
         form = request_again.filled_in(request.user, version, earlier)
     else:
         form = RequestForm(request.user, version, sent(request))

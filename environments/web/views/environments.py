@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from environments.actions import environments as actions
 from environments.kube import manifests
@@ -32,7 +32,7 @@ _ORDERS = {
 _NEWEST = ("-created_at", "pk")
 
 
-@require_GET
+@require_safe
 def environments(request: UserRequest) -> HttpResponse:
     """The environments that somebody may see, newest first unless another order is asked for."""
     form = FilterForm(request.user, request.GET)
@@ -46,7 +46,7 @@ def environments(request: UserRequest) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while something is under way."""
     row = visible_environment(request.user, namespace)
@@ -55,7 +55,7 @@ def environment(request: UserRequest, namespace: str) -> HttpResponse:
     return render_part(request, "environments/environment.html", "live", context)
 
 
-@require_GET
+@require_safe
 def history(request: UserRequest, namespace: str) -> HttpResponse:
     """Everything that happened to an environment."""
     row = visible_environment(request.user, namespace)
@@ -63,7 +63,7 @@ def history(request: UserRequest, namespace: str) -> HttpResponse:
     return render(request, "environments/history.html", {"environment": row, "page": page})
 
 
-@require_GET
+@require_safe
 def objects(request: UserRequest, namespace: str) -> HttpResponse:
     """What the portal keeps in the namespace, as YAML."""
     row = visible_environment(request.user, namespace)
@@ -72,7 +72,7 @@ def objects(request: UserRequest, namespace: str) -> HttpResponse:
     return render(request, "environments/objects.html", {"environment": row, "manifests": text})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: UserRequest, namespace: str) -> HttpResponse:
     """Ask for the name, then have the environment removed; what was not approved yet is withdrawn without ado."""
     row = editable_environment(request.user, namespace)
@@ -115,7 +115,7 @@ def extend(request: UserRequest, namespace: str) -> HttpResponse:
     return redirect("environment", namespace=namespace)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def move(request: UserRequest, namespace: str) -> HttpResponse:
     """What moving to the newer version would change; then have it moved, in place."""
     row = editable_environment(request.user, namespace)

@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import access_tokens
 from environments.kube import kubeconfig as files
@@ -16,7 +16,7 @@ from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest
 
 
-@require_GET
+@require_safe
 @never_cache
 def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
     """How to work with the namespace, and the file to download."""
@@ -24,7 +24,7 @@ def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
     return _page(request, row, member, TokenForm(row.cluster.max_token_hours))
 
 
-@require_GET
+@require_safe
 @never_cache
 def download_oidc(request: UserRequest, namespace: str) -> HttpResponse:
     """The file that signs in with kubelogin. It holds no secret."""

@@ -15,7 +15,7 @@ from environments.web.permissions import editable_environment
 from environments.web.views.http import UserRequest, sent
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def members(request: UserRequest, namespace: str) -> HttpResponse:
     """The members, and the form that gives people access or another role."""
     row = editable_environment(request.user, namespace)
