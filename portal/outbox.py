@@ -35,7 +35,7 @@ def outbox(request: HttpRequest) -> HttpResponse:
     if not settings.MAIL_FOLDER:
         raise Http404
     if not getattr(request.user, "is_superuser", False):
-        raise PermissionDenied("Only platform admins may read the outbox.")
+        raise PermissionDenied("Only platform admins can read the outbox.")
     messages = list(islice(_messages(Path(settings.MAIL_FOLDER)), _LIMIT))
     return render(request, "portal/outbox.html", {"messages_sent": messages})
 

@@ -1,4 +1,4 @@
-"""Lists of e-mail addresses as people type them, and whether the directory knows them."""
+"""Lists of email addresses as people type them, and whether they are in the directory."""
 
 import difflib
 import re
@@ -20,20 +20,20 @@ class AddressesField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 2})
 
     def clean(self, value: object) -> list[str]:
-        """Raises ValidationError with the first that is no address, or where they are too many."""
+        """The addresses. Raises ValidationError at the first that is none, or if there are too many."""
         typed = str(super().clean(value))
         addresses = list(dict.fromkeys(part.lower() for part in re.split(r"[\s,;]+", typed) if part))
         if len(addresses) > MAX_ADDRESSES:
-            raise ValidationError(f"At most {MAX_ADDRESSES}; these are {len(addresses)}.")
+            raise ValidationError(f"Enter at most {MAX_ADDRESSES} addresses. You entered {len(addresses)}.")
         for address in addresses:
             _check(address)
         return addresses
 
 
 def check_known(addresses: list[str], asked_by: User, row: Directory | None = None) -> None:
-    """Raise ValidationError with a sentence for each address that the directory certainly does not know.
+    """Raise ValidationError with a sentence for each address that is certainly not in the directory.
 
-    A directory that does not answer is not waited for: it is said later, on the member's line.
+    If the directory does not answer, the address is accepted: the member's line will show it later.
     """
     if not addresses:
         return
@@ -46,7 +46,7 @@ def _check(address: str) -> None:
     try:
         validate_email(address)
     except ValidationError:
-        raise ValidationError(f"“{address[:80]}” is not an e-mail address.") from None
+        raise ValidationError(f"“{address[:80]}” is not an email address. Use the form name@example.com.") from None
 
 
 def _unknown(addresses: list[str], row: Directory | None) -> list[str]:
@@ -62,4 +62,4 @@ def _unknown(addresses: list[str], row: Directory | None) -> list[str]:
 def _sentence(address: str, asked_by: User) -> str:
     mates = User.objects.filter(teams__in=asked_by.teams.all()).values_list("email", flat=True)
     close = difflib.get_close_matches(address, sorted(set(mates)), n=1, cutoff=0.8)
-    return f"The directory knows no {address}." + (f" Did you mean {close[0]}?" if close else "")
+    return f"We couldn't find {address} in the company directory." + (f" Did you mean {close[0]}?" if close else "")

@@ -24,17 +24,20 @@ from environments.web.addresses import MAX_ADDRESSES, AddressesField, check_know
 
 
 class RequestForm(forms.Form):
-    """One form for every template: its sizes and parameters become fields, with their own words for what is wrong."""
+    """The request form of any template: its sizes and parameters become fields."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     version = forms.IntegerField(widget=forms.HiddenInput)
     name = forms.CharField(
         max_length=40,
-        help_text="Letters, digits and spaces; becomes part of the namespace's name.",
+        help_text="Letters, digits and spaces. Becomes part of the namespace name.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
     purpose = forms.CharField(
-        label="What is it for?", max_length=200, required=False, help_text="One line for whoever finds it later."
+        label="Purpose",
+        max_length=200,
+        required=False,
+        help_text="Helps others recognise it, for example: load tests for the new checkout.",
     )
 
     def __init__(self, user: User, template_version: TemplateVersion, data: Any = None) -> None:
@@ -69,7 +72,7 @@ class RequestForm(forms.Form):
         teams = self.user.teams.all()
         if teams:
             self.fields["team"] = forms.ModelChoiceField(
-                teams, empty_label=None, initial=teams[0], help_text="Its members can see the environment."
+                teams, empty_label=None, initial=teams[0], help_text="Team members can see the environment."
             )
 
     def _add_collaborators(self) -> None:
@@ -78,10 +81,10 @@ class RequestForm(forms.Form):
             return
         self.fields["collaborators"] = AddressesField(
             required=False,
-            help_text=f"E-mail addresses, up to {MAX_ADDRESSES}. They get access at the same time as you.",
+            help_text=f"Up to {MAX_ADDRESSES} email addresses, separated by commas. They get access when you do.",
         )
         self.fields["collaborator_role"] = forms.ChoiceField(
-            label="Their role", choices=[(role.value, role.label) for role in roles], initial=roles[0].value
+            label="Collaborator role", choices=[(role.value, role.label) for role in roles], initial=roles[0].value
         )
 
     # What the page shows besides the fields
@@ -107,7 +110,7 @@ class RequestForm(forms.Form):
         return [self[name] for name in names if name in self.fields]
 
     def namespace(self) -> str:
-        """The name that the namespace will get with what has been typed so far."""
+        """The name of the namespace with the answers so far."""
         try:
             key = uuid.UUID(str(self["key"].value()))
         except ValueError:
@@ -129,17 +132,17 @@ class RequestForm(forms.Form):
     # Checking
 
     def clean_name(self) -> str:
-        """A name that leaves something for the namespace's, and is not a system's."""
+        """The name; it must have a letter or digit, and not be a reserved one."""
         name = re.sub(r"\s+", " ", str(self.cleaned_data["name"])).strip()
         slug = naming.slug(name)
         if not slug:
-            raise ValidationError("Use at least one letter or digit.")
+            raise ValidationError("Use at least one letter or digit, for example checkout.")
         if naming.is_reserved(slug):
-            raise ValidationError(f"“{slug}” is a name of the cluster's own. Choose another.")
+            raise ValidationError(f"“{slug}” is reserved for the cluster. Choose another name.")
         return name
 
     def clean_collaborators(self) -> list[str]:
-        """Addresses, all known to the directory as far as it answers."""
+        """The addresses, all in the directory if it answers."""
         addresses: list[str] = self.cleaned_data["collaborators"]
         check_known(addresses, self.user)
         return addresses
@@ -158,7 +161,9 @@ class RequestForm(forms.Form):
         if not self.errors:
             self._check_figures(str(cleaned.get("size") or ""))
         if cleaned.get("version") not in (None, self.template_version.pk):
-            self.add_error(None, "This template was changed while the form was open. Check the form and send it again.")
+            self.add_error(
+                None, "This template changed while you filled in the form. Check your answers and submit again."
+            )
             self.data = dict(self.data.items()) | {"version": str(self.template_version.pk)}
         return cleaned
 
@@ -197,12 +202,12 @@ class RequestForm(forms.Form):
 
 
 class FilterForm(forms.Form):
-    """What narrows the list of environments; kept in the address, so that a view can be shared."""
+    """The filters of the list of environments; kept in the address, so that a view can be shared."""
 
     q = forms.CharField(
         label="Search", required=False, widget=forms.SearchInput(attrs={"placeholder": "Name, namespace, owner"})
     )
-    phase = forms.ChoiceField(required=False, choices=[("", "Any phase"), *Phase.choices])
+    phase = forms.ChoiceField(label="State", required=False, choices=[("", "Any state"), *Phase.choices])
     template = forms.ModelChoiceField(
         Template.objects.all(), required=False, to_field_name="slug", empty_label="Any template"
     )
@@ -210,16 +215,16 @@ class FilterForm(forms.Form):
         Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
     )
     sort = forms.ChoiceField(
-        label="First",
+        label="Sort by",
         required=False,
-        choices=[("", "Newest"), ("fullest", "Fullest quota"), ("ends", "Ends soonest"), ("name", "By name")],
+        choices=[("", "Newest"), ("fullest", "Highest usage"), ("ends", "Expires soonest"), ("name", "Name")],
     )
     mine = forms.BooleanField(label="Only mine", required=False)
-    orphaned = forms.BooleanField(label="Without an owner", required=False)
+    orphaned = forms.BooleanField(label="Without owner", required=False)
 
     def __init__(self, user: User, data: Any = None) -> None:
         super().__init__(data)
-        # What somebody may neither request nor see an environment of is not named to them either.
+        # Templates that the user can neither request nor see an environment of are not listed.
         seen = Environment.objects.visible_to(user).order_by()
         usable = Template.objects.usable_by(user).values("pk")
         templates = Template.objects.filter(Q(pk__in=usable) | Q(pk__in=seen.values("version__template")))
@@ -227,9 +232,11 @@ class FilterForm(forms.Form):
 
 
 class MembersForm(forms.Form):
-    """Who is to get access, and which role."""
+    """The people to add, and their role."""
 
-    addresses = AddressesField(label="E-mail addresses", help_text=f"Up to {MAX_ADDRESSES}, one a line or with commas.")
+    addresses = AddressesField(
+        label="Email addresses", help_text=f"Up to {MAX_ADDRESSES}, separated by commas or line breaks."
+    )
     role = forms.ChoiceField()
 
     def __init__(self, environment: Environment, user: User, data: Any = None) -> None:
@@ -238,44 +245,55 @@ class MembersForm(forms.Form):
         cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
 
     def clean_addresses(self) -> list[str]:
-        """Addresses, all known to the environment's directory as far as it answers."""
+        """The addresses, all in the environment's directory if it answers."""
         addresses: list[str] = self.cleaned_data["addresses"]
         check_known(addresses, self.user, self.environment.directory)
         return addresses
 
 
 class HandoverForm(forms.Form):
-    """Who is to own an environment, and what its owner keeps."""
+    """The new owner of an environment, and the role that the current owner keeps."""
 
     address = forms.EmailField(
-        label="New owner", help_text="The e-mail address of somebody who has signed in here before."
+        label="New owner", help_text="The email address of someone who has signed in to this portal before."
     )
-    keep = forms.ChoiceField(label="The present owner keeps", required=False)
+    keep = forms.ChoiceField(label="Current owner keeps", required=False)
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data)
-        cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "no access"), *_role_choices(environment)]
+        cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "No access"), *_role_choices(environment)]
 
 
 class TokenForm(forms.Form):
-    """How long a token is to be good for."""
+    """How long a token is valid."""
 
-    hours = forms.IntegerField(min_value=1, label="Hours")
+    hours = forms.IntegerField(min_value=1, label="Valid for (hours)")
 
     def __init__(self, maximum: int, data: Any = None) -> None:
         super().__init__(data, initial={"hours": min(8, maximum)})
         hours = cast(forms.IntegerField, self.fields["hours"])
         hours.validators.append(MaxValueValidator(maximum))
         hours.widget.attrs["max"] = maximum
-        hours.help_text = f"At most {maximum}. After that you download another file."
+        hours.help_text = f"Up to {maximum}. Then download a new file."
+
+
+_ALERTS = [
+    (Alerts.MAIL, "By email and in the portal"),
+    (Alerts.PORTAL, "In the portal only"),
+    (Alerts.OFF, "Off"),
+]
 
 
 class AlertsForm(forms.Form):
-    """Whether somebody is told that a quota is nearly full, where, and when."""
+    """Whether, how and from which usage alerts are sent."""
 
-    where = forms.ChoiceField(label="Tell it", choices=Alerts.choices)
-    warn = forms.IntegerField(label="First alert at", min_value=1, max_value=100, help_text="Percent of a quota.")
-    bad = forms.IntegerField(label="Second alert at", min_value=1, max_value=100, help_text="Percent of a quota.")
+    where = forms.ChoiceField(label="Notify", choices=_ALERTS)
+    warn = forms.IntegerField(
+        label="First alert at", min_value=1, max_value=100, help_text="Percent of the quota, for example 80."
+    )
+    bad = forms.IntegerField(
+        label="Second alert at", min_value=1, max_value=100, help_text="Percent of the quota, for example 80."
+    )
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data, initial=asdict(alerts.Choice.of(environment)))
@@ -285,7 +303,7 @@ class AlertsForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         warn, bad = cleaned.get("warn"), cleaned.get("bad")
         if warn is not None and bad is not None and warn >= bad:
-            self.add_error("bad", f"The second alert has to come after the first: more than {warn}.")
+            self.add_error("bad", f"Enter a number above the first alert ({warn}).")
         return cleaned
 
     def choice(self) -> alerts.Choice:
@@ -294,13 +312,13 @@ class AlertsForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """What whoever asked is to know about the decision; rejecting needs it (approvals.py says so)."""
+    """The note to the requester; rejecting needs one (approvals.py checks it)."""
 
     note = forms.CharField(
         required=False,
         max_length=approvals.MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Goes to whoever asked. To reject, say why.",
+        help_text="Sent to the requester. Required when rejecting.",
     )
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
@@ -309,25 +327,25 @@ class DecisionForm(forms.Form):
 
 
 class WithdrawForm(forms.Form):
-    """Why a request is taken back, for whoever would have decided on it."""
+    """Why a request is withdrawn, for its approvers."""
 
     note = forms.CharField(
-        label="Why?",
+        label="Reason",
         required=False,
         max_length=approvals.MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Stays on the request's page and in its history.",
+        help_text="Shown on the request's page and in its history.",
     )
 
 
 class DeleteForm(forms.Form):
-    """The name, typed, before an environment goes."""
+    """The typed name that confirms a deletion."""
 
     typed_name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
 
 def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
-    """The sizes that are for everybody or for one of somebody's teams; all of them for platform admins."""
+    """The sizes that a user may request: those for everyone or for one of their teams; all for platform admins."""
     if user.is_platform_admin or not any(size.teams for size in spec.sizes):
         return list(spec.sizes)
     teams = {team.name for team in user.teams.all()}

@@ -76,7 +76,7 @@ def hand_over(person: User) -> None:
 
 
 def refuse_known() -> None:
-    with pytest.raises(ValidationError, match="has an account already"):
+    with pytest.raises(ValidationError, match="already has an account"):
         invitations.refuse_known("Person42@example.com")
 
 

@@ -113,9 +113,9 @@ def test_a_portal_that_does_not_answer_is_said_and_forgotten(site, address, brok
 
 def test_what_is_no_longer_there_is_said_by_the_whole_page(site, address):
     page = site.open(address)
-    site.answer(address, HttpResponse("<h1>There is nothing here</h1>"), part=False)
+    site.answer(address, HttpResponse("<h1>Page not found</h1>"), part=False)
     site.answer(address, HttpResponse(status=404))
-    expect(page.locator("h1")).to_have_text("There is nothing here")
+    expect(page.locator("h1")).to_have_text("Page not found")
 
 
 def test_times_keep_themselves_fresh(site, address):

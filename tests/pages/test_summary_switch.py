@@ -17,7 +17,9 @@ def test_it_is_switched_on_and_off_where_the_reports_are(client, request, who):
     client.force_login(person)
     form = one(read(client.get("/reports/")), "form[action='/reports/summary/']")
     assert words(form.button) == "Send it to me"
-    assert "goes to" in words(read(client.post("/reports/summary/", {form.button["name"]: "on"}, follow=True)).main)
+    assert "Monthly summary turned on." in words(
+        read(client.post("/reports/summary/", {form.button["name"]: "on"}, follow=True)).main
+    )
     person.refresh_from_db()
     assert person.wants_summary
     form = one(read(client.get("/reports/")), "form[action='/reports/summary/']")
@@ -43,7 +45,7 @@ def test_it_says_when_the_next_one_comes_and_keeps_the_filters(client, max_manag
     form = one(read(client.get("/reports/?period=last-month")), "form[action^='/reports/summary/']")
     response = client.post(form["action"], {"wanted": "on"}, follow=True)
     assert response.redirect_chain == [("/reports/?period=last-month", 302)]
-    assert "goes to max@example.com, next on 1 December 2026" in words(read(response).main)
+    assert "We'll send the next one to max@example.com on 1 December 2026" in words(read(response).main)
     max_manager.managed_teams.clear()
     assert "once you manage a team" in words(read(client.post(form["action"], {"wanted": "on"}, follow=True)).main)
 

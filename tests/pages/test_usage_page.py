@@ -110,9 +110,7 @@ def test_a_period_has_its_spans_and_no_others(look, dana, old, period, span, ins
 
 def test_a_period_that_is_not_there_is_said_and_the_shortest_shown(look, dana, old):
     soup = read(look(old, dana, "period=1y"))
-    assert (
-        words(one(soup, ".notice.warn")) == "There is no period “1y”. This is the last 24 hours; choose another above."
-    )
+    assert words(one(soup, ".notice.warn")) == "Unknown period “1y”. Showing the last 24 hours. Choose a period above."
 
 
 def test_without_a_period_nothing_is_said_of_it(look, dana, old):
@@ -123,7 +121,7 @@ def test_a_change_of_the_quota_is_a_step_and_a_sentence(look, dana, old):
     for before, hard in ((3, GIB), (2, GIB * 3 // 2), (1, GIB * 2), (0, GIB * 2)):
         used(old, THIS_HOUR - timedelta(hours=before), hard=hard)
     found = card(read(look(old, dana)), "Memory requested")
-    assert "The limit went from 1 GiB to 2 GiB on 23 November, 10:00." in words(found)
+    assert "The limit changed from 1 GiB to 2 GiB on 23 November 2026, 10:00." in words(found)
 
 
 def test_what_the_quota_forbids_has_no_chart(look, dana, old):
@@ -143,13 +141,13 @@ def test_an_environment_that_is_younger_than_the_period_says_so(look, dana, make
     Environment.objects.filter(pk=young.pk).update(created_at=NOW - timedelta(days=5))
     used(young, THIS_HOUR.replace(hour=0), span=Span.DAY)
     said = words(one(read(look(young, dana, "period=90d")), ".head"))
-    assert "This environment is there since 18 November 2026; figures begin with it." in said
-    assert "The last day is not over yet." in said
+    assert "Figures begin on 18 November 2026, when this environment was created." in said
+    assert "The current day is not complete yet." in said
 
 
 def test_without_any_figure_it_says_when_they_come(look, dana, make_environment):
     soup = read(look(make_environment(), dana))
-    assert words(one(soup, ".empty h2")) == "No figures yet"
+    assert words(one(soup, ".empty h2")) == "No usage yet"
 
 
 def test_a_resource_without_history_has_an_empty_chart_and_no_zero(look, dana, old):
@@ -160,7 +158,7 @@ def test_a_resource_without_history_has_an_empty_chart_and_no_zero(look, dana, o
 
 def test_a_quota_of_zero_is_no_division(look, dana, make_environment):
     closed = make_environment(usage={"pods": ["0", "0"]}, usage_at=NOW)
-    assert "The quota allows nothing here: pods." in words(one(read(look(closed, dana)), ".empty"))
+    assert "The quota allows none of these: pods." in words(one(read(look(closed, dana)), ".empty"))
 
 
 def test_hundreds_of_resources_come_page_by_page(client, dana, make_environment, django_assert_num_queries):
@@ -181,8 +179,8 @@ def test_a_cluster_that_does_not_answer_is_named_with_the_time_of_the_figures(lo
     cluster.save()
     notice = words(one(read(look(old, dana)), ".notice"))
     assert notice == (
-        "As of 23 Nov 2026, 10:30:00 UTC , cluster not answering. "
-        "Amsterdam was last asked in vain. It cannot be reached."
+        "Cluster not responding. Usage is from 23 November 2026, 10:30 ( 2 hours ago ). "
+        "Amsterdam did not answer the last check. It cannot be reached."
     )
 
 
@@ -196,7 +194,7 @@ def test_a_cluster_that_refuses_a_part_is_not_called_silent(look, dana, old):
 def test_old_figures_are_said_to_be_old(look, dana, old):
     old.usage_at = NOW - timedelta(hours=2)
     old.save()
-    assert "nothing newer" in words(one(read(look(old, dana)), ".notice"))
+    assert "out of date" in words(one(read(look(old, dana)), ".notice"))
 
 
 def test_of_a_deleted_one_the_past_stays_without_a_word_of_staleness(look, dana, make_environment):

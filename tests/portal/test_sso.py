@@ -27,7 +27,7 @@ def refused(response: Any, *words: str) -> bool:
     """The page with a sentence and a button, and nobody signed in."""
     page = main(response)
     assert response.status_code in (400, 403, 503), response.status_code
-    assert page.select_one("h1").get_text() == "You are not signed in"
+    assert page.select_one("h1").get_text() == "Sign-in failed"
     assert page.select_one("a")["href"] == "/accounts/login/"
     assert all(word in page.select_one("[role=alert]").get_text() for word in words), page
     return "_auth_user_id" not in response.client.session
@@ -217,7 +217,7 @@ class TestTheFlow:
     def test_a_state_is_good_once(self, browser: Browser, provider: FakeProvider) -> None:
         query = provider.grant(browser.get("/accounts/login/").url)
         browser.get(f"{CALLBACK}?{query}")
-        assert "You are not signed in" in browser.get(f"{CALLBACK}?{query}").content.decode()
+        assert "Sign-in failed" in browser.get(f"{CALLBACK}?{query}").content.decode()
 
     def test_a_code_of_another_flow_is_refused(self, browser: Browser, provider: FakeProvider) -> None:
         query = provider.grant(browser.get("/accounts/login/").url)

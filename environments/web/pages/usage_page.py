@@ -11,12 +11,12 @@ from django.core.paginator import Page, Paginator
 from django.utils import timezone
 from django.utils.text import slugify
 
-from environments.lib import quantities
+from environments.lib import dates, quantities
 from environments.lib.charts import Reading, Series, Spark, TimeChart, Units, spark, time_chart
 from environments.models import Environment
 from environments.routine import usage
 from environments.routine.usage import Point
-from environments.web.pages.freshness import Stale, stale
+from environments.web.pages.freshness import StaleUsage, stale_usage
 
 PER_PAGE = 12  # charts
 CSV_HEADINGS = ("resource", "unit", "start_utc", "observed_seconds", "average", "peak", "limit")
@@ -51,11 +51,11 @@ PERIODS = (
 
 @dataclass(frozen=True)
 class ResourceChart:
-    """One resource with what is in use of it now, as far as that is known."""
+    """One resource's chart, and its usage now if that is known."""
 
     chart: TimeChart
     name: str
-    now: str = ""  # empty where the quota no longer has it
+    now: str = ""  # empty if the quota no longer has it
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,18 @@ class UsagePage:
     charts: list[ResourceChart]
     page: Page[str]
     closed: list[str]  # resources of which the quota allows none, by name
-    stale: Stale | None
+    stale: StaleUsage | None
     notes: list[str]
 
 
 def period_of(key: str) -> tuple[Period, str]:
-    """The period that an address asks for, and what of it was not understood."""
+    """The period of a key, and the key if it is unknown (empty otherwise)."""
     found = next((period for period in PERIODS if period.key == key), None)
     return (found, "") if found else (PERIODS[0], key[:20])
 
 
 def usage_page(environment: Environment, period_key: str, number: str = "1") -> UsagePage:
-    """The charts of one period, fullest resource first, some to a page. One query."""
+    """The charts of one period, highest usage first, some to a page. One query."""
     period, unknown = period_of(period_key or PERIODS[0].key)
     now = timezone.now()
     points = history(environment, period, now)
@@ -93,7 +93,7 @@ def usage_page(environment: Environment, period_key: str, number: str = "1") -> 
         charts=[_resource_chart(environment, name, points.get(name, []), period, now) for name in page],
         page=page,
         closed=[quantities.name(resource) for resource in closed],
-        stale=stale(environment),
+        stale=stale_usage(environment),
         notes=_notes(environment, points, period, now),
     )
 
@@ -189,8 +189,8 @@ def _change(resource: str, rows: list[Point], period: Period) -> str:
         first = last - 1
     old, new = (quantities.human(resource, rows[number].hard) for number in (first - 1, last))
     start = rows[first].start
-    when = f"{start:%-d %B, %H:%M}" if period.step < _DAY else f"{start:%-d %B}"
-    return f"The limit went from {old} to {new} on {when}."
+    when = dates.date_and_time(start) if period.step < _DAY else dates.day(start)
+    return f"The limit changed from {old} to {new} on {when}."
 
 
 def _now(resource: str, used: str, hard: str) -> str:
@@ -204,11 +204,11 @@ def _notes(environment: Environment, points: History, period: Period, now: datet
     starts = [rows[0].start for rows in points.values() if rows]
     notes = []
     if starts and environment.created_at > begin:
-        notes.append(f"This environment is there since {environment.created_at:%-d %B %Y}; figures begin with it.")
+        notes.append(f"Figures begin on {dates.day(environment.created_at)}, when this environment was created.")
     elif starts and min(starts) > begin:
-        notes.append(f"Figures begin on {min(starts):%-d %B %Y}.")
+        notes.append(f"Figures begin on {dates.day(min(starts))}.")
     if starts:
-        notes.append(f"The last {'hour' if period.step < _DAY else 'day'} is not over yet.")
+        notes.append(f"The current {'hour' if period.step < _DAY else 'day'} is not complete yet.")
     return notes
 
 

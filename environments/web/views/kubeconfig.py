@@ -1,4 +1,4 @@
-"""Kubeconfig files: what there is for the signed-in member, and the downloads."""
+"""Kubeconfig files of the signed-in member: the page and the downloads."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -59,23 +59,23 @@ def download_token(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_POST
 def revoke(request: UserRequest, namespace: str) -> HttpResponse:
-    """End the signed-in member's tokens."""
+    """Revoke the signed-in member's tokens."""
     row, _ = _mine(request, namespace)
     try:
         access_tokens.revoke(row, request.user)
     except ReconcileError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "Your tokens for this environment have ended.")
+        messages.success(request, "Your tokens for this environment have been revoked.")
     return redirect("kubeconfig", namespace=namespace)
 
 
 def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
-    """The environment and the signed-in person's membership. Raises PermissionDenied for those who only look on."""
+    """The environment and the signed-in person's membership. Raises PermissionDenied for others."""
     row = visible_environment(request.user, namespace)
     member = access_tokens.membership(row, request.user)
     if member is None:
-        raise PermissionDenied("Only members of an environment have a kubeconfig for it.")
+        raise PermissionDenied("Only members can download the kubeconfig of an environment. Ask its owner for access.")
     return row, member
 
 

@@ -94,7 +94,7 @@ def _kind(request: UserRequest, slug: str) -> reports.Kind:
 
 def _allowed(request: UserRequest) -> None:
     if not (request.user.is_manager or request.user.is_platform_admin):
-        raise PermissionDenied("Reports are for managers and platform admins.")
+        raise PermissionDenied("Only managers and platform admins can see reports.")
 
 
 def _page(

@@ -1,4 +1,4 @@
-"""Whether somebody wants the monthly summary of their teams by e-mail."""
+"""Subscribe to the monthly summary by email, or unsubscribe."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from environments.lib import dates
 from environments.reports import summaries
 from environments.web.views.http import UserRequest
 
@@ -16,17 +17,17 @@ from environments.web.views.http import UserRequest
 def switch(request: UserRequest) -> HttpResponse:
     """Switch it on (`wanted` is sent) or off. For managers and platform admins, as the reports are."""
     if not (request.user.is_manager or request.user.is_platform_admin):
-        raise PermissionDenied("Reports are for managers and platform admins.")
+        raise PermissionDenied("Only managers and platform admins can see reports.")
     wanted = "wanted" in request.POST
     summaries.choose(request.user, wanted)
-    messages.success(request, _promise(request) if wanted else "No more monthly summaries for you.")
+    messages.success(request, _promise(request) if wanted else "Monthly summary turned off.")
     filters = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(f"{reverse('reports')}{filters}")
 
 
 def _promise(request: UserRequest) -> str:
-    """To whom and when; nobody who manages no team is told a day."""
+    """To which address and when; without a day for someone who manages no team."""
     if request.user.is_platform_admin or request.user.managed_teams.exists():
-        day = f"{summaries.next_day(timezone.now()):%-d %B %Y}"
-        return f"The monthly summary goes to {request.user.email}, next on {day}."
-    return f"The monthly summary goes to {request.user.email} once you manage a team."
+        day = dates.day(summaries.next_day(timezone.now()))
+        return f"Monthly summary turned on. We'll send the next one to {request.user.email} on {day}."
+    return f"Monthly summary turned on. We'll send it to {request.user.email} once you manage a team."

@@ -1,4 +1,4 @@
-"""What an environment uses, and what in it does not run."""
+"""An environment's usage over time, and its pods that are not running."""
 
 import csv
 
