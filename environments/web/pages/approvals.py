@@ -30,7 +30,7 @@ Reserved = dict[int | None, tuple[Decimal, int]]  # team -> cores, bytes
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """One request. `reserves` and the team's figures are CPU and memory in words; the latter are empty without a team."""
+    """One request. `reserves` and `team_…` are CPU and memory in words; `team_…` are empty without a team."""
 
     environment: Environment
     answers: list[tuple[str, str]]  # question and answer, for the template's questions that no figure covers
