@@ -68,7 +68,7 @@ def _approval_request(row: Environment, now: tuple[Decimal, int]) -> ApprovalReq
         answers=answers(row, but=_in_figures(row)),
         figures=_figures(row),
         reserves=_words(row.reserved_cpu, row.reserved_memory),
-        team_now=_words(cpu, memory) if row.team else "",
+        team_now=_words(cpu, memory) if row.team and (cpu or memory) else "",
         team_total=_words(cpu + row.reserved_cpu, memory + row.reserved_memory) if row.team else "",
     )
 
