@@ -174,7 +174,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
     while reached[-1:] != ["steps-summary"] and len(reached) < 40:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
-    assert reached[0] == "Skip to the content"
+    assert reached[0] == "Skip to content"
     assert reached[2:6] == ["Catalog", "Environments", "Sign out", "Environments"]
     assert reached.index("Delete") < reached.index("steps-summary")
 

@@ -53,7 +53,7 @@ class TestSigningIn:
         sign_in(client, dana)
         for _ in range(5):
             assert "code is wrong" in second(client, "000000").content.decode()
-        assert "too many attempts" in second(client, code()).content.decode()
+        assert "Too many attempts" in second(client, code()).content.decode()
         assert signed_in(client) is None
 
     def test_takes_a_code_once(self, client, dana):
