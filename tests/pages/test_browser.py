@@ -176,7 +176,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
     assert reached[0] == "Skip to content"
     assert reached[2:6] == ["Catalog", "Environments", "Sign out", "Environments"]
-    assert reached.index("Delete") < reached.index("steps-summary")
+    assert reached.index("Delete environment") < reached.index("steps-summary")
 
 
 @pytest.mark.parametrize("width", [320, 390, 640, 960, 1280])
