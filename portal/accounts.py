@@ -20,11 +20,11 @@ class AccountAdapter(DefaultAccountAdapter):
     """Rules for local accounts, and what happens after every sign-in."""
 
     error_messages: ClassVar[dict[str, Any]] = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "This is not the password of an account with this address.",
-        "incorrect_password": "This is not your password.",
-        "enter_current_password": "This is not your password.",
-        "too_many_login_attempts": "There were too many attempts. Please wait five minutes, then try again.",
-        "rate_limited": "There were too many attempts. Please wait five minutes, then try again.",
+        "email_password_mismatch": "The email address or password is wrong.",
+        "incorrect_password": "This password is wrong.",
+        "enter_current_password": "This password is wrong.",
+        "too_many_login_attempts": "Too many attempts. Wait five minutes, then try again.",
+        "rate_limited": "Too many attempts. Wait five minutes, then try again.",
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -32,8 +32,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        """Show a message instead of signing in."""
-        return failed(request, "Your account is not active. A platform admin can activate it again.", status=403)
+        """A sentence instead of a sign-in."""
+        return failed(request, "Your account is deactivated. Ask a platform admin to activate it.", status=403)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """Store in the session what sign-out needs, and let people without a required second factor set it up now."""

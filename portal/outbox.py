@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 _LIMIT = 100  # messages on the page
 _SEPARATOR = b"\n" + b"-" * 79 + b"\n"  # what the backend puts after each message
@@ -29,13 +29,13 @@ class Message:
     body: str
 
 
-@require_GET
+@require_safe
 def outbox(request: HttpRequest) -> HttpResponse:
     """The newest messages. 404 if the portal sends real mail, 403 for all except platform admins."""
     if not settings.MAIL_FOLDER:
         raise Http404
     if not getattr(request.user, "is_platform_admin", False):
-        raise PermissionDenied("Only platform admins may read the outbox.")
+        raise PermissionDenied("Only platform admins can read the outbox.")
     messages = list(islice(_messages(Path(settings.MAIL_FOLDER)), _LIMIT))
     return render(request, "portal/outbox.html", {"messages_sent": messages})
 

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 PROVIDER_ID = "sso"
 DISCOVERY_SECONDS = 600
 MAX_SUBJECT = 191  # characters, as allauth keeps it
-UNAVAILABLE = "The identity provider does not answer as it should. Nothing is wrong with your account."
+UNAVAILABLE = "The identity provider is not responding correctly. Your account is fine. Try again in a few minutes."
 
 
 class SignInRefused(Exception):  # noqa: N818 (a decision, not a fault)
@@ -74,19 +74,21 @@ def account_for(account: SocialAccount) -> User:
     """Find or create the user who signs in, and update claims and roles. Raises SignInRefused."""
     claims = claims_from(account.extra_data)
     if not claims.email:
-        raise SignInRefused("The identity provider did not give your e-mail address, and the portal needs one.")
+        raise SignInRefused(
+            "The identity provider did not send your email address. Ask a platform admin to have it added."
+        )
     try:
         with transaction.atomic():
             user = account.user if account.pk else _owner_of_address(claims)
             if not user.is_active:
-                raise SignInRefused("Your account is not active. A platform admin can activate it again.")
+                raise SignInRefused("Your account is deactivated. Ask a platform admin to activate it.")
             _update(user, claims)
             _end_local_ways(user)
             apply_claim(user, claims.groups)
             account.user = user
             account.save()
     except IntegrityError as error:
-        raise SignInRefused("Your account changed at this very moment. Please try again.") from error
+        raise SignInRefused("Your account was changed at the same time. Try again.") from error
     return user
 
 
@@ -101,8 +103,8 @@ def _owner_of_address(claims: Claims) -> User:
     linked = SocialAccount.objects.filter(user=user, provider=PROVIDER_ID).exists()
     if linked or claims.email_verified is not True:
         raise SignInRefused(
-            f"There is an account with the e-mail address {claims.email} already, and the identity provider does not "
-            "prove that it is yours. A platform admin can sort this out."
+            f"An account with the email address {claims.email} already exists, and the identity provider has not "
+            "verified that the address is yours. Ask a platform admin for help."
         )
     return user
 
@@ -121,7 +123,7 @@ def _update(user: User, claims: Claims) -> None:
     if not user.pk or claims.email_verified is not False:
         if User.objects.with_address(claims.email).exclude(pk=user.pk).exists():
             raise SignInRefused(
-                f"The e-mail address {claims.email} belongs to another account. A platform admin can sort this out."
+                f"The email address {claims.email} belongs to another account. Ask a platform admin for help."
             )
         user.email = claims.email
     user.username = _free_username(user, claims)
@@ -231,7 +233,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         elif exception is not None:
             response = failed(request, UNAVAILABLE, status=503)
         else:
-            response = failed(request, "This sign-in was left open for too long, or began in another browser.")
+            response = failed(request, "Your sign-in expired or was started in another browser.")
         raise ImmediateHttpResponse(response)
 
 

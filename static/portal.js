@@ -1,9 +1,9 @@
 // Progressive enhancement only: every page works without this file.
-// It keeps times fresh, copies text, and looks after live regions (htmx swaps them).
+// It keeps relative times fresh, copies text, and looks after live regions (htmx swaps them).
 (() => {
   "use strict";
 
-  // Times. The server's clock counts, not the browser's.
+  // Relative times, by the server's clock. environments/lib/dates.py says them in the same words.
   const served = document.querySelector("meta[name=server-time]");
   const skew = served ? Date.parse(served.content) - Date.now() : 0;
   const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
@@ -21,19 +21,6 @@
       const text = time.dataset.relative === "next" && seconds < 5 ? "in a moment" : relative(seconds);
       if (time.textContent !== text) time.textContent = text;
     }
-  }
-
-  function localise(root) {
-    for (const time of root.querySelectorAll("time[datetime]")) {
-      const moment = new Date(time.dateTime);
-      const full = moment.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
-      time.title = full;
-      if (time.dataset.clock === "time") time.textContent = moment.toLocaleTimeString();
-      if (time.dataset.clock === "full") {
-        time.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-      }
-    }
-    tick();
   }
 
   // Copying: the buttons show only where the browser allows it.
@@ -55,7 +42,7 @@
     const { xhr, target, pathInfo } = detail;
     const elsewhere = xhr.responseURL && new URL(xhr.responseURL).pathname !== pathInfo.requestPath.split("?")[0];
     if (elsewhere || xhr.status === 403 || xhr.status === 404) {
-      location.reload(); // signed out meanwhile, or no longer there: the whole page says so
+      location.reload(); // signed out, or no longer there: the whole page says so
       detail.shouldSwap = false;
       return;
     }
@@ -74,7 +61,7 @@
     const status = document.getElementById("status");
     if (live && status && status.textContent !== live.dataset.status) status.textContent = live.dataset.status;
     if (live && live.dataset.title) document.title = live.dataset.title;
-    localise(document);
+    tick();
   });
 
   // A portal that does not answer must not look like one that has nothing new.
@@ -87,6 +74,6 @@
   document.addEventListener("htmx:responseError", () => stale(true));
   document.addEventListener("htmx:afterOnLoad", ({ detail }) => { if (detail.xhr.status < 400) stale(false); });
 
-  localise(document);
+  tick();
   setInterval(tick, 1000);
 })();

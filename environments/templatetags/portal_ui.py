@@ -10,14 +10,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from environments.lib import dates
+
 register = template.Library()
 
 # CommonMark with tables; raw HTML in the text stays text.
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-
-# The largest unit that fits, each from so many seconds on. static/portal.js says it in the same words.
-_UNITS = (("day", 86_400, 36 * 3600), ("hour", 3600, 90 * 60), ("minute", 60, 90), ("second", 1, 0))
-_NOW = 5  # seconds that are not worth a number
 
 _SECTIONS = {
     "catalog": ("catalog", "template", "request", "preview"),
@@ -60,39 +58,32 @@ def duration(milliseconds: int | None) -> str:
 
 @register.filter
 def relative(moment: datetime | None) -> SafeString:
-    """A moment as seen from now, past or coming: `3 minutes ago`, `in 23 days`."""
-    if moment is None:
-        return SafeString()
-    return _time(moment, in_words((moment - timezone.now()).total_seconds()), "relative", "near")
+    """A moment as seen from now, past or coming: `3 minutes ago`, `in 23 days`; the exact one in its title."""
+    return _time(moment, dates.relative(_seconds_until(moment)), "near") if moment else SafeString()
 
 
 @register.filter
 def next_try(moment: datetime) -> SafeString:
     """A moment that is waited for: `in 12 seconds`, and `in a moment` once it has come."""
-    seconds = (moment - timezone.now()).total_seconds()
-    return _time(moment, in_words(seconds) if seconds >= _NOW else "in a moment", "relative", "next")
+    return _time(moment, dates.next_try(_seconds_until(moment)), "next")
 
 
 @register.filter
-def clock(moment: datetime | None) -> SafeString:
-    """The time of day, `14:05:30 UTC`; the browser's own time where scripts run."""
-    return _time(moment, f"{moment:%H:%M:%S} UTC", "clock", "time") if moment else SafeString()
+def day(moment: datetime | None) -> SafeString:
+    """A moment's date, `29 November 2026`."""
+    return _time(moment, dates.day(moment)) if moment else SafeString()
 
 
 @register.filter
 def date_and_time(moment: datetime | None) -> SafeString:
-    """Date and time, `23 Nov 2026, 14:05:30 UTC`; the browser's own time where scripts run."""
-    return _time(moment, f"{moment:%-d %b %Y, %H:%M:%S} UTC", "clock", "full") if moment else SafeString()
+    """A moment's date and time, `29 November 2026, 10:16`."""
+    return _time(moment, dates.date_and_time(moment)) if moment else SafeString()
 
 
-def in_words(seconds: float) -> str:
-    """Seconds from now, negative for the past, in the largest unit that fits."""
-    if abs(seconds) < _NOW:
-        return "in a moment" if seconds > 0 else "just now"
-    unit, length = next((unit, length) for unit, length, start in _UNITS if abs(seconds) >= start)
-    count = round(abs(seconds) / length)
-    words = f"{count} {unit}" + ("" if count == 1 else "s")
-    return f"in {words}" if seconds > 0 else f"{words} ago"
+@register.filter
+def upcoming(moment: datetime | None) -> SafeString:
+    """The date and time of something to come, `1 December, 10:16`; with its year if that is half a year away."""
+    return _time(moment, dates.upcoming(moment, timezone.now())) if moment else SafeString()
 
 
 @register.simple_tag(takes_context=True)
@@ -104,12 +95,12 @@ def section(context: template.Context) -> str:
     return next((section for section, names in _SECTIONS.items() if name in names), "")
 
 
-def _time(moment: datetime, text: str, kind: str, how: str) -> SafeString:
-    return format_html(
-        '<time datetime="{}" title="{}" data-{}="{}">{}</time>',
-        moment.isoformat(timespec="seconds"),
-        f"{moment:%-d %B %Y, %H:%M:%S} UTC",
-        kind,
-        how,
-        text,
-    )
+def _seconds_until(moment: datetime) -> float:
+    return (moment - timezone.now()).total_seconds()
+
+
+def _time(moment: datetime, text: str, relative: str = "") -> SafeString:
+    """The `time` element of a moment. `relative`: how portal.js keeps its words fresh, empty for a fixed text."""
+    fresh = format_html(' data-relative="{}"', relative) if relative else ""
+    machine = moment.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" title="{}"{}>{}</time>', machine, dates.exact(moment), fresh, text)

@@ -24,20 +24,20 @@ from environments.web.addresses import AddressesField
 
 
 class RequestForm(forms.Form):
-    """One form for every template: its sizes and parameters become fields, with their own words for what is wrong."""
+    """The request form of any template: its sizes and parameters become fields."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     version = forms.IntegerField(widget=forms.HiddenInput)
     name = forms.CharField(
         max_length=drafts.MAX_NAME,
-        help_text="Letters, digits and spaces; becomes part of the namespace's name.",
+        help_text="Letters, digits and spaces. Becomes part of the namespace name.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
     purpose = forms.CharField(
-        label="What is it for?",
+        label="Purpose",
         max_length=drafts.MAX_PURPOSE,
         required=False,
-        help_text="One line for whoever finds it later.",
+        help_text="Helps others recognise it, for example: load tests for the new checkout.",
     )
 
     checked: CheckedPlan  # once the form is valid
@@ -74,7 +74,7 @@ class RequestForm(forms.Form):
         teams = self.user.teams.all()
         if teams:
             self.fields["team"] = forms.ModelChoiceField(
-                teams, empty_label=None, initial=teams[0], help_text="Its members can see the environment."
+                teams, empty_label=None, initial=teams[0], help_text="Team members can see the environment."
             )
 
     def _add_collaborators(self) -> None:
@@ -83,10 +83,10 @@ class RequestForm(forms.Form):
             return
         self.fields["collaborators"] = AddressesField(
             required=False,
-            help_text=f"E-mail addresses, up to {MAX_ADDRESSES}. They get access at the same time as you.",
+            help_text=f"Up to {MAX_ADDRESSES} email addresses, separated by commas. They get access when you do.",
         )
         self.fields["collaborator_role"] = forms.ChoiceField(
-            label="Their role", choices=[(role.value, role.label) for role in roles], initial=roles[0].value
+            label="Collaborator role", choices=[(role.value, role.label) for role in roles], initial=roles[0].value
         )
 
     # What the page shows besides the fields
@@ -167,12 +167,12 @@ def add_refusal(form: forms.Form, refusal: ValidationError) -> None:
 
 
 class FilterForm(forms.Form):
-    """What narrows the list of environments; kept in the address, so that a view can be shared."""
+    """The filters of the list of environments; kept in the address, so that a view can be shared."""
 
     q = forms.CharField(
         label="Search", required=False, widget=forms.SearchInput(attrs={"placeholder": "Name, namespace, owner"})
     )
-    phase = forms.ChoiceField(required=False, choices=[("", "Any phase"), *Phase.choices])
+    phase = forms.ChoiceField(label="State", required=False, choices=[("", "Any state"), *Phase.choices])
     template = forms.ModelChoiceField(
         Template.objects.all(), required=False, to_field_name="slug", empty_label="Any template"
     )
@@ -180,16 +180,16 @@ class FilterForm(forms.Form):
         Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
     )
     sort = forms.ChoiceField(
-        label="First",
+        label="Sort by",
         required=False,
-        choices=[("", "Newest"), ("fullest", "Fullest quota"), ("ends", "Ends soonest"), ("name", "By name")],
+        choices=[("", "Newest"), ("fullest", "Highest usage"), ("ends", "Expires soonest"), ("name", "Name")],
     )
     mine = forms.BooleanField(label="Only mine", required=False)
-    orphaned = forms.BooleanField(label="Without an owner", required=False)
+    orphaned = forms.BooleanField(label="Without owner", required=False)
 
     def __init__(self, user: User, data: Any = None) -> None:
         super().__init__(data)
-        # What somebody may neither request nor see an environment of is not named to them either.
+        # Templates that the user can neither request nor see an environment of are not listed.
         seen = Environment.objects.visible_to(user).order_by()
         usable = Template.objects.usable_by(user).values("pk")
         templates = Template.objects.filter(Q(pk__in=usable) | Q(pk__in=seen.values("version__template")))
@@ -197,9 +197,11 @@ class FilterForm(forms.Form):
 
 
 class MembersForm(forms.Form):
-    """Who is to get access, and which role."""
+    """The people to add, and their role."""
 
-    addresses = AddressesField(label="E-mail addresses", help_text=f"Up to {MAX_ADDRESSES}, one a line or with commas.")
+    addresses = AddressesField(
+        label="Email addresses", help_text=f"Up to {MAX_ADDRESSES}, separated by commas or line breaks."
+    )
     role = forms.ChoiceField()
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
@@ -208,37 +210,48 @@ class MembersForm(forms.Form):
 
 
 class HandoverForm(forms.Form):
-    """Who is to own an environment, and what its owner keeps."""
+    """The new owner of an environment, and the role that the current owner keeps."""
 
     address = forms.EmailField(
-        label="New owner", help_text="The e-mail address of somebody who has signed in here before."
+        label="New owner", help_text="The email address of someone who has signed in to this portal before."
     )
-    keep = forms.ChoiceField(label="The present owner keeps", required=False)
+    keep = forms.ChoiceField(label="Current owner keeps", required=False)
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data)
-        cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "no access"), *_role_choices(environment)]
+        cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "No access"), *_role_choices(environment)]
 
 
 class TokenForm(forms.Form):
-    """How long a token is to be good for."""
+    """How long a token is valid."""
 
-    hours = forms.IntegerField(min_value=1, label="Hours")
+    hours = forms.IntegerField(min_value=1, label="Valid for (hours)")
 
     def __init__(self, maximum: int, data: Any = None) -> None:
         super().__init__(data, initial={"hours": min(8, maximum)})
         hours = cast(forms.IntegerField, self.fields["hours"])
         hours.validators.append(MaxValueValidator(maximum))
         hours.widget.attrs["max"] = maximum
-        hours.help_text = f"At most {maximum}. After that you download another file."
+        hours.help_text = f"Up to {maximum}. Then download a new file."
+
+
+_ALERTS = [
+    (Alerts.MAIL, "By email and in the portal"),
+    (Alerts.PORTAL, "In the portal only"),
+    (Alerts.OFF, "Off"),
+]
 
 
 class AlertsForm(forms.Form):
-    """Whether somebody is told that a quota is nearly full, where, and when."""
+    """Whether, how and from which usage alerts are sent."""
 
-    where = forms.ChoiceField(label="Tell it", choices=Alerts.choices)
-    warn = forms.IntegerField(label="First alert at", min_value=1, max_value=100, help_text="Percent of a quota.")
-    bad = forms.IntegerField(label="Second alert at", min_value=1, max_value=100, help_text="Percent of a quota.")
+    where = forms.ChoiceField(label="Notify", choices=_ALERTS)
+    warn = forms.IntegerField(
+        label="First alert at", min_value=1, max_value=100, help_text="Percent of the quota, for example 80."
+    )
+    bad = forms.IntegerField(
+        label="Second alert at", min_value=1, max_value=100, help_text="Percent of the quota, for example 80."
+    )
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data, initial=asdict(alerts.Choice.of(environment)))
@@ -248,7 +261,7 @@ class AlertsForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         warn, bad = cleaned.get("warn"), cleaned.get("bad")
         if warn is not None and bad is not None and warn >= bad:
-            self.add_error("bad", f"The second alert has to come after the first: more than {warn}.")
+            self.add_error("bad", f"Enter a number above the first alert ({warn}).")
         return cleaned
 
     def choice(self) -> alerts.Choice:
@@ -257,13 +270,13 @@ class AlertsForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """What whoever asked is to know about the decision; rejecting needs it (approvals.py says so)."""
+    """The note to the requester; rejecting needs one (approvals.py checks it)."""
 
     note = forms.CharField(
         required=False,
         max_length=approvals.MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Goes to whoever asked. To reject, say why.",
+        help_text="Sent to the requester. Required when rejecting.",
     )
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
@@ -272,19 +285,19 @@ class DecisionForm(forms.Form):
 
 
 class WithdrawForm(forms.Form):
-    """Why a request is taken back, for whoever would have decided on it."""
+    """Why a request is withdrawn, for its approvers."""
 
     note = forms.CharField(
-        label="Why?",
+        label="Reason",
         required=False,
         max_length=approvals.MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Stays on the request's page and in its history.",
+        help_text="Shown on the request's page and in its history.",
     )
 
 
 class DeleteForm(forms.Form):
-    """The name, typed, before an environment goes."""
+    """The typed name that confirms a deletion."""
 
     typed_name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 

@@ -1,4 +1,4 @@
-"""How a page gets at an environment or a template: a stranger meets 404, a reader who wants to change something 403."""
+"""Access to environments and templates for pages: 404 for strangers, 403 for readers who try to change something."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
@@ -22,20 +22,20 @@ def editable_environment(user: "User | AnonymousUser", namespace: str) -> Enviro
     """The environment, if this person may change it. Raises Http404 for strangers, PermissionDenied for readers."""
     environment = visible_environment(user, namespace)
     if not may_edit(user, environment):
-        raise PermissionDenied("Only the owner and platform admins may change this environment.")
+        raise PermissionDenied("Only the owner and platform admins can change this environment.")
     return environment
 
 
 def decidable_environment(user: "User | AnonymousUser", namespace: str) -> Environment:
-    """The request, if this person may decide on it, or might have. Raises Http404, PermissionDenied."""
+    """The request, if this person may decide on it or could have. Raises Http404, PermissionDenied."""
     environment = visible_environment(user, namespace)
     if not Environment.objects.decidable_by(user).filter(pk=environment.pk).exists():
-        raise PermissionDenied("This is not yours to decide.")
+        raise PermissionDenied("Only managers of the team and platform admins can decide on this request.")
     return environment
 
 
 def may_decide(user: "User | AnonymousUser", environment: Environment) -> bool:
-    """Whether somebody may decide on an environment now. No query where there is nothing to decide."""
+    """Whether a user may decide on an environment now. No query if there is nothing to decide."""
     mine = Environment.objects.decidable_by(user)
     return environment.awaits_approval and mine.filter(pk=environment.pk).exists()
 
@@ -53,5 +53,5 @@ def published_version(user: User, slug: str) -> TemplateVersion:
 
 
 def may_edit(user: "User | AnonymousUser", environment: Environment) -> bool:
-    """Whether somebody may change an environment."""
+    """Whether a user may change an environment."""
     return Environment.objects.editable_by(user).filter(pk=environment.pk).exists()

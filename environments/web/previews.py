@@ -1,4 +1,4 @@
-"""What a request would make, in words and as manifests, from a form that need not be complete."""
+"""What a request would create, in words and as manifests, from a form that may be incomplete."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ from environments import spec as template_spec
 from environments.actions import deciders, drafts, rows
 from environments.kube import manifests
 from environments.kube.manifests import Desired, Manifest
-from environments.lib import naming, quantities
+from environments.lib import dates, naming, quantities
 from environments.reconcile import desired
 from environments.reconcile.steps import binding
 from environments.spec import TemplateSpec
@@ -20,7 +20,7 @@ _WORTH_SAYING = ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu", "
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be made: lines of (title, text), and the manifests."""
+    """What a request creates: lines of (title, text), and the manifests."""
 
     lines: list[tuple[str, str]]
     manifests: list[Manifest]
@@ -56,14 +56,14 @@ def _lines(planned: drafts.Plan, wanted: Desired) -> list[tuple[str, str]]:
     people = len(planned.roles)
     where = [("Cluster", str(planned.cluster))] if planned.draft.cluster is None else []
     return [
-        *([("Approval first", f"Waits for {who}. Nothing is made before that.")] if waits else []),
+        *([("Approval", f"By {who}. Nothing is created until it is approved.")] if waits else []),
         *where,
         ("Namespace", f"{wanted.namespace}, Pod Security {spec.pod_security.enforce}"),
         ("Quota", _quota_words(wanted)),
         ("Default limits", _limit_words(spec)),
         ("Isolated network", _network_words(spec)),
-        ("Group in the directory", "you" if people == 1 else f"you and {people - 1} more"),
-        ("Access", f"namespace {spec.owner_role.value}; {_lifetime_words(spec, waits=waits)}"),
+        ("Access group", "you" if people == 1 else f"you and {people - 1} more"),
+        ("Access", f"role {spec.owner_role.value}; {_lifetime_words(spec, waits=waits)}"),
     ]
 
 
@@ -82,18 +82,21 @@ def _quota_words(wanted: Desired) -> str:
 
 
 def _limit_words(spec: TemplateSpec) -> str:
-    figures = [f"{amount} {resource}" for resource, amount in spec.limits.default.items()]
-    return f"a container that says nothing gets {' and '.join(figures)}" if figures else "none"
+    figures = [
+        f"{amount} {'CPU' if resource == 'cpu' else resource}" for resource, amount in spec.limits.default.items()
+    ]
+    return f"containers without limits get {' and '.join(figures)}" if figures else "none"
 
 
 def _network_words(spec: TemplateSpec) -> str:
-    return " ".join(["Nothing in or out.", *spec.network.sentences()])
+    return " ".join(["No traffic in or out by default.", *spec.network.sentences()])
 
 
 def _lifetime_words(spec: TemplateSpec, *, waits: bool) -> str:
     if not spec.lifetime_days:
         return "no end date"
     if waits:
-        return f"ends {spec.lifetime_days} days after the approval"
-    end = timezone.localdate() + timedelta(days=spec.lifetime_days)
-    return f"ends in {spec.lifetime_days} days, on {end:%-d %B %Y}"
+        return f"expires {spec.lifetime_days} days after approval"
+    now = timezone.now()
+    end = dates.upcoming_day(now + timedelta(days=spec.lifetime_days), now)
+    return f"expires in {spec.lifetime_days} days ({end})"

@@ -1,6 +1,6 @@
-"""Asking once more for what was rejected, withdrawn or deleted: the request form, filled in as it was then.
+"""Requesting again what was rejected, withdrawn or deleted: the request form with the earlier answers.
 
-What the template does not take any more is said at its field, or above the form where there is no field for it.
+An answer that the template no longer accepts becomes an error at its field, or above the form if the field is gone.
 """
 
 import re
@@ -23,7 +23,7 @@ _LONGEST = 120  # characters of an answer that is quoted
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a field is filled in with (None: as in an empty form), and what is to be said there."""
+    """The value of a field (None: as in an empty form), and the error to show there."""
 
     field: str
     value: Any = None
@@ -31,7 +31,7 @@ class _Answer:
 
 
 def find(user: User, slug: str, namespace: str) -> Environment | None:
-    """What somebody asks for again, by its namespace; None unless it is of this template, over, and theirs to see."""
+    """The environment to request again, by its namespace; None unless it is of this template, over, and visible."""
     if not re.fullmatch(r"[a-z0-9-]{1,63}", namespace):
         return None
     rows = Environment.objects.visible_to(user).filter(namespace=namespace, phase__in=OVER)
@@ -40,7 +40,7 @@ def find(user: User, slug: str, namespace: str) -> Environment | None:
 
 
 def filled_in(user: User, version: TemplateVersion, earlier: Environment) -> RequestForm:
-    """A version's form with the answers of then, checked, with a remark for each that it does not take any more."""
+    """A version's form with the earlier answers, checked, with an error for each that is no longer accepted."""
     blank = RequestForm(user, version)
     answers = [*_words(earlier), *_size(blank, earlier), *_parameters(blank, earlier), *_places(blank, earlier)]
     answers += _collaborators(blank, earlier)
@@ -54,7 +54,7 @@ def filled_in(user: User, version: TemplateVersion, earlier: Environment) -> Req
 
 
 def _untouched(form: RequestForm) -> dict[str, Any]:
-    """What a browser would send of a form that nobody touched: of a list without a choice, what stands first."""
+    """What a browser would send of an untouched form: of a list without a choice, the first."""
     data = {name: form[name].value() for name in form.fields}
     for name, field in form.fields.items():
         if isinstance(field, forms.ChoiceField) and not data[name]:
@@ -69,12 +69,12 @@ def _words(earlier: Environment) -> Iterator[_Answer]:
 
 def _size(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
     if earlier.size:
-        it_was = f"It had the size {earlier.size_label or earlier.size}"
-        yield _chosen(form, "size", earlier.size, f"{it_was}, which is not offered to you any more.")
+        label = earlier.size_label or earlier.size
+        yield _chosen(form, "size", earlier.size, f"The size {label} is no longer available to you.")
 
 
 def _parameters(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
-    """The answers to what is still asked, then what is not asked any more."""
+    """The answers to the questions that remain, then to those that are gone."""
     spec = earlier.readable_spec
     before = {parameter.name: parameter for parameter in spec.parameters} if spec else {}
     asked = {parameter.name: parameter for parameter in form.spec.parameters}
@@ -83,8 +83,8 @@ def _parameters(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
         if not value:
             continue
         if name in asked and asked[name].mode is not Mode.FIXED:
-            was = f"It was “{_short(value)}”, which is not offered any more."
-            yield _chosen(form, parameter_field(name), value, was)
+            gone = f"“{_short(value)}” is no longer offered."
+            yield _chosen(form, parameter_field(name), value, gone)
         elif (name not in before or before[name].mode is not Mode.FIXED) and (
             name not in asked or asked[name].default != value
         ):
@@ -94,59 +94,62 @@ def _parameters(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
 def _not_asked(name: str, value: str, before: Parameter | None, now: Parameter | None) -> str:
     described = now or before
     title = described.title if described else name
-    fixed = f"is fixed to “{_short(now.default)}” by the template now" if now else "is not asked any more"
-    return f"{title} {fixed}; it was “{_short(value)}”."
+    fixed = f"is now fixed to “{_short(now.default)}” by the template" if now else "is no longer asked for"
+    return f"{title} {fixed}. You had “{_short(value)}”."
 
 
 def _places(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
     cluster, team = earlier.cluster, earlier.team
     if "cluster" in form.fields:
-        why = "is not offered for this template any more"
+        why = "no longer offers this template"
         if cluster.lost_at:
-            why = "is gone"
+            why = "no longer exists"
         elif not cluster.accepts_new:
-            why = "accepts no new environments at the moment"
-        yield _chosen(form, "cluster", cluster.pk, f"It was on {cluster}, which {why}.")
+            why = "accepts no new environments now"
+        yield _chosen(form, "cluster", cluster.pk, f"{cluster} {why}.")
     if team:
-        yield _chosen(form, "team", team.pk, f"It was for the team {team}, in which you are not.")
+        yield _chosen(form, "team", team.pk, f"You are not a member of the team {team}.")
 
 
 def _collaborators(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
-    """Everybody who had access but whoever asks now, with one role for all: the form has no other."""
+    """Everyone who had access except the requester, with one role for all: the form has one role."""
     own = form.user.email.lower()
     members = [each for each in earlier.members.filter(wanted=True) if each.email.lower() != own]
     if not members:
         return
     addresses = ", ".join(member.email for member in members)
     if "collaborators" not in form.fields:
-        yield _Answer("", remark=f"The template takes no collaborators any more; it had {_short(addresses)}.")
+        yield _Answer("", remark=f"This template no longer allows collaborators. You had {_short(addresses)}.")
         return
     yield _Answer("collaborators", addresses)
     yield from _role(form, [each for each in members if each.email.lower() != earlier.owner.email.lower()])
 
 
 def _role(form: RequestForm, members: list[Member]) -> Iterator[_Answer]:
-    """Their role; of several the least, so that nobody gets more than they had."""
+    """Their role; of several the lowest, so that no one gets more than they had."""
     had = {Role(member.role) for member in members}
     least = next((role for role in (Role.VIEWER, Role.DEVELOPER, Role.ADMIN) if role in had), None)
     if least is None:
         return
-    answer = _chosen(form, "collaborator_role", least.value, f"It was {least.label}, which is not offered any more.")
+    answer = _chosen(form, "collaborator_role", least.value, f"The role {least.label} is no longer offered.")
     if len(had) > 1 and not answer.remark:
         each = ", ".join(f"{member.email} {member.role}" for member in members)
-        remark = f"They had different roles ({_short(each)}). All get the same one here; give others more on its page."
+        roles = f"Members had different roles ({_short(each)})"
+        remark = f"{roles}. Choose one for now; you can change it per person later."
         answer = _Answer(answer.field, answer.value, remark)
     yield answer
 
 
 def _chosen(form: RequestForm, name: str, value: Any, otherwise: str) -> _Answer:
-    """The answer, where the field offers it or takes any; else what is said of it."""
+    """The answer if the field accepts it, otherwise the error."""
     field = form.fields.get(name)
-    return _Answer(name, value) if field and _offers(field, value) else _Answer(name, remark=otherwise)
+    if field is None:
+        return _Answer(name, remark=otherwise)
+    return _Answer(name, value) if _offers(field, value) else _Answer(name, remark=f"{otherwise} Choose another.")
 
 
 def _offers(field: forms.Field, value: Any) -> bool:
-    """Whether a field has a value among its choices; one that has none says itself what is wrong with it."""
+    """Whether a field has a value among its choices; a field without choices checks its value itself."""
     if isinstance(field, forms.ChoiceField):
         try:
             field.clean(value)

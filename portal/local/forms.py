@@ -9,7 +9,9 @@ from environments.lib import queue
 from environments.models import User
 from portal import tasks
 
-_RULES = "At least 12 characters. Not a common password, not only digits, and nothing like your name or address."
+_RULES = (
+    "At least 12 characters. Not only digits, not a common password, and not similar to your name or email address."
+)
 
 
 class _NewPassword:
@@ -20,7 +22,7 @@ class _NewPassword:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password1"].help_text = _RULES
-        self.fields["password1"].label, self.fields["password2"].label = "New password", "New password, again"
+        self.fields["password1"].label, self.fields["password2"].label = "New password", "Repeat new password"
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
 

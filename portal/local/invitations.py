@@ -21,7 +21,7 @@ from environments.models import Invitation, Team, User
 from portal.roles import give
 
 _SALT = "portal.invitation"
-GONE = "This invitation cannot be used any more: ask whoever invited you for a new one."
+GONE = "This invitation has expired or was already used. Ask the person who invited you for a new one."
 
 
 def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | None) -> Invitation:
@@ -44,7 +44,7 @@ def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | Non
 def refuse_known(email: str) -> None:
     """Raise ValidationError if there is an account with this address."""
     if User.objects.with_address(email).exists():
-        raise ValidationError(f"{email} has an account already.")
+        raise ValidationError(f"{email} already has an account.")
 
 
 def link(invitation: Invitation) -> str:

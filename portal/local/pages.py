@@ -30,7 +30,7 @@ class ChangePassword(account.PasswordChangeView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Only for accounts with a password."""
         if not isinstance(request.user, User) or not request.user.has_usable_password():
-            raise PermissionDenied("Your account has no password here: your identity provider keeps it.")
+            raise PermissionDenied("Your account has no password here. Change it at your identity provider.")
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
 
@@ -43,9 +43,7 @@ class Security(IndexView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Not for single sign-on users: their provider handles this."""
         if factors.by_sso(request):
-            raise PermissionDenied(
-                "You signed in with single sign-on: your identity provider looks after your sign-in."
-            )
+            raise PermissionDenied("You signed in with single sign-on. Manage your sign-in at your identity provider.")
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
 

@@ -18,7 +18,7 @@ class MFAAdapter(DefaultMFAAdapter):
     """Encrypts secrets like all others, and names the portal by its settings, not by the Host header."""
 
     error_messages: ClassVar[dict[str, Any]] = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": "This code is not right, or was used before. Please try the next one.",
+        "incorrect_code": "This code is wrong or was already used. Enter the next one.",
     }
 
     def encrypt(self, text: str) -> str:

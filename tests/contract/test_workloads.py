@@ -90,7 +90,7 @@ def environment(cluster_endpoint, admin, home) -> Environment:
 
 def test_an_empty_namespace_is_quiet(environment):
     found = workloads.read(environment)
-    assert (found.pods, found.running, found.troubles, found.warnings) == (0, 0, [], [])
+    assert (found.pods, found.running, found.problems, found.warnings) == (0, 0, [], [])
 
 
 def test_pods_that_do_not_run_are_named_with_their_reason(environment, namespace):
@@ -99,24 +99,24 @@ def test_pods_that_do_not_run_are_named_with_their_reason(environment, namespace
         namespace.become(name, status)
     found = workloads.read(environment)
     assert (found.pods, found.running) == (3, 2)
-    assert [(trouble.pod, trouble.reason) for trouble in found.troubles] == [
+    assert [(problem.pod, problem.reason) for problem in found.problems] == [
         ("crash", "CrashLoopBackOff"),
         ("pull", "ImagePullBackOff"),
     ]
-    crash, pull = found.troubles
+    crash, pull = found.problems
     assert crash.sentence == (
-        "Its container main ended 5 times, last because it used more memory than its limit. "
-        "It is started again after a pause."
+        "Container main exited 5 times, last because it used more memory than its limit. "
+        "Kubernetes restarts it after a pause."
     )
     assert crash.message == "back-off 40s restarting failed container"
-    assert pull.sentence.startswith("The image registry.example.com/app:1 cannot be pulled.")
+    assert pull.sentence.startswith("The image registry.example.com/app:1 can't be pulled.")
 
 
 def test_what_is_done_is_no_trouble(environment, namespace):
     start(namespace.admin, pod(namespace.name, "done"))
     namespace.become("done", {"phase": "Succeeded"})
     found = workloads.read(environment)
-    assert (found.pods, found.troubles) == (0, [])
+    assert (found.pods, found.problems) == (0, [])
 
 
 def test_warnings_are_read_and_nothing_else(environment, namespace):
@@ -150,7 +150,7 @@ def test_a_quota_that_refuses_pods_is_told_in_figures(environment, namespace, po
         "the refusal is told",
     )
     assert (said[0].about, said[0].reason) == ("ReplicaSet api", "FailedCreate")
-    assert said[0].sentence == ("The quota has no room for it. CPU requests: 0 of 1 core in use, 1.5 cores asked for.")
+    assert said[0].sentence == ("The quota is too small for it. CPU requests: 0 of 1 core used, 1.5 cores requested.")
 
 
 def test_no_more_than_a_page_is_read(environment, namespace, monkeypatch):
@@ -163,7 +163,7 @@ def test_no_more_than_a_page_is_read(environment, namespace, monkeypatch):
 
 def test_a_namespace_of_somebody_else_is_not_looked_into(environment):
     environment.namespace_uid = "another"
-    with pytest.raises(PermanentError, match="not this environment's"):
+    with pytest.raises(PermanentError, match="does not belong to this environment"):
         workloads.read(environment)
 
 
@@ -182,5 +182,5 @@ def test_pods_of_one_owner_with_one_reason_are_one_line(environment, namespace):
         manifest["metadata"]["ownerReferences"] = [owner]
         start(namespace.admin, manifest)
         namespace.become(f"api-{number}", PULLING)
-    (trouble,) = workloads.read(environment).troubles
-    assert (trouble.owner, trouble.more) == ("kube-root-ca.crt", 2)
+    (problem,) = workloads.read(environment).problems
+    assert (problem.owner, problem.more) == ("kube-root-ca.crt", 2)

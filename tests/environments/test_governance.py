@@ -148,7 +148,7 @@ def test_a_move_that_would_shrink_below_what_is_used_says_so_first(ask, admin, p
     observe.observe(place.pk)
     environment.refresh_from_db()
     republish({"quota": environment.spec["quota"] | {"pods": "2"}})
-    assert dashboards.newer(environment).shrinks == ["Pods: 3 in use, 2 granted."]
+    assert dashboards.newer(environment).shrinks == ["Pods: 3 used, 2 allowed."]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_platform_admin_moves_many_at_once_but_nobody_below_what_they_use(ask,
     client.force_login(User.objects.create(username="ada", email="ada@example.com", is_superuser=True, is_staff=True))
     sent = {"action": "move_to_newest", "_selected_action": [str(idle.pk), str(busy.pk)]}
     page = client.post("/admin/environments/environment/", sent, follow=True).content.decode()
-    assert "Busy was not moved. Pods: 3 in use, 2 granted." in page
+    assert "Busy was not moved. Pods: 3 used, 2 allowed." in page
     assert "Environments moved: 1." in page
     versions = dict(Environment.objects.values_list("name", "version"))
     assert versions == {"idle": version.pk, "busy": busy.version_id}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from environments.web.workloads import sentences
-from environments.web.workloads.pods import trouble_of, troubles
+from environments.web.workloads.pods import problem_of, problems
 from environments.web.workloads.warnings import warnings
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -39,27 +39,27 @@ def condition(kind, status, **more):
         (
             pod(containerStatuses=[container(waiting("CrashLoopBackOff"), {"exitCode": 1}, 4)]),
             "CrashLoopBackOff",
-            "Its container main ended 4 times, last with exit code 1, an error of the program",
+            "Container main exited 4 times, last with exit code 1 (application error)",
         ),
         (
             pod(containerStatuses=[container(waiting("CrashLoopBackOff"), {"exitCode": 0}, 1)]),
             "CrashLoopBackOff",
-            "Its container main ended without an error: what is to keep running must not end",
+            "Container main exited without an error, but a long-running container must not exit",
         ),
         (
             pod("web", "Pending", containerStatuses=[container(waiting("ErrImagePull"))]),
             "ErrImagePull",
-            "The image registry.example.com/app:1 cannot be pulled.",
+            "The image registry.example.com/app:1 can't be pulled.",
         ),
         (
             pod("web", "Pending", containerStatuses=[container(waiting("CreateContainerConfigError"))]),
             "CreateContainerConfigError",
-            "Its container main cannot be started",
+            "Container main can't start",
         ),
         (
             pod("web", "Pending", containerStatuses=[container(waiting("ContainerCreating"))]),
             "ContainerCreating",
-            "It is being started",
+            "The pod is starting",
         ),
         (
             pod(
@@ -75,35 +75,35 @@ def condition(kind, status, **more):
                 ],
             ),
             "Unschedulable",
-            "No node has enough CPU and memory left for it.",
+            "No node has enough CPU and memory free.",
         ),
-        (pod(phase="Failed", reason="Evicted", message="low on memory"), "Evicted", "Its node was short of memory"),
+        (pod(phase="Failed", reason="Evicted", message="low on memory"), "Evicted", "The node ran short of memory"),
         (
             pod(phase="Failed", containerStatuses=[container({"terminated": {"exitCode": 127, "reason": "Error"}})]),
             "Error",
-            "Its container main ended with exit code 127: its command was not found",
+            "Container main exited with exit code 127: its command was not found",
         ),
         (
             pod(containerStatuses=[container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})]),
             "OOMKilled",
-            "Its container main ended because it used more memory than its limit.",
+            "Container main exited because it used more memory than its limit.",
         ),
         (
             pod(
                 conditions=[condition("Ready", "False", lastTransitionTime=ago(minutes=3), reason="ContainersNotReady")]
             ),
             "ContainersNotReady",
-            "It runs, but is not ready",
+            "The pod is running but not ready",
         ),
-        (pod(metadata={"deletionTimestamp": ago(minutes=3)}), "Terminating", "It was to be gone by now."),
-        (pod(phase="Unknown"), "Unknown", "Its node has not been heard of"),
-        (pod(phase="Pending"), "Pending", "It has not started yet."),
+        (pod(metadata={"deletionTimestamp": ago(minutes=3)}), "Terminating", "The pod should have stopped by now."),
+        (pod(phase="Unknown"), "Unknown", "The pod's node is not responding."),
+        (pod(phase="Pending"), "Pending", "The pod has not started yet."),
     ],
 )
 def test_a_pod_that_does_not_run_says_why(found, reason, begins):
-    trouble = trouble_of(found, NOW)
-    assert trouble.reason == reason
-    assert trouble.sentence.startswith(begins)
+    problem = problem_of(found, NOW)
+    assert problem.reason == reason
+    assert problem.sentence.startswith(begins)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_pod_that_does_not_run_says_why(found, reason, begins):
     ],
 )
 def test_a_pod_that_does_as_it_should_is_not_named(found):
-    assert trouble_of(found, NOW) is None
+    assert problem_of(found, NOW) is None
 
 
 def test_an_init_container_says_why_before_those_that_wait_for_it():
@@ -127,19 +127,19 @@ def test_an_init_container_says_why_before_those_that_wait_for_it():
         initContainerStatuses=[container(waiting("ImagePullBackOff"), name="migrate")],
         containerStatuses=[container(waiting("PodInitializing"))],
     )
-    assert trouble_of(found, NOW).reason == "ImagePullBackOff"
+    assert problem_of(found, NOW).reason == "ImagePullBackOff"
 
 
 def test_pods_of_one_owner_with_one_reason_share_a_line_and_the_broken_come_first():
     owner = {"ownerReferences": [{"name": "api-7d9f", "controller": True}]}
     alike = [pod(f"api-{n}", containerStatuses=[container(waiting("ErrImagePull"))], metadata=owner) for n in range(3)]
-    found = troubles([pod("a-slow-one", phase="Pending"), *alike], NOW)
+    found = problems([pod("a-slow-one", phase="Pending"), *alike], NOW)
     assert [(each.pod, each.more, each.tone) for each in found] == [("api-0", 2, "bad"), ("a-slow-one", 0, "wait")]
 
 
 @pytest.mark.parametrize("odd", [{}, {"status": None}, {"status": {"containerStatuses": "no", "conditions": [7]}}])
 def test_an_odd_pod_is_no_error(odd):
-    assert trouble_of({"metadata": {"name": "x"}} | odd, NOW).reason == "Pending"
+    assert problem_of({"metadata": {"name": "x"}} | odd, NOW).reason == "Pending"
 
 
 QUOTA = (
@@ -155,28 +155,28 @@ QUOTA = (
         (
             "FailedCreate",
             QUOTA,
-            "The quota has no room for it. CPU requests: 1 of 1 core in use, 500m asked for; "
-            "Memory requests: 2 GiB of 2 GiB in use, 512 MiB asked for.",
+            "The quota is too small for it. CPU requests: 1 of 1 core used, 500m requested; "
+            "Memory requests: 2 GiB of 2 GiB used, 512 MiB requested.",
         ),
         (
             "FailedCreate",
             "failed quota: environment-quota: must specify limits.cpu for: main; limits.memory for: main",
-            "It does not say how much it wants of: CPU limits and Memory limits. The quota counts that, so it has to.",
+            "The quota requires a value for CPU limits and Memory limits. Set it for each container.",
         ),
         (
             "FailedCreate",
             'pods "a" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',
-            "A container here may have at most 1 GiB of memory.",
+            "A container here can have at most 1 GiB of memory.",
         ),
         (
             "FailedCreate",
             'pods "a" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false',
-            "It asks for rights that the namespace's Pod Security level does not give.",
+            "The pod needs privileges that the namespace's Pod Security level does not allow.",
         ),
         (
             "FailedScheduling",
             "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
-            "No node has enough nvidia.com/gpu left for it. The quota would allow it: the cluster is full.",
+            "No node has enough nvidia.com/gpu free. Your quota isn't the problem; the cluster is full.",
         ),
         ("Unhealthy", "Liveness probe failed", sentences._EVENTS["Unhealthy"]),
         ("SomethingNew", "nobody knows", ""),

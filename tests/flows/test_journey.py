@@ -11,7 +11,7 @@ def request_environment(page: Page, name: str, collaborators: str = "", size: st
     page.get_by_role("link", name=re.compile("Namespace with GPU sizes")).click()
     page.get_by_role("link", name=re.compile("Request")).first.click()
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label(re.compile("What is it for")).fill("Trying it out")
+    page.get_by_label(re.compile("Purpose")).fill("Trying it out")
     if size:
         page.get_by_label(size).check()
     if collaborators:
@@ -21,7 +21,7 @@ def request_environment(page: Page, name: str, collaborators: str = "", size: st
 
 def test_a_developer_gets_a_namespace_sees_it_and_deletes_it(visit):
     page = visit("dana")
-    expect(page.get_by_role("heading", level=1)).to_have_text("What do you need?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Catalog")
     request_environment(page, "Journey One", "theo@example.com")
     # The timeline fills in by itself until the dashboard takes its place.
     expect(page.get_by_role("heading", level=1)).to_have_text("Journey One")
@@ -29,7 +29,7 @@ def test_a_developer_gets_a_namespace_sees_it_and_deletes_it(visit):
     access = page.get_by_role("table").filter(has_text="dana@example.com")
     for person in ("dana@example.com", "theo@example.com"):
         row = access.get_by_role("row").filter(has_text=person)
-        for word in ("in", "bound", "yes"):
+        for word in ("✓ in the group", "✓ bound", "✓ allowed by the cluster"):
             expect(row.get_by_role("cell", name=word, exact=True)).to_be_visible()
     expect(page.get_by_text("kubectl", exact=False).first).to_be_visible()
     assert page.locator("#live[hx-get]").count() == 0  # settled: nothing polls any more
@@ -65,7 +65,7 @@ def open_until(page: Page, address: str, wanted: Locator) -> None:
 
 def sign_out(page: Page) -> None:
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_text("You are signed out")).to_be_visible()
+    expect(page.get_by_text("Signed out", exact=True)).to_be_visible()
     page.goto("/environments/")
     # The session at the identity provider has ended too: it asks again.
     expect(page.locator("input[name=login]")).to_be_visible()
@@ -86,7 +86,7 @@ def test_a_form_with_mistakes_comes_back_filled_in_with_words_at_the_fields(visi
     page.get_by_label("Name", exact=True).fill("kube-system")
     page.get_by_label(re.compile("Collaborators")).fill("dena@example.com")
     page.get_by_role("button", name="Request environment").click()
-    expect(page.get_by_text("name of the cluster's own").first).to_be_visible()
+    expect(page.get_by_text("is reserved for the cluster").first).to_be_visible()
     expect(page.get_by_text("Did you mean dana@example.com?").first).to_be_visible()
     assert page.get_by_label("Name", exact=True).input_value() == "kube-system"
     assert page.get_by_label(re.compile("Collaborators")).input_value() == "dena@example.com"
@@ -132,7 +132,7 @@ def test_what_needs_approval_is_made_once_a_manager_approved_it(visit):
     card = manager.get_by_role("article").filter(has_text="Sixteen GPUs")
     card.get_by_label(re.compile("Note")).fill("For the sale.")
     card.get_by_role("button", name=re.compile("Approve")).click()
-    expect(manager.locator(".notice.success")).to_contain_text("Approved: Sixteen GPUs.")
+    expect(manager.locator(".notice.success")).to_contain_text("Sixteen GPUs approved.")
     # The page of whoever asked goes on by itself.
     expect(page.locator("#live .pill").first).to_have_text("Ready")
     expect(page.locator("#live")).to_contain_text("by Max Manager")

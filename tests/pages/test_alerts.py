@@ -33,7 +33,7 @@ def send(client):
 def test_the_form_shows_what_is_in_force(page, dana, make_environment):
     environment = make_environment(alerts="portal", alert_warn=60, alert_bad=75)
     soup = read(page(environment, dana, "alerts/"))
-    assert one(labelled(soup, "Tell it"), "option[selected]")["value"] == "portal"
+    assert one(labelled(soup, "Notify"), "option[selected]")["value"] == "portal"
     assert (labelled(soup, "First alert at")["value"], labelled(soup, "Second alert at")["value"]) == ("60", "75")
 
 
@@ -42,7 +42,7 @@ def test_a_choice_is_stored_recorded_and_said(client, page, send, dana, make_env
     answer = send(environment, dana, where="portal", warn="60", bad="75")
     assert answer.status_code == 302
     soup = read(client.get(answer["Location"]))
-    assert "Alerts of Checkout refunds: at 60 % and 75 %, in the portal only." in words(soup.main)
+    assert "Alerts for Checkout refunds saved: at 60 % and 75 %, in the portal only." in words(soup.main)
     assert "Dana Example changed the alerts" in words(read(page(environment, dana, "history/")))
     environment.refresh_from_db()
     assert (environment.alerts, environment.alert_warn, environment.alert_bad) == ("portal", 60, 75)
@@ -53,13 +53,13 @@ def test_a_choice_is_stored_recorded_and_said(client, page, send, dana, make_env
     [
         ({"warn": "0"}, "First alert at", "greater than or equal to 1"),
         ({"bad": "101"}, "Second alert at", "less than or equal to 100"),
-        ({"warn": "95", "bad": "95"}, "Second alert at", "has to come after the first: more than 95."),
-        ({"warn": "96", "bad": "95"}, "Second alert at", "has to come after the first: more than 96."),
+        ({"warn": "95", "bad": "95"}, "Second alert at", "Enter a number above the first alert (95)."),
+        ({"warn": "96", "bad": "95"}, "Second alert at", "Enter a number above the first alert (96)."),
         ({"warn": "many"}, "First alert at", "Enter a whole number."),
         ({"warn": "80.5"}, "First alert at", "Enter a whole number."),
         ({"warn": ""}, "First alert at", "This field is required."),
         ({"bad": "-5"}, "Second alert at", "greater than or equal to 1"),
-        ({"where": "fax"}, "Tell it", "Select a valid choice."),
+        ({"where": "fax"}, "Notify", "Select a valid choice."),
     ],
 )
 def test_a_mistake_is_said_at_its_field_and_changes_nothing(send, dana, make_environment, answers, field, sentence):
@@ -76,7 +76,7 @@ def test_a_mistake_is_said_at_its_field_and_changes_nothing(send, dana, make_env
 
 def test_what_was_typed_is_not_lost(send, dana, make_environment):
     soup = read(send(make_environment(), dana, where="off", warn="96", bad="33"), status=422)
-    assert one(labelled(soup, "Tell it"), "option[selected]")["value"] == "off"
+    assert one(labelled(soup, "Notify"), "option[selected]")["value"] == "off"
     assert (labelled(soup, "First alert at")["value"], labelled(soup, "Second alert at")["value"]) == ("96", "33")
 
 
@@ -102,7 +102,7 @@ def test_an_environment_that_is_going_says_so(send, dana, make_environment):
 def test_the_environments_page_says_what_passed_and_what_will_be_told(page, dana, theo, make_environment):
     environment = make_environment(usage=FULL, alert_state=TOLD)
     alerts = one(read(page(environment, dana)), ".alerts")
-    assert "Told so far: Memory requests passed 95 % , Pods passed 80 % ." in words(alerts)
+    assert "Alerts sent: Memory requests over 95 % , Pods over 80 % ." in words(alerts)
     assert "Alerts: at 80 % and 95 %, in the portal and by email." in words(alerts)
     assert one(alerts, "a")["href"] == f"/environments/{environment.namespace}/alerts/"
     assert one(read(page(environment, theo)), ".alerts").find("a") is None

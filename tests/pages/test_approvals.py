@@ -13,7 +13,7 @@ from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.routine import lifetimes
 from tests.makers import SPEC, person
-from tests.pages.reading import HTMX, facts, labelled, one, read, words
+from tests.pages.reading import HTMX, facts, labelled, one, read, rows, words
 
 WAITING = "Waiting for approval"
 
@@ -76,15 +76,16 @@ class TestTheList:
         make_request(days=3)
         card = one(read(visit(max_manager)), "article.card")
         assert words(card.h2) == "Ranking"
-        assert words(card.header.span) == "asked 3 days ago"
+        assert words(card.header.span) == "requested 3 days ago"
         assert "Search ranking" in words(card)
         assert facts(card) == {
             "Requested by": "Dana Example dana@example.com",
-            "For": "Team Checkout",
+            "Team": "Checkout",
             "Template": "Namespace · Large on Amsterdam",
             "Cost centre": "1040",
             "Quota": "4 cores, 4 GiB memory, 100 pods",
-            "Adds to what is reserved": "4 cores and 4 GiB memory Checkout has 2 cores and 3 GiB memory so far",
+            "Reserves": "4 cores and 4 GiB memory",
+            "Team total after approval": "6 cores and 7 GiB memory now 2 cores and 3 GiB memory",
         }
 
     def test_the_longest_waiting_comes_first(self, visit, max_manager, make_request):
@@ -99,7 +100,7 @@ class TestTheList:
         sam.teams.get().managers.add(mia)
         soup = read(visit(mia))
         assert soup.select("article.card") == []
-        assert "Nothing waits for you" in words(soup.main)
+        assert "No pending requests" in words(soup.main)
 
     def test_is_not_for_developers(self, visit, dana):
         assert visit(dana).status_code == 403
@@ -145,8 +146,8 @@ class TestTheWayThere:
     def test_the_entry_counts_what_waits_for_the_reader(self, visit, max_manager, ada, dana, make_request):
         make_request()
         make_request(team=None)
-        assert "Approvals 1 waiting" in nav(read(visit(max_manager, "/")))
-        assert "Approvals 2 waiting" in nav(read(visit(ada, "/")))
+        assert "Approvals 1 pending" in nav(read(visit(max_manager, "/")))
+        assert "Approvals 2 pending" in nav(read(visit(ada, "/")))
         assert not any("Approvals" in link for link in nav(read(visit(dana, "/"))))
 
     def test_it_says_no_number_where_nothing_waits(self, visit, max_manager, make_request):
@@ -234,7 +235,7 @@ class TestTheEnvironmentsPage:
         assert words(first.p) == "Max Example (manager of Checkout)"
         assert f"{WAITING}: Max Example (manager of Checkout)." in words(one(soup, "#live .notice.wait"))
         assert facts(soup)["State"] == WAITING
-        assert facts(soup)["Ends"] == "30 days after the approval"
+        assert facts(soup)["Expires"] == "30 days after approval"
         assert soup.title.string.startswith(WAITING)
 
     def test_looks_again_by_itself_but_not_under_the_hands_of_whoever_writes_a_note(self, visit, max_manager, row):
@@ -267,7 +268,7 @@ class TestTheEnvironmentsPage:
         soup = read(visit(dana, f"/environments/{row.namespace}/"))
         said = words(soup.main)
         assert "Withdraw request" in said
-        assert "What would be made" in said
+        assert "Objects to create" in said
         for word in ("Get kubeconfig", "Check now", "Try again", "Extend", "Kept by the portal"):
             assert word not in said, word
 
@@ -284,7 +285,9 @@ class TestTheEnvironmentsPage:
     def test_a_rejected_one_gives_the_reason_and_is_settled(self, visit, dana, max_manager, row):
         approvals.reject(row, max_manager, "Use the medium one.")
         soup = read(visit(dana, f"/environments/{row.namespace}/"))
-        assert "rejected by Max Example. Use the medium one." in words(one(soup, "#live .notice.bad"))
+        assert "rejected by Max Example. “Use the medium one.” Nothing was created." in words(
+            one(soup, "#live .notice.bad")
+        )
         assert "hx-get" not in one(soup, "#live").attrs
         titles = [words(line) for line in soup.select("section[aria-labelledby=progress-title] li b")]
         assert titles == ["Requested : done", "Rejected : rejected"]
@@ -309,8 +312,10 @@ class TestWithdrawing:
         row.refresh_from_db()
         assert row.phase == Phase.WITHDRAWN
         notice = words(one(read(client.get(response["Location"])), "#live .notice > div"))
-        assert notice == "This request was withdrawn by Dana Example. Nothing was made."
-        assert "It is over already." in words(read(client.get(f"/environments/{row.namespace}/delete/")).main)
+        assert notice == "This request was withdrawn by Dana Example. Nothing was created."
+        assert "This request is already closed." in words(
+            read(client.get(f"/environments/{row.namespace}/delete/")).main
+        )
 
     def test_the_reason_is_on_its_page_and_in_its_history(self, client, dana, max_manager, make_request):
         row = make_request()
@@ -318,7 +323,7 @@ class TestWithdrawing:
         client.post(f"/environments/{row.namespace}/delete/", {"note": "Theo has one."})
         client.force_login(max_manager)
         notice = words(one(read(client.get(f"/environments/{row.namespace}/")), "#live .notice > div"))
-        assert notice == "This request was withdrawn by Dana Example. Theo has one. (Nothing was made.)"
+        assert notice == "This request was withdrawn by Dana Example. “Theo has one.” Nothing was created."
         history = read(client.get(f"/environments/{row.namespace}/history/"))
         assert "Dana Example withdrew the request: Theo has one." in words(history.main)
 
@@ -326,7 +331,7 @@ class TestWithdrawing:
         row = make_request()
         client.force_login(dana)
         soup = read(client.post(f"/environments/{row.namespace}/delete/", {"note": "x" * 501}), status=422)
-        control = labelled(soup, "Why?")
+        control = labelled(soup, "Reason")
         assert control["aria-invalid"] == "true"
         assert control.text.strip() == "x" * 501
         assert "at most 500 characters" in words(one(soup, "#errors"))
@@ -344,7 +349,7 @@ class TestWithdrawing:
         row = make_request()
         client.force_login(ada)
         soup = read(client.get(f"/environments/{row.namespace}/delete/"))
-        assert "Dana Example is told by e-mail." in words(soup.main)
+        assert "We'll email Dana Example." in words(soup.main)
 
     def test_what_was_approved_meanwhile_still_asks_for_its_name(self, client, dana, max_manager, make_request):
         row = make_request()
@@ -371,24 +376,24 @@ class TestBeforeAsking:
         make_template(spec=spec())
         cards = [words(card) for card in read(browser.get("/catalog/namespace/request/")).select("label.choice")]
         assert ["Needs approval" in card for card in cards] == [False, False, True]
-        assert "Large needs approval by a manager" in words(read(browser.get("/catalog/namespace/")).main)
+        assert "Large needs approval from a manager" in words(read(browser.get("/catalog/namespace/")).main)
         assert "some sizes need approval" in words(read(browser.get("/")).main)
 
     def test_the_template_says_it_where_every_request_needs_it(self, browser, make_template):
         make_template(spec=spec(everything=True))
         page = words(read(browser.get("/catalog/namespace/request/")).main)
         assert "Every request for this template needs approval" in page
-        assert "Every request needs approval by a manager" in words(read(browser.get("/catalog/namespace/")).main)
+        assert "Every request needs approval from a manager" in words(read(browser.get("/catalog/namespace/")).main)
         assert "needs approval" in words(read(browser.get("/")).main)
 
     def test_the_plan_names_who_is_waited_for(self, browser, make_template):
         make_template(spec=spec())
-        for size, first in (("small", "Namespace"), ("large", "Approval first")):
+        for size, first in (("small", "Namespace"), ("large", "Approval")):
             soup = read(browser.post("/catalog/namespace/preview/", {"size": size}, headers=HTMX))
             assert words(soup.select("li b")[0]) == first
         said = words(soup)
-        assert "Waits for Max Example (manager of Checkout). Nothing is made before that." in said
-        assert "ends 30 days after the approval" in said
+        assert "By Max Example (manager of Checkout). Nothing is created until it is approved." in said
+        assert "expires 30 days after approval" in said
 
     def test_where_nothing_needs_approval_nothing_is_said(self, browser, template_version):
         for path in ("/", "/catalog/namespace/", "/catalog/namespace/request/"):
@@ -400,7 +405,8 @@ def test_the_list_of_environments_shows_it_and_can_be_narrowed_to_it(visit, dana
     make_environment()
     for path in ("/environments/", f"/environments/?phase={WAITING}"):
         assert WAITING in [words(pill) for pill in read(visit(dana, path)).select("#rows .pill")]
-    assert "not begun" in words(read(visit(dana, "/environments/")).main)
+    lines = rows(read(visit(dana, "/environments/")))
+    assert next(line for line in lines if line[0].startswith("Ranking"))[-2:] == ["–", "–"]  # usage, expiry
 
 
 def test_no_decision_passes_without_a_token(max_manager, make_request):

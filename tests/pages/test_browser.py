@@ -114,9 +114,9 @@ def test_a_portal_that_does_not_answer_is_said_and_forgotten(site, address, brok
 
 def test_what_is_no_longer_there_is_said_by_the_whole_page(site, address):
     page = site.open(address)
-    site.answer(address, HttpResponse("<h1>There is nothing here</h1>"), part=False)
+    site.answer(address, HttpResponse("<h1>Page not found</h1>"), part=False)
     site.answer(address, HttpResponse(status=404))
-    expect(page.locator("h1")).to_have_text("There is nothing here")
+    expect(page.locator("h1")).to_have_text("Page not found")
 
 
 def test_times_keep_themselves_fresh(site, address):
@@ -175,9 +175,9 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
     while reached[-1:] != ["steps-summary"] and len(reached) < 40:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
-    assert reached[0] == "Skip to the content"
+    assert reached[0] == "Skip to content"
     assert reached[2:6] == ["Catalog", "Environments", "Sign out", "Environments"]
-    assert reached.index("Delete") < reached.index("steps-summary")
+    assert reached.index("Delete environment") < reached.index("steps-summary")
 
 
 @pytest.mark.parametrize("width", [320, 390, 640, 960, 1280])

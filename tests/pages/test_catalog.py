@@ -59,7 +59,7 @@ def test_page_and_part_are_kept_apart_by_caches(page, template_version):
 
 
 def test_nothing_found_differs_from_nothing_there(page, template_version):
-    assert words(one(read(page("zzz")), ".empty h2")) == "No template matches “zzz”"
+    assert words(one(read(page("zzz")), ".empty h2")) == "No templates match “zzz”"
     template_version.template.versions.all().update(state="retired")
     assert words(one(read(page()), ".empty h2")) == "No templates yet"
 

@@ -26,7 +26,7 @@ def ask(client, environment):
 
 def test_the_page_says_what_goes_and_what_stays(ask, dana, environment):
     soup = read(ask(dana))
-    assert [words(heading) for heading in soup.select("main h2")] == ["What goes", "What stays"]
+    assert [words(heading) for heading in soup.select("main h2")] == ["What will be deleted", "What is kept"]
     assert environment.namespace in words(one(soup, "main"))
     assert words(one(soup, "main form label")) == "Type Checkout refunds to confirm"
 
@@ -61,4 +61,4 @@ def test_what_is_being_deleted_cannot_be_deleted_again(ask, dana, environment):
     ask(dana, "Checkout refunds")
     soup = read(ask(dana))
     assert soup.select("#id_typed_name") == []
-    assert "asked for already" in words(one(soup, "main .notice"))
+    assert "already being deleted" in words(one(soup, "main .notice"))

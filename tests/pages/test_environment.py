@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from environments.lib import dates
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
 from environments.models import Environment, Event
@@ -40,12 +41,13 @@ def headings(soup):
 
 
 def test_the_facts_say_what_and_where_it_is(page, dana, make_environment):
-    shown = facts(read(page(make_environment(), dana)))
+    environment = make_environment()
+    shown = facts(read(page(environment, dana)))
     assert shown["State"] == "Ready"
-    assert shown["Template"] == "Namespace · Medium version 1"
+    assert shown["Template"] == "Namespace · Medium Version 1"
     assert shown["Cluster"] == "Amsterdam"
     assert shown["Owner"] == "Dana Example team Checkout"
-    assert shown["Ends"] == "in 23 days"
+    assert shown["Expires"] == f"{dates.day(environment.ends_at)} in 23 days"
 
 
 def test_a_ready_environment_shows_its_dashboard_first(page, dana, make_environment):
@@ -72,7 +74,7 @@ def test_the_timeline_says_in_words_what_is_done_and_what_is_not(page, dana, mak
     lines = [words(line.b) for line in one(soup, "[aria-labelledby=progress-title] .timeline").select("li")]
     assert lines[:2] == ["Request accepted : done", "Namespace : done"]
     assert "Directory group : waiting" in lines
-    assert lines[-1] == "Ready : not yet"
+    assert lines[-1] == "Ready : pending"
     assert words(one(soup, "[aria-labelledby=progress-title] header span")) == PROGRESS
 
 
@@ -82,9 +84,9 @@ def test_a_waiting_step_says_when_it_is_tried_again_and_how_often_it_was(page, d
     soup = read(page(make_environment(phase=Phase.PROVISIONING, conditions=conditions), dana))
     line = one(soup, ".timeline li.wait")
     assert words(one(line, ".aside")) == "next try in 12 seconds"
-    assert "Tried 2 times so far." in words(line)
+    assert "Tried 2 times." in words(line)
     notice = words(one(soup, ".notice.wait"))
-    assert "The directory asked us to slow down. The next try is in 12 seconds" in notice
+    assert "The directory asked us to slow down. We retry automatically, next in 12 seconds" in notice
 
 
 def test_a_failure_says_what_a_person_has_to_do(page, dana, make_environment):
@@ -108,7 +110,7 @@ def test_quota_is_a_number_with_a_bar_fullest_first(page, dana, make_environment
 
 def test_a_full_quota_is_said_above_everything_else(page, dana, make_environment):
     soup = read(page(make_environment(usage=USAGE), dana))
-    assert words(one(soup, ".notice.warn:not([hidden])")).startswith("Memory requests: 90 % of the quota is in use.")
+    assert words(one(soup, ".notice.warn:not([hidden])")).startswith("Memory requests: 90 % of the quota is used.")
 
 
 def test_bars_change_their_colour_where_the_environment_s_alerts_go_out(page, dana, make_environment):
@@ -121,7 +123,7 @@ def test_of_hundreds_of_resources_the_fullest_are_there_at_once(page, dana, make
     soup = read(page(make_environment(usage=usage), dana))
     assert len(soup.select("#live .body > .quota li")) == 12
     more = one(soup, "details#more-quota")
-    assert words(more.summary) == "188 that are less full"
+    assert words(more.summary) == "Show 188 more"
     assert len(more.select("li")) == 188  # all are open: none of them has a quota of zero
 
 
@@ -131,8 +133,8 @@ def test_figures_of_a_cluster_that_does_not_answer_bear_their_time(page, dana, m
     cluster.check_error, cluster.checked_at = "The portal cannot reach the cluster.", timezone.now()
     cluster.save()
     quota = one(read(page(environment, dana)), "[aria-labelledby=quota-title]")
-    assert "cluster not answering." in words(one(quota, ".notice"))
-    assert "Amsterdam was last asked in vain. The portal cannot reach the cluster." in words(quota)
+    assert "Cluster not responding." in words(one(quota, ".notice"))
+    assert "Amsterdam did not answer the last check. The portal cannot reach the cluster." in words(quota)
     assert len(quota.select(".quota li")) == 2
 
 
@@ -151,9 +153,7 @@ def test_where_there_is_no_namespace_nothing_is_fetched(page, dana, make_environ
 
 
 def test_figures_that_never_came_are_said_to_be_missing(page, dana, make_environment):
-    assert "not been asked for figures yet" in words(
-        one(read(page(make_environment(), dana)), "[aria-labelledby=quota-title]")
-    )
+    assert "No usage yet" in words(one(read(page(make_environment(), dana)), "[aria-labelledby=quota-title]"))
 
 
 def test_access_is_shown_for_each_member_as_each_layer_sees_it(page, dana, theo, make_environment):
@@ -163,14 +163,14 @@ def test_access_is_shown_for_each_member_as_each_layer_sees_it(page, dana, theo,
     )
     table = rows(one(read(page(environment, dana)), "[aria-labelledby=access-title]"))
     assert table == [
-        ["dana@example.com owner", "Admin", "in", "bound", "yes"],
-        ["theo@example.com", "Developer", "in", "bound", "yes"],
+        ["dana@example.com owner", "Admin", "✓ in the group", "✓ bound", "✓ allowed by the cluster"],
+        ["theo@example.com", "Developer", "✓ in the group", "✓ bound", "✓ allowed by the cluster"],
         [
             "nobody@example.com The directory knows no nobody@example.com.",
             "Viewer",
             "missing",
-            "not bound",
-            "not yet",
+            "missing",
+            "pending",
         ],
     ]
 
@@ -247,15 +247,15 @@ def test_only_a_short_sentence_is_announced(page, dana, make_environment):
 def test_deletion_under_way_shows_what_is_left_to_do(page, dana, make_environment):
     stuck = {"Namespace": {"status": Status.WAITING, "message": "A finalizer holds it.", "attempts": 7}}
     soup = read(page(make_environment(phase=Phase.DELETING, conditions=stuck), dana))
-    assert headings(soup) == ["Removal", "Activity"]
-    assert "Ends" not in facts(soup)
+    assert headings(soup) == ["Deletion", "Activity"]
+    assert "Expires" not in facts(soup)
     assert soup.select(".actions a.danger") == []
 
 
 def test_of_a_deleted_one_the_record_stays(page, dana, make_environment):
     soup = read(page(make_environment(phase=Phase.DELETED), dana))
-    assert "This environment is gone." in words(one(soup, "#live > .notice"))
-    assert headings(soup) == ["Removal", "Activity"]
+    assert "You are looking at its record." in words(one(soup, "#live > .notice"))
+    assert headings(soup) == ["Deletion", "Activity"]
     assert facts(soup)["Deleted"] == "just now"
 
 

@@ -10,7 +10,7 @@ from tests.pages.reading import one, read, words
 def test_what_is_not_there_leads_back(client, dana):
     client.force_login(dana)
     soup = read(client.get("/nothing/"), status=404)
-    assert words(soup.h1) == "There is nothing here"
+    assert words(soup.h1) == "Page not found"
     assert [link["href"] for link in soup.select("main a.button")] == ["/environments/", "/"]
 
 
@@ -24,21 +24,21 @@ def test_what_one_may_not_see_looks_like_what_is_not_there(client, sam, make_env
 def test_a_refusal_gives_its_reason(client, theo, make_environment):
     client.force_login(theo)
     soup = read(client.get(f"/environments/{make_environment().namespace}/delete/"), status=403)
-    assert "Only the owner and platform admins may change this environment." in words(one(soup, "main"))
+    assert "Only the owner and platform admins can change this environment." in words(one(soup, "main"))
 
 
 def test_a_form_that_is_too_old_says_that_nothing_was_changed(dana, make_environment):
     client = Client(enforce_csrf_checks=True)
     client.force_login(dana)
     soup = read(client.post(f"/environments/{make_environment().namespace}/try-again/"), status=403)
-    assert words(soup.h1) == "Please send it once more"
+    assert words(soup.h1) == "Please try again"
 
 
 def test_a_broken_request_is_answered_in_the_frame(client, dana, settings):
     settings.ALLOWED_HOSTS = ["portal.example.com"]
     client.force_login(dana)
     soup = read(client.get("/", headers={"host": "other.example.com"}), status=400)
-    assert words(soup.h1) == "The portal did not understand this request"
+    assert words(soup.h1) == "We couldn't read this request"
 
 
 def test_a_crash_is_answered_without_giving_anything_away(client, dana, monkeypatch):
@@ -46,7 +46,7 @@ def test_a_crash_is_answered_without_giving_anything_away(client, dana, monkeypa
     client.force_login(dana)
     client.raise_request_exception = False
     soup = read(client.get("/"), status=500)
-    assert words(soup.h1) == "Something broke on our side"
+    assert words(soup.h1) == "Something went wrong on our side"
     assert "ZeroDivision" not in words(soup)
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from environments import spec as template_spec
+from environments.lib import dates
 from environments.models import Environment, TemplateVersion
 from tests.makers import SPEC
 from tests.pages.reading import facts, one, read, words
@@ -40,14 +41,14 @@ def newer(environment):
     )
 
 
-def test_the_owner_can_put_the_end_off_and_is_told(visit, dana):
+def test_the_owner_can_put_the_end_off_and_is_told(visit, dana, environment):
     button = one(read(visit(dana)), ".actions button[form=extend]")
     assert words(button).startswith("Extend to ")
     assert visit(dana, "extend/", "post", until=button["value"]).status_code == 302
     soup = read(visit(dana))
     day = words(button).removeprefix("Extend to ")
     assert words(one(soup, "main > .notice.success")) == f"Environment extended to {day}."
-    assert facts(soup)["Ends"] == "in 53 days"
+    assert facts(soup)["Expires"] == f"{day} in 53 days"
 
 
 def test_a_click_on_a_page_from_before_extends_nothing_a_second_time(visit, dana, environment):
@@ -77,9 +78,11 @@ def test_a_reader_cannot(visit, theo, sam):
 
 def test_an_end_that_is_near_is_said_above_everything_else(visit, dana, environment):
     created_at = timezone.now() - timedelta(days=28)
-    Environment.objects.update(created_at=created_at, ends_at=timezone.now() + timedelta(days=2, minutes=1))
+    end = timezone.now() + timedelta(days=2, minutes=1)
+    Environment.objects.update(created_at=created_at, ends_at=end)
+    near = dates.upcoming(end, timezone.now())
     notice = read(visit(dana)).select("#live > .notice")[0]
-    assert words(notice.div) == "It ends in 2 days . Then it is removed with everything in it."
+    assert words(notice.div) == f"Expires in 2 days ( {near} ). It and everything in it will be deleted."
     assert notice.button["form"] == "extend"
 
 
@@ -96,9 +99,9 @@ def test_a_newer_version_is_offered_to_those_who_may_move(visit, dana, theo, new
 
 def test_moving_says_first_what_changes_and_what_gets_tight(visit, dana, newer):
     soup = read(visit(dana, "move/"))
-    assert words(soup.h1) == "Move to version 2"
-    assert words(one(soup, ".notice.warn li")) == "Pods: 40 in use, 30 granted."
-    assert [words(heading) for heading in soup.select("main h2")] == ["What changes", "What stays"]
+    assert words(soup.h1) == "Update to version 2"
+    assert words(one(soup, ".notice.warn li")) == "Pods: 40 used, 30 allowed."
+    assert [words(heading) for heading in soup.select("main h2")] == ["What changes", "What stays the same"]
 
 
 def test_moving_leads_back_to_the_environment(visit, dana, environment, newer):
@@ -122,4 +125,4 @@ def test_a_page_that_offered_version_2_does_not_move_to_version_3(visit, dana, e
 
 def test_without_a_newer_version_there_is_nothing_to_move_to(visit, dana):
     assert visit(dana, "move/").status_code == 302
-    assert words(one(read(visit(dana)), "main > .notice.info")) == "This environment already uses the newest version."
+    assert words(one(read(visit(dana)), "main > .notice.info")) == "Checkout refunds already uses the newest version."

@@ -71,7 +71,7 @@ def test_somebody_without_environments_is_led_to_the_catalog(listed, sam):
 def test_filters_without_a_match_say_so_and_can_be_cleared(listed, dana, make_environment):
     make_environment()
     empty = one(read(listed(dana, "q=nothing")), ".empty")
-    assert words(empty.h2) == "Nothing matches"
+    assert words(empty.h2) == "No environments match"
     assert one(empty, "a")["href"] == URL
 
 

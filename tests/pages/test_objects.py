@@ -25,7 +25,7 @@ def test_the_yaml_is_what_the_portal_keeps(page, dana, make_environment):
 
 def test_of_a_deleted_one_it_is_said_that_they_are_gone(page, dana, make_environment):
     soup = read(page(make_environment(phase=Phase.DELETED), dana))
-    assert "This environment is gone." in words(one(soup, "main .notice"))
+    assert "This environment was deleted." in words(one(soup, "main .notice"))
 
 
 def test_readers_may_read_them_strangers_may_not(page, theo, max_manager, ada, sam, make_environment):

@@ -35,7 +35,7 @@ def browser(client, dana):
 
 def test_the_form_asks_what_the_template_asks(browser, answers):
     soup = read(browser.get(URL))
-    for label in ("Name", "What is it for?", "Cost centre", "Cluster", "Team", "Collaborators", "Their role"):
+    for label in ("Name", "Purpose", "Cost centre", "Cluster", "Team", "Collaborators", "Collaborator role"):
         labelled(soup, label)
 
 
@@ -75,7 +75,7 @@ def test_an_error_stands_at_its_field_and_in_the_summary(browser, answers):
     control = labelled(soup, "Name")
     assert control["aria-invalid"] == "true"
     said = [one(soup, f"#{name}") for name in control["aria-describedby"].split()]
-    assert "Use at least one letter or digit." in words(said[-1])
+    assert "Use at least one letter or digit, for example checkout." in words(said[-1])
     link = one(soup, "#errors a")
     assert link["href"] == f"#{control['id']}"
     assert one(soup, "#errors")["role"] == "alert"
@@ -95,7 +95,7 @@ def test_what_nobody_typed_is_not_blamed_on_a_field(browser, answers):
     del answers["key"]
     summary = one(read(browser.post(URL, answers), status=422), "#errors")
     assert summary.select("a") == []
-    assert "The form came back incomplete." in words(summary)
+    assert "The form was incomplete." in words(summary)
 
 
 def test_a_wrong_size_is_said_at_the_sizes(browser, answers):

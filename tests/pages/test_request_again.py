@@ -145,7 +145,7 @@ class TestTheWayThere:
         row = make_rejected()
         template_actions.retire(template_version, None)
         notice = one(read(browser.get(page_of(row))), "#live .notice.bad")
-        assert "Namespace is not offered to you any more." in words(notice)
+        assert "Namespace is no longer available to you." in words(notice)
         assert [link["href"] for link in notice.select("a")] == ["/"]
 
     def test_pages_of_what_lives_ask_the_database_no_more_often_for_it(self, browser, make_environment):
@@ -167,8 +167,8 @@ class TestTheForm:
         row = make_rejected()
         soup = read(browser.get(again(row)))
         notice = one(soup, "#earlier")
-        assert words(notice).startswith("Filled in as in Ranking , which was rejected")
-        assert f"by Max Example: {REASON}" in words(notice)
+        assert words(notice).startswith("Copied from your rejected request Ranking")
+        assert f"Max Example wrote: “{REASON}”" in words(notice)
         assert notice.a["href"] == page_of(row)
         assert soup.title.string.startswith("Request ")
 
@@ -234,7 +234,7 @@ class TestWhatChangedSince:
         row = make_rejected()
         publish(template_version, sizes=SPEC["sizes"][:2])
         soup = read(browser.get(again(row)))
-        assert said(soup) == {"size_0": ["It had the size Large, which is not offered to you any more."]}
+        assert said(soup) == {"size_0": ["The size Large is no longer available to you. Choose another."]}
         assert answers(soup) == USUAL | {"size": "small"}
 
     def test_a_size_that_is_for_others_now(self, browser, make_rejected, template_version, publish):
@@ -242,13 +242,13 @@ class TestWhatChangedSince:
         sizes = copy.deepcopy(SPEC["sizes"])
         sizes[2]["teams"] = ["Search"]
         publish(template_version, sizes=sizes)
-        assert "which is not offered to you" in said(read(browser.get(again(row))))["size_0"][0]
+        assert "no longer available to you" in said(read(browser.get(again(row))))["size_0"][0]
 
     def test_sizes_that_there_are_not_any_more(self, browser, make_rejected, template_version, publish):
         row = make_rejected()
         publish(template_version, sizes=[])
         soup = read(browser.get(again(row)))
-        assert said(soup) == {"": ["It had the size Large, which is not offered to you any more."]}
+        assert said(soup) == {"": ["The size Large is no longer available to you."]}
 
     @pytest.mark.parametrize(
         ("parameter", "sentence", "shown"),
@@ -256,7 +256,7 @@ class TestWhatChangedSince:
             ({"pattern": "[A-Z]{3}"}, "“1040” does not match the pattern [A-Z]{3}.", "1040"),
             ({"type": "integer", "maximum": "999"}, "At most 999.", "1040"),
             ({"type": "integer", "minimum": "2000"}, "At least 2000.", "1040"),
-            ({"choices": ["2000", "3000"]}, "It was “1040”, which is not offered any more.", "2000"),
+            ({"choices": ["2000", "3000"]}, "“1040” is no longer offered. Choose another.", "2000"),
         ],
         ids=["pattern", "maximum", "minimum", "choices"],
     )
@@ -273,7 +273,7 @@ class TestWhatChangedSince:
         row = make_rejected()
         publish(template_version, parameters=[])
         soup = read(browser.get(again(row)))
-        assert said(soup) == {"": ["Cost centre is not asked any more; it was “1040”."]}
+        assert said(soup) == {"": ["Cost centre is no longer asked for. You had “1040”."]}
 
     @pytest.mark.parametrize(("fixed", "sentences"), [("1040", {}), ("7", {"": ["fixed"]})])
     def test_an_answer_that_the_template_gives_itself_now(
@@ -284,7 +284,7 @@ class TestWhatChangedSince:
         found = said(read(browser.get(again(row))))
         assert found.keys() == sentences.keys()
         if sentences:
-            assert found[""] == ["Cost centre is fixed to “7” by the template now; it was “1040”."]
+            assert found[""] == ["Cost centre is now fixed to “7” by the template. You had “1040”."]
 
     def test_what_nobody_chose_is_not_missed(self, browser, make_environment, template_version, publish):
         first = publish(template_version, parameters=[{"name": "tier", "mode": "fixed", "default": "gold"}])
@@ -309,9 +309,9 @@ class TestWhatChangedSince:
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
-            ({"accepts_new": False}, "It was on Amsterdam, which accepts no new environments at the moment."),
-            ({"lost_at": timezone.now()}, "It was on Amsterdam, which is gone."),
-            ({}, "It was on Amsterdam, which is not offered for this template any more."),
+            ({"accepts_new": False}, "Amsterdam accepts no new environments now. Choose another."),
+            ({"lost_at": timezone.now()}, "Amsterdam no longer exists. Choose another."),
+            ({}, "Amsterdam no longer offers this template. Choose another."),
         ],
         ids=["closed", "lost", "not for this template"],
     )
@@ -334,9 +334,9 @@ class TestWhatChangedSince:
         row = make_rejected()
         dana.teams.set([Team.objects.create(name="Search", group="team-search")])
         soup = read(browser.get(again(row)))
-        assert said(soup) == {"team": ["It was for the team Checkout, in which you are not."]}
+        assert said(soup) == {"team": ["You are not a member of the team Checkout. Choose another."]}
         dana.teams.clear()
-        assert said(read(browser.get(again(row)))) == {"": ["It was for the team Checkout, in which you are not."]}
+        assert said(read(browser.get(again(row)))) == {"": ["You are not a member of the team Checkout."]}
 
     def test_people_whom_the_directory_knows_no_more(self, browser, make_rejected):
         row = make_rejected(members={"left@example.com": Role.VIEWER})
@@ -355,11 +355,11 @@ class TestWhatChangedSince:
         row = make_rejected(members={"theo@example.com": Role.VIEWER})
         publish(template_version, collaborator_roles=["developer"])
         assert said(read(browser.get(again(row)))) == {
-            "collaborator_role": ["It was Viewer, which is not offered any more."]
+            "collaborator_role": ["The role Viewer is no longer offered. Choose another."]
         }
         publish(TemplateVersion.objects.get(state=STATE.PUBLISHED), collaborator_roles=[])
         (sentence,) = said(read(browser.get(again(row))))[""]
-        assert sentence == "The template takes no collaborators any more; it had theo@example.com."
+        assert sentence == "This template no longer allows collaborators. You had theo@example.com."
 
     def test_more_people_than_a_form_takes(self, browser, make_rejected):
         row = make_rejected(members={f"m{number}@example.com": Role.VIEWER for number in range(21)})
@@ -372,7 +372,7 @@ class TestWhatChangedSince:
         Environment.objects.filter(pk=row.pk).update(spec={"odd": True}, parameters={"cost_centre": "1040", "old": "x"})
         soup = read(browser.get(again(row)))
         assert answers(soup) == USUAL
-        assert said(soup) == {"": ["old is not asked any more; it was “x”."]}
+        assert said(soup) == {"": ["old is no longer asked for. You had “x”."]}
 
     @pytest.mark.parametrize("how", ["retired", "for other teams"])
     def test_a_template_that_is_not_offered_any_more(self, browser, make_rejected, template_version, how):
@@ -384,9 +384,7 @@ class TestWhatChangedSince:
         for response in (browser.get(again(row), follow=True), browser.post(again(row), {}, follow=True)):
             assert response.redirect_chain == [("/", 302)]
             notice = words(one(read(response), ".notice.warning"))
-            assert notice == (
-                "Namespace is not offered to you any more. What Ranking was asked for with stays on its page."
-            )
+            assert notice == ("Namespace is no longer available to you. The answers of Ranking are still on its page.")
         assert browser.get(URL).status_code == 404
 
 

@@ -37,10 +37,10 @@ def test_a_template_without_sizes_shows_its_quota(page, make_template):
 
 def test_the_rules_are_sentences(page, template_version):
     text = words(one(read(page()), "aside"))
-    assert "Nothing goes in or out." in text
-    assert "gets 200m cpu and 256Mi memory" in text
+    assert "No traffic in or out by default." in text
+    assert "200m CPU and 256Mi memory" in text
     assert "30 days" in text
-    assert "collaborators can be developer or viewer" in text
+    assert "Collaborators can be developer or viewer." in text
 
 
 def test_the_main_action_is_the_request(page, template_version):

@@ -37,7 +37,7 @@ def test_the_catalog_offers_the_others_and_says_what_is_wrong_with_one(client, d
     make_template("sound")
     client.force_login(dana)
     first, second = read(client.get("/")).select("article.offer")
-    assert "It cannot be requested now" in words(first)
+    assert "Not available" in words(first)
     assert first.find("a") is None
     assert one(second, "h2 a")["href"] == "/catalog/sound/"
     assert read(client.get("/catalog/sound/request/")).select_one("#request-form")
@@ -47,13 +47,13 @@ def test_the_catalog_offers_the_others_and_says_what_is_wrong_with_one(client, d
 def test_the_templates_own_pages_are_a_sentence(client, dana, broken, page):
     client.force_login(dana)
     soup = read(client.get(f"/catalog/namespace/{page}"), status=409)
-    assert words(soup.h1) == "This template cannot be read now"
+    assert words(soup.h1) == "This template can't be read"
 
 
 def test_a_request_and_its_preview_are_refused_with_the_sentence(client, dana, broken):
     client.force_login(dana)
     for page in ("request/", "preview/"):
-        assert "cannot be read now" in words(read(client.post(f"/catalog/namespace/{page}", {"name": "x"}), status=409))
+        assert "can't be read" in words(read(client.post(f"/catalog/namespace/{page}", {"name": "x"}), status=409))
     assert not Environment.objects.exists()
 
 
@@ -66,7 +66,7 @@ def test_the_environments_page_says_so_and_shows_everything_else(client, dana, s
     client.force_login(dana)
     soup = read(client.get(f"/environments/{stranded.namespace}/"))
     notice = one(soup, ".notice.bad")
-    assert "Its template cannot be read." in words(notice)
+    assert "This environment's template can't be read." in words(notice)
     assert "dana@example.com" in words(soup.main)
     assert "2 of 50" in words(one(soup, ".quota"))
     assert soup.find("a", href=f"/environments/{stranded.namespace}/delete/")
@@ -81,8 +81,8 @@ def test_the_pages_that_do_not_need_the_content_open(client, dana, stranded, pag
 def test_the_page_of_its_objects_is_a_sentence(client, dana, stranded):
     client.force_login(dana)
     soup = read(client.get(f"/environments/{stranded.namespace}/objects/"), status=409)
-    assert "cannot be read" in words(soup.h1)
-    assert "can delete the environment all the same" in words(soup.main)
+    assert "can't be read" in words(soup.h1)
+    assert "can still delete the environment" in words(soup.main)
     assert one(soup, "main a.primary")["href"] == f"/environments/{stranded.namespace}/"
 
 
@@ -93,7 +93,7 @@ def test_a_version_that_can_be_read_is_the_way_out(client, dana, stranded):
     version = TemplateVersion.objects.create(template=template, number=2, state=state, spec=spec)
     client.force_login(dana)
     path = f"/environments/{stranded.namespace}/move/"
-    assert "What it has now cannot be read any more" in words(read(client.get(path)).main)
+    assert "The current version can't be read" in words(read(client.get(path)).main)
     assert client.post(path, {"version": 2}).status_code == 302
     stranded.refresh_from_db()
     assert (stranded.version, stranded.readable_spec) == (version, version.parsed())

@@ -56,7 +56,7 @@ def test_a_pod_that_does_not_run_is_named_in_a_sentence(look, dana):
     assert words(soup.h1) == "Pods and warnings"
     line = one(soup, "#workloads .timeline li.bad")
     assert words(line).startswith("api CrashLoopBackOff")
-    assert "Its container main ended 3 times" in words(one(line, ".said"))
+    assert "Container main exited 3 times" in words(one(line, ".said"))
 
 
 def test_a_refresh_brings_only_the_part_which_asks_again(look, dana):
@@ -74,17 +74,19 @@ def test_one_answer_serves_everybody_for_a_while(look, dana, theo, simulated):
 
 def test_a_cluster_that_falls_silent_leaves_the_last_answer_with_its_time(look, dana, simulated, environment):
     read(look(dana))
-    cache.delete(f"workloads:{environment.pk}")
+    cache.delete(f"workload-status:{environment.pk}")
     simulated.stop()
     soup = read(look(dana))
-    assert "there is no newer answer. The portal cannot reach the cluster." in words(one(soup, ".notice.wait"))
+    assert "Can't refresh. Showing the state from just now . The portal cannot reach the cluster." in words(
+        one(soup, ".notice.wait")
+    )
     assert one(soup, ".timeline li.bad")
 
 
 def test_a_cluster_that_never_answered_is_a_sentence(look, dana, simulated):
     simulated.stop()
     notice = words(one(read(look(dana)), ".notice.wait"))
-    assert notice == "What runs here cannot be said now. The portal cannot reach the cluster."
+    assert notice == "Can't show the pods right now. The portal cannot reach the cluster."
 
 
 @pytest.mark.parametrize("odd", [{"items": [7]}, {"items": [{"status": 7}]}, {"items": "no"}])
@@ -98,14 +100,14 @@ def test_a_namespace_of_somebody_else_s_is_not_shown(look, dana, environment):
     environment.save()
     soup = read(look(dana))
     assert soup.select(".timeline") == []
-    assert "not this environment's" in words(one(soup, ".notice"))
+    assert "does not belong to this environment" in words(one(soup, ".notice"))
 
 
 def test_while_it_is_made_there_is_nothing_to_look_into(look, dana, environment):
     environment.phase = Phase.PROVISIONING
     environment.save()
     soup = read(look(dana))
-    assert "There is no namespace to look into yet." in words(one(soup, "#workloads"))
+    assert "No namespace yet. Pods appear here when the environment is ready." in words(one(soup, "#workloads"))
     assert not one(soup, "#workloads").has_attr("hx-get")
 
 

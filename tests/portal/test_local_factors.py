@@ -52,8 +52,8 @@ class TestSigningIn:
         with_app(dana)
         sign_in(client, dana)
         for _ in range(5):
-            assert "not right" in second(client, "000000").content.decode()
-        assert "too many attempts" in second(client, code()).content.decode()
+            assert "code is wrong" in second(client, "000000").content.decode()
+        assert "Too many attempts" in second(client, code()).content.decode()
         assert signed_in(client) is None
 
     def test_takes_a_code_once(self, client, dana):

@@ -27,7 +27,7 @@ def refused(response: Any, *words: str) -> bool:
     """The page with a sentence and a button, and nobody signed in."""
     page = main(response)
     assert response.status_code in (400, 403, 503), response.status_code
-    assert page.select_one("h1").get_text() == "You are not signed in"
+    assert page.select_one("h1").get_text() == "Sign-in failed"
     assert page.select_one("a")["href"] == "/accounts/login/"
     assert all(word in page.select_one("[role=alert]").get_text() for word in words), page
     return "_auth_user_id" not in response.client.session
@@ -72,7 +72,7 @@ class TestTheFirstSignIn:
     @pytest.mark.parametrize("email", [None, "", "dana", 7, ["dana@example.com"], "x" * 250 + "@example.com"])
     def test_needs_an_address(self, browser: Browser, provider: FakeProvider, email: Any) -> None:
         provider.claims["email"] = email
-        assert refused(browser.sign_in(provider), "e-mail address")
+        assert refused(browser.sign_in(provider), "email address")
         assert not User.objects.exists()
 
     def test_works_with_nothing_but_an_address(self, browser: Browser, provider: FakeProvider) -> None:
@@ -125,7 +125,7 @@ class TestALaterSignIn:
         browser.sign_in(provider)
         User.objects.update(is_active=False)
         provider.claims["groups"] = ["platform-admins"]
-        assert refused(Browser().sign_in(provider), "not active")
+        assert refused(Browser().sign_in(provider), "is deactivated")
         assert not User.objects.get().is_superuser
 
     def test_takes_the_place_of_another_session(self, browser: Browser, provider: FakeProvider) -> None:
@@ -137,7 +137,7 @@ class TestALaterSignIn:
     @pytest.mark.parametrize("subject", ["", None, 7, "x" * 192])
     def test_needs_a_subject_that_can_be_kept(self, browser: Browser, provider: FakeProvider, subject: Any) -> None:
         provider.claims["sub"] = subject
-        assert refused(browser.sign_in(provider), "does not answer as it should")
+        assert refused(browser.sign_in(provider), "is not responding correctly")
         assert not User.objects.exists()
 
     def test_renews_the_session_key(self, browser: Browser, provider: FakeProvider) -> None:
@@ -174,7 +174,7 @@ class TestAnAccountMadeBeforehand:
     def test_is_not_shared_by_two_subjects(self, browser: Browser, provider: FakeProvider) -> None:
         browser.sign_in(provider)
         provider.claims |= {"sub": "the-next-dana", "email_verified": True}
-        assert refused(Browser().sign_in(provider), "does not prove")
+        assert refused(Browser().sign_in(provider), "has not verified")
         assert SocialAccount.objects.count() == 1
 
 
@@ -217,12 +217,12 @@ class TestTheFlow:
     def test_a_state_is_good_once(self, browser: Browser, provider: FakeProvider) -> None:
         query = provider.grant(browser.get("/accounts/login/").url)
         browser.get(f"{CALLBACK}?{query}")
-        assert "You are not signed in" in browser.get(f"{CALLBACK}?{query}").content.decode()
+        assert "Sign-in failed" in browser.get(f"{CALLBACK}?{query}").content.decode()
 
     def test_a_code_of_another_flow_is_refused(self, browser: Browser, provider: FakeProvider) -> None:
         query = provider.grant(browser.get("/accounts/login/").url)
         provider.challenges["code1"] = "of-an-attacker"
-        assert refused(browser.get(f"{CALLBACK}?{query}"), "does not answer as it should")
+        assert refused(browser.get(f"{CALLBACK}?{query}"), "is not responding correctly")
 
     def test_can_be_cancelled(self, browser: Browser, provider: FakeProvider) -> None:
         state = dict(parse_qsl(urlsplit(browser.get("/accounts/login/").url).query))["state"]
@@ -249,13 +249,13 @@ class TestAProviderWithFaults:
         provider.overrides[DISCOVERY] = answer
         response = browser.get("/accounts/login/")
         assert response.status_code == 503
-        assert refused(response, "Nothing is wrong with your account")
+        assert refused(response, "Your account is fine")
         del provider.overrides[DISCOVERY]
         assert browser.get("/accounts/login/").status_code == 302, "a fault is not remembered"
 
     def test_that_nobody_answers_for_gets_a_page(self, browser: Browser, settings: Settings) -> None:
         use_issuer(settings, "http://127.0.0.1:1")
-        assert refused(browser.get("/accounts/login/"), "Nothing is wrong with your account")
+        assert refused(browser.get("/accounts/login/"), "Your account is fine")
 
     @pytest.mark.parametrize("path", ["/token", "/userinfo"])
     @pytest.mark.parametrize("answer", [(500, ""), (200, "<html>"), (200, "[]"), (200, "{}"), (400, {"error": "x"})])
@@ -263,7 +263,7 @@ class TestAProviderWithFaults:
         self, browser: Browser, provider: FakeProvider, path: str, answer: tuple[int, Any]
     ) -> None:
         provider.overrides[path] = answer
-        assert refused(browser.sign_in(provider), "does not answer as it should")
+        assert refused(browser.sign_in(provider), "is not responding correctly")
         assert not User.objects.exists()
 
     @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ class TestAProviderWithFaults:
     ) -> None:
         provider.userinfo = dict(provider.claims)
         provider.id_token = claims
-        assert refused(browser.sign_in(provider), "does not answer as it should")
+        assert refused(browser.sign_in(provider), "is not responding correctly")
         assert not User.objects.exists()
 
     def test_without_userinfo_the_id_token_is_enough(self, browser: Browser, provider: FakeProvider) -> None:
@@ -410,7 +410,7 @@ class TestLocalAccounts:
     def test_the_inactive_are_refused_with_a_sentence(self, browser: Browser, provider: FakeProvider) -> None:
         User.objects.create_user("old", "old@example.com", "pass-word-1", is_active=False)
         response = browser.post("/accounts/login/", {"login": "old@example.com", "password": "pass-word-1"})
-        assert refused(response, "not active")
+        assert refused(response, "is deactivated")
 
     def test_sign_out_of_a_local_account_stays_here(self, browser: Browser, provider: FakeProvider) -> None:
         browser.force_login(User.objects.create_user("dana", "dana@example.com", "pass-word-1"))

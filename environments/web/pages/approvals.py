@@ -1,4 +1,4 @@
-"""What those who decide see of requests: what is asked for, and what it adds to what the team has."""
+"""What approvers see of requests: what is asked for, and what the team would have after approval."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -23,57 +23,61 @@ Reserved = dict[int | None, tuple[Decimal, int]]  # team -> cores, bytes
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One request. `adds` and `has` are CPU and memory in words; `has` is what is reserved for its team so far."""
+class ApprovalRequest:
+    """One request. `reserves` and `team_…` are CPU and memory in words; `team_…` are empty without a team."""
 
     environment: Environment
-    answers: list[tuple[str, str]]  # to the template's own questions that no figure says: the question, the answer
+    answers: list[tuple[str, str]]  # question and answer, for the template's questions that no figure covers
     figures: list[str]
-    adds: str
-    has: str
+    reserves: str
+    team_now: str
+    team_total: str  # after approval
 
 
 def waiting(user: User) -> EnvironmentQuerySet:
-    """The requests on which somebody may decide, the longest waiting first."""
+    """The pending requests that a user may decide on, oldest first."""
     related = ("owner", "team", "version__template", "cluster")
     rows = Environment.objects.decidable_by(user).awaiting_approval().select_related(*related)
     return rows.order_by("requested_at", "pk")
 
 
 def decided(user: User) -> list[Environment]:
-    """The last decisions on requests that somebody may decide on, whoever took them."""
+    """The last decisions on requests that a user may decide on, by any approver."""
     rows = Environment.objects.decidable_by(user).filter(decided_at__isnull=False)
     related = ("owner", "team", "version__template", "decided_by")
     return list(rows.select_related(*related).order_by("-decided_at", "pk")[:_LATELY])
 
 
-def asks(environments: Iterable[Environment]) -> list[Ask]:
+def approval_requests(environments: Iterable[Environment]) -> list[ApprovalRequest]:
     """Requests with their figures, in one query for all."""
     rows = list(environments)
     reserved = _reserved({row.team_id for row in rows})
-    return [
-        Ask(
-            row,
-            answers(row, but=_in_figures(row)),
-            _figures(row),
-            _words(row.reserved_cpu, row.reserved_memory),
-            _words(*reserved.get(row.team_id, (Decimal(0), 0))) if row.team else "",
-        )
-        for row in rows
-    ]
+    return [_approval_request(row, reserved.get(row.team_id, (Decimal(0), 0))) for row in rows]
+
+
+def _approval_request(row: Environment, now: tuple[Decimal, int]) -> ApprovalRequest:
+    cpu, memory = now
+    return ApprovalRequest(
+        environment=row,
+        answers=answers(row, but=_in_figures(row)),
+        figures=_figures(row),
+        reserves=_words(row.reserved_cpu, row.reserved_memory),
+        team_now=_words(cpu, memory) if row.team and (cpu or memory) else "",
+        team_total=_words(cpu + row.reserved_cpu, memory + row.reserved_memory) if row.team else "",
+    )
 
 
 def _reserved(teams: set[int | None]) -> Reserved:
-    """What the environments that teams have are granted together; what still waits is not among it."""
+    """What the granted environments of each team reserve together; pending requests are not counted."""
     rows = Environment.objects.live().granted().filter(team__in=teams - {None}).order_by().values("team")
     sums = rows.annotate(cpu=Sum("reserved_cpu"), memory=Sum("reserved_memory"))
     return {team: (cpu, memory) for team, cpu, memory in sums.values_list("team", "cpu", "memory")}
 
 
 def answers(environment: Environment, but: Collection[str] = ()) -> list[tuple[str, str]]:
-    """What whoever asked could choose, and chose, but for some parameters: the question, the answer.
+    """The requester's choices as pairs of question and answer, without the parameters in `but`.
 
-    None where the content cannot be read.
+    Empty if the template's content cannot be read.
     """
     spec = environment.readable_spec
     free = [parameter for parameter in spec.parameters if parameter.mode is not Mode.FIXED] if spec else []
@@ -83,7 +87,7 @@ def answers(environment: Environment, but: Collection[str] = ()) -> list[tuple[s
 
 
 def _in_figures(environment: Environment) -> set[str]:
-    """The parameters that the figures say already, in people's units."""
+    """The names of the parameters that the quota's figures show already."""
     spec = environment.readable_spec
     size = spec.size(environment.size) if spec else None
     quota = (spec.quota if spec else {}) | (size.quota if size else {})
@@ -91,7 +95,7 @@ def _in_figures(environment: Environment) -> set[str]:
 
 
 def _figures(environment: Environment) -> list[str]:
-    """The quota's main figures in words, such as `4 cores`, `16 GPUs`; none where its content cannot be read."""
+    """The quota's main figures in words, such as `4 cores`, `16 GPUs`; empty if its content cannot be read."""
     spec = environment.readable_spec
     try:
         hard = template_spec.render_quota(spec, environment.size, environment.parameters) if spec else {}

@@ -1,4 +1,4 @@
-"""How old an environment's figures are, where that is worth a sentence."""
+"""Whether an environment's usage is out of date, and why."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,28 +13,28 @@ _SAME_LOOK = timedelta(seconds=10)  # between the two times that one look at a c
 
 
 @dataclass(frozen=True)
-class Stale:
-    """Figures that are not as new as they should be, and why. `at` is None where there never were any."""
+class StaleUsage:
+    """Usage that is older than it should be, and why. `at` is None if there was none yet."""
 
     at: datetime | None
     title: str
     text: str
 
 
-def stale(environment: Environment) -> Stale | None:
-    """What to say of an environment's figures; None where they are as new as can be, or do not change any more."""
+def stale_usage(environment: Environment) -> StaleUsage | None:
+    """Why an environment's usage is out of date; None if it is current or no longer changes."""
     if environment.phase not in (Phase.READY, Phase.DEGRADED):
         return None
     if is_silent(environment.cluster):
-        text = f"{environment.cluster} was last asked in vain. {environment.cluster.check_error}"
-        return Stale(environment.usage_at, "cluster not answering", text)
+        text = f"{environment.cluster} did not answer the last check. {environment.cluster.check_error}"
+        return StaleUsage(environment.usage_at, "Cluster not responding", text)
     if environment.usage_at and timezone.now() - environment.usage_at > _LATE:
-        return Stale(environment.usage_at, "nothing newer", "Figures usually come every few minutes.")
+        return StaleUsage(environment.usage_at, "Usage is out of date", "New figures usually arrive every few minutes.")
     return None
 
 
 def is_silent(cluster: Cluster) -> bool:
-    """Whether the last look at a cluster got no complete answer. A part that it refuses is another matter."""
+    """Whether the last check of a cluster got no complete answer. A part that it refuses does not count."""
     if not cluster.check_error or cluster.checked_at is None:
         return False
     return cluster.observed_at is None or cluster.checked_at - cluster.observed_at > _SAME_LOOK

@@ -1,4 +1,4 @@
-"""How full each quota resource is."""
+"""The usage of each quota resource."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from environments.models import Environment
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One quota resource."""
+class QuotaBar:
+    """One quota resource: what is used, what is allowed, and its tone."""
 
     resource: str
     name: str
@@ -19,23 +19,23 @@ class Bar:
     hard: str
     percent: int
     tone: str
-    is_closed: bool = False  # none is allowed, and none is there
+    is_closed: bool = False  # none is allowed and none is used
     spark: Spark | None = None  # how it was in the last day
 
 
-def bars(environment: Environment) -> list[Bar]:
-    """The quota's resources, fullest first. They change their colour where the environment's alerts would go out."""
+def bars(environment: Environment) -> list[QuotaBar]:
+    """The quota's resources, highest usage first. Their tone changes at the environment's alert thresholds."""
     return [_bar(environment, *row) for row in _in_order(environment)]
 
 
-def fullest(environment: Environment) -> Bar | None:
-    """The resource that will be short first; None where there is no figure, or nothing is allowed at all."""
+def fullest(environment: Environment) -> QuotaBar | None:
+    """The resource with the highest usage; None if there is no usage yet, or nothing is allowed at all."""
     rows = (row for row in _in_order(environment) if any(row[1:]))
     return next((_bar(environment, *row) for row in rows), None)
 
 
 def _in_order(environment: Environment) -> list[tuple[str, Decimal, Decimal]]:
-    """Each resource with what is used of it and what is allowed, fullest first."""
+    """Each resource with what is used and what is allowed, highest usage first."""
     rows = [
         (resource, quantities.parse(used), quantities.parse(hard))
         for resource, (used, hard) in environment.usage.items()
@@ -43,8 +43,8 @@ def _in_order(environment: Environment) -> list[tuple[str, Decimal, Decimal]]:
     return sorted(rows, key=lambda row: (-quantities.ratio(row[1], row[2]), not row[2], quantities.rank(row[0])))
 
 
-def with_sparks(found: list[Bar], sparks: Mapping[str, Spark]) -> list[Bar]:
-    """Bars with the lines of those that have one."""
+def with_sparks(found: list[QuotaBar], sparks: Mapping[str, Spark]) -> list[QuotaBar]:
+    """The bars, each with its line of the last day if there is one."""
     return [replace(bar, spark=sparks.get(bar.resource)) for bar in found]
 
 
@@ -55,7 +55,7 @@ def _tone(environment: Environment, used: Decimal, hard: Decimal) -> str:
     return "warn" if percent >= environment.alert_warn else ""
 
 
-def _bar(environment: Environment, resource: str, used: Decimal, hard: Decimal) -> Bar:
+def _bar(environment: Environment, resource: str, used: Decimal, hard: Decimal) -> QuotaBar:
     said, most = quantities.pair(resource, used, hard)
     percent, tone = quantities.percent(used, hard), _tone(environment, used, hard)
-    return Bar(resource, quantities.name(resource), said, most, percent, tone, is_closed=not used and not hard)
+    return QuotaBar(resource, quantities.name(resource), said, most, percent, tone, is_closed=not used and not hard)

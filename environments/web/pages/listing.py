@@ -9,7 +9,7 @@ from django.db.models import Count, Window
 
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
-from environments.web.pages.fullness import Bar, fullest
+from environments.web.pages.fullness import QuotaBar, fullest
 
 PAGE_SIZE = 25
 _RELATED = ("owner", "team", "version__template", "cluster")
@@ -17,15 +17,15 @@ _FURTHEST = 1_000_000  # pages; beyond, a database's numbers end
 
 
 @dataclass(frozen=True)
-class Row:
-    """An environment in the list, with its fullest quota resource."""
+class EnvironmentRow:
+    """An environment in the list, with its quota resource of the highest usage."""
 
     environment: Environment
-    bar: Bar | None
+    bar: QuotaBar | None
 
 
 def list_page(environments: EnvironmentQuerySet, number: str | None) -> "Page[Environment]":
-    """One page of the list: the first where the number is none, the last where there are not so many.
+    """One page of the list: the first if the number is not a number, the last if it is too high.
 
     What is on it, and how many there are in all, is found in one pass that carries nothing but ids: two queries, or
     three where a page is asked for that is not there.
@@ -62,6 +62,6 @@ def _last(environments: EnvironmentQuerySet) -> list[tuple[Any, int]]:
     return found[: found[0][1] % PAGE_SIZE or PAGE_SIZE] if found else []
 
 
-def rows(environments: Iterable[Environment]) -> list[Row]:
+def rows(environments: Iterable[Environment]) -> list[EnvironmentRow]:
     """Environments as lines of the list."""
-    return [Row(environment, fullest(environment)) for environment in environments]
+    return [EnvironmentRow(environment, fullest(environment)) for environment in environments]

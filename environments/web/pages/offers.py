@@ -1,4 +1,4 @@
-"""The catalog: templates with what they give, and a template's sizes side by side."""
+"""The catalog: templates with what they include, and a template's sizes side by side."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from environments.web.permissions import published_versions
 
 
 @dataclass(frozen=True)
-class Card:
-    """A template in the catalog. One whose content cannot be read is shown, without what it gives."""
+class TemplateCard:
+    """A template in the catalog; without tags if its content cannot be read."""
 
     template: Template
     version: TemplateVersion
@@ -26,23 +26,23 @@ class QuotaTable:
     rows: list[tuple[str, list[str]]]
 
 
-def catalog(user: User, search: str = "") -> list[Card]:
-    """The published templates that somebody may request and whose name, summary or category holds the search."""
+def catalog(user: User, search: str = "") -> list[TemplateCard]:
+    """The published templates that a user may request, filtered by name, summary or category."""
     versions = published_versions(user).order_by("template__category", "template__name").defer("template__readme")
     needle = search.strip().lower()
     found = [version for version in versions if needle in _haystack(version.template)]
     return [_card(version) for version in found]
 
 
-def _card(version: TemplateVersion) -> Card:
+def _card(version: TemplateVersion) -> TemplateCard:
     try:
-        return Card(version.template, version, tags(version.parsed()))
-    except InvalidSpecError:  # of another version of the portal: the others are offered all the same
-        return Card(version.template, version, [], is_readable=False)
+        return TemplateCard(version.template, version, tags(version.parsed()))
+    except InvalidSpecError:  # written for another version of the portal: the other templates are still shown
+        return TemplateCard(version.template, version, [], is_readable=False)
 
 
 def tags(spec: TemplateSpec) -> list[str]:
-    """What a template gives, in a few words each."""
+    """What a template includes, in a few words each."""
     sizes = len(spec.sizes)
     network = "isolated network" + (" + DNS" if spec.network.dns else ", no DNS")
     lifetime = f"{spec.lifetime_days} days" if spec.lifetime_days else "no end date"
@@ -65,8 +65,8 @@ def quota_table(spec: TemplateSpec) -> QuotaTable:
 
 
 def approval_words(spec: TemplateSpec) -> str:
-    """Which requests need approval and by whom, as a sentence; empty where none does."""
-    by = "by a manager of your team, or a platform admin"
+    """Which requests need approval and by whom, as a sentence; empty if none does."""
+    by = "from a manager of your team or a platform admin"
     if spec.approval:
         return f"Every request needs approval {by}."
     labels = [size.title for size in spec.approval_sizes()]

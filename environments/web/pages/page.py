@@ -10,25 +10,25 @@ from environments.lib.activity import Activity
 from environments.lib.phases import OVER, Phase
 from environments.models import Environment, Event, Member, User
 from environments.reconcile.desired import UNREADABLE
-from environments.web.pages.approvals import Ask, answers, asks
-from environments.web.pages.freshness import Stale, stale
-from environments.web.pages.fullness import Bar, bars, fullest, with_sparks
-from environments.web.pages.kept import Thing, things
+from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
+from environments.web.pages.freshness import StaleUsage, stale_usage
+from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
+from environments.web.pages.managed_objects import ManagedObject, managed_objects
 from environments.web.pages.running import has_workloads
-from environments.web.pages.steps import Line, poll_seconds, timeline
+from environments.web.pages.steps import TimelineEntry, poll_seconds, timeline
 from environments.web.pages.usage_page import sparks
-from environments.web.pages.versions import Newer, newer
+from environments.web.pages.versions import NewerVersion, newer
 from environments.web.permissions import may_decide, may_edit, published_versions
 
-_RECENT = 8  # events on the environment's page
-_MOST_BARS = 12  # that are there at once; the rest is a click away
+_RECENT = 8  # events on the page
+_MOST_BARS = 12  # that are open; "Show more" has the rest
 _MOST_SPARKS = 6
 _SOON = timedelta(days=3)  # before the end, or a third of a short life: the page says so
 
 
 @dataclass(frozen=True)
 class Notice:
-    """The one sentence above everything else."""
+    """The notice above everything else: what is wrong or pending, and what happens next."""
 
     tone: str
     title: str
@@ -38,8 +38,8 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Again:
-    """The way to ask for the same again: the template's slug, empty where it is not offered to them any more."""
+class RequestAgain:
+    """The option to request the same again: the template's slug, empty if it is no longer available to the user."""
 
     template: str
 
@@ -52,20 +52,20 @@ class EnvironmentPage:
     may_edit: bool
     is_member: bool
     notice: Notice | None
-    timeline: list[Line]
+    timeline: list[TimelineEntry]
     done: int
-    bars: list[Bar]
-    stale: Stale | None
+    bars: list[QuotaBar]
+    stale: StaleUsage | None
     has_workloads: bool
     members: list[Member]
-    things: list[Thing]
+    managed_objects: list[ManagedObject]
     events: list[Event]
     poll_seconds: int | None
-    newer: Newer | None
+    newer: NewerVersion | None
     can_extend_to: datetime | None
-    to_decide: Ask | None  # where the reader may decide on it
-    again: Again | None  # where the reader asked for it, and it is over
-    asked_for: list[tuple[str, str]]  # what it was requested with and nothing else on the page says
+    to_decide: ApprovalRequest | None  # if the reader may decide on it
+    request_again: RequestAgain | None  # if the reader requested it, and it is over
+    asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
 
     @property
     def is_ready(self) -> bool:
@@ -74,34 +74,34 @@ class EnvironmentPage:
 
     @property
     def ends_soon(self) -> bool:
-        """Whether the end is near enough to be said above everything else."""
+        """Whether the environment expires soon enough for a notice."""
         begin, end = self.environment.created_at, self.environment.ends_at
         if end is None or not self.environment.wanted:
             return False
         return end - timezone.now() < min(_SOON, (end - begin) / 3)
 
     @property
-    def open_bars(self) -> list[Bar]:
+    def open_bars(self) -> list[QuotaBar]:
         """The resources of which there may be any, as many as a card holds."""
         return self._open[:_MOST_BARS]
 
     @property
-    def more_bars(self) -> list[Bar]:
-        """Those that are less full."""
+    def more_bars(self) -> list[QuotaBar]:
+        """The resources of lower usage that the card hides at first."""
         return self._open[_MOST_BARS:]
 
     @property
-    def _open(self) -> list[Bar]:
+    def _open(self) -> list[QuotaBar]:
         return [bar for bar in self.bars if not bar.is_closed]
 
     @property
-    def closed_bars(self) -> list[Bar]:
+    def closed_bars(self) -> list[QuotaBar]:
         """The resources that the quota forbids altogether."""
         return [bar for bar in self.bars if bar.is_closed]
 
     @property
     def status(self) -> str:
-        """Where things stand in one short sentence, for those who hear the page and for the tab's title."""
+        """The phase and its progress in one short sentence, for screen readers and the tab's title."""
         if self.environment.phase in (Phase.PROVISIONING, Phase.DELETING):
             return f"{self.environment.phase}: {self.done} of {len(self.timeline)} done"
         return str(self.environment.phase)
@@ -126,22 +126,22 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
-        stale=stale(environment),
+        stale=stale_usage(environment),
         has_workloads=has_workloads(environment),
         members=members,
-        things=things(environment) if environment.phase != Phase.DELETED else [],
+        managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
         events=events,
         poll_seconds=poll_seconds(environment, lines),
         newer=newer(environment),
         can_extend_to=environment.extended_end(),
-        to_decide=next(iter(asks([environment])), None) if may_decide(user, environment) else None,
-        again=_again(environment, user),
+        to_decide=next(iter(approval_requests([environment])), None) if may_decide(user, environment) else None,
+        request_again=_request_again(environment, user),
         asked_for=_asked_for(environment, members),
     )
 
 
 def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[str, str]]:
-    """Of a request, and of what is over: whoever asks once more has to find it."""
+    """The answers of a request, and of an environment that is over, so that it can be requested again."""
     if environment.is_granted and environment.phase not in OVER:
         return []
     others = [each for each in members if each.email.lower() != environment.owner.email.lower()]
@@ -150,50 +150,52 @@ def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[st
     return [*answers(environment), *([("Collaborators", people)] if show else [])]
 
 
-def _again(environment: Environment, user: User) -> Again | None:
-    """No query while it lives, or for anybody but who asked."""
+def _request_again(environment: Environment, user: User) -> RequestAgain | None:
+    """The option to request again. No query for live environments, or for others than the requester."""
     if environment.owner != user or environment.phase not in OVER:
         return None
     template = environment.version.template
     offered = published_versions(user).filter(template=template).exists()
-    return Again(template.slug if offered else "")
+    return RequestAgain(template.slug if offered else "")
 
 
 def _on_request(environment: Environment, who: str, events: list[Event]) -> Notice:
-    """Whom a request waits for, or why nothing came of it, from the newest events."""
+    """Whom a request waits for, or why it ended, from the newest events."""
     owner = environment.owner
     if environment.awaits_approval:
-        text = f"Nothing is made before the decision; {owner} is told by e-mail."
+        text = f"The environment will be created after approval. We'll email {owner} when a decision is made."
         return Notice("wait", f"Waiting for approval: {who}.", text)
     if environment.phase == Phase.REJECTED:
         by = f" by {environment.decided_by}" if environment.decided_by else ""
-        return Notice("bad", f"This request was rejected{by}.", f"{environment.decision_note} (Nothing was made.)")
+        return Notice("bad", f"This request was rejected{by}.", _quoted(environment.decision_note))
     last = next((event for event in events if event.kind == Activity.WITHDRAWN), None)
     if last is None:
-        return Notice("", "This request was withdrawn.", "Nothing was made.")
+        return Notice("", "This request was withdrawn.", _quoted(""))
     if last.actor is None:
-        return Notice("", "This request has ended.", f"{last.message} (Nothing was made.)")
-    note = last.data.get("note", "")
-    text = f"{note} (Nothing was made.)" if note else "Nothing was made."
-    return Notice("", f"This request was withdrawn by {last.actor}.", text)
+        return Notice("", "This request has ended.", f"{last.message} Nothing was created.")
+    return Notice("", f"This request was withdrawn by {last.actor}.", _quoted(last.data.get("note", "")))
 
 
-def notice(environment: Environment, lines: list[Line]) -> Notice | None:
-    """What is waiting and for whom, or what a person has to do; None where all is well."""
+def _quoted(note: str) -> str:
+    return f"“{note}” Nothing was created." if note else "Nothing was created."
+
+
+def notice(environment: Environment, lines: list[TimelineEntry]) -> Notice | None:
+    """What is waiting and for whom, or what a person has to do; None if all is well."""
     if environment.wanted and environment.readable_spec is None:
-        return Notice("bad", "Its template cannot be read.", UNREADABLE)
+        return Notice("bad", "This environment's template can't be read.", UNREADABLE)
     failed = next((line for line in lines if line.tone == "bad"), None)
     if failed:
         return Notice("bad", f"{failed.title} failed.", failed.message, can_retry=True)
     waiting = next((line for line in lines if line.tone == "wait" and line.attempts), None)
     if waiting and waiting.next_try_at:
-        title = f"Waiting at “{waiting.title}”."
+        title = f"Waiting for step “{waiting.title}”."
         return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
     if environment.orphaned_at and environment.wanted:
-        text = f"{environment.orphaned_why} Hand it over to somebody, or delete it."
-        return Notice("warn", "It has lost its owner.", text)
+        text = f"{environment.orphaned_why} Hand it over to someone, or delete it."
+        return Notice("warn", "This environment has no owner.", text)
     worst = fullest(environment)
     if worst and worst.tone and environment.wanted:
-        title = f"{worst.name}: {worst.percent} % of the quota is in use."
-        return Notice(worst.tone, title, "The cluster refuses what would go over it.")
+        title = f"{worst.name}: {worst.percent} % of the quota is used."
+        return Notice(worst.tone, title, "When the quota is full, Kubernetes rejects new pods and updates.")
     return None

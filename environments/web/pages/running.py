@@ -1,4 +1,4 @@
-"""What does not run in an environment's namespace, as fresh as a few seconds ago, or as it last was."""
+"""The state of the pods in an environment's namespace: from a few seconds ago, or the last known one."""
 
 from dataclasses import dataclass
 
@@ -10,42 +10,42 @@ from environments.models import Environment
 from environments.web import workloads
 from environments.web.workloads import Workloads
 
-FRESH = 10  # seconds that one answer serves everybody who looks
+FRESH = 10  # seconds that one answer is used for all readers
 _KEPT = 3600  # seconds that the last answer is shown while the cluster gives no other
 
-#: How a broken answer shows itself. Whatever a cluster sends, the page is not an error page.
+#: What a malformed answer raises. Whatever a cluster sends, the page must not become an error page.
 _ODD = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
-class Running:
-    """The newest answer, or the last one with what is in the way of a newer one."""
+class WorkloadStatus:
+    """The current state, or the last known one with the error that prevents a newer one."""
 
     workloads: Workloads | None
     error: str = ""
 
 
 def has_workloads(environment: Environment) -> bool:
-    """Whether there is a namespace of the environment's own to look into."""
+    """Whether the environment has a namespace whose pods can be read."""
     return environment.phase in (Phase.READY, Phase.DEGRADED) and bool(environment.namespace_uid)
 
 
-def running(environment: Environment) -> Running:
-    """Look into the namespace, unless somebody just did. No query; never raises for what a cluster does."""
-    key = f"workloads:{environment.pk}"
-    found: Running | None = cache.get(key)
+def running(environment: Environment) -> WorkloadStatus:
+    """The state of the pods, read at most every few seconds. No query; never raises for what a cluster does."""
+    key = f"workload-status:{environment.pk}"
+    found: WorkloadStatus | None = cache.get(key)
     if found is None:
         found = _look(environment, f"{key}:last")
         cache.set(key, found, FRESH)
     return found
 
 
-def _look(environment: Environment, last: str) -> Running:
+def _look(environment: Environment, last: str) -> WorkloadStatus:
     try:
         seen = workloads.read(environment)
     except ReconcileError as error:
-        return Running(cache.get(last), error.message)
+        return WorkloadStatus(cache.get(last), error.message)
     except _ODD:
-        return Running(cache.get(last), "The cluster's answer cannot be read.")
+        return WorkloadStatus(cache.get(last), "The cluster sent an answer that we can't read.")
     cache.set(last, seen, _KEPT)
-    return Running(seen)
+    return WorkloadStatus(seen)

@@ -11,13 +11,13 @@ from django.core.paginator import Page, Paginator
 from django.utils import timezone
 from django.utils.text import slugify
 
-from environments.lib import quantities
+from environments.lib import dates, quantities
 from environments.lib.charts import Reading, Series, Spark, TimeChart, Units, spark, time_chart
 from environments.models import Environment
 from environments.reports.formats import harmless
 from environments.routine import usage
 from environments.routine.usage import Point
-from environments.web.pages.freshness import Stale, stale
+from environments.web.pages.freshness import StaleUsage, stale_usage
 
 PER_PAGE = 12  # charts
 CSV_HEADINGS = ("resource", "unit", "start_utc", "observed_seconds", "average", "peak", "limit")
@@ -69,7 +69,7 @@ class UsagePage:
     charts: list[ResourceChart]
     page: Page[str]
     closed: list[str]  # names of resources that the quota does not allow
-    stale: Stale | None
+    stale: StaleUsage | None
     notes: list[str]
 
 
@@ -94,7 +94,7 @@ def usage_page(environment: Environment, period_key: str, number: str = "1") -> 
         charts=[_resource_chart(environment, name, points.get(name, []), period, now) for name in page],
         page=page,
         closed=[quantities.name(resource) for resource in closed],
-        stale=stale(environment),
+        stale=stale_usage(environment),
         notes=_notes(environment, points, period, now),
     )
 
@@ -193,7 +193,7 @@ def _change(resource: str, rows: list[Point], period: Period) -> str:
         first = last - 1
     old, new = (quantities.human(resource, rows[number].hard) for number in (first - 1, last))
     start = rows[first].start
-    when = f"{start:%-d %B %Y, %H:%M}" if period.step < _DAY else f"{start:%-d %B %Y}"
+    when = dates.date_and_time(start) if period.step < _DAY else dates.day(start)
     return f"The limit changed from {old} to {new} on {when}."
 
 

@@ -1,4 +1,4 @@
-"""A newer version of the template, and what moving there would mean."""
+"""A newer version of the template, and what an update to it would change."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from environments.spec import TemplateSpec
 
 
 @dataclass(frozen=True)
-class Newer:
-    """A version of the template that is newer than the environment's, and what moving there would mean."""
+class NewerVersion:
+    """A version of the template that is newer than the environment's, and what an update would change."""
 
     version: TemplateVersion
     changes: list[str]
     shrinks: list[str]  # resources of which more is used than the version grants
 
 
-def newer(environment: Environment) -> Newer | None:
-    """The published version, where it is not the environment's own; None for what is on its way out.
+def newer(environment: Environment) -> NewerVersion | None:
+    """The published version, if it is not the environment's own; None while the environment is deleted.
 
-    Nor is there one before the approval: what is approved is what was asked for.
+    None before approval too: approvers decide on the version that was requested.
     """
     if not environment.wanted or environment.awaits_approval:
         return None
@@ -36,18 +36,18 @@ def newer(environment: Environment) -> Newer | None:
         new = version.parsed()
     except template_spec.InvalidSpecError:
         return None
-    return Newer(version, _changes(environment, new), shrinks(environment, new))
+    return NewerVersion(version, _changes(environment, new), shrinks(environment, new))
 
 
 def _changes(environment: Environment, new: TemplateSpec) -> list[str]:
     old = environment.readable_spec
     if old is None:
-        return ["What it has now cannot be read any more, so what changes is not known."]
+        return ["The current version can't be read, so the changes are unknown."]
     return template_actions.differences(old, new)
 
 
 def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:
-    """Where a version would grant less than is used now, a sentence each."""
+    """The resources of which more is used than a version allows, a sentence each."""
     try:
         hard = template_spec.render_quota(spec, environment.size, environment.parameters)
     except ValueError:
@@ -56,5 +56,5 @@ def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:
     for resource, (used, _) in environment.usage.items():
         if resource in hard and quantities.exceeds(used, hard[resource]):
             now, granted = quantities.apart(resource, quantities.parse(used), quantities.parse(hard[resource]))
-            sentences.append(f"{quantities.name(resource)}: {now} in use, {granted} granted.")
+            sentences.append(f"{quantities.name(resource)}: {now} used, {granted} allowed.")
     return sentences

@@ -1,4 +1,4 @@
-"""What an environment's owner wants to be told about its quota."""
+"""The alert settings of an environment."""
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -12,9 +12,9 @@ from environments.web.permissions import editable_environment
 from environments.web.views.http import UserRequest, sent
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def alerts(request: UserRequest, namespace: str) -> HttpResponse:
-    """The form; sent, the choice is stored."""
+    """Show the form; save it when it is submitted."""
     row = editable_environment(request.user, namespace)
     form = AlertsForm(row, sent(request))
     if request.method == "POST" and form.is_valid():
@@ -23,7 +23,7 @@ def alerts(request: UserRequest, namespace: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"Alerts of {row}: {form.choice()}.")
+            messages.success(request, f"Alerts for {row} saved: {form.choice()}.")
             return redirect("environment", namespace=namespace)
     context = {"environment": row, "form": form, "hysteresis": levels.HYSTERESIS}
     return render(request, "environments/alerts.html", context, status=422 if form.errors else 200)

@@ -1,11 +1,11 @@
-"""Approvals: what waits for a decision, and the decision itself."""
+"""Approvals: the pending requests, and the decision."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import approvals
 from environments.models import Environment
@@ -15,23 +15,23 @@ from environments.web.permissions import decidable_environment
 from environments.web.views.http import UserRequest
 
 PAGE_SIZE = 25
-_VERBS = {"approve": (approvals.approve, "Approved"), "reject": (approvals.reject, "Rejected")}
+_VERBS = {"approve": (approvals.approve, "approved"), "reject": (approvals.reject, "rejected")}
 
 
-@require_GET
+@require_safe
 def listing(request: UserRequest) -> HttpResponse:
-    """What waits for the reader's decision, the longest first, and what was decided lately."""
+    """The requests that wait for the reader's decision, oldest first, and recent decisions."""
     if not (request.user.is_manager or request.user.is_platform_admin):
-        raise PermissionDenied("Approvals are for managers and platform admins.")
+        raise PermissionDenied("Only managers and platform admins can see approvals.")
     return _page(request)
 
 
 @require_POST
 def decide(request: UserRequest, namespace: str) -> HttpResponse:
-    """Approve or reject a request. A mistake comes back to the page that the decision was sent from."""
+    """Approve or reject a request. Errors are shown on the page that the decision was sent from."""
     row = decidable_environment(request.user, namespace)
     if request.POST.get("decision") not in _VERBS:
-        raise SuspiciousOperation("A decision is to approve or to reject.")
+        raise SuspiciousOperation("A decision must be approve or reject.")
     verb, word = _VERBS[request.POST["decision"]]
     from_its_page = request.POST.get("page") == "environment"
     form = DecisionForm(row, request.POST)
@@ -44,9 +44,9 @@ def decide(request: UserRequest, namespace: str) -> HttpResponse:
                 return redirect(*_back(row, from_its_page))
             form.add_error("note" if error.code == "note" else None, error)
         else:
-            messages.success(request, f"{word}: {row.name}. {row.owner} is told by e-mail.")
+            messages.success(request, f"{row.name} {word}. We'll email {row.owner}.")
             return redirect(*_back(row, from_its_page))
-    if not row.awaits_approval:  # nor is there a field any more at which to say what is wrong
+    if not row.awaits_approval:  # there is no longer a field at which to show the error
         messages.warning(request, approvals.why_not(row))
         return redirect(*_back(row, from_its_page))
     if not from_its_page:
@@ -60,11 +60,11 @@ def _back(row: Environment, to_its_page: bool) -> tuple[str, ...]:
 
 
 def _page(request: UserRequest, sent: DecisionForm | None = None) -> HttpResponse:
-    """The list; `sent` is the form that came back with a mistake."""
+    """The list; `sent` is a submitted form with errors."""
     page = Paginator(dashboards.waiting(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
-    asks = [
-        (ask, sent if sent and sent.environment == ask.environment else DecisionForm(ask.environment))
-        for ask in dashboards.asks(page)
+    requests = [
+        (each, sent if sent and sent.environment == each.environment else DecisionForm(each.environment))
+        for each in dashboards.approval_requests(page)
     ]
-    context = {"page": page, "asks": asks, "decided": dashboards.decided(request.user), "form": sent}
+    context = {"page": page, "requests": requests, "decided": dashboards.decided(request.user), "form": sent}
     return render(request, "environments/approvals.html", context, status=422 if sent else 200)

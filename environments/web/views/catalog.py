@@ -1,11 +1,11 @@
-"""The catalog: what there is, what a template gives, and the form that asks for one."""
+"""The catalog, a template's page, and the request form."""
 
 import yaml
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from environments.actions import environments as actions
 from environments.models import Environment
@@ -16,17 +16,17 @@ from environments.web.permissions import published_version
 from environments.web.views.http import UserRequest, render_part, sent
 
 
-@require_GET
+@require_safe
 def catalog(request: UserRequest) -> HttpResponse:
-    """All templates that can be requested, narrowed by a search."""
+    """The templates that can be requested, filtered by a search."""
     search = request.GET.get("q", "")
     context = {"cards": dashboards.catalog(request.user, search), "search": search}
     return render_part(request, "environments/catalog.html", "cards", context)
 
 
-@require_GET
+@require_safe
 def template(request: UserRequest, slug: str) -> HttpResponse:
-    """One template: its readme and what it gives."""
+    """One template: its readme and what it includes."""
     version = published_version(request.user, slug)
     spec = version.parsed()
     context = {"version": version, "spec": spec, "quota": dashboards.quota_table(spec)}
@@ -34,11 +34,11 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
     return render(request, "environments/template.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def request_form(request: UserRequest, slug: str) -> HttpResponse:
-    """The request form. Sent with errors it comes back filled in, with the words at the fields.
+    """The request form; with errors, it is shown again with the messages at the fields.
 
-    `?again=NAMESPACE` fills it in as it was for an environment that is over.
+    `?again=NAMESPACE` copies the answers of an environment that is over.
     """
     earlier = request_again.find(request.user, slug, request.GET.get("again", ""))
     try:
@@ -47,7 +47,7 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
         if earlier is None:
             raise
         return _not_offered(request, earlier)
-    if earlier and request.method == "GET":
+    if earlier and request.method != "POST":
         form = request_again.filled_in(request.user, version, earlier)
     else:
         form = RequestForm(request.user, version, sent(request))
@@ -64,9 +64,9 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
 
 
 def _not_offered(request: UserRequest, earlier: Environment) -> HttpResponse:
-    """For whoever asks again, the catalog with the reason."""
+    """The catalog with the reason why the template cannot be requested again."""
     template = earlier.version.template
-    sentence = f"{template} is not offered to you any more. What {earlier} was asked for with stays on its page."
+    sentence = f"{template} is no longer available to you. The answers of {earlier} are still on its page."
     messages.warning(request, sentence)
     return redirect("catalog")
 

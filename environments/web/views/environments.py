@@ -11,10 +11,11 @@ from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from environments.actions import environments as actions
 from environments.kube import manifests
+from environments.lib import dates
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
@@ -25,7 +26,7 @@ from environments.web.views.http import UserRequest, render_part, sent
 
 _EVENTS = 50  # on a page of the history
 
-#: What comes first in the list; the id makes every order a certain one, so that no line is on two pages.
+#: The orders of the list; the id makes each one total, so that no line is on two pages.
 _ORDERS = {
     "fullest": (F("fullest").desc(), "-created_at", "pk"),
     "ends": (F("ends_at").asc(nulls_last=True), "-created_at", "pk"),
@@ -34,9 +35,9 @@ _ORDERS = {
 _NEWEST = ("-created_at", "pk")
 
 
-@require_GET
+@require_safe
 def environments(request: UserRequest) -> HttpResponse:
-    """The environments that somebody may see, newest first unless another order is asked for."""
+    """The environments that the reader may see, newest first by default."""
     form = FilterForm(request.user, request.GET)
     rows = _filtered(Environment.objects.visible_to(request.user), form, request)
     page = dashboards.list_page(rows, request.GET.get("page"))
@@ -48,16 +49,16 @@ def environments(request: UserRequest) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
-    """One environment: its dashboard, or its timeline while something is under way."""
+    """One environment: its dashboard, or its timeline while work is in progress."""
     row = visible_environment(request.user, namespace)
     page = dashboards.environment_page(row, request.user)
     context = {"page": page, "environment": row, "form": DecisionForm(row) if page.to_decide else None}
     return render_part(request, "environments/environment.html", "live", context)
 
 
-@require_GET
+@require_safe
 def history(request: UserRequest, namespace: str) -> HttpResponse:
     """Everything that happened to an environment."""
     row = visible_environment(request.user, namespace)
@@ -65,18 +66,18 @@ def history(request: UserRequest, namespace: str) -> HttpResponse:
     return render(request, "environments/history.html", {"environment": row, "page": page})
 
 
-@require_GET
+@require_safe
 def objects(request: UserRequest, namespace: str) -> HttpResponse:
-    """What the portal keeps in the namespace, as YAML."""
+    """The managed objects as YAML."""
     row = visible_environment(request.user, namespace)
     documents = manifests.all_manifests(desired.desired_with_bindings(row))
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
     return render(request, "environments/objects.html", {"environment": row, "manifests": text})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: UserRequest, namespace: str) -> HttpResponse:
-    """Ask for the name, then have the environment removed; what was not approved yet is withdrawn without ado."""
+    """Delete an environment after its name was typed; a request that waits for approval is withdrawn."""
     row = editable_environment(request.user, namespace)
     if row.awaits_approval:
         return _withdraw(request, row)
@@ -106,7 +107,7 @@ def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
 
 @require_POST
 def extend(request: UserRequest, namespace: str) -> HttpResponse:
-    """Put the end off once more, to the end that the page offered."""
+    """Extend the environment once more, to the end that the page offered."""
     row = editable_environment(request.user, namespace)
     until = _time(request.POST.get("until", ""))
     if until is None:
@@ -117,17 +118,17 @@ def extend(request: UserRequest, namespace: str) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"Environment extended to {timezone.localtime(until):%-d %B %Y}.")
+        messages.success(request, f"Environment extended to {dates.day(until)}.")
     return redirect("environment", namespace=namespace)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def move(request: UserRequest, namespace: str) -> HttpResponse:
-    """What moving to the newer version would change; then have it moved, in place."""
+    """Show what the newer version changes; update the environment in place when confirmed."""
     row = editable_environment(request.user, namespace)
     newer = dashboards.newer(row)
     if newer is None:
-        messages.info(request, "This environment already uses the newest version.")
+        messages.info(request, f"{row} already uses the newest version.")
         return redirect("environment", namespace=namespace)
     error = ""
     if request.method == "POST":
@@ -146,7 +147,7 @@ def move(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_POST
 def try_again(request: UserRequest, namespace: str) -> HttpResponse:
-    """Have everything looked at now."""
+    """Check everything now."""
     row = editable_environment(request.user, namespace)
     actions.try_again(row, request.user)
     messages.success(request, "Checking everything now.")
@@ -163,7 +164,7 @@ def _time(text: str) -> datetime | None:
 
 
 def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest) -> EnvironmentQuerySet:
-    form.is_valid()  # a filter that is not understood is passed over
+    form.is_valid()  # unknown filters are ignored
     wanted = form.cleaned_data
     rows = rows.filter(phase=wanted["phase"]) if wanted.get("phase") else rows.live()
     if wanted.get("template"):

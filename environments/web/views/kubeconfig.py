@@ -1,11 +1,11 @@
-"""Kubeconfig files: what there is for the signed-in member, and the downloads."""
+"""Kubeconfig files of the signed-in member: the page and the downloads."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import access_tokens
 from environments.kube import kubeconfig as files
@@ -16,7 +16,7 @@ from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest
 
 
-@require_GET
+@require_safe
 @never_cache
 def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
     """How to work with the namespace, and the file to download."""
@@ -24,7 +24,7 @@ def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
     return _page(request, row, member, TokenForm(row.cluster.max_token_hours))
 
 
-@require_GET
+@require_safe
 @never_cache
 def download_oidc(request: UserRequest, namespace: str) -> HttpResponse:
     """The file that signs in with kubelogin. It holds no secret."""
@@ -60,23 +60,23 @@ def download_token(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_POST
 def revoke(request: UserRequest, namespace: str) -> HttpResponse:
-    """End the signed-in member's tokens."""
+    """Revoke the signed-in member's tokens."""
     row, _ = _mine(request, namespace)
     try:
         access_tokens.revoke(row, request.user)
     except ReconcileError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "Your tokens for this environment were revoked.")
+        messages.success(request, "Your tokens for this environment have been revoked.")
     return redirect("kubeconfig", namespace=namespace)
 
 
 def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
-    """The environment and the signed-in person's membership. Raises PermissionDenied for those who only look on."""
+    """The environment and the signed-in person's membership. Raises PermissionDenied for others."""
     row = visible_environment(request.user, namespace)
     member = access_tokens.membership(row, request.user)
     if member is None:
-        raise PermissionDenied("Only members of an environment have a kubeconfig for it.")
+        raise PermissionDenied("Only members can download the kubeconfig of an environment. Ask its owner for access.")
     return row, member
 
 

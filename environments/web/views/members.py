@@ -1,4 +1,4 @@
-"""Who has access to an environment, and what its owner can do about it."""
+"""The members of an environment: add, remove, hand over."""
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -15,9 +15,9 @@ from environments.web.permissions import editable_environment
 from environments.web.views.http import UserRequest, sent
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def members(request: UserRequest, namespace: str) -> HttpResponse:
-    """The members, and the form that gives people access or another role."""
+    """The members, and the form that adds people or changes their role."""
     row = editable_environment(request.user, namespace)
     form = MembersForm(row, sent(request))
     if request.method == "POST" and form.is_valid():
@@ -33,7 +33,7 @@ def members(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_POST
 def remove(request: UserRequest, namespace: str) -> HttpResponse:
-    """Take somebody's access away."""
+    """Remove a member."""
     row = editable_environment(request.user, namespace)
     try:
         memberships.remove_member(row, request.user, request.POST.get("address", ""))
@@ -44,7 +44,7 @@ def remove(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_POST
 def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
-    """Make somebody else the owner."""
+    """Hand over ownership."""
     row = editable_environment(request.user, namespace)
     form = HandoverForm(row, request.POST)
     if form.is_valid():

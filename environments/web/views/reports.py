@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from environments import reports
 from environments.reports import exports
@@ -21,7 +21,7 @@ _LINES = 200  # of a CSV that are sent at once: one by one, sending costs more t
 _SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-@require_GET
+@require_safe
 def landing(request: UserRequest) -> HttpResponse:
     """Show the first page: key figures, what needs attention, and links to every report."""
     _allowed(request)
@@ -39,7 +39,7 @@ def landing(request: UserRequest) -> HttpResponse:
     return render(request, "reports/landing.html", context)
 
 
-@require_GET
+@require_safe
 def report(request: UserRequest, report: str) -> HttpResponse:
     """Show a report as a page."""
     kind = _kind(request, report)
@@ -47,7 +47,7 @@ def report(request: UserRequest, report: str) -> HttpResponse:
     return _page(request, kind, form, form.filters())
 
 
-@require_GET
+@require_safe
 def report_csv(request: UserRequest, report: str) -> HttpResponseBase:
     """One of a report's tables as CSV, the first unless `table` names another; streamed."""
     kind = _kind(request, report)
@@ -67,7 +67,7 @@ def report_csv(request: UserRequest, report: str) -> HttpResponseBase:
     )
 
 
-@require_GET
+@require_safe
 def report_xlsx(request: UserRequest, report: str) -> HttpResponseBase:
     """A report as a spreadsheet: what it is, then a sheet for each table."""
     kind = _kind(request, report)
@@ -94,7 +94,7 @@ def _kind(request: UserRequest, slug: str) -> reports.ReportType:
 
 def _allowed(request: UserRequest) -> None:
     if not (request.user.is_manager or request.user.is_platform_admin):
-        raise PermissionDenied("Reports are for managers and platform admins.")
+        raise PermissionDenied("Only managers and platform admins can see reports.")
 
 
 def _page(

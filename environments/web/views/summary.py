@@ -16,7 +16,7 @@ from environments.web.views.http import UserRequest
 def switch(request: UserRequest) -> HttpResponse:
     """Subscribe the user (if `wanted` is sent) or unsubscribe them. For managers and platform admins, like reports."""
     if not (request.user.is_manager or request.user.is_platform_admin):
-        raise PermissionDenied("Reports are for managers and platform admins.")
+        raise PermissionDenied("Only managers and platform admins can see reports.")
     wanted = "wanted" in request.POST
     summaries.choose(request.user, wanted)
     messages.success(request, _promise(request) if wanted else "Unsubscribed from the monthly summary.")

@@ -1,4 +1,4 @@
-"""What is said where a page needs a template's content, and this version of the portal cannot read it."""
+"""The error page for a template whose content this version of the portal cannot read."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from environments.spec import InvalidSpecError
 
 
 class UnreadableSpecMiddleware:
-    """Answers with a sentence and 409 instead of an error page. Pages that can do without the content do."""
+    """Answers 409 with an explanation. Pages that do not need the content still work."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

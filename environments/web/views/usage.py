@@ -1,17 +1,17 @@
-"""What an environment uses, and what in it does not run."""
+"""An environment's usage over time, and its pods that are not running."""
 
 import csv
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from environments.web import pages as dashboards
 from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest, render_part
 
 
-@require_GET
+@require_safe
 def usage(request: UserRequest, namespace: str) -> HttpResponse:
     """Charts of one period, `?period=24h|7d|30d|90d`."""
     row = visible_environment(request.user, namespace)
@@ -20,7 +20,7 @@ def usage(request: UserRequest, namespace: str) -> HttpResponse:
     return render(request, "environments/usage.html", context)
 
 
-@require_GET
+@require_safe
 def usage_csv(request: UserRequest, namespace: str) -> StreamingHttpResponse:
     """The figures behind the charts of one period."""
     row = visible_environment(request.user, namespace)
@@ -32,7 +32,7 @@ def usage_csv(request: UserRequest, namespace: str) -> StreamingHttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def workloads(request: UserRequest, namespace: str) -> HttpResponse:
     """Pods that are not running, and recent warnings, read from the cluster."""
     row = visible_environment(request.user, namespace)

@@ -1,7 +1,5 @@
-"""What does not run in a namespace and why, and its recent warnings, read from the cluster while somebody waits."""
+"""The pods of a namespace that are not running and why, and recent warnings, read while the page waits."""
 
-from environments.web.workloads.pods import Trouble
 from environments.web.workloads.reading import Workloads, read
-from environments.web.workloads.warnings import Warned
 
-__all__ = ["Trouble", "Warned", "Workloads", "read"]
+__all__ = ["Workloads", "read"]

@@ -1,4 +1,4 @@
-"""Kubernetes' reasons and messages in sentences that say what to do. Pure; what is not known stays in its own words.
+"""Kubernetes' reasons and messages in sentences that say what to do. Pure; unknown reasons stay in their own words.
 
 Reasons: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go and container/sync_result.go,
 exit codes above 128: a signal, https://tldp.org/LDP/abs/html/exitcodes.html
@@ -14,26 +14,26 @@ _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "Re
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
 
 _CODES = {
-    0: "without an error: what is to keep running must not end",
-    1: "with exit code 1, an error of the program: its logs say more",
-    126: "with exit code 126: its command may not be executed",
+    0: "without an error, but a long-running container must not exit",
+    1: "with exit code 1 (application error). Check its logs",
+    126: "with exit code 126: its command is not executable",
     127: "with exit code 127: its command was not found in the image",
-    134: "with exit code 134: it aborted itself",
-    137: "with exit code 137: it was killed, often because it did not end when asked to",
-    139: "with exit code 139: it read memory that is not its own (segmentation fault)",
-    143: "with exit code 143: it was asked to end",
+    134: "with exit code 134: it aborted",
+    137: "with exit code 137: it was killed, often because it did not stop when asked",
+    139: "with exit code 139: segmentation fault",
+    143: "with exit code 143: it was asked to stop",
 }
 
 _FAILURES = {
-    "Evicted": "Its node was short of memory or disk and put it out.",
-    "DeadlineExceeded": "It ran longer than it may (activeDeadlineSeconds).",
-    "NodeLost": "Its node is gone.",
-    "Preempting": "It had to make room for something more important.",
-    "Preempted": "It had to make room for something more important.",
-    "OutOfcpu": "Its node had no CPU left for it after all.",
-    "OutOfmemory": "Its node had no memory left for it after all.",
-    "Shutdown": "Its node was shut down.",
-    "Terminated": "Its node was shut down.",
+    "Evicted": "The node ran short of memory or disk and evicted the pod.",
+    "DeadlineExceeded": "The pod ran longer than activeDeadlineSeconds allows.",
+    "NodeLost": "The pod's node no longer exists.",
+    "Preempting": "The pod was stopped to make room for one with higher priority.",
+    "Preempted": "The pod was stopped to make room for one with higher priority.",
+    "OutOfcpu": "The node had not enough CPU left for the pod.",
+    "OutOfmemory": "The node had not enough memory left for the pod.",
+    "Shutdown": "The pod's node was shut down.",
+    "Terminated": "The pod's node was shut down.",
 }
 
 _LACKS = re.compile(r"Insufficient ([\w./-]*\w)")
@@ -43,66 +43,66 @@ _LIMITS = re.compile(r"(maximum|minimum) ([\w-]+) usage per (\w+) is ([\w.]+)")
 
 
 def ended(container: str, state: Manifest) -> str:
-    """How a container ended, from a `terminated` state."""
-    return f"Its container {container} ended {_how(state)}."
+    """How a container exited, from a `terminated` state."""
+    return f"Container {container} exited {_how(state)}."
 
 
 def waiting(container: str, reason: str, *, image: str, restarts: int, last: Manifest) -> str:
-    """Why a container does not run, from a `waiting` state; `last` is how it ended before, if it did."""
+    """Why a container is not running, from a `waiting` state; `last` is how it exited before, if it did."""
     if reason == "CrashLoopBackOff":
-        times = f"ended {restarts} times, last" if restarts > 1 else "ended"
+        times = f"exited {restarts} times, last" if restarts > 1 else "exited"
         how = f" {_how(last)}" if last else ""
-        return f"Its container {container} {times}{how or ' unexpectedly'}. It is started again after a pause."
+        return f"Container {container} {times}{how or ' unexpectedly'}. Kubernetes restarts it after a pause."
     if reason in _IMAGE:
-        return f"The image {image} cannot be pulled. Is its name right, does it exist, and may the namespace read it?"
+        return f"The image {image} can't be pulled. Check its name and tag, and that the namespace may pull it."
     if reason in _CONFIG:
         needs = "ConfigMap, Secret, volume or command"
-        return f"Its container {container} cannot be started: a {needs} that it needs is missing."
+        return f"Container {container} can't start: a {needs} that it needs is missing."
     if reason in ("", "ContainerCreating"):
-        return "It is being started: its image is pulled and its volumes are mounted."
-    return f"Its container {container} waits: {_words(reason)}."
+        return "The pod is starting: Kubernetes is pulling its images and mounting its volumes."
+    return f"Container {container} is waiting: {_words(reason)}."
 
 
 def unscheduled(reason: str, message: str) -> str:
-    """Why no node takes a pod."""
+    """Why a pod can't be scheduled on any node."""
     if reason == "SchedulingGated":
-        return "It waits for somebody to lift its scheduling gates."
+        return "The pod has scheduling gates. It starts when they are removed."
     lacks = sorted({_resource(name) for name in _LACKS.findall(message)})
     if lacks:
-        return f"No node has enough {_and(lacks)} left for it. The quota would allow it: the cluster is full."
+        return f"No node has enough {_and(lacks)} free. Your quota isn't the problem; the cluster is full."
     if "PersistentVolumeClaim" in message or "persistentvolumeclaim" in message:
-        return "It waits for its volume: the PersistentVolumeClaim is missing or not bound."
+        return "The pod is waiting for its volume: the PersistentVolumeClaim is missing or not bound."
     if "taint" in message or "affinity" in message or "selector" in message:
-        return "No node fits what it asks for (node selector, affinity or tolerations)."
-    return "No node of the cluster can take it."
+        return "No node matches the pod's node selector, affinity or tolerations."
+    return "No node of the cluster can run the pod."
 
 
 def failure(reason: str) -> str:
     """Why a pod as a whole failed."""
-    return _FAILURES.get(reason, f"It failed: {_words(reason)}.")
+    return _FAILURES.get(reason, f"The pod failed: {_words(reason)}.")
 
 
 def warning(reason: str, message: str) -> str:
-    """A Warning event. Empty where the message says it best itself."""
+    """What a Warning event means. Empty if its message is clear enough."""
     if reason == "Failed" and "pull image" in message:
-        return "An image cannot be pulled. Is its name right, does it exist, and may the namespace read it?"
+        return "An image can't be pulled. Check its name and tag, and that the namespace may pull it."
     return _refusal(message) or _EVENTS.get(reason, "") or _scheduling(reason, message)
 
 
 def _refusal(message: str) -> str:
-    """What the API server refused to create, and which limit stood in the way."""
+    """Why the API server rejected an object: the quota, a limit, Pod Security or a missing account."""
     if found := _QUOTA.search(message):
         return _over_quota(*found.groups()[1:])
     if found := _MUST.search(message):
-        return f"It does not say how much it wants of: {_and(_missing(found[1]))}. The quota counts that, so it has to."
+        return f"The quota requires a value for {_and(_missing(found[1]))}. Set it for each container."
     if found := _LIMITS.search(message):
         which, resource, kind, amount = found.groups()
         least_or_most = "at most" if which == "maximum" else "at least"
-        return f"A {kind.lower()} here may have {least_or_most} {_amount(resource, amount)} of {_resource(resource)}."
+        return f"A {kind.lower()} here can have {least_or_most} {_amount(resource, amount)} of {_resource(resource)}."
     if "violates PodSecurity" in message:
-        return "It asks for rights that the namespace's Pod Security level does not give."
+        return "The pod needs privileges that the namespace's Pod Security level does not allow."
     if "serviceaccount" in message.lower() and "not found" in message:
-        return "Its ServiceAccount does not exist."
+        return "The pod's ServiceAccount does not exist."
     return ""
 
 
@@ -112,8 +112,8 @@ def _over_quota(requested: str, used: str, limited: str) -> str:
     said = []
     for resource, amount in wanted.items():
         in_use = _used_of(resource, now.get(resource, ""), most.get(resource, ""))
-        said.append(f"{quantities.name(resource)}: {in_use} in use, {_amount(resource, amount)} asked for")
-    return f"The quota has no room for it. {'; '.join(said)}."
+        said.append(f"{quantities.name(resource)}: {in_use} used, {_amount(resource, amount)} requested")
+    return f"The quota is too small for it. {'; '.join(said)}."
 
 
 def _missing(text: str) -> list[str]:
@@ -148,7 +148,7 @@ def _how(state: Manifest) -> str:
     if text(state, "reason") == "OOMKilled":
         return "because it used more memory than its limit"
     code = number(state, "exitCode")
-    return _CODES.get(code, f"with exit code {code}: its logs say more")
+    return _CODES.get(code, f"with exit code {code}. Check its logs")
 
 
 def _resource(name: str) -> str:
@@ -165,18 +165,18 @@ def _words(reason: str) -> str:
 
 
 _EVENTS = {
-    "BackOff": "It could not be started several times in a row, so the next try waits a while.",
-    "Unhealthy": "A probe fails: the container does not answer as its pod says it should.",
-    "FailedMount": "A volume cannot be mounted: its claim, ConfigMap or Secret may be missing.",
-    "FailedAttachVolume": "A volume cannot be attached: it may still be in use on another node.",
-    "FailedBinding": "No volume fits the claim: the cluster has no storage class for it.",
-    "ProvisioningFailed": "The storage could not make a volume for the claim.",
-    "Evicted": "Its node was short of memory or disk and put it out.",
-    "OOMKilling": "A process used more memory than there is.",
-    "BackoffLimitExceeded": "The Job failed as often as it may (backoffLimit).",
-    "DeadlineExceeded": "The Job ran longer than it may (activeDeadlineSeconds).",
-    "FailedCreatePodSandBox": "The pod got no network on its node. This is for the platform team.",
-    "NetworkNotReady": "The node's network is not ready. This is for the platform team.",
-    "FailedGetResourceMetric": "The autoscaler gets no figures, so it changes nothing.",
-    "InspectFailed": "The image's name cannot be read.",
+    "BackOff": "The container failed to start several times, so Kubernetes waits before the next try.",
+    "Unhealthy": "A probe failed: the container did not answer as expected.",
+    "FailedMount": "A volume can't be mounted: its claim, ConfigMap or Secret may be missing.",
+    "FailedAttachVolume": "A volume can't be attached: it may still be in use on another node.",
+    "FailedBinding": "No volume matches the claim: the cluster has no storage class for it.",
+    "ProvisioningFailed": "The storage could not create a volume for the claim.",
+    "Evicted": "The node ran short of memory or disk and evicted the pod.",
+    "OOMKilling": "A process used more memory than available.",
+    "BackoffLimitExceeded": "The Job failed as often as backoffLimit allows.",
+    "DeadlineExceeded": "The Job ran longer than activeDeadlineSeconds allows.",
+    "FailedCreatePodSandBox": "The pod got no network on its node. Tell the platform team.",
+    "NetworkNotReady": "The node's network is not ready. Tell the platform team.",
+    "FailedGetResourceMetric": "The autoscaler gets no metrics, so it does not scale.",
+    "InspectFailed": "The image name is not valid.",
 }

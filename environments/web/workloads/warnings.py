@@ -16,20 +16,20 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Warned:
-    """What a part of the cluster warned of, once or several times."""
+class ClusterWarning:
+    """A warning event about one object, with how often it occurred."""
 
     about: str  # ReplicaSet api-7d9f8c6b5
     reason: str
-    sentence: str  # empty where the message says it best
+    sentence: str  # empty if the message is clear enough
     message: str
     at: datetime | None
     count: int = 1
 
 
-def warnings(events: Iterable[Manifest], now: datetime) -> list[Warned]:
-    """The warnings of the last day, newest first; what was said again and again about one thing in one line."""
-    found: dict[tuple[str, str, str], Warned] = {}
+def warnings(events: Iterable[Manifest], now: datetime) -> list[ClusterWarning]:
+    """The warnings of the last day, newest first; repeated ones about one object in one line."""
+    found: dict[tuple[str, str, str], ClusterWarning] = {}
     for event in events:
         one = _warning(event)
         if one.at is not None and now - one.at > RECENT:
@@ -39,10 +39,10 @@ def warnings(events: Iterable[Manifest], now: datetime) -> list[Warned]:
     return sorted(found.values(), key=lambda each: each.at or _BEGINNING, reverse=True)
 
 
-def _warning(event: Manifest) -> Warned:
+def _warning(event: Manifest) -> ClusterWarning:
     about, series = section(event, "involvedObject"), section(event, "series")
     reason, message = text(event, "reason"), text(event, "message")
-    return Warned(
+    return ClusterWarning(
         about=f"{text(about, 'kind')} {text(about, 'name')}".strip(),
         reason=reason,
         sentence=sentences.warning(reason, message),
@@ -57,6 +57,6 @@ def _last_seen(event: Manifest) -> datetime | None:
     return next((time for time in times if time), None) or moment(section(event, "metadata"), "creationTimestamp")
 
 
-def _together(one: Warned, other: Warned) -> Warned:
+def _together(one: ClusterWarning, other: ClusterWarning) -> ClusterWarning:
     newer = max(one, other, key=lambda each: each.at or _BEGINNING)
     return replace(newer, count=one.count + other.count)

@@ -1,4 +1,4 @@
-"""The objects that the portal keeps in place, and what each is for."""
+"""The objects that the portal manages in a namespace, and what each is for."""
 
 from dataclasses import dataclass
 
@@ -8,27 +8,34 @@ from environments.kube import manifests
 from environments.models import Environment
 from environments.reconcile import desired
 
+_POLICIES = {
+    "deny-all": "blocks all traffic",
+    "allow-dns": "allows DNS",
+    "allow-same-namespace": "allows traffic inside the namespace",
+    "allow-ingress-controller": "allows traffic from the ingress controller",
+}
+
 
 @dataclass(frozen=True)
-class Thing:
+class ManagedObject:
     """One object that the portal manages for an environment."""
 
     kind: str
     name: str
-    says: str
+    purpose: str
 
 
-def things(environment: Environment) -> list[Thing]:
-    """The objects that the portal keeps in place, and what each is for; none where its content cannot be read."""
+def managed_objects(environment: Environment) -> list[ManagedObject]:
+    """The objects that the portal manages for an environment; empty if its template's content cannot be read."""
     if environment.readable_spec is None:
         return []
     wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
-    return [Thing(item["kind"], item["metadata"]["name"], _says(item)) for item in wanted]
+    return [ManagedObject(item["kind"], item["metadata"]["name"], _purpose(item)) for item in wanted]
 
 
-def _says(manifest: manifests.Manifest) -> str:
+def _purpose(manifest: manifests.Manifest) -> str:
     if manifests.is_extra(manifest, settings.LABEL_DOMAIN):
-        return "the template's own"
+        return "from the template"
     match manifest["kind"]:
         case "Namespace":
             level = manifest["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
@@ -36,11 +43,10 @@ def _says(manifest: manifests.Manifest) -> str:
         case "ResourceQuota":
             return f"{len(manifest['spec']['hard'])} resources limited"
         case "LimitRange":
-            return "defaults for containers without resources"
+            return "default requests and limits for containers"
         case "ServiceAccount":
-            return "no token in pods that do not ask"
+            return "no API token mounted by default"
         case "RoleBinding":
             return f"{len(manifest['subjects'])} subjects"
         case _:
-            policies = {"deny-all": "nothing in or out …", "allow-dns": "… but DNS"}
-            return policies.get(manifest["metadata"]["name"], "… and inside the namespace")
+            return _POLICIES.get(manifest["metadata"]["name"], "allows what the template lists")
