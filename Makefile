@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
 BIN := .venv/bin
 export PORT ?=
 export DATA ?=
+WORKERS ?= 3
 CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64) SALT_KEY=check OIDC_ISSUER=https://idp.example.com \
   OIDC_CLIENT_ID=portal OIDC_CLIENT_SECRET=check ALLOWED_HOSTS=portal.example.com PORTAL_URL=https://portal.example.com \
   EMAIL_URL=smtp+tls://mail.example.com:587 EMAIL_FROM=portal@example.com DATABASE_URL=postgres://portal@localhost/portal \
@@ -34,8 +35,8 @@ demo-reset: ## Delete the demo's data
 ##@ Develop
 
 .PHONY: test
-test: .state/dev ## Run the tests (T=path runs only some)
-	$(BIN)/python -m pytest $(T)
+test: .state/dev ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
+	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder)
 
 .PHONY: check
 check: .state/dev ## Check everything: tests, lint, types, imports, templates, migrations, deployment settings

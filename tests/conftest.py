@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.queue",
     "tests.fixtures.sign_in",
     "tests.fixtures.workshop",
+    "tests.parallel",
 ]
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from allauth.socialaccount.models import SocialAccount
 from django.core.management import call_command
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -16,8 +16,21 @@ from environments import tasks
 from environments.actions import approvals
 from environments.actions import environments as actions
 from environments.catalog import templates as template_actions
+from environments.lib import naming
 from environments.lib.phases import SETTLED, Role
-from environments.models import Cluster, Directory, Environment, Event, Rate, Team, Template, TemplateVersion, User
+from environments.models import (
+    Cluster,
+    Directory,
+    Environment,
+    Event,
+    Group,
+    Member,
+    Rate,
+    Team,
+    Template,
+    TemplateVersion,
+    User,
+)
 from portal import sso
 from portal.demo import past
 from portal.demo.idp import GROUPS, PEOPLE, IdentityProvider
@@ -26,13 +39,14 @@ from portal.roles import apply_claim
 
 logger = logging.getLogger(__name__)
 
+LEFT = "nils"  # had access, and is no longer in the directory
 #: owner, template, name, purpose, size, cluster, collaborators, age in days
 type Wish = tuple[str, str, str, str, str, int, dict[str, Role], int]
 
 ENVIRONMENTS: tuple[Wish, ...] = (
     ("dana", "namespace", "checkout refunds", "Refund flow, sprint 24", "", 0, {"theo": Role.DEVELOPER}, 97),
     ("dana", "preview", "pr 418", "Review of the new basket", "", 0, {"max": Role.VIEWER}, 1),
-    ("theo", "namespace", "payment sandbox", "Trying the new payment provider", "", 0, {"nils": Role.VIEWER}, 64),
+    ("theo", "namespace", "payment sandbox", "Trying the new payment provider", "", 0, {LEFT: Role.VIEWER}, 64),
     ("theo", "gpu-namespace", "fraud model", "Weekly training of the fraud model", "medium_with_gpu", 1, {}, 38),
     ("sam", "gpu-namespace", "ranking", "Search ranking experiments", "small", 1, {}, 20),
     ("sam", "namespace", "index rebuild", "Rebuilding the product index", "", 0, {}, 2),
@@ -160,9 +174,20 @@ def _environment(row: Wish, clusters: list[Cluster]) -> Environment:
         size=size,
         parameters={parameter.name: parameter.default for parameter in version.parsed().parameters},
         team=owner.teams.first(),
-        collaborators={f"{username}@example.com": role for username, role in collaborators.items()},
+        collaborators={f"{username}@example.com": role for username, role in collaborators.items() if username != LEFT},
     )
-    return actions.request_environment(owner, request)
+    with transaction.atomic():
+        environment = actions.request_environment(owner, request)
+        if LEFT in collaborators:
+            _had_access(environment, collaborators[LEFT])
+    return environment
+
+
+def _had_access(environment: Environment, role: Role) -> None:
+    """Add a member who left the directory since: the forms refuse people whom it does not know."""
+    Member.objects.create(environment=environment, email=f"{LEFT}@example.com", role=role, added_by=environment.owner)
+    name = naming.group({}, environment.namespace, role)
+    Group.objects.get_or_create(environment=environment, role=role, defaults={"name": name})
 
 
 def _request(row: Wish, clusters: list[Cluster], note: str) -> Environment:
