@@ -183,7 +183,7 @@ def _refuse(plan: Plan, checks: Iterable[Callable[[Plan], Iterator[Refusal]]]) -
 def _name(plan: Plan) -> Iterator[Refusal]:
     slug = naming.slug(plan.name)
     if not slug:
-        yield Refusal("name", "empty", "Use at least one letter or digit.")
+        yield Refusal("name", "empty", "Use at least one letter or digit, for example checkout.")
     elif naming.is_reserved(slug):
         yield Refusal("name", "reserved", f"“{slug}” is reserved for the cluster. Choose another name.")
     yield from _text("name", plan.name, MAX_NAME)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from environments.lib import quantities
@@ -16,7 +16,7 @@ def candidates(template: Template) -> QuerySet[Cluster]:
     """The clusters that a template may land on at the moment."""
     clusters = Cluster.objects.filter(accepts_new=True, lost_at=None)
     chosen = template.clusters.values("pk")
-    return clusters.filter(pk__in=chosen) if chosen.exists() else clusters
+    return clusters.filter(Q(pk__in=chosen) | ~Exists(chosen))
 
 
 def least_reserved(clusters: QuerySet[Cluster]) -> Cluster | None:

@@ -59,7 +59,7 @@ def test_an_owner_who_left_is_found_once_and_the_manager_and_admins_are_told(env
     assert "has lost its owner" in message.subject
     assert environment.phase == Phase.READY  # and nothing else happened
     client.force_login(ada)
-    assert "It has lost its owner" in client.get(f"/environments/{environment.namespace}/").content.decode()
+    assert "This environment has no owner." in client.get(f"/environments/{environment.namespace}/").content.decode()
 
 
 def test_the_teams_manager_may_act_only_once_the_owner_is_gone(environment, people, manager, client):

@@ -17,7 +17,6 @@ from environments.lib.phases import Phase, Role
 from environments.models import Environment, Rate, Team, User
 from environments.models import clock as database_clock
 from environments.reports import summaries
-from portal.celery import app
 from tests.pages.reading import read, words
 from tests.reported import consume, page_tables, roll_up
 
@@ -35,12 +34,9 @@ def clock():
 
 
 @pytest.fixture(autouse=True)
-def _at_once():
+def _at_once(enqueued):
     """As a worker would, one task after the other; what one raises stays with it."""
-    before = app.conf.task_always_eager
-    app.conf.task_always_eager = True
-    yield
-    app.conf.task_always_eager = before
+    enqueued.at_once.add(tasks.send_summary.name)
 
 
 @pytest.fixture

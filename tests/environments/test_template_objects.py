@@ -212,7 +212,7 @@ def test_a_claim_outlives_the_version_that_had_it(publish, request_one, there):
     actions.move_environment(environment, publish(), environment.owner)
     assert settle(environment).phase == Phase.READY
     assert there(environment, "PersistentVolumeClaim/data") is not None
-    assert message(environment) == "data kept with what is on it"
+    assert message(environment) == "kept with their data: data"
 
 
 def strip(admin, environment, plural, name, group="/api/v1"):
@@ -248,7 +248,7 @@ def test_what_a_member_made_is_never_taken_over(publish, request_one, there, adm
     actions.move_environment(environment, publish(WEB), environment.owner)
     assert settle(environment).phase == Phase.FAILED
     assert message(environment) == (
-        "ConfigMap settings: There is one of that name that the template did not make. Rename or delete it."
+        "ConfigMap settings: An object of this name exists, and the template did not create it. Rename or delete it."
     )
     assert there(environment, "ConfigMap/settings")["data"] == {"greeting": "mine"}
     assert there(environment, "Deployment/web") is not None  # the others are made all the same

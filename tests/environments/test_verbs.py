@@ -10,7 +10,7 @@ from environments.actions import access_tokens, approvals, memberships
 from environments.actions import environments as actions
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event, TemplateVersion
-from tests.conftest import SPEC
+from tests.makers import SPEC
 
 VERBS = {
     "delete": lambda e, who: actions.delete_environment(e, who, typed_name=e.name),
@@ -116,7 +116,7 @@ class TestMovingToWhatNeedsApproval:
         ("quota", "sentence"),
         [
             ({"pods": "5000"}, "grants more than was approved \\(Pods\\)"),
-            ({"pods": "5000", "requests.cpu": "1001m"}, "CPU requested, Pods|Pods, CPU requested"),
+            ({"pods": "5000", "requests.cpu": "1001m"}, "CPU requests, Pods|Pods, CPU requests"),
             ({"pods": ""}, "grants more than was approved \\(Pods\\)"),
         ],
     )

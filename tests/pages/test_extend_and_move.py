@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.lib import dates
+from environments.lib.activity import Activity
 from environments.models import Environment, TemplateVersion
 from tests.makers import SPEC
 from tests.pages.reading import facts, one, read, words
@@ -58,7 +59,7 @@ def test_a_click_on_a_page_from_before_extends_nothing_a_second_time(visit, dana
         visit(dana, "extend/", "post", until=button["value"])
     environment.refresh_from_db()
     assert environment.ends_at == ends + timedelta(days=30)
-    assert environment.events.filter(verb="Extended").count() == 1
+    assert environment.events.filter(kind=Activity.EXTENDED).count() == 1
 
 
 def test_an_end_that_no_page_offered_is_refused(visit, dana, environment):
@@ -117,7 +118,7 @@ def test_a_page_that_offered_version_2_does_not_move_to_version_3(visit, dana, e
     TemplateVersion.objects.create(template=newer.template, number=3, state="published", spec=newer.spec)
     soup = read(visit(dana, "move/", "post", version=shown), status=422)
     assert "Version 2 is no longer the published one." in words(one(soup, ".notice.bad"))
-    assert words(soup.h1) == "Move to version 3"
+    assert words(soup.h1) == "Update to version 3"
     environment.refresh_from_db()
     assert environment.version.number == 1
     assert visit(dana, "move/", "post").status_code == 422

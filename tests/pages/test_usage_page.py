@@ -127,7 +127,7 @@ def test_a_change_of_the_quota_is_a_step_and_a_sentence(look, dana, old):
 
 def test_what_the_quota_forbids_has_no_chart(look, dana, old):
     soup = read(look(old, dana))
-    assert "Not allowed by the quota: load balancers." in words(soup.main)
+    assert "Not allowed here: load balancers." in words(soup.main)
 
 
 def test_a_resource_that_left_the_quota_keeps_its_past(look, dana, old):

@@ -278,7 +278,7 @@ def test_a_kubeconfig_that_does_not_check_certificates_is_refused():
         }
     )
     way = Way("", text, credential_kind="kubeconfig")
-    with pytest.raises(PermanentError, match="cannot be read"):
+    with pytest.raises(PermanentError, match="The portal cannot read the cluster's credential"):
         ClusterClient(way)
 
 
@@ -288,7 +288,7 @@ def test_a_yaml_bomb_for_a_kubeconfig_costs_nothing():
         f"{two}: &{two} [{', '.join(f'*{one}' for _ in range(9))}]" for one, two in itertools.pairwise("abcdefghij")
     ]
     text = "\n".join([*lines, "clusters: [{name: *j, cluster: {}}]", "current-context: *j", "users: []"])
-    with pytest.raises(PermanentError, match="cannot be read"):
+    with pytest.raises(PermanentError, match="The portal cannot read the cluster's credential"):
         ClusterClient(Way("", text, credential_kind="kubeconfig"))
 
 

@@ -111,7 +111,7 @@ def extend(request: UserRequest, namespace: str) -> HttpResponse:
     row = editable_environment(request.user, namespace)
     until = _time(request.POST.get("until", ""))
     if until is None:
-        messages.error(request, "The form came back incomplete. Reload the page and try again.")
+        messages.error(request, "The form was incomplete. Reload the page and try again.")
         return redirect("environment", namespace=namespace)
     try:
         actions.extend_environment(row, request.user, until=until)
