@@ -22,7 +22,7 @@ class Deciders:
     def __str__(self) -> str:
         """As in `Max Example (manager of Checkout)`."""
         if not self.people:
-            return "a platform admin (nobody is one yet)"
+            return "a platform admin (there is none yet)"
         plural = "s" if len(self.people) > 1 else ""
         role = f"manager{plural} of {self.team}" if self.team else f"platform admin{plural}"
         return f"{self._names()} ({role})"

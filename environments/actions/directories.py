@@ -45,7 +45,7 @@ def try_out(row: DirectoryRow, person_email: str, pause: Callable[[float], None]
 def _known(client: DirectoryClient, email: str) -> Person:
     person = client.find_person(email)
     if person is None:
-        raise PermanentError(f"The directory knows nobody with the address {email}.", reason="Unknown")
+        raise PermanentError(f"{email} was not found in the directory.", reason="Unknown")
     if not person.active:
         raise PermanentError(f"The account {email} is deactivated in the directory.", reason="Inactive")
     return person
@@ -108,17 +108,17 @@ class _Trial:
     def _remove(self) -> str:
         self._client.remove_members(self._group, [self._person.id])
         self._expect(set())
-        return "Nobody is in the group any more."
+        return "The group is empty."
 
     def _delete(self) -> str:
         """Also a group that was made by a call whose answer got lost."""
         group = self._group or self._client.find_group(self._key)
         if not group:
-            return "There is none: nothing was made."
+            return "There is no group to delete."
         self._client.delete_group(group)
         if self._client.find_group(self._key):
             raise TemporaryError("The directory still shows the group.", reason="NotSeen")
-        return "It is gone."
+        return "The group was deleted."
 
     def _expect(self, wanted: set[str]) -> None:
         if self._client.members(self._group) != wanted:

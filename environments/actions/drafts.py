@@ -20,7 +20,7 @@ from environments.models.templates import Placement
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
 
 MAX_NAME, MAX_PURPOSE = 40, 200
-OUTDATED = "This template was changed or retired in the meantime. Check your answers and send them again."
+OUTDATED = "This template was changed or retired while you filled in the form. Check your answers and send them again."
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def _cluster(plan: Plan) -> Iterator[Refusal]:
             text = "No cluster accepts new environments of this template at the moment. Ask a platform admin."
             yield Refusal("cluster", "none", text)
     elif template.placement != Placement.CHOICE:
-        text = f"{template} chooses the cluster by itself. Leave the cluster empty."
+        text = f"{template} chooses the cluster automatically. Leave the cluster empty."
         yield Refusal("cluster", "no_choice", text)
     elif not placement.candidates(template).filter(pk=chosen.pk).exists():
         yield _why_not(chosen)

@@ -94,7 +94,7 @@ def _extend(row: Environment, actor: User, until: datetime) -> None:
     if later is None:
         raise ValidationError("This environment cannot be extended any further.")
     if later != until:
-        raise ValidationError("The end date has changed in the meantime. Reload the page to see it.")
+        raise ValidationError("The end date has changed. Reload the page to see it.")
     changes: dict[str, Any] = {"ends_at": until, "noticed_days": None, "noticed_at": None}
     Environment.objects.filter(pk=row.pk).update(**changes, extensions=F("extensions") + 1)
     Event.record(row, actor, Activity.EXTENDED, f"{actor} extended this environment to {until:%-d %B %Y}.")
@@ -119,7 +119,7 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
         _check_published(environment, version)
         rows = Environment.objects.filter(pk=environment.pk, wanted=True, version=environment.version_id).granted()
         if not rows.update(**changes, generation=F("generation") + 1):
-            raise ValidationError("This environment has changed in the meantime. Reload the page to see how.")
+            raise ValidationError("This environment has changed. Reload the page to see how.")
         message = f"{actor} moved this environment from {environment.version} to v{version.number}."
         Event.record(environment, actor, Activity.VERSION_CHANGED, message)
         queue.enqueue_after_commit(environment.pk)

@@ -76,7 +76,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         _check_room(environment, heir)
         same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former).granted()
         if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
-            raise ValidationError("This environment has changed in the meantime. Reload the page to see how.")
+            raise ValidationError("This environment has changed. Reload the page to see how.")
         _set_role(environment, actor, heir.email, environment.template_spec.owner_role)
         if keep is not None:
             _set_role(environment, actor, former.email, keep)

@@ -79,7 +79,7 @@ def save_draft(
         current = _locked_draft(version)
         if based_on and digest(current) != based_on:
             raise ValidationError(
-                "Someone else saved this draft in the meantime. Reload the page, or save yours as another draft.",
+                "Someone else saved this draft after you opened it. Reload the page, or save yours as another draft.",
                 code="stale",
             )
         changed = current.spec != data or current.changelog != changelog

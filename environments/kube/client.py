@@ -138,7 +138,7 @@ class ClusterClient:
             answer = self._request("PATCH", path, query=query, body=manifest, content_type=_APPLY)
         except NamespaceGoneError as error:
             raise TemporaryError(
-                "The namespace is gone. The portal creates it again.", reason="NamespaceGone"
+                "The namespace was deleted. The portal creates it again.", reason="NamespaceGone"
             ) from error
         return checked_object(manifest["kind"], answer)
 

@@ -31,7 +31,7 @@ STEP_SECONDS = Histogram(
 )  # fmt: skip
 CALL_SECONDS = Histogram("portal_call_seconds", "Calls to clusters and directories.", ["target"], buckets=_SHORT)
 CALL_ERRORS = Counter("portal_call_errors", "Calls that failed, by what was wrong.", ["target", "kind"])
-MAILS = Counter("portal_mails", "E-mails handed to the mail server, or refused by it.", ["outcome"])
+MAILS = Counter("portal_mails", "Emails handed to the mail server, or refused by it.", ["outcome"])
 
 
 def called[**P, R](target: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

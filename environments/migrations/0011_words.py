@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='cluster',
             name='account_namespace',
-            field=models.CharField(default='allotment', help_text="The namespace of members' ServiceAccounts. Nobody runs pods in it.", max_length=63),
+            field=models.CharField(default='allotment', help_text="The namespace of members' ServiceAccounts. No pods run in it.", max_length=63),
         ),
         migrations.AlterField(
             model_name='cluster',

@@ -101,7 +101,7 @@ class Cluster(models.Model):
     account_namespace = models.CharField(
         max_length=63,
         default="allotment",
-        help_text="The namespace of members' ServiceAccounts. Nobody runs pods in it.",
+        help_text="The namespace of members' ServiceAccounts. No pods run in it.",
     )
     is_simulated = models.BooleanField(default=False, help_text="Pages show that the cluster is simulated.")
     accepts_new = models.BooleanField("accepts new environments", default=True)

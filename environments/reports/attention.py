@@ -38,7 +38,7 @@ EXPLANATION = (
     "Shows the current state.",
     "Failed: a step failed. The owner can fix what the message says and select “Try again now”. "
     "The portal also retries automatically.",
-    "Orphaned: the owner's account is gone. A manager of the team can transfer the environment to a new owner "
+    "Orphaned: the owner's account no longer exists. A manager of the team can transfer the environment to a new owner "
     "or delete it.",
     "Expiring: unless the owner extends the environment, it is deleted with everything in it.",
 )

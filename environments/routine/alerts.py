@@ -139,7 +139,7 @@ def hint(resource: str) -> str:
     What counts when: https://kubernetes.io/docs/concepts/policy/resource-quotas/
     """
     if resource.endswith(("requests.storage", "persistentvolumeclaims")):
-        return "A volume claim counts until it is deleted. Look for claims that no pod mounts any more."
+        return "A volume claim counts until it is deleted. Look for claims that no pod mounts."
     if quantities.is_cpu(resource) or quantities.is_bytes(resource):
         part = "limits" if resource.startswith("limits.") else "requests"
         return (

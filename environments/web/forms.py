@@ -213,7 +213,7 @@ class HandoverForm(forms.Form):
     """The new owner of an environment, and the role that the current owner keeps."""
 
     address = forms.EmailField(
-        label="New owner", help_text="The email address of someone who has signed in to this portal before."
+        label="New owner", help_text="Their email address. They must have signed in to this portal once."
     )
     keep = forms.ChoiceField(label="Current owner keeps", required=False)
 

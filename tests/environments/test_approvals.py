@@ -194,7 +194,7 @@ class TestWhoDecides:
         assert words == "Anna Example, Bert Example or 2 more (managers of Checkout)"
 
     def test_without_anybody_it_is_said(self, request_large):
-        assert str(deciders.of(request_large())) == "a platform admin (nobody is one yet)"
+        assert str(deciders.of(request_large())) == "a platform admin (there is none yet)"
 
     @pytest.mark.parametrize("name", ["dana", "theo", "sam", "mia"])
     @pytest.mark.parametrize("verb", ["approve", "reject"])

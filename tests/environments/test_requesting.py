@@ -156,7 +156,7 @@ def test_a_template_changed_while_its_form_is_open_is_looked_at_again(dana, form
     publish(document.model_copy(update={"spec": document.spec.model_copy(update={"quota": quota})}))
     response = send(dana, form)
     assert response.status_code == 422
-    assert "changed or retired in the meantime" in errors(response)
+    assert "changed or retired while you filled in the form" in errors(response)
     assert not Environment.objects.exists()
     soup = BeautifulSoup(response.content, "html.parser")
     again = form | {"version": soup.select_one("[name=version]")["value"]}

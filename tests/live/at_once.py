@@ -22,6 +22,7 @@ from django.db import connections  # noqa: E402
 
 from environments.actions import environments as actions  # noqa: E402
 from environments.actions import memberships  # noqa: E402
+from environments.lib.activity import Activity  # noqa: E402
 from environments.lib.phases import Role  # noqa: E402
 from environments.models import Cluster, Directory, Environment, Template, TemplateVersion, User  # noqa: E402
 
@@ -106,7 +107,7 @@ def handovers() -> dict[str, Any]:
     people = [person(f"heir{number}") for number in range(8)]
     rows = [(read(row), heir) for heir in people]
     answers = at_once(lambda one=one, h=h: memberships.hand_over(one, owner, h.email, keep=None) for one, h in rows)
-    return {"answers": answers, "rows": read(row).events.filter(verb="Handover").count()}
+    return {"answers": answers, "rows": read(row).events.filter(kind=Activity.OWNER_CHANGED).count()}
 
 
 def extendable(owner: User) -> Environment:
@@ -140,7 +141,7 @@ def extensions() -> dict[str, Any]:
                 continue  # another one was first: look again
 
     answers = at_once(go_on for _ in range(8))
-    return {"answers": answers, "rows": read(row).events.filter(verb="Extended").count()}
+    return {"answers": answers, "rows": read(row).events.filter(kind=Activity.EXTENDED).count()}
 
 
 def same_member() -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_its_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_told(idp: IdentityProvider, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=f"Port {idp.port} is taken"):
+    with pytest.raises(RuntimeError, match=f"Port {idp.port} is in use"):
         IdentityProvider(tmp_path, idp.port, PORTAL_URL).start()
 
 

@@ -66,7 +66,7 @@ def as_member(admin: httpx.Client, person: Person) -> dict[str, str]:
 
 
 def test_check_says_who_answers_and_what_it_can_do(scim: ScimClient, server: Server) -> None:
-    assert scim.check() == f"SCIM 2.0 at 127.0.0.1 answers; {server.says}"
+    assert scim.check() == f"SCIM 2.0 at 127.0.0.1 {server.says}"
 
 
 def test_a_person_is_found_by_their_address_in_any_case(scim: ScimClient) -> None:

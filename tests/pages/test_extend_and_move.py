@@ -102,7 +102,7 @@ def test_moving_says_first_what_changes_and_what_gets_tight(visit, dana, newer):
     soup = read(visit(dana, "move/"))
     assert words(soup.h1) == "Update to version 2"
     assert words(one(soup, ".notice.warn li")) == "Pods: 40 used, 30 allowed."
-    assert [words(heading) for heading in soup.select("main h2")] == ["What changes", "What stays the same"]
+    assert [words(heading) for heading in soup.select("main h2")] == ["What changes", "What is kept"]
 
 
 def test_moving_leads_back_to_the_environment(visit, dana, environment, newer):
