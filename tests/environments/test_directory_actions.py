@@ -76,7 +76,7 @@ def test_the_group_bears_the_portals_name(settings: Any, trial: Trial) -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "said"), [("nobody@example.com", "knows nobody"), ("gone@example.com", "is deactivated")]
+    ("email", "said"), [("nobody@example.com", "was not found"), ("gone@example.com", "is deactivated")]
 )
 def test_somebody_who_cannot_be_put_in_ends_it_before_anything_is_made(trial: Trial, email: str, said: str) -> None:
     lines = trial.run(email)
