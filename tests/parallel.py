@@ -1,23 +1,23 @@
-"""The suite on several processes at once: which tests stay together, what begins first, and whose the ports are."""
+"""The suite in several processes: which tests stay together, which begin first, and which ports each process uses."""
 
 import os
 from collections.abc import Generator
 
 import pytest
 
-#: What takes longest begins first, so that no process is left alone with it at the end.
-FIRST = ("real", "live", "faults", "flows")
+#: The folders that take longest begin first, so that no process is left alone with one at the end.
+FIRST = ("live", "contract", "flows", "faults")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each process a part of the ports of its own, and what it starts, too."""
+    """Give each process, and all that it starts, ports of its own."""
     if worker := getattr(config, "workerinput", None):
         os.environ["PORT_SHARE"] = f"{int(worker['workerid'].removeprefix('gw')) + 1}/{worker['workercount']}"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep a file's tests in one process, and all that use one real service; the order within stays random."""
+    """Keep a file's tests in one process, and all tests of the real control plane; their order stays random."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     yield
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
 
 def _group(item: pytest.Item) -> str:
-    """The real control plane is shared by the contract tests; other files stand alone."""
+    # One control plane serves all contract tests: two would cost memory and a start of six seconds.
     folder = item.path.parent.name
     if item.get_closest_marker("real_cluster") and folder == "contract":
         return "control-plane"
