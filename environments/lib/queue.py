@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 RECONCILE = "environments.reconcile"  # the task that reconciles one environment
+TRY_DIRECTORY = "environments.try_directory"  # the task that goes on with a directory's test
 
 
 def send(task: str, *arguments: object, delay: float = 0.0) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from environments.actions.directories import try_out
 from environments.directory import GroupKey, Person
 from environments.directory.scim import GROUP_SCHEMA, Features, ScimClient
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Directory
 from portal.demo.idp import IdentityProvider
+from tests.environments.directory.trials import steps
 from tests.live.scim_servers import Canaille, Scim2Server, Server, body_of
 
 
@@ -234,7 +234,7 @@ def test_a_group_of_our_name_that_another_made_is_not_ours(
 def test_the_admins_test_of_a_directory_works(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     client = ScimClient(server.connection())
     monkeypatch.setattr("environments.directory.connect", lambda row: client)
-    lines = try_out(Directory(name="x"), "dana@example.com")
+    lines = steps(Directory(name="x"), "dana@example.com").lines
     assert [line.said for line in lines if not line.worked] == []
     assert len(lines) == 7
     client.close()
