@@ -52,7 +52,7 @@ INVITATION_DAYS = read("INVITATION_DAYS")
 INSTALLED_APPS = [
     "environments.apps.EnvironmentsConfig",
     "portal.apps.PortalConfig",
-    "django.contrib.admin",
+    "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

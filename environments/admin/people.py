@@ -42,9 +42,11 @@ class LocalAccountForm(UserChangeForm):  # type: ignore[type-arg]
             flag.label, flag.help_text = "Platform admin", "Manages clusters, templates and all environments."
 
 
-@admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
-    """People. Who they are and what they may do comes from the identity provider, where there is one."""
+    """People. Who they are and what they may do comes from the identity provider, where there is one.
+
+    portal/admin.py registers it, with an action for local accounts.
+    """
 
     list_display = ("person", "role_name", "team_names", "live_environments", "is_active", "last_login")
     list_filter = ("is_superuser", "is_manager", "is_active", ("teams", FewFilter))
