@@ -36,7 +36,7 @@ from environments.kube.answers import (
 )
 from environments.kube.configuration import Connection, configuration
 from environments.kube.kinds import RESOURCES, path_of
-from environments.lib import bounds, log_context, metrics
+from environments.lib import bounds, connections, log_context, metrics
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 __all__ = ["FIELD_MANAGER", "PAGE", "RESOURCES", "Answer", "ClusterClient", "Manifest", "Question", "connect"]
@@ -97,7 +97,7 @@ class ClusterClient:
         self._api = client.ApiClient(configuration(connection))
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
         self._pools = self._api.rest_client.pool_manager
-        cluster_transport.guard(self._pools)
+        connections.guard(self._pools)
 
     @property
     def server(self) -> str:
