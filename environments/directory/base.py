@@ -61,6 +61,10 @@ class DirectoryClient(Protocol):
         """Delete the group; nothing happens where it is gone."""
         ...
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        ...
+
     def check(self) -> str:
         """One sentence that says who answers. Raises one of the two errors where nobody does."""
         ...

@@ -76,6 +76,9 @@ class LocalClient:
         with _translated():
             self._groups.filter(pk=_pk(group_id)).delete()
 
+    def close(self) -> None:
+        """Do nothing: the database's connection is Django's."""
+
     def check(self) -> str:
         """One sentence that says how many people and groups there are."""
         with _translated():

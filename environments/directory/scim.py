@@ -61,13 +61,22 @@ class Features:
 
 
 class ScimClient:
-    """A DirectoryClient for one SCIM service provider. Safe to use from several threads."""
+    """A DirectoryClient for one SCIM service provider. Safe to use from several threads.
 
-    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+    `features`: what the server can do, instead of what it says that it can.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        features: Features | None = None,
+    ) -> None:
         self._http = Http(connection, DIALECT, transport)
         self._base = connection.url.rstrip("/")
         self._lock = threading.Lock()
-        self._features: Features | None = None
+        self._given = self._features = features
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -184,7 +193,7 @@ class ScimClient:
     def check(self) -> str:
         """One sentence that says who answers, asked anew. Raises one of the two errors where nobody does."""
         with self._lock:
-            self._features = None
+            self._features = self._given
         can = self._can()
         total = number(attribute(self._http.request("GET", "/Users").body, "totalResults"))
         if total is None:

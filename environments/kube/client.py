@@ -99,6 +99,10 @@ class ClusterClient:
         self._pools = self._api.rest_client.pool_manager
         connections.guard(self._pools)
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pools.clear()
+
     @property
     def server(self) -> str:
         """The API server's address."""
@@ -327,6 +331,10 @@ class GoneCluster(ClusterClient):
 
     def __init__(self) -> None:
         self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pools.clear()
 
     @property
     def server(self) -> str:
