@@ -29,19 +29,19 @@ def actor(request: HttpRequest) -> User:
 class ReadOnlyAdmin(AnyAdmin):
     """Rows that the portal writes and people only read."""
 
-    show_full_result_count = False  # counting all events takes long, and nobody asked
+    show_full_result_count = False  # counting all events takes long, and no page needs it
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds these by hand."""
+        """No admin adds these by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes these by hand."""
+        """No admin changes these by hand."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes these by hand."""
+        """No admin deletes these by hand."""
         return False
 
 
@@ -52,11 +52,11 @@ class ReadOnlyInline(AnyInline):
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody adds these by hand."""
+        """No admin adds these by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes these by hand."""
+        """No admin changes these by hand."""
         return False
 
 

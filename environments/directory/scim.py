@@ -83,10 +83,10 @@ class ScimClient:
         self._http.close()
 
     def find_person(self, email: str) -> Person | None:
-        """The person with this user name or e-mail address, in any case; None where a complete search finds nobody.
+        """The person with this user name or e-mail address, in any case; None if a complete search finds no one.
 
         Raises PermanentError (Ambiguous) where the address belongs to several active people: access must not
-        go to whoever comes first. RFC 7644 §3.4.2.2.
+        go to the first one found. RFC 7644 §3.4.2.2.
         """
         return choose(self._people(email), email)
 
@@ -123,7 +123,7 @@ class ScimClient:
     def _only_one(self, key: GroupKey, made: str) -> str:
         """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own.
 
-        Raises PermanentError (NotOurs) where it shows only now that somebody else has the name.
+        Raises PermanentError (NotOurs) where it shows only now that another group has the name.
         """
         others = [(external_id, group_id) for external_id, group_id in self._named(key.name) if group_id != made]
         if not others:
@@ -191,7 +191,7 @@ class ScimClient:
             return
 
     def check(self) -> str:
-        """One sentence that says who answers, asked anew. Raises one of the two errors where nobody does."""
+        """One sentence that says who answers, asked anew. Raises one of the two errors without an answer."""
         with self._lock:
             self._features = self._given
         can = self._can()

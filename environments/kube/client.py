@@ -58,7 +58,7 @@ MIN_SECRET = 8  # characters: shorter ones are in every answer
 
 @dataclass(frozen=True)
 class Question:
-    """May somebody do this? The attributes of a (Self)SubjectAccessReview."""
+    """Whether a person may do this. The attributes of a (Self)SubjectAccessReview."""
 
     verb: str
     resource: str
@@ -147,7 +147,7 @@ class ClusterClient:
         return checked_object(manifest["kind"], answer)
 
     def overwrite(self, manifest: Manifest) -> Manifest:
-        """JSON merge patch of an object that is there: maps are merged, lists replaced as a whole, whoever set them.
+        """JSON merge patch of an object that is there: maps are merged, lists replaced as a whole, by any manager.
 
         Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
         """
@@ -338,12 +338,12 @@ class GoneCluster(ClusterClient):
 
     @property
     def server(self) -> str:
-        """No address any more."""
+        """Empty: the portal no longer connects to it."""
         return ""
 
     @property
     def certificate_authority(self) -> str:
-        """Nobody's."""
+        """Empty."""
         return ""
 
     def get(self, kind: str, name: str, namespace: str = "") -> None:

@@ -39,7 +39,7 @@ def enqueue_after_commit(environment_id: uuid.UUID) -> None:
 
 
 def waiting(broker: str = "") -> int:
-    """How many messages wait in the queue; 0 if nobody can say, and within one process, which loses none."""
+    """How many messages wait in the queue; 0 if the broker does not say, and within one process, which loses none."""
     broker = broker or settings.CELERY_BROKER_URL
     if broker.startswith("memory:"):
         return 0
