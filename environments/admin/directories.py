@@ -137,6 +137,11 @@ class DirectoryAdmin(BriefDeletion):
         fields = [field.name for field in obj._meta.concrete_fields if not field.primary_key and field.name != "trial"]
         obj.save(update_fields=fields if change else None)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Directory | None = None) -> bool:
+        """No while a test is going on: its group could no longer be deleted."""
+        trial = directory_actions.Trial.stored(obj) if obj else None
+        return super().has_delete_permission(request, obj) and (trial is None or trial.is_over)
+
     def get_urls(self) -> list[URLPattern]:
         """The test besides the usual pages."""
         wrap = self.admin_site.admin_view

@@ -160,6 +160,18 @@ def test_saving_the_form_leaves_the_test_alone(client: Client, ada: User, local:
     assert local.updated_at > before
 
 
+def test_a_directory_is_not_deleted_while_its_test_goes_on(
+    client: Client, ada: User, local: Directory, sent: list[tuple[Any, ...]]
+) -> None:
+    client.force_login(ada)
+    url = reverse("admin:environments_directory_delete", args=[local.pk])
+    client.post(reverse("admin:environments_directory_try_out", args=[local.pk]), {"email": "ada@example.com"})
+    assert client.post(url, {"post": "yes"}).status_code == 403
+    tasks.try_directory(*sent.pop())
+    assert client.post(url, {"post": "yes"}).status_code == 302
+    assert not Directory.objects.exists()
+
+
 def test_without_a_test_its_page_is_the_directorys(client: Client, ada: User, local: Directory) -> None:
     client.force_login(ada)
     response = client.get(trial_url(local))
