@@ -12,6 +12,7 @@ from itertools import batched
 from celery import shared_task
 from django.utils import timezone
 
+from environments.actions import directories as directory_actions
 from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
@@ -37,7 +38,7 @@ def reconcile(environment_id: str) -> None:
 
 @shared_task(name="environments.sweep")
 def sweep() -> None:
-    """Enqueue everything that is owed: reconciles and e-mails.
+    """Enqueue everything that is owed: reconciles, emails, and the ends of directory tests that lost their worker.
 
     While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
     """
@@ -50,6 +51,16 @@ def sweep() -> None:
         queue.enqueue(environment_id)
     for event_ids in batched(letters.values_list("pk", flat=True)[:_BATCH], _LETTERS):
         queue.send(deliver_notices.name, event_ids)
+    for arguments in directory_actions.resume_stopped():
+        queue.send(try_directory.name, *arguments)
+
+
+@shared_task(name=queue.TRY_DIRECTORY)
+def try_directory(directory_id: int, run: str, turn: int) -> None:
+    """Go on with a directory's test, and come back if one of its steps has to wait."""
+    if follows := directory_actions.go_on(directory_id, run, turn):
+        turn, delay = follows
+        queue.send(try_directory.name, directory_id, run, turn, delay=delay)
 
 
 @shared_task(name="environments.end_environments")

@@ -1,6 +1,5 @@
 """Local accounts in the admin: invitations, and resetting lost second factors."""
 
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from environments.admin.base import AnyAdmin, AnyForm, actor, is_platform_admin, pill
+from environments.admin.base import AnyAdmin, AnyForm, actor, pill
 from environments.admin.people import UserAdmin
 from environments.lib import queue
 from environments.models import Invitation, User
@@ -44,7 +43,7 @@ class InvitationAdmin(AnyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Only where there are local accounts."""
-        return bool(settings.LOCAL_ACCOUNTS) and is_platform_admin(request)
+        return bool(settings.LOCAL_ACCOUNTS) and self.admin_site.has_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only where there are local accounts."""
@@ -135,6 +134,7 @@ class InvitationAdmin(AnyAdmin):
             )
 
 
+@admin.register(User)
 class PersonAdmin(UserAdmin):
     """Users, with an action that resets lost second factors."""
 
@@ -142,7 +142,7 @@ class PersonAdmin(UserAdmin):
 
     def has_reset_factors_permission(self, request: HttpRequest) -> bool:
         """There is nothing to reset where there are no local accounts."""
-        return bool(settings.LOCAL_ACCOUNTS) and is_platform_admin(request)
+        return bool(settings.LOCAL_ACCOUNTS) and self.admin_site.has_permission(request)
 
     @admin.action(description="Reset second factors", permissions=["reset_factors"])
     def reset_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -166,11 +166,3 @@ class PersonAdmin(UserAdmin):
                 request, f"The email to {person} could not be sent. Tell them yourself.", messages.WARNING
             )
         self.message_user(request, f"The second factors of {person} were reset.")
-
-
-admin.site.unregister(User)
-admin.site.register(User, PersonAdmin)
-if "allauth.mfa" in settings.INSTALLED_APPS:
-    # Importing allauth's admin registers its models, secrets included. Import it first, so that we can unregister them.
-    import_module("allauth.mfa.admin")
-    admin.site.unregister(import_module("allauth.mfa.models").Authenticator)

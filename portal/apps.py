@@ -1,6 +1,7 @@
-"""Registers the portal's system checks."""
+"""The portal's app, and Django's admin with the portal's site."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class PortalConfig(AppConfig):
@@ -13,3 +14,9 @@ class PortalConfig(AppConfig):
         from portal import checks, deploy_checks, logs, metrics, task_logs  # noqa: F401
 
         logs.conceal_settings()
+
+
+class PortalAdminConfig(AdminConfig):
+    """Django's admin, with the portal's site as the default one."""
+
+    default_site = "portal.admin_site.AdminSite"

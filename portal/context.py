@@ -1,5 +1,6 @@
 """Context for every page's template."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -9,11 +10,13 @@ from environments.models import Cluster, Environment
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """The product's name, whether a simulated cluster is in use, and how many requests wait for the reader."""
+    """The product's name, whether a simulated cluster is in use, and how many requests wait for the reader.
+
+    What needs a query is a function: the part of a page that htmx asks for shows none of it and costs none.
+    """
     return {
         "portal_name": settings.PORTAL_NAME,
-        "simulated": Cluster.objects.filter(is_simulated=True).exists(),
+        "simulated": cache(Cluster.objects.filter(is_simulated=True).exists),  # a page shows it twice
         "has_outbox": bool(settings.MAIL_FOLDER),
-        # Lazy: page regions, and users who decide nothing, cost no query.
         "to_decide_count": lambda: Environment.objects.decidable_by(request.user).awaiting_approval().count(),
     }

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -129,33 +129,37 @@ class DatabaseCollector(Collector):
             yield GaugeMetricFamily("portal_database_up", _UP, value=0)
             return
         yield GaugeMetricFamily("portal_database_up", _UP, value=1)
-        phases = GaugeMetricFamily("portal_environments", "Environments by phase.", labels=["phase"])
-        for phase, count in figures.phases.items():
-            phases.add_metric([phase], count)
-        yield phases
-        yield GaugeMetricFamily("portal_owed", "Environments that wait for a worker.", value=figures.owed)
-        yield GaugeMetricFamily(
-            "portal_owed_age_seconds", "How long the oldest one has waited.", value=figures.owed_age
-        )
-        yield GaugeMetricFamily("portal_mails_owed", "Emails that wait to be sent.", value=figures.mails)
-        yield GaugeMetricFamily(
-            "portal_mails_owed_age_seconds", "How long the oldest has waited.", value=figures.mails_age
-        )
-        lag = GaugeMetricFamily(
-            "portal_collector_lag_seconds", "Time since the last complete pass over a cluster.", labels=["cluster"]
-        )
-        policies = GaugeMetricFamily(
-            "portal_cluster_policies",
-            "State of the admission policies at the last check: 1 for that state.",
-            labels=["cluster", "state"],
-        )
-        for cluster in figures.clusters:
-            if cluster.lag is not None:
-                lag.add_metric([cluster.slug], cluster.lag)
-            for state in Cluster.AdmissionState.values if cluster.policies else ():
-                policies.add_metric([cluster.slug, state], state == cluster.policies)
-        yield lag
-        yield policies
+        yield from _of_work(figures)
+        yield from _of_clusters(figures.clusters)
+
+
+def _of_work(figures: Figures) -> Iterator[Metric]:
+    phases = GaugeMetricFamily("portal_environments", "Environments by phase.", labels=["phase"])
+    for phase, count in figures.phases.items():
+        phases.add_metric([phase], count)
+    yield phases
+    yield GaugeMetricFamily("portal_owed", "Environments that wait for a worker.", value=figures.owed)
+    yield GaugeMetricFamily("portal_owed_age_seconds", "How long the oldest one has waited.", value=figures.owed_age)
+    yield GaugeMetricFamily("portal_mails_owed", "Emails that wait to be sent.", value=figures.mails)
+    yield GaugeMetricFamily("portal_mails_owed_age_seconds", "How long the oldest has waited.", value=figures.mails_age)
+
+
+def _of_clusters(clusters: Iterable[ClusterFigures]) -> Iterator[Metric]:
+    lag = GaugeMetricFamily(
+        "portal_collector_lag_seconds", "Time since the last complete pass over a cluster.", labels=["cluster"]
+    )
+    policies = GaugeMetricFamily(
+        "portal_cluster_policies",
+        "State of the admission policies at the last check: 1 for that state.",
+        labels=["cluster", "state"],
+    )
+    for cluster in clusters:
+        if cluster.lag is not None:
+            lag.add_metric([cluster.slug], cluster.lag)
+        for state in Cluster.AdmissionState.values if cluster.policies else ():
+            policies.add_metric([cluster.slug, state], state == cluster.policies)
+    yield lag
+    yield policies
 
 
 _UP = "Whether the database answers."

@@ -39,7 +39,7 @@ _SECRETS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), "…"),
 )
 
-#: Parts of an address that name something. Any other may be a key that lets somebody in.
+#: Parts of an address that name something. Any other may be a key that grants access.
 _NAMES = frozenset({"namespace", "slug", "pk", "object_id", "number", "app_label", "content_type_id"})
 
 
@@ -181,7 +181,7 @@ def _write_access(request: HttpRequest, status: int, seconds: float) -> None:
         "duration_ms": round(seconds * 1000, 1),
         "namespace": str(match.kwargs.get("namespace", "")) if match else "",
     }
-    # The path without its query, which may hold a sign-in's code or somebody's address.
+    # The path without its query, which may hold a sign-in's code or a person's address.
     words = (request.method, path, status, said["duration_ms"])
     access.log(logging.DEBUG if quiet else logging.INFO, "%s %s %s in %s ms", *words, extra={"fields": said})
 

@@ -52,7 +52,7 @@ INVITATION_DAYS = read("INVITATION_DAYS")
 INSTALLED_APPS = [
     "environments.apps.EnvironmentsConfig",
     "portal.apps.PortalConfig",
-    "django.contrib.admin",
+    "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -291,11 +291,12 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
 }
 X_FRAME_OPTIONS = "DENY"
-# No page needs a device; passkeys are made and used on pages of our own.
+# No page needs a device; passkeys are made and used on pages of our own. Chromium's console reports features that it
+# does not know as errors (tests/pages/test_browser.py).
 PERMISSIONS_POLICY: dict[str, list[str]] = {
     name: []
     for name in (
-        "accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "geolocation", "gyroscope", "hid",
+        "accelerometer", "autoplay", "camera", "display-capture", "geolocation", "gyroscope", "hid",
         "magnetometer", "microphone", "midi", "payment", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking",
     )
 } | {"publickey-credentials-create": ["self"], "publickey-credentials-get": ["self"]}  # fmt: skip

@@ -29,6 +29,7 @@ from django.utils.crypto import get_random_string
 from environments.models import User
 from portal.local import factors
 from portal.roles import apply_claim
+from portal.sso_session import GuardedSession
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +204,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
         """The provider of the settings. Raises SocialApp.DoesNotExist where there is none."""
         return Provider(request, app=self.get_app(request, provider=provider, client_id=client_id))
+
+    def get_requests_session(self) -> GuardedSession:
+        """For discovery, tokens, keys and userinfo."""
+        return GuardedSession()
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Return False: `pre_social_login` has created the account already."""

@@ -83,7 +83,7 @@ def _is_proven(member: Member) -> bool:
 
 
 def _note(environment: Environment, member: Member, user: User, hours: int) -> None:
-    """On the record before the first call: no crash leaves an account that nobody knows of.
+    """On the record before the first call: no crash leaves an account without a record.
 
     The reconcile that follows puts right what an earlier one, which did not know of the account, may undo.
     """

@@ -17,7 +17,7 @@ from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event, Template, TemplateVersion, User
 
 MAX_NOTE = 500
-OVERTAKEN = "overtaken"  # the code of a refusal because there is nothing to decide any more
+OVERTAKEN = "overtaken"  # the code of a refusal because there is no longer anything to decide
 
 
 def approve(environment: Environment, actor: User, note: str = "") -> None:

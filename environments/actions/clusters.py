@@ -8,7 +8,7 @@ from environments.models import Cluster, Environment
 def give_up(row: Cluster) -> int:
     """Say that a cluster is gone for good; how many environments end with it.
 
-    Nothing there is asked for any more. Its environments are removed by the next run of `end_stranded`: their
+    The portal no longer connects to it. Its environments are removed by the next run of `end_stranded`: their
     directory groups are deleted, their history stays.
     """
     Cluster.objects.filter(pk=row.pk, lost_at=None).update(
@@ -18,10 +18,10 @@ def give_up(row: Cluster) -> int:
 
 
 def take_back(row: Cluster) -> None:
-    """Say that a cluster is there after all. What was removed meanwhile stays removed; new ones need `accepts_new`."""
+    """Say that a cluster is there after all. What was removed until then stays removed; new ones need `accepts_new`."""
     Cluster.objects.filter(pk=row.pk).update(lost_at=None, updated_at=timezone.now())
 
 
 def do_without_policies(row: Cluster) -> None:
-    """Say that a cluster is meant to be without the admission policies: nobody is told until they are seen again."""
+    """Say that a cluster is meant to be without the admission policies: no alert until they are seen again."""
     Cluster.objects.filter(pk=row.pk).update(admission_installed_at=None)

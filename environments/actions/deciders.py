@@ -1,4 +1,4 @@
-"""Who decides on a request that needs approval: somebody is always named, and never whoever asked while another can."""
+"""Who decides on a request that needs approval: always a named person, and never the requester while another can."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ def of(environment: Environment) -> Deciders:
 
 
 def among(team: Team | None, requester: User) -> Deciders:
-    """Who decides on what somebody requests for a team: its managers, else the platform admins.
+    """Who decides on what a person requests for a team: its managers, else the platform admins.
 
     In the way of EnvironmentQuerySet.decidable_by, which says who may; these are the ones who are named and told.
     """

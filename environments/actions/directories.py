@@ -1,20 +1,34 @@
-"""What platform admins do with a directory: try it out with a group of its own."""
+"""What platform admins do with a directory: test it with a group of its own.
+
+A worker runs the test, because a directory of many copies may need seconds to show a change. After each step the test
+is stored in its directory's row: the admin page reads it there, and the next message goes on from there. A worker
+never sleeps: where a step has to wait, the worker ends its task and a delayed message does the step again.
+"""
 
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.utils import timezone
 
 from environments import directory
 from environments.directory import DirectoryClient, DirectoryRow, GroupKey, Person
-from environments.lib import naming
+from environments.lib import naming, queue
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
+from environments.models import Directory, User
 
 _NOT_YET = ("NotYet", "NotSeen", "Conflict")  # a directory of many copies needs some seconds
 _PAUSE = 2.0
-_PATIENCE = 16.0  # seconds for all waiting together: somebody sits before the page
+_PATIENCE = 16.0  # seconds for all waiting together: an admin follows the page
+AT_ONCE = 30.0  # seconds of one task, far below its limit; the next message does the rest
+_SILENCE = timedelta(minutes=1)  # a test without progress for so long has lost its worker
+
+_OVER = ""
 
 
 @dataclass(frozen=True)
@@ -26,100 +40,236 @@ class Line:
     worked: bool
 
 
-def try_out(row: DirectoryRow, person_email: str, pause: Callable[[float], None] = time.sleep) -> list[Line]:
-    """Make a group, put the person in, read it, take them out, delete the group; a line for each step.
+@dataclass(frozen=True)
+class Trial:
+    """A test with an account: what it has done and where it goes on.
 
-    Never raises: a failure is a line. What was made is deleted also after a failure; where that fails too, the last
-    line names the group. `pause` waits between two looks at a directory that is slow to show what it was told.
+    `keys` are the groups to delete at the end: the test's own, then those of a test that stopped. `turn` counts the
+    messages that were read: a message that arrives twice finds another turn and does nothing.
     """
-    lines: list[Line] = []
-    try:
-        client = directory.connect(row)
-        person = _known(client, person_email)
-    except ReconcileError as error:
-        return [Line("Find the person", error.message, worked=False)]
-    lines.append(Line("Find the person", f"{person.email} is {person.username or person.id}.", worked=True))
-    return lines + _Trial(client, person, pause).run()
 
+    run: str
+    email: str
+    by: int | None
+    keys: tuple[GroupKey, ...]
+    step: str = "find_account"
+    turn: int = 0
+    person: Person | None = None
+    group: str = ""
+    lines: tuple[Line, ...] = ()
+    patience: float = _PATIENCE
+    at: str = ""
 
-def _known(client: DirectoryClient, email: str) -> Person:
-    person = client.find_person(email)
-    if person is None:
-        raise PermanentError(f"{email} was not found in the directory.", reason="Unknown")
-    if not person.active:
-        raise PermanentError(f"The account {email} is deactivated in the directory.", reason="Inactive")
-    return person
-
-
-class _Trial:
-    """One group's short life."""
-
-    def __init__(self, client: DirectoryClient, person: Person, pause: Callable[[float], None]) -> None:
+    @classmethod
+    def new(cls, email: str, by: int | None = None, leftovers: tuple[GroupKey, ...] = ()) -> Self:
+        """Return a test that has done nothing yet."""
         name = f"{naming.slug(settings.PORTAL_NAME) or 'portal'}-self-test-{naming.new_suffix()}"
-        self._key = GroupKey(name, str(uuid.uuid4()), "A test by the portal. It may be deleted.")
-        self._client, self._person, self._pause = client, person, pause
-        self._patience = _PATIENCE
-        self._group = ""
-        self._lines: list[Line] = []
+        key = GroupKey(name, str(uuid.uuid4()), "A test by the portal. It may be deleted.")
+        return cls(str(uuid.uuid4()), email, by, (key, *leftovers), at=timezone.now().isoformat())
 
-    def run(self) -> list[Line]:
-        """All steps; those after the first need the group, and the last one is done in any case."""
-        if self._step("Make a group with the person in it", self._make):
-            self._step("Find the group again", self._find)
-            self._step("Add the person", self._add)
-            self._step("Read the members", self._read)
-            self._step("Remove the person", self._remove)
-        if not self._step("Delete the group", self._delete):
-            text = f"The group {self._key.name} may still be in the directory. Delete it there."
-            self._lines.append(Line("Clean up", text, worked=False))
-        return self._lines
+    @classmethod
+    def stored(cls, row: Directory) -> Self | None:
+        """Return the directory's last test, None without one."""
+        if row.trial is None:
+            return None
+        found: dict[str, Any] = row.trial | {
+            "keys": tuple(GroupKey(**key) for key in row.trial["keys"]),
+            "person": row.trial["person"] and Person(**row.trial["person"]),
+            "lines": tuple(Line(**line) for line in row.trial["lines"]),
+        }
+        return cls(**found)
 
-    def _step(self, step: str, do: Callable[[], str]) -> bool:
-        while True:
-            try:
-                self._lines.append(Line(step, do(), worked=True))
-            except ReconcileError as error:
-                if error.reason in _NOT_YET and self._patience > 0:
-                    self._patience -= _PAUSE
-                    self._pause(_PAUSE)
-                    continue
-                self._lines.append(Line(step, error.message, worked=False))
-                return False
-            return True
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left."""
+        return self.step == _OVER
 
-    def _make(self) -> str:
-        self._group = self._client.create_group(self._key, self._person)
-        return f"{self._key.name} is there."
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no worker has gone on with it for a minute."""
+        return not self.is_over and datetime.fromisoformat(self.at) < timezone.now() - _SILENCE
 
-    def _find(self) -> str:
-        found = self._client.find_group(self._key)
-        if found != self._group:
-            raise TemporaryError("The directory does not show the group that it made.", reason="NotSeen")
-        return "By its name, and it is the portal’s own."
+    @property
+    def is_running(self) -> bool:
+        """Whether the page can expect more lines."""
+        return not self.is_over and not self.is_stopped
 
-    def _add(self) -> str:
-        self._client.add_members(self._group, [self._person])
-        return "They were in already; adding them again did no harm."
+    @property
+    def failed(self) -> list[str]:
+        """The steps that failed."""
+        return [line.step for line in self.lines if not line.worked]
 
-    def _read(self) -> str:
-        self._expect({self._person.id})
-        return "Exactly the person who was put in."
 
-    def _remove(self) -> str:
-        self._client.remove_members(self._group, [self._person.id])
-        self._expect(set())
-        return "The group is empty."
+def start(row: Directory, email: str, by: User) -> Trial:
+    """Store a new test and have a worker run it. Raises TemporaryError while one runs, or if the queue is down."""
+    last = Trial.stored(row)
+    if last and last.is_running:
+        raise TemporaryError("A test is already running. Wait until it is over.", reason="Running")
+    trial = Trial.new(email, by.pk, leftovers=last.keys if last and last.is_stopped else ())
+    same = Directory.objects.filter(pk=row.pk)
+    same = same.filter(trial__run=last.run, trial__turn=last.turn) if last else same.filter(trial__isnull=True)
+    if not same.update(trial=asdict(trial)):
+        raise TemporaryError("Another admin has just started a test.", reason="Running")
+    if not queue.send(queue.TRY_DIRECTORY, row.pk, trial.run, trial.turn):
+        Directory.objects.filter(pk=row.pk, trial__run=trial.run).update(trial=row.trial)
+        raise TemporaryError("The test could not be started, because the queue did not answer. Try again.")
+    return trial
 
-    def _delete(self) -> str:
-        """Also a group that was made by a call whose answer got lost."""
-        group = self._group or self._client.find_group(self._key)
-        if not group:
-            return "There is no group to delete."
-        self._client.delete_group(group)
-        if self._client.find_group(self._key):
-            raise TemporaryError("The directory still shows the group.", reason="NotSeen")
-        return "The group was deleted."
 
-    def _expect(self, wanted: set[str]) -> None:
-        if self._client.members(self._group) != wanted:
-            raise TemporaryError("The directory does not show the members as they were set.", reason="NotSeen")
+def go_on(directory_id: int, run: str, turn: int) -> tuple[int, float] | None:
+    """Do the steps of a test until one has to wait; the turn and the delay of the next message, None without one."""
+    started = time.monotonic()
+    row = Directory.objects.filter(pk=directory_id).first()
+    trial = Trial.stored(row) if row else None
+    if row is None or trial is None or (trial.run, trial.turn) != (run, turn):
+        return None
+    if not (trial := _store(row, replace(trial, turn=turn + 1), turn)):
+        return None
+    while not trial.is_over:
+        trial, wait = take_step(row, trial)
+        if not _store(row, trial, turn + 1):
+            return None
+        if not trial.is_over and (wait or time.monotonic() - started > AT_ONCE):
+            return trial.turn, wait
+    _log(row, trial)
+    return None
+
+
+def resume_stopped() -> list[tuple[int, str, int]]:
+    """Send stopped tests to their last step, which deletes their groups; the arguments of the messages to send."""
+    messages = []
+    for row in Directory.objects.filter(trial__isnull=False):
+        trial = Trial.stored(row)
+        if trial and trial.is_stopped:
+            rest = _store(row, replace(_abandoned(trial), turn=trial.turn + 1), trial.turn)
+            if rest and not rest.is_over:
+                messages.append((row.pk, rest.run, rest.turn))
+    return messages
+
+
+def take_step(row: DirectoryRow, trial: Trial) -> tuple[Trial, float]:
+    """Do the next step; the test after it, and the seconds to wait if the step has to be done again."""
+    step = _STEPS[trial.step]
+    try:
+        trial, said = step.do(directory.connect(row), trial)
+    except ReconcileError as error:
+        if error.reason in _NOT_YET and trial.patience > 0:
+            return replace(trial, patience=trial.patience - _PAUSE), _PAUSE
+        return _after(trial, Line(step.title, error.message, worked=False)), 0.0
+    return _after(trial, Line(step.title, said, worked=True)), 0.0
+
+
+def _store(row: Directory, trial: Trial, turn: int) -> Trial | None:
+    """Store the test unless another message or another test has taken its place. The row's `updated_at` stays."""
+    trial = replace(trial, at=timezone.now().isoformat())
+    same = Directory.objects.filter(pk=row.pk, trial__run=trial.run, trial__turn=turn)
+    return trial if same.update(trial=asdict(trial)) else None
+
+
+def _log(row: Directory, trial: Trial) -> None:
+    failed = trial.failed
+    said = f"Tested with {trial.email}: {', '.join(failed) or 'all steps'} {'failed' if failed else 'passed'}."
+    if trial.by is not None and User.objects.filter(pk=trial.by).exists():
+        LogEntry.objects.log_actions(trial.by, [row], CHANGE, change_message=said, single_object=True)
+
+
+def _after(trial: Trial, line: Line) -> Trial:
+    """Return the test after a step: without an account or a group only the deletion is left, if anything."""
+    lines, order = (*trial.lines, line), [*_STEPS, _OVER]
+    following = order[order.index(trial.step) + 1]
+    if not line.worked and trial.step == "find_account":
+        following = "delete" if len(trial.keys) > 1 else _OVER
+    elif not line.worked and trial.step == "create":
+        following = "delete"
+    elif not line.worked and trial.step == "delete":
+        names = ", ".join(key.name for key in trial.keys)
+        lines = (*lines, Line("Clean up", f"{names} may still be in the directory. Delete it there.", worked=False))
+    return replace(trial, step=following, lines=lines)
+
+
+def _abandoned(trial: Trial) -> Trial:
+    """Return a test that lost its worker, with nothing left to do but to delete its groups."""
+    if trial.step == "delete":
+        return trial
+    line = Line(_STEPS[trial.step].title, "The worker stopped before this step ended.", worked=False)
+    rest = "delete" if trial.person or len(trial.keys) > 1 else _OVER
+    return replace(trial, step=rest, lines=(*trial.lines, line))
+
+
+def _find_account(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    person = client.find_person(trial.email)
+    if person is None:
+        raise PermanentError(f"{trial.email} was not found in the directory.", reason="Unknown")
+    if not person.active:
+        raise PermanentError(f"The account {trial.email} is deactivated in the directory.", reason="Inactive")
+    return replace(trial, person=person), f"{person.email} is {person.username or person.id}."
+
+
+def _create(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    key = trial.keys[0]
+    return replace(trial, group=client.create_group(key, _account(trial))), f"{key.name} was created."
+
+
+def _find(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    if client.find_group(trial.keys[0]) != trial.group:
+        raise TemporaryError("The directory does not show the new group.", reason="NotSeen")
+    return trial, "Found by its name, and it belongs to the portal."
+
+
+def _add(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    client.add_members(trial.group, [_account(trial)])
+    return trial, "Adding a member a second time works."
+
+
+def _read(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    _expect(client, trial, {_account(trial).id})
+    return trial, "The account is the only member."
+
+
+def _remove(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    client.remove_members(trial.group, [_account(trial).id])
+    _expect(client, trial, set())
+    return trial, "The group has no members."
+
+
+def _delete(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    """Delete also a group that was created by a call whose answer got lost, and those of a test that stopped."""
+    deleted = [key for key in trial.keys if _deleted(client, key, trial.group if key is trial.keys[0] else "")]
+    return trial, f"{', '.join(key.name for key in deleted)} deleted." if deleted else "There is no group to delete."
+
+
+def _deleted(client: DirectoryClient, key: GroupKey, group: str) -> bool:
+    found = group or client.find_group(key)
+    if not found:
+        return False
+    client.delete_group(found)
+    if client.find_group(key):
+        raise TemporaryError("The directory still shows the group.", reason="NotSeen")
+    return True
+
+
+def _account(trial: Trial) -> Person:
+    if trial.person is None:
+        raise PermanentError("The account was not found.", reason="Unknown")
+    return trial.person
+
+
+def _expect(client: DirectoryClient, trial: Trial, wanted: set[str]) -> None:
+    if client.members(trial.group) != wanted:
+        raise TemporaryError("The directory does not show the members as they were set.", reason="NotSeen")
+
+
+class _Step(NamedTuple):
+    title: str
+    do: Callable[[DirectoryClient, Trial], tuple[Trial, str]]
+
+
+_STEPS = {
+    "find_account": _Step("Find the account", _find_account),
+    "create": _Step("Create a group with the account in it", _create),
+    "find": _Step("Find the group", _find),
+    "add": _Step("Add the account again", _add),
+    "read": _Step("Read the members", _read),
+    "remove": _Step("Remove the account", _remove),
+    "delete": _Step("Delete the group", _delete),
+}

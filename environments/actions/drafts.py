@@ -1,4 +1,4 @@
-"""What somebody asks for, and every check of it. The verb, the request form and the preview share them.
+"""What a person asks for, and every check of it. The verb, the request form and the preview share them.
 
 A check yields a `Refusal` for each thing that is wrong, so that all are said at once, each at its field.
 """
@@ -25,7 +25,7 @@ OUTDATED = "This template was changed or retired while you filled in the form. C
 
 @dataclass(frozen=True)
 class Draft:
-    """What somebody asks for, as plain data; nothing of it is checked."""
+    """What a person asks for, as plain data; nothing of it is checked."""
 
     version: TemplateVersion
     name: str
@@ -140,7 +140,7 @@ def max_length(parameter: Parameter) -> int:
 
 
 def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
-    """The sizes that are for everybody or for one of somebody's teams; all of them for platform admins."""
+    """The sizes that are for all teams or for one of the person's teams; all of them for platform admins."""
     if user.is_platform_admin or not any(size.teams for size in spec.sizes):
         return list(spec.sizes)
     teams = {team.name for team in user.teams.all()}
@@ -148,7 +148,7 @@ def usable_sizes(spec: TemplateSpec, user: User) -> list[Size]:
 
 
 def at_limit(user: User, template: Template, *, besides: uuid.UUID | None = None) -> list[Environment]:
-    """The live environments that keep somebody from one more of a template; none while there is room.
+    """The live environments that keep a person from one more of a template; none while there is room.
 
     `besides` is the key of a request that is not counted: the same one, sent again.
     """
@@ -160,7 +160,7 @@ def at_limit(user: User, template: Template, *, besides: uuid.UUID | None = None
 
 
 def limit_sentence(template: Template, owned: list[Environment]) -> str:
-    """What to say to somebody who owns as many as they may."""
+    """What to say to a person who owns as many as they may."""
     names = ", ".join(environment.name for environment in owned)
     return (
         f"You have {len(owned)} of at most {template.per_person} environments of this template: {names}. "

@@ -208,7 +208,7 @@ def _check_published(environment: Environment, version: TemplateVersion) -> None
 
 
 def _check_approved(environment: Environment, version: TemplateVersion, hard: dict[str, str]) -> None:
-    """Nobody gets something small approved and moves it to something large."""
+    """Moving an approved small environment to a large size needs approval again."""
     if not version.parsed().needs_approval(environment.size):
         return
     if not environment.requested_at:

@@ -69,7 +69,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
     if keep is not None:
         _check_role(environment, keep, "keep")
     if environment.awaits_approval:
-        # Nobody decides on their own request, and the owner is the requester.
+        # People do not decide on their own requests, and the owner is the requester.
         raise ValidationError("This request is waiting for approval. Hand it over after the decision.")
     former = environment.owner
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""The beginning of an environment's end, whoever asks for it: a person, or the calendar."""
+"""The beginning of an environment's end, whether a person or the calendar asks for it."""
 
 from django.db import transaction
 from django.db.models import F
@@ -13,7 +13,7 @@ from environments.reconcile.steps import REMOVALS
 def ask(environment: Environment, actor: User | None, kind: Activity, message: str) -> bool:
     """Mark an environment as to be removed, with the event; False where that was asked for already.
 
-    Whoever calls enqueues the reconcile after the commit. What still waits for approval is withdrawn instead.
+    The caller enqueues the reconcile after the commit. What still waits for approval is withdrawn instead.
     """
     with transaction.atomic():
         if withdraw(environment, actor, message):
@@ -31,8 +31,8 @@ def ask(environment: Environment, actor: User | None, kind: Activity, message: s
 def withdraw(environment: Environment, actor: User | None, message: str, note: str = "") -> bool:
     """End a request that waits for approval; False where it does not. Nothing was made, so nothing is removed.
 
-    `message` is its line of the history, `note` what whoever withdraws it says of why. Whoever asked is told, unless
-    they did it themselves.
+    `message` is its line of the history, `note` the reason of the person who withdraws it. The requester
+    gets an email, unless they did it themselves.
     """
     with transaction.atomic():
         waiting = Environment.objects.awaiting_approval().filter(pk=environment.pk)

@@ -10,10 +10,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from environments import directory
 from environments.actions import directories as directory_actions
+from environments.admin.base import actor
 from environments.admin.scale import BriefDeletion
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.lib.errors import ReconcileError
@@ -131,12 +132,23 @@ class DirectoryAdmin(BriefDeletion):
         """The form; an error report must not hold the secret."""
         return super().changeform_view(*args, **kwargs)
 
+    def save_model(self, request: HttpRequest, obj: Directory, form: Any, change: bool) -> None:
+        """Save what the form shows. A worker may be writing the test at the same time."""
+        fields = [field.name for field in obj._meta.concrete_fields if not field.primary_key and field.name != "trial"]
+        obj.save(update_fields=fields if change else None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Directory | None = None) -> bool:
+        """No while a test is going on: its group could no longer be deleted."""
+        trial = directory_actions.Trial.stored(obj) if obj else None
+        return super().has_delete_permission(request, obj) and (trial is None or trial.is_over)
+
     def get_urls(self) -> list[URLPattern]:
         """The test besides the usual pages."""
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/test/", wrap(require_POST(self.test_view)), name="environments_directory_test"),
             path("<int:pk>/try-out/", wrap(require_POST(self.try_out_view)), name="environments_directory_try_out"),
+            path("<int:pk>/trial/", wrap(require_safe(self.trial_view)), name="environments_directory_trial"),
             *super().get_urls(),
         ]
 
@@ -152,28 +164,32 @@ class DirectoryAdmin(BriefDeletion):
         return redirect(reverse("admin:environments_directory_change", args=[pk]))
 
     def try_out_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Make, fill, read, empty and delete a group, and say how each step ended."""
+        """Have a worker create, fill, read, empty and delete a group, and show its page."""
         row = self._row(request, pk)
         email = request.POST.get("email", "").strip()[:254]
         if not email:
             messages.error(request, "Enter the email address of the account to test with.")
             return redirect(reverse("admin:environments_directory_change", args=[pk]))
-        lines = directory_actions.try_out(row, email)
-        failed = [line.step for line in lines if not line.worked]
-        self.log_change(
-            request,
-            row,
-            f"Tested with {email}: {', '.join(failed) or 'all steps'} {'failed' if failed else 'passed'}.",
-        )
+        try:
+            directory_actions.start(row, email, actor(request))
+        except ReconcileError as error:
+            messages.error(request, error.message)
+        return redirect(reverse("admin:environments_directory_trial", args=[pk]))
+
+    def trial_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The last test with an account. While it runs, the page reloads itself."""
+        row = self._row(request, pk)
+        trial = directory_actions.Trial.stored(row)
+        row_url = reverse("admin:environments_directory_change", args=[pk])
+        if trial is None:
+            return redirect(row_url)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Directory test",
             "row": row,
-            "row_url": reverse("admin:environments_directory_change", args=[pk]),
-            "lines": lines,
-            "failed": failed,
-            "email": email,
+            "row_url": row_url,
+            "trial": trial,
         }
         return TemplateResponse(request, "admin/environments/directory/tried.html", context)
 

@@ -28,7 +28,7 @@ _TEAMS = ("teams", "managed_teams")
 
 
 class LocalAccountForm(UserChangeForm):  # type: ignore[type-arg]
-    """Somebody whose role and teams a platform admin gives."""
+    """A person whose role and teams a platform admin sets."""
 
     teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False)
     managed_teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False, label="Manages")
@@ -42,9 +42,11 @@ class LocalAccountForm(UserChangeForm):  # type: ignore[type-arg]
             flag.label, flag.help_text = "Platform admin", "Manages clusters, templates and all environments."
 
 
-@admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
-    """People. Who they are and what they may do comes from the identity provider, where there is one."""
+    """People. Who they are and what they may do comes from the identity provider, where there is one.
+
+    portal/admin.py registers it, with an action for local accounts.
+    """
 
     list_display = ("person", "role_name", "team_names", "live_environments", "is_active", "last_login")
     list_filter = ("is_superuser", "is_manager", "is_active", ("teams", FewFilter))
@@ -80,7 +82,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What the identity provider says; and nobody shuts themselves out."""
+        """What the identity provider says; and no admin can lock themselves out."""
         if obj is None:
             return self.readonly_fields
         own = ("is_superuser", "is_active") if obj.pk == request.user.pk else ()
@@ -108,7 +110,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
                 getattr(form.instance, name).set(form.cleaned_data[name])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """A new password for somebody. Raises PermissionDenied: the identity provider keeps theirs."""
+        """Set a person's new password. Raises PermissionDenied: the identity provider keeps theirs."""
         person = self.get_object(request, id)
         if not settings.LOCAL_ACCOUNTS or (person is not None and person.follows_claim):
             raise PermissionDenied("The identity provider manages this password.")
@@ -119,7 +121,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return bool(settings.LOCAL_ACCOUNTS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: the history names them. Somebody who left is made inactive."""
+        """Return False: the history names them. Deactivate people who left."""
         return False
 
     @admin.display(description="Person", ordering="email")

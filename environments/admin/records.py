@@ -177,7 +177,7 @@ class EventAdmin(LeanAdmin, ReadOnlyAdmin):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """What is not done, unless something else is asked for: nine steps in ten are done, and nobody looks for them."""
+    """What is not done, unless something else is asked for: nine steps in ten are done."""
 
     title = "status"
     parameter_name = "status"

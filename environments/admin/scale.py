@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 
 from environments.admin.base import AnyAdmin
 
-FEW = 50  # a filter with more choices is read by nobody, and a list with more names neither
+FEW = 50  # a filter with more choices is too long to read, as is a list with more names
 
 
 def count_of(rows: QuerySet[Any], link: str) -> Coalesce:

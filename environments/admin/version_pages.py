@@ -138,7 +138,7 @@ class DryRunForm(forms.Form):
 
 
 class TrialForm(RequestForm):
-    """The request form of a version that nobody may request yet, perhaps on a cluster that is not the template's."""
+    """The request form of a version that cannot be requested yet, perhaps on a cluster that is not the template's."""
 
     def check(self, draft: Draft) -> None:
         """Raise ValidationError, by field, for what is wrong with the answers."""

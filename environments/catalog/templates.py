@@ -72,7 +72,7 @@ def save_draft(
 ) -> bool:
     """Give a draft new content; whether anything changed. The instance has the new content afterwards.
 
-    Raises ValidationError where it is no draft any more, or not the one with the digest that it was `based_on`.
+    Raises ValidationError if it is no longer a draft, or not the one with the digest that it was `based_on`.
     """
     data = template_spec.dump(spec)
     with transaction.atomic():
@@ -114,7 +114,7 @@ def publish(version: TemplateVersion, actor: User | None) -> TemplateVersion:
 def retire(version: TemplateVersion, actor: User | None) -> None:
     """Take a published version out of the catalog. What was made from it stays.
 
-    Raises ValidationError where it is not published (any more).
+    Raises ValidationError if it is not published.
     """
     with transaction.atomic():
         rows = TemplateVersion.objects.filter(pk=version.pk, state=State.PUBLISHED)
@@ -126,7 +126,7 @@ def retire(version: TemplateVersion, actor: User | None) -> None:
 
 
 def discard(version: TemplateVersion, actor: User | None) -> None:
-    """Delete a draft. Raises ValidationError where it is no draft any more."""
+    """Delete a draft. Raises ValidationError if it is no longer a draft."""
     with transaction.atomic():
         current = _locked_draft(version)
         TemplateEvent.objects.create(
@@ -155,7 +155,7 @@ def differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:
 
 
 def digest(version: TemplateVersion) -> str:
-    """A short text that changes with a version's content, to notice that somebody else was faster."""
+    """A short text that changes with a version's content, to notice that another admin was faster."""
     content = json.dumps([version.changelog, version.spec], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 

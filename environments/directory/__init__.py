@@ -43,6 +43,14 @@ def connect(directory: DirectoryRow) -> DirectoryClient:
         return cached[1]
 
 
+def forget() -> None:
+    """Close and forget all clients; the next call connects anew."""
+    with _clients_lock:
+        for _, client in _clients.values():
+            client.close()
+        _clients.clear()
+
+
 def check_realm(url: str) -> None:
     """Raises PermanentError (BadAddress) where a Keycloak address names no realm."""
     token_url(url)

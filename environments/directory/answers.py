@@ -23,7 +23,7 @@ class NotFoundError(PermanentError):
 
 
 class ConflictError(TemporaryError):
-    """409 or 412: somebody made or changed it at the same time."""
+    """409 or 412: another client created or changed it at the same time."""
 
 
 class Limit:
@@ -194,10 +194,10 @@ def _json(content: bytes) -> Any:
 
 
 def choose(people: Iterable[Person], address: str) -> Person | None:
-    """The one person with this user name or e-mail address, in any case; None where nobody of them has it.
+    """The one person with this user name or e-mail address, in any case; None if none of them has it.
 
     A user name goes before an address that another entered, an active account before a deactivated one. Raises
-    PermanentError (Ambiguous) where several active people are left: access must not go to whoever comes first.
+    PermanentError (Ambiguous) where several active people are left: access must not go to the first one found.
     """
     wanted = address.casefold()
     found = {person.id: person for person in people if wanted in (person.username.casefold(), person.email.casefold())}
@@ -210,5 +210,5 @@ def choose(people: Iterable[Person], address: str) -> Person | None:
             reason="Ambiguous",
         )
     if active and max(len(active[0].username), len(active[0].id)) > MAX_TEXT:
-        raise bad_answer(f"has a name of more than {MAX_TEXT} characters")  # cut, it would be somebody else's
+        raise bad_answer(f"has a name of more than {MAX_TEXT} characters")  # cut, it could be another person's
     return active[0] if active else None

@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody the directory knows. `id` is the directory's own; `active` False: deactivated."""
+    """A person in the directory. `id` is the directory's own; `active` False: deactivated."""
 
     id: str
     email: str
@@ -31,7 +31,7 @@ class DirectoryClient(Protocol):
     """One directory, spoken to as the portal's own client. Safe to use from several threads."""
 
     def find_person(self, email: str) -> Person | None:
-        """The person with this e-mail address, None where a complete search finds nobody."""
+        """The person with this e-mail address, None if a complete search finds no one."""
         ...
 
     def find_group(self, key: GroupKey) -> str | None:
@@ -61,6 +61,10 @@ class DirectoryClient(Protocol):
         """Delete the group; nothing happens where it is gone."""
         ...
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        ...
+
     def check(self) -> str:
-        """One sentence that says who answers. Raises one of the two errors where nobody does."""
+        """One sentence that says who answers. Raises one of the two errors if the directory does not answer."""
         ...

@@ -95,7 +95,7 @@ class KeycloakClient(RestClient):
     def _pages(self, path: str, params: dict[str, str]) -> Iterator[Json]:
         """A whole list. There is no total, so each page begins with the last of the page before.
 
-        Raises TemporaryError (PartialAnswer) where it does not: somebody changed the list underway, and a resource
+        Raises TemporaryError (PartialAnswer) where it does not: the list changed while it was read, and a resource
         may have slipped from one page to another.
         """
         first, last, limit = 0, "", Limit()

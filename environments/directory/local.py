@@ -57,7 +57,7 @@ class LocalClient:
         """The ids of all members. Raises PermanentError (GroupGone)."""
         with _translated():
             found = list(self._groups.filter(pk=_pk(group_id)).values_list("members", flat=True))
-        if not found:  # one without members has a row too, with nobody in it
+        if not found:  # one without members has an empty row too
             raise _gone()
         return {str(pk) for pk in found if pk is not None}
 
@@ -75,6 +75,9 @@ class LocalClient:
         """Delete the group; nothing happens where it is gone."""
         with _translated():
             self._groups.filter(pk=_pk(group_id)).delete()
+
+    def close(self) -> None:
+        """Do nothing: the database's connection is Django's."""
 
     def check(self) -> str:
         """One sentence that says how many people and groups there are."""
@@ -99,7 +102,7 @@ def _known(person_ids: list[str]) -> list[int]:
 
 
 def _pk(text: str) -> int:
-    """An id as this directory gives them; one of another directory's is nobody's."""
+    """An id as this directory gives them; one of another directory matches no person."""
     return int(text) if text.isascii() and text.isdigit() else 0
 
 

@@ -40,7 +40,7 @@ class RestClient:
         self._http.close()
 
     def find_person(self, email: str) -> Person | None:
-        """The person with this e-mail address or user name, in any case; None where nobody has it.
+        """The person with this e-mail address or user name, in any case; None if no one has it.
 
         Raises PermanentError (Ambiguous) where the address belongs to several active people.
         """
@@ -72,7 +72,7 @@ class RestClient:
     def add_members(self, group_id: str, people: list[Person]) -> None:
         """Add people; those who are in already stay.
 
-        Raises PermanentError (GroupGone); TemporaryError (NotAdded), after all others, where somebody is not known.
+        Raises PermanentError (GroupGone); TemporaryError (NotAdded), after all others, if a person is not known.
         """
         unknown = [person for person in people if not self._found(group_id, self._add, person.id)]
         if unknown:

@@ -61,23 +61,32 @@ class Features:
 
 
 class ScimClient:
-    """A DirectoryClient for one SCIM service provider. Safe to use from several threads."""
+    """A DirectoryClient for one SCIM service provider. Safe to use from several threads.
 
-    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+    `features`: what the server can do, instead of what it says that it can.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        features: Features | None = None,
+    ) -> None:
         self._http = Http(connection, DIALECT, transport)
         self._base = connection.url.rstrip("/")
         self._lock = threading.Lock()
-        self._features: Features | None = None
+        self._given = self._features = features
 
     def close(self) -> None:
         """Close the kept connections."""
         self._http.close()
 
     def find_person(self, email: str) -> Person | None:
-        """The person with this user name or e-mail address, in any case; None where a complete search finds nobody.
+        """The person with this user name or e-mail address, in any case; None if a complete search finds no one.
 
         Raises PermanentError (Ambiguous) where the address belongs to several active people: access must not
-        go to whoever comes first. RFC 7644 §3.4.2.2.
+        go to the first one found. RFC 7644 §3.4.2.2.
         """
         return choose(self._people(email), email)
 
@@ -114,7 +123,7 @@ class ScimClient:
     def _only_one(self, key: GroupKey, made: str) -> str:
         """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own.
 
-        Raises PermanentError (NotOurs) where it shows only now that somebody else has the name.
+        Raises PermanentError (NotOurs) where it shows only now that another group has the name.
         """
         others = [(external_id, group_id) for external_id, group_id in self._named(key.name) if group_id != made]
         if not others:
@@ -182,9 +191,9 @@ class ScimClient:
             return
 
     def check(self) -> str:
-        """One sentence that says who answers, asked anew. Raises one of the two errors where nobody does."""
+        """One sentence that says who answers, asked anew. Raises one of the two errors without an answer."""
         with self._lock:
-            self._features = None
+            self._features = self._given
         can = self._can()
         total = number(attribute(self._http.request("GET", "/Users").body, "totalResults"))
         if total is None:

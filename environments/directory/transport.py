@@ -85,12 +85,14 @@ class Reply:
 class Tokens:
     """Where the bearer token comes from: the secret itself, or a token endpoint (RFC 6749 §4.4)."""
 
-    def __init__(self, connection: Connection, dialect: Dialect, client: httpx.Client) -> None:
+    def __init__(
+        self, connection: Connection, dialect: Dialect, client: httpx.Client, clock: Callable[[], float]
+    ) -> None:
         self._connection = connection
         self._dialect = dialect
         self._url = connection.token_url or dialect.token_url
         self._client = client
-        self._clock = time.monotonic
+        self._clock = clock
         self._lock = threading.Lock()
         self._token = ""
         self._until = 0.0
@@ -163,7 +165,14 @@ class Tokens:
 class Http:
     """One base URL, spoken to with a bearer token. Safe to use from several threads."""
 
-    def __init__(self, connection: Connection, dialect: Dialect, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        dialect: Dialect,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._base = connection.url.rstrip("/")
         self._dialect = dialect
         self._client = httpx.Client(
@@ -176,7 +185,7 @@ class Http:
         )
         log_context.conceal(connection.secret)
         wire.guard(self._client)
-        self.tokens = Tokens(connection, dialect, self._client)
+        self.tokens = Tokens(connection, dialect, self._client, clock)
 
     def close(self) -> None:
         """Close the kept connections."""

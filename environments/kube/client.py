@@ -36,7 +36,7 @@ from environments.kube.answers import (
 )
 from environments.kube.configuration import Connection, configuration
 from environments.kube.kinds import RESOURCES, path_of
-from environments.lib import bounds, log_context, metrics
+from environments.lib import bounds, connections, log_context, metrics
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 __all__ = ["FIELD_MANAGER", "PAGE", "RESOURCES", "Answer", "ClusterClient", "Manifest", "Question", "connect"]
@@ -58,7 +58,7 @@ MIN_SECRET = 8  # characters: shorter ones are in every answer
 
 @dataclass(frozen=True)
 class Question:
-    """May somebody do this? The attributes of a (Self)SubjectAccessReview."""
+    """Whether a person may do this. The attributes of a (Self)SubjectAccessReview."""
 
     verb: str
     resource: str
@@ -97,7 +97,11 @@ class ClusterClient:
         self._api = client.ApiClient(configuration(connection))
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
         self._pools = self._api.rest_client.pool_manager
-        cluster_transport.guard(self._pools)
+        connections.guard(self._pools)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pools.clear()
 
     @property
     def server(self) -> str:
@@ -143,7 +147,7 @@ class ClusterClient:
         return checked_object(manifest["kind"], answer)
 
     def overwrite(self, manifest: Manifest) -> Manifest:
-        """JSON merge patch of an object that is there: maps are merged, lists replaced as a whole, whoever set them.
+        """JSON merge patch of an object that is there: maps are merged, lists replaced as a whole, by any manager.
 
         Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
         """
@@ -328,14 +332,18 @@ class GoneCluster(ClusterClient):
     def __init__(self) -> None:
         self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pools.clear()
+
     @property
     def server(self) -> str:
-        """No address any more."""
+        """Empty: the portal no longer connects to it."""
         return ""
 
     @property
     def certificate_authority(self) -> str:
-        """Nobody's."""
+        """Empty."""
         return ""
 
     def get(self, kind: str, name: str, namespace: str = "") -> None:

@@ -78,7 +78,7 @@ def _load_kubeconfig(text: str, found: client.Configuration) -> None:
     # A path would be read from the portal's own disk, and what is there sent to a server of the kubeconfig's choosing.
     if any(key in entry for entry in (*users, *clusters) for key in _FILE_KEYS):
         raise ConfigException("files are not supported")
-    # The credential would go to whoever answers.
+    # The credential would go to any server that answers.
     if any(cluster.get("insecure-skip-tls-verify") for cluster in clusters):
         raise ConfigException("the server's certificate must be checked")
     kube_config.load_kube_config_from_dict(config, client_configuration=found, persist_config=False)

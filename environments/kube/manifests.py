@@ -132,7 +132,7 @@ def role_binding(desired: Desired, binding: Binding) -> Manifest:
 def service_account(desired: Desired, name: str) -> Manifest:
     """A member's ServiceAccount, in the portal's own namespace.
 
-    Not in the environment's: whoever may start pods there could run one as any ServiceAccount beside it.
+    Not in the environment's: anyone allowed to start pods there could run one as any ServiceAccount beside it.
     """
     manifest = _object(desired, "v1", "ServiceAccount", name)
     manifest["metadata"]["namespace"] = desired.account_namespace

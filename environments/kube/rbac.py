@@ -53,7 +53,7 @@ REQUIRED: tuple[Question, ...] = (
     *(Question("list", resource, group) for resource, group in _LISTED),
 )
 
-#: What would make a stolen credential worth it: reading secrets, running code, becoming or promoting somebody.
+#: What would make a stolen credential worth it: reading secrets, running code, impersonating or promoting a user.
 FORBIDDEN: tuple[Question, ...] = (
     Question("*", "*", "*"),
     *(Question(verb, "secrets") for verb in ("get", "list", "watch", "create", "update", "patch", "delete")),

@@ -1,4 +1,4 @@
-"""How much of somebody else's answer is taken: so many bytes, so many seconds, and JSON that a database can keep.
+"""How much of another server's answer is read: so many bytes, so many seconds, and JSON that a database can keep.
 
 A server on the other side may be broken or mean harm. What it sends is counted where it comes off the socket, so that
 a head without end costs no more than a body without end.

@@ -1,7 +1,7 @@
-"""Where the portal never connects to, whatever address somebody typed and whatever a name resolves to.
+"""Where the portal never connects to, whatever address an admin enters and whatever a name resolves to.
 
 An admin's form takes addresses of clusters and directories. Without this, one that points at the metadata service of
-the cloud that the portal runs in would have the portal ask it, with rights that nobody gave the admin. A name is
+the cloud that the portal runs in would have the portal ask it, with rights that the admin does not have. A name is
 looked at when it is connected to, and the far end of the connection once more: what it resolved to before counts for
 nothing (DNS rebinding). Which networks: the setting DENIED_NETWORKS.
 Source: https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html
@@ -47,7 +47,7 @@ def check_url(url: str) -> None:
 def check_host(host: str, port: int | None) -> None:
     """Raises PermanentError (DeniedAddress) where a name, or an address, leads to a denied network now.
 
-    A name that leads nowhere is left to whoever connects.
+    A name that leads nowhere is left to the connection itself.
     """
     if any(is_denied(address) for address in _lookup(host, port, 0)):
         raise _denied()

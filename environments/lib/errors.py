@@ -2,7 +2,7 @@
 
     ReconcileError
      ├── TemporaryError   the same call may succeed later; `retry_after` says when
-     └── PermanentError   it will not, until somebody changes something
+     └── PermanentError   it will not, until a person changes something
 
 Every foreign exception (Kubernetes, HTTP, TLS, socket) is translated into one of them where it enters,
 with a sentence that can be shown to a developer and holds no secret.

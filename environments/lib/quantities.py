@@ -184,7 +184,7 @@ def rank(resource: str) -> tuple[int, str]:
 
 @lru_cache(maxsize=4096)
 def _measure(resource: str) -> str:
-    """What is measured, whoever's it is: `memory` of `limits.memory`, `storage` of one class's `requests.storage`."""
+    """What is measured: `memory` of `limits.memory`, `storage` of one class's `requests.storage`."""
     found = _OF_A_CLASS.fullmatch(resource)
     return (found[2] if found else resource).removeprefix("requests.").removeprefix("limits.")
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 RECONCILE = "environments.reconcile"  # the task that reconciles one environment
+TRY_DIRECTORY = "environments.try_directory"  # the task that goes on with a directory's test
 
 
 def send(task: str, *arguments: object, delay: float = 0.0) -> bool:
@@ -38,7 +39,7 @@ def enqueue_after_commit(environment_id: uuid.UUID) -> None:
 
 
 def waiting(broker: str = "") -> int:
-    """How many messages wait in the queue; 0 if nobody can say, and within one process, which loses none."""
+    """How many messages wait in the queue; 0 if the broker does not say, and within one process, which loses none."""
     broker = broker or settings.CELERY_BROKER_URL
     if broker.startswith("memory:"):
         return 0

@@ -50,6 +50,9 @@ class Directory(models.Model):
     client_id = models.CharField("client ID", max_length=200, blank=True)
     secret = SecretField(blank=True, default="", help_text="The client secret, or a token.")
     is_default = models.BooleanField("default", default=False, help_text="New environments use this directory.")
+    trial = models.JSONField(
+        null=True, blank=True, editable=False, help_text="The last test with an account (environments/actions)."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -150,7 +150,7 @@ class _Recorder:
         self._written += len(attempts)
 
     def withdrawn(self, attempt: Attempt) -> None:
-        """Write down that somebody was taken out first. Where that failed, the step itself says so in its turn."""
+        """Record the people who were removed first. Where that failed, the step itself says so in its turn."""
         if attempt.status == Status.DONE:
             self._write([attempt], [None])
 

@@ -22,7 +22,7 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.runner import Attempt
 
-REMEMBERED = timedelta(minutes=9)  # the look after somebody left comes ten minutes later
+REMEMBERED = timedelta(minutes=9)  # the check after a person left comes ten minutes later
 
 
 @dataclass(frozen=True)
@@ -186,9 +186,9 @@ def _record_member(pk: int, found: MemberFacts) -> None:
 def _record_absence(member: QuerySet[Member]) -> None:
     """Forget who left, but not at once: a worker that was thought dead may still put them back into the group.
 
-    Without the row nobody would know that it was the portal who had added them, and they would stay.
+    Without the row the portal would not know that it had added them, and they would stay.
     """
-    member.filter(wanted=True).update(in_group=None, bound=None, allowed=None)  # wanted again meanwhile
+    member.filter(wanted=True).update(in_group=None, bound=None, allowed=None)  # wanted again by now
     if not member.filter(wanted=False, in_group=False, checked_at__lt=timezone.now() - REMEMBERED).delete()[0]:
         still = Q(in_group=None) | Q(in_group=True)
         member.filter(still, wanted=False).update(in_group=False, bound=False, checked_at=timezone.now())

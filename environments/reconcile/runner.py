@@ -1,7 +1,7 @@
 """Runs steps in the order that their needs allow; those that need nothing of each other run at the same time.
 
 Nothing here knows the database: what happened is handed to `record`, in the calling thread, as it happens. What happens
-while nobody has to wait is handed over together, so that it is written down together.
+while no step has to wait is handed over together, so that it is written down together.
 """
 
 import logging

@@ -97,7 +97,7 @@ def _table(
 
 
 def _columns(grouping: Grouping, total_bill: Bill) -> list[Column]:
-    """Return the columns. Resources that nobody reserved are only in the exports, whose columns never change."""
+    """Return the columns. Resources without a reservation are only in the exports, whose columns never change."""
     return [
         Column("Environments", Kind.INTEGER, is_only_exported=grouping.path == "pk"),
         *(

@@ -107,7 +107,7 @@ def check(environments: Iterable[Environment]) -> None:
 
 
 def configure(environment: Environment, actor: User, choice: Choice) -> None:
-    """Change the alert settings. Raises ValidationError if the environment is being deleted or they changed meanwhile.
+    """Change the alert settings. Raises ValidationError if the environment is being deleted or they changed.
 
     The next check sends alerts for new thresholds. After alerts were off, it sends all of them again.
     """

@@ -69,7 +69,7 @@ def stranded() -> QuerySet[Environment]:
 
 
 def end_stranded(environment: Environment) -> None:
-    """Have an environment removed whose cluster is no more: its groups go, and nobody waits for its namespace."""
+    """Have an environment removed whose cluster is no more: its groups go, and its namespace is not waited for."""
     message = "A platform admin marked its cluster as lost, with everything that ran there."
     removals.ask(environment, None, Activity.CLUSTER_LOST, message)
 

@@ -163,7 +163,7 @@ def _message(event: Event, recipients: list[str]) -> EmailMessage:
 
 
 def _to(recipients: list[str], subject: str, body: str) -> EmailMessage:
-    # Blind copies: nobody reads who else got it.
+    # Blind copies: recipients do not see each other.
     to, *rest = recipients
     return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[to], bcc=rest)
 

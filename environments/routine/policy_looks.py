@@ -49,7 +49,7 @@ def look(cluster_id: int) -> None:
 def keep(row: Cluster, found: Standing, began: datetime) -> None:
     """Keep what a look found that began then; of two at once, the one that began later is right.
 
-    That the policies are no longer as installed is logged once, whoever finds it first.
+    That the policies are no longer as installed is logged once, by the worker that finds it first.
     """
     changes = {
         "admission_state": found.state,
@@ -70,7 +70,7 @@ def keep(row: Cluster, found: Standing, began: datetime) -> None:
 
 
 def kept(row: Cluster) -> Standing | None:
-    """What the last look found; None where nobody looked yet."""
+    """What the last look found; None before the first check."""
     if not row.admission_state:
         return None
     names, exempt = tuple(row.admission_names), tuple(row.admission_exempt)

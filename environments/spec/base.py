@@ -28,8 +28,8 @@ Figures = dict[ResourceName, str]
 #: Labels or annotations; values may hold `${parameter}`.
 Annotations = dict[str, str]
 
-#: A switch that came later: left out where it is off, so that a portal of the version before, which knows no such key,
-#: reads what is stored meanwhile.
+#: A switch that came later: left out where it is off, so that a portal of the version before, without the key,
+#: can read what is stored during a rollout.
 LaterSwitch = Annotated[bool, Field(exclude_if=not_)]
 
 Place = tuple[str | int, ...]

@@ -1,6 +1,6 @@
 """What Roles and RoleBindings of a template may give: to its own ServiceAccounts, and no more than its owner has.
 
-The cluster checks it again (nobody grants what they do not hold), but when it does, the environment is half made.
+The cluster checks it again (one cannot grant what one does not hold), but when it does, the environment is half made.
 """
 
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ from environments.spec.yaml_documents import Document, Path
 #: A place in a document, and what is wrong there.
 Remark = tuple[Path, str]
 
-#: Who may do what has to be read off the template: nothing of it hangs on what somebody fills in.
+#: Who may do what has to be read off the template: it must not depend on a parameter's value.
 _RIGHTS = frozenset({"Role", "RoleBinding"})
 
 

@@ -185,7 +185,7 @@ class TemplateSpec(Strict):
         return next((size for size in self.sizes if size.name == name), None)
 
     def needs_approval(self, size_name: str = "") -> bool:
-        """Whether somebody has to approve a request for a size (empty: for the template without one)."""
+        """Whether an approver has to decide on a request for a size (empty: for the template without one)."""
         size = self.size(size_name)
         return self.approval or bool(size and size.approval)
 

@@ -158,7 +158,7 @@ class IdentityProvider:
             "client_id": self.oidc_client_id,
             "client_secret": self.oidc_client_secret,
             "client_name": "Allotment",
-            "client_uri": self.portal_url,  # a trusted domain: nobody is asked for consent
+            "client_uri": self.portal_url,  # a trusted domain: it asks for no consent
             "redirect_uris": [f"{self.portal_url}/accounts/oidc/sso/login/callback/"],
             "post_logout_redirect_uris": [f"{self.portal_url}/accounts/signed-out/"],
             "grant_types": ["authorization_code"],

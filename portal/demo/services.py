@@ -33,7 +33,7 @@ def queue() -> Iterator[None]:
         yield
     finally:
         beat.stop()
-        # What has not begun is asked for again by the next run's sweep: nobody waits for it now.
+        # What has not begun is asked for again by the next run's sweep: no one waits for it now.
         worker.pool.executor.shutdown(wait=False, cancel_futures=True)
         ending = threading.Thread(target=worker.stop, kwargs={"in_sighandler": False}, name="ending", daemon=True)
         ending.start()

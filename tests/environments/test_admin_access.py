@@ -1,8 +1,12 @@
 """The admin is for platform admins alone, names the portal, and obeys its content security policy."""
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialApp, SocialToken
 from bs4 import BeautifulSoup
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
@@ -10,6 +14,7 @@ from environments.catalog import templates as template_actions
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Condition, Environment, Event, Rate, TemplateVersion
+from portal.admin_site import AdminSite
 
 MODELS = [
     "environments_cluster",
@@ -59,6 +64,13 @@ def pages(world) -> list[str]:
 def test_every_model_of_the_product_that_people_look_after_is_there():
     found = {f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry}
     assert found == {*MODELS, "environments_invitation"}  # tests/portal/test_local_invitations.py opens those
+
+
+def test_the_site_is_the_portals_own_and_shows_no_other_apps_models():
+    assert admin.site.__class__ is AdminSite
+    other = AdminSite(name="other")
+    other.register([Group, EmailAddress, SocialApp, SocialToken, Authenticator, Event])
+    assert list(other._registry) == [Event]
 
 
 def test_a_platform_admin_opens_every_page_and_none_holds_anything_inline(client, ada, world):

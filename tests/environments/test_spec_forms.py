@@ -73,7 +73,7 @@ def test_everything_that_a_template_can_say_has_its_place_on_the_page():
 def test_what_the_form_does_not_show_stays_as_it_is():
     spec = read(SEED_FILES[0]).spec
     forms = sent(spec)
-    forms._base = forms._base | {"something_newer": 1}  # a field that a later portal adds
+    forms.base = forms.base | {"something_newer": 1}  # a field that a later portal adds
     assert not forms.is_valid()  # it reached the description, which knows no such field
     assert any("Extra" in sentence for sentence in forms.errors)
 

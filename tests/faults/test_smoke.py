@@ -15,7 +15,6 @@ from urllib3 import PoolManager
 
 from environments import directory as directories
 from environments.directory import transport
-from environments.directory.scim import ScimClient
 from environments.kube import transport as cluster_transport
 from environments.kube.client import ClusterClient
 from environments.models import Cluster, Directory, Environment, Event, User
@@ -98,10 +97,7 @@ def doom(monkeypatch) -> Doom:
 def proxies(simulated, scim) -> Iterator[tuple[FaultProxy, FaultProxy]]:
     with FaultProxy(simulated.url) as cluster, FaultProxy(scim.url) as directory:
         yield cluster, directory
-        for _, client in directories._clients.values():
-            if isinstance(client, ScimClient):
-                client.close()
-        directories._clients.clear()
+        directories.forget()
 
 
 @pytest.fixture

@@ -112,7 +112,10 @@ def visit(chromium, demo):
 
 
 def _is_ours(message, demo) -> bool:
-    """An error of one of the portal's pages; a page that is refused on purpose is none, a missing asset is."""
+    """Whether it is an error or a warning of a portal page, except of a page that is refused on purpose.
+
+    A complaint about a header has no address.
+    """
     url = message.location.get("url", "")
     refused = "responded with a status of 4" in message.text and "/static/" not in url
-    return message.type == "error" and demo.url in url and not refused
+    return message.type in ("error", "warning") and (not url or demo.url in url) and not refused

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from environments.actions.directories import try_out
 from environments.directory import GroupKey, Person
 from environments.directory.scim import GROUP_SCHEMA, Features, ScimClient
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Directory
 from portal.demo.idp import IdentityProvider
+from tests.environments.directory.trials import steps
 from tests.live.scim_servers import Canaille, Scim2Server, Server, body_of
 
 
@@ -135,16 +135,16 @@ def test_members_come_and_go_in_the_ways_of_lesser_servers_too(
 ) -> None:
     if server is not scim2_server:
         features = Features(patch=True)  # Canaille does not PUT members
-    scim = ScimClient(server.connection())
-    scim._features = Features(filter=server is scim2_server, patch=True)
-    dana, theo = person(scim, "dana"), person(scim, "theo")
-    group = scim.create_group(key, dana)
-    scim._features = features
+    able = ScimClient(server.connection(), features=Features(filter=server is scim2_server, patch=True))
+    scim = ScimClient(server.connection(), features=features)
+    dana, theo = person(able, "dana"), person(able, "theo")
+    group = able.create_group(key, dana)
     scim.add_members(group, [dana, theo])
     assert scim.members(group) == {dana.id, theo.id}
     scim.remove_members(group, [dana.id])
     assert scim.members(group) == {theo.id}
     scim.close()
+    able.close()
 
 
 def test_somebody_who_is_in_is_not_in_twice(scim: ScimClient, admin: httpx.Client, key: GroupKey) -> None:
@@ -234,7 +234,7 @@ def test_a_group_of_our_name_that_another_made_is_not_ours(
 def test_the_admins_test_of_a_directory_works(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     client = ScimClient(server.connection())
     monkeypatch.setattr("environments.directory.connect", lambda row: client)
-    lines = try_out(Directory(name="x"), "dana@example.com")
+    lines = steps(Directory(name="x"), "dana@example.com").lines
     assert [line.said for line in lines if not line.worked] == []
     assert len(lines) == 7
     client.close()
@@ -297,16 +297,17 @@ class TestScim2Server:
     def server(self, scim2_server: Scim2Server) -> Scim2Server:
         return scim2_server
 
-    def test_a_list_that_goes_on_behind_its_total_is_no_answer(self, scim: ScimClient, admin: httpx.Client) -> None:
+    def test_a_list_that_goes_on_behind_its_total_is_no_answer(self, server: Server, admin: httpx.Client) -> None:
         made = [
             admin.post("/Users", json=body_of(f"extra{number:03}")).raise_for_status().json()["id"]
             for number in range(60)
         ]
-        scim._features = Features()  # as if it did not filter
+        scim = ScimClient(server.connection(), features=Features())  # as if it did not filter
         try:
             with pytest.raises(TemporaryError) as caught:
                 scim.find_person("extra059@example.com")
             assert caught.value.reason == "PartialAnswer"
         finally:
+            scim.close()
             for user_id in made:
                 admin.delete(f"/Users/{user_id}").raise_for_status()

@@ -25,19 +25,23 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ORIGIN = "http://portal.test"
+ORIGIN = "https://portal.test"  # a browser ignores some headers of a site without TLS, and says so
 _SILENCE = HttpResponse()
 
 expect.set_options(timeout=60_000)  # milliseconds; the five seconds it has are not enough on a busy machine
 
 
 class Site:
-    """Rendered pages by method, address and whether htmx asks; and the browser that is shown them."""
+    """Rendered pages by method, address and whether htmx asks; and the browser that is shown them.
+
+    `complaints`: errors and warnings of the browser, except of requests that a test lets fail.
+    """
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.complaints: list[str] = []
         self._answers: dict[tuple[str, str, bool], HttpResponse] = {}
+        self._failing: set[str] = set()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
 
@@ -51,6 +55,8 @@ class Site:
     def answer(self, path: str, response: HttpResponse, *, part: bool = True, method: str = "GET") -> None:
         """Answer with this from now on."""
         self._answers[method, path, part] = response
+        if response is _SILENCE or response.status_code >= 400:
+            self._failing.add(path)
 
     def fall_silent(self, path: str) -> None:
         """Do not answer htmx any more."""
@@ -89,5 +95,10 @@ class Site:
             route.fulfill(status=response.status_code, headers=dict(response.items()), body=response.content)
 
     def _listen(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "Content Security Policy" in message.text:
-            self.complaints.append(message.text)
+        if message.type in ("error", "warning") and not self._is_wanted(message):
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _is_wanted(self, message: ConsoleMessage) -> bool:
+        """Whether it is about a request that the test lets fail: by the browser, or by htmx, which names no address."""
+        source = urlsplit(message.location.get("url", "")).path
+        return source in self._failing or (bool(self._failing) and source.endswith("/htmx-2.min.js"))

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from environments.models import Cluster
-from tests.pages.reading import one, read, words
+from tests.pages.reading import HTMX, one, read, words
 
 
 @pytest.fixture
@@ -54,6 +56,18 @@ def test_the_first_thing_to_reach_is_a_way_past_the_navigation(page, dana):
     soup = read(page(dana))
     assert soup.body.find("a")["href"] == "#main"
     assert one(soup, "#main").name == "main"
+
+
+@pytest.mark.parametrize(("headers", "times"), [({}, 1), (HTMX, 0)], ids=["page", "part"])
+def test_only_whole_pages_ask_for_simulated_clusters(client, dana, cluster, make_environment, headers, times):
+    path = f"/environments/{make_environment().namespace}/"
+    client.force_login(dana)
+    with CaptureQueriesContext(connection) as queries:
+        read(client.get(path, headers=headers))
+    asked = [
+        query["sql"] for query in queries if query["sql"].startswith('SELECT 1 AS "a" FROM "environments_cluster"')
+    ]
+    assert len(asked) == times, asked
 
 
 def test_a_simulated_cluster_is_said_to_be_one(page, dana, cluster):

@@ -82,7 +82,7 @@ def version(way: Way) -> str:
     try:
         return client.version()
     finally:
-        client._api.rest_client.close()
+        client.close()
 
 
 def cluster_at(url: str) -> object:

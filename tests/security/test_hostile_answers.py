@@ -35,7 +35,7 @@ def client_of(url: str):
     try:
         yield client
     finally:
-        client._api.rest_client.close()
+        client.close()
 
 
 def ask_cluster(url: str):

@@ -1,6 +1,6 @@
 """YAML as plain data that remembers its lines, and nothing that could do harm.
 
-Every scalar stays the text that somebody wrote: `pods: 10` and `pods: "10"` are the same, `on` is no Boolean by
+Every scalar stays the text of the file: `pods: 10` and `pods: "10"` are the same, `on` is no Boolean by
 accident, and what a field makes of its text is the field's own business. Tags, repeated keys, alias bombs, deep
 nesting and huge files are refused.
 """

@@ -30,10 +30,10 @@ from environments.spec.figures import key_problem
 
 
 class SpecForms:
-    """The whole page. `spec` holds what it says, once `is_valid` said yes."""
+    """The whole page. `spec` holds what it says once `is_valid` is true; `base` is the spec that the page changes."""
 
     def __init__(self, spec: TemplateSpec, data: QueryDict | None = None, *, blank: int = BLANK_ROWS) -> None:
-        self._base, self.spec = template_spec.dump(spec), spec
+        self.base, self.spec = template_spec.dump(spec), spec
         self.is_bound = data is not None
         self.errors: list[str] = []
         self.parameters = make_table(ParameterRow, "parameters", data, _rows(ParameterRow, spec.parameters), blank)
@@ -101,9 +101,9 @@ class SpecForms:
     # From rows to the spec
 
     def _collect(self) -> Data:
-        general = self.general.data_of(self._base)
+        general = self.general.data_of(self.base)
         rules = {"egress": self._data("egress", self.egress), "ingress": self._data("ingress", self.ingress)}
-        return self._base | {
+        return self.base | {
             **general,
             "parameters": self._data("parameters", self.parameters),
             "sizes": [
@@ -111,7 +111,7 @@ class SpecForms:
                 for row in self.sizes.written()
             ],
             "quota": figures(self.quota, "all"),
-            "limits": self._base["limits"] | {group: figures(self.limits, group) for group in LIMITS},
+            "limits": self.base["limits"] | {group: figures(self.limits, group) for group in LIMITS},
             "network": general["network"] | rules,
             "labels": _written_pairs(self.labels),
             "annotations": _written_pairs(self.annotations),
@@ -122,7 +122,7 @@ class SpecForms:
 
     def _known(self, name: str, row: Row) -> Data:
         """What the spec says of this row besides what the page shows."""
-        index, rows = getattr(self, name).forms.index(row), self._base.get(name, [])
+        index, rows = getattr(self, name).forms.index(row), self.base.get(name, [])
         return dict(rows[index]) if index < len(rows) else {}
 
     def _column(self, size: SizeRow) -> str:

@@ -134,7 +134,7 @@ def _holds(wanted: Any, live: Any) -> bool:
 
 
 def _command(state: State, account: str, groups: Sequence[str]) -> str:
-    """To `apply` leaves what somebody added; to `replace` does not, but makes nothing."""
+    """To `apply` leaves what an admin added; to `replace` does not, but makes nothing."""
     verb = "apply" if state is State.MISSING else "replace"
     words = [] if account == PORTAL else [f"--account={account}"]
     words += [f"--break-glass-group={group}" for group in groups]

@@ -1,6 +1,6 @@
 """Column charts for periods, and bar charts for names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from environments.lib.charts.axes import axis_lines, down, px
@@ -43,8 +43,6 @@ def column_chart(
     names = names or labels
     most = max((value for *_, values in series for value in values if value is not None), default=Decimal(0))
     ticks = axis_lines(most, units)
-    every = -(-len(labels) // _MOST_LABELS) or 1
-    group = 100 / (len(labels) or 1)
     return ColumnChart(
         key=key,
         title=title,
@@ -52,18 +50,8 @@ def column_chart(
         legend=[LegendEntry(look, name) for name, look, _ in series],
         table=_column_table(names, series, units),
         y_ticks=[Tick(px(ROOM_ABOVE + down(value, ticks[-1])), units.text(value) if value else "0") for value in ticks],
-        # Counted from the end, so that the newest column has a label.
-        x_ticks=[
-            Tick(px((index + 0.5) * group), label)
-            for index, label in enumerate(labels)
-            if (len(labels) - 1 - index) % every == 0
-        ],
-        columns=[
-            _column(names[index], position, index, value, most=ticks[-1], of=series, group=group, units=units)
-            for position, (_, _, values) in enumerate(series)
-            for index, value in enumerate(values)
-            if value is not None
-        ],
+        x_ticks=_labels_below(labels),
+        columns=list(_columns(names, series, ticks[-1], units)),
     )
 
 
@@ -122,26 +110,28 @@ def _cells(name: str, values: Sequence[Decimal | None], units: Units) -> list[st
     return [name, *(NO_DATA if value is None else units.text(value) for value in values)]
 
 
-def _column(
-    label: str,
-    position: int,
-    index: int,
-    value: Decimal,
-    *,
-    most: Decimal,
-    of: Sequence[ColumnSeries],
-    group: float,
-    units: Units,
-) -> Column:
-    """Return the column of one series at one label. A quarter of the width between labels stays free."""
-    name, look, _ = of[position]
-    width = group * 0.75 / len(of)
-    y = down(value, most)
-    return Column(
-        x=px(index * group + group * 0.125 + position * width),
-        width=px(width * 0.92),
-        y=px(ROOM_ABOVE + y),
-        height=px(HEIGHT - y),
-        look=look,
-        text=f"{label}: {name.lower()} {units.text(value)}",
-    )
+def _columns(names: Sequence[str], series: Sequence[ColumnSeries], most: Decimal, units: Units) -> Iterator[Column]:
+    """Yield the columns series by series. A quarter of the width between labels stays free."""
+    group = 100 / (len(names) or 1)
+    width = group * 0.75 / (len(series) or 1)
+    for position, (name, look, values) in enumerate(series):
+        for index, value in enumerate(values):
+            if value is None:
+                continue
+            y = down(value, most)
+            yield Column(
+                x=px(index * group + group * 0.125 + position * width),
+                width=px(width * 0.92),
+                y=px(ROOM_ABOVE + y),
+                height=px(HEIGHT - y),
+                look=look,
+                text=f"{names[index]}: {name.lower()} {units.text(value)}",
+            )
+
+
+def _labels_below(labels: Sequence[str]) -> list[Tick]:
+    """Return as many labels as fit, counted from the end, so that the newest column has one."""
+    every = -(-len(labels) // _MOST_LABELS) or 1
+    group = 100 / (len(labels) or 1)
+    shown = [index for index in range(len(labels)) if (len(labels) - 1 - index) % every == 0]
+    return [Tick(px((index + 0.5) * group), labels[index]) for index in shown]

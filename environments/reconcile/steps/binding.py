@@ -39,9 +39,9 @@ def is_leaving(context: Context) -> bool:
 
 
 def withdraw(context: Context) -> Outcome:
-    """Take those who leave, or get another role, out of the RoleBindings, and their accounts away; nobody gets in.
+    """Take those who leave, or get another role, out of the RoleBindings, and delete their accounts. Adds no one.
 
-    The directory is not needed for it, so nobody keeps access by name because it does not answer.
+    The directory is not needed for it, so no one keeps access by name because it does not answer.
     """
     wanted = {CLUSTER_ROLES[each.role]: each for each in bindings(context.groups, context.members, context.naming)}
     for live in list(_ours(context)):
@@ -72,7 +72,7 @@ def _reduce(context: Context, live: Manifest, wanted: Binding) -> None:
 
 
 def _prune_accounts(context: Context, keep: set[str]) -> list[str]:
-    """Delete the accounts of those who have none any more; the names of those that may be too young to be known."""
+    """Delete the accounts of people who no longer need one; the names of those that may be too young to be known."""
     leaving = {member.account for member in context.members if not member.wanted}
     spared: list[str] = []
 

@@ -40,7 +40,7 @@ def remove(context: Context) -> Outcome:
 
 
 def _dissolve(context: Context, group: GroupState) -> str:
-    """Delete the group of a role that nobody has any more; its id from now on."""
+    """Delete the group of a role that no member has; its id from now on."""
     _delete(context, group)
     return ""
 
@@ -57,7 +57,7 @@ def _delete(context: Context, group: GroupState) -> None:
                 raise
             for ours in error.ours if isinstance(error, NotOursError) else ():
                 context.directory.delete_group(ours)
-            return  # the rest is somebody else's
+            return  # the rest is not ours
         if not found:
             return
         context.directory.delete_group(found)
@@ -81,7 +81,7 @@ def _find(context: Context, group: GroupState) -> str | None:
 
 
 def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | None:
-    """Somebody to create the group with. Raises PermanentError where the owner is not known."""
+    """The person to create the group with. Raises PermanentError where the owner is not known."""
     for member in context.wanted_members(group.role):
         person = context.directory.find_person(member.email)
         if person and person.active:

@@ -10,7 +10,7 @@ from environments.reconcile.steps.base import Context, GroupState, MemberState, 
 
 _UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
 _INACTIVE = "The account {email} is deactivated in the directory."
-#: Seconds until the directory is asked again for somebody it does not know, and whether who left has stayed out.
+#: Seconds until the directory is asked again for a person it does not know, and whether who left has stayed out.
 LOOK_AGAIN = 600.0
 
 
@@ -68,7 +68,7 @@ def _id_of_leaver(context: Context, member: MemberState) -> str:
 
 
 def _left(member: MemberState, removed: set[str]) -> MemberFacts:
-    """Of somebody who is not wanted: taken out just now, or not there any more."""
+    """Of a person who is not wanted: removed just now, or no longer there."""
     return MemberFacts(directory_id=member.directory_id, in_group=False, gone=member.directory_id not in removed)
 
 

@@ -15,7 +15,7 @@ _POLL = 0.5  # seconds until the next look at a namespace that is being deleted,
 def ensure(context: Context) -> Outcome:
     """Create the namespace or, where it is ours, apply its labels. Raises PermanentError (NotOurs)."""
     wanted = manifests.namespace(context.desired)
-    # The first try creates before it looks: server-side apply would adopt a namespace that somebody else made.
+    # The first try creates before it looks: server-side apply would adopt a namespace that someone else made.
     live = _live(context) if context.namespace_uid else None
     is_new = False
     if live is None:
@@ -50,7 +50,7 @@ def _live(context: Context) -> Manifest | None:
 
 
 def _create(context: Context, wanted: Manifest) -> tuple[Manifest, bool]:
-    """The namespace, or whoever's has the name, and whether it is new: made now, and for the first time."""
+    """The namespace with this name, ours or not, and whether it is new: made now, and for the first time."""
     try:
         return context.cluster.create(wanted), not context.namespace_uid
     except AlreadyExistsError:
@@ -60,7 +60,7 @@ def _create(context: Context, wanted: Manifest) -> tuple[Manifest, bool]:
 def _is_ours(context: Context, live: Manifest) -> bool:
     """Whether the portal made it: it bears our id, and is the one we know or one that we wrote to.
 
-    Somebody may delete ours and make another with the same labels; what is in that one is anybody's guess. One of ours
+    A person may delete ours and create another with the same labels; what is in that one is unknown. One of ours
     whose uid is not on record yet was made by a run that died.
     """
     if not manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id):

@@ -1,9 +1,9 @@
 """The template's own objects. Created, kept as wanted, and removed when the template no longer has them.
 
 The portal's account may touch workloads nowhere. Where a template has objects, the portal binds itself to
-environment-admin in that one namespace before it makes them, and gives that up once the template has none any more.
-Not after every run: whoever holds the portal's credential could make that binding at any time (it may `bind` the
-role), so taking it away in between keeps nobody out. But every look would have to wait until the cluster saw it come,
+environment-admin in that one namespace before it makes them, and gives that up once the template no longer has any.
+Not after every run: anyone who holds the portal's credential could make that binding at any time (it may `bind` the
+role), so taking it away in between keeps no one out. But every look would have to wait until the cluster saw it come,
 and a worker that dies would leave it behind. Standing, it is the same after every crash, and `kubectl get
 rolebindings` shows it. Within it the cluster's own rule holds: a Role may give only what environment-admin has.
 
@@ -21,7 +21,7 @@ from environments.reconcile.steps.base import Context, Outcome, Step
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
 _LOOK_AGAIN = 3600  # seconds; the drift pass may not read ConfigMaps
 _PROOF = ("patch", "configmaps")  # what the portal may do by its own binding alone
-#: Never removed with a version of the template: what is in them is somebody's work.
+#: Never removed with a version of the template: they hold people's work.
 _KEPT = "PersistentVolumeClaim"
 
 
@@ -110,7 +110,7 @@ def _apply_one(context: Context, manifest: Manifest) -> None:
 
 
 def _was_applied(live: Manifest) -> bool:
-    """Whether the portal made it, even if somebody took its labels off."""
+    """Whether the portal made it, even without its labels."""
     managers = live["metadata"].get("managedFields") or []
     return any(each.get("manager") == FIELD_MANAGER and each.get("operation") == "Apply" for each in managers)
 

@@ -24,7 +24,7 @@ class Comparison:
         self._lines: Lines = {}
 
     def see(self, page: Iterable[Manifest]) -> None:
-        """Compare some objects, each once: what comes twice, or is in another namespace, is nobody's."""
+        """Compare some objects, each once: what comes twice, or is in another namespace, belongs to no environment."""
         for item in page:
             metadata = item["metadata"]
             owner = (metadata.get("labels") or {}).get(self._label, "")

@@ -34,7 +34,7 @@ _QUOTA = "ResourceQuota"
 _UNSEEN = frozenset({"ConfigMap"})
 
 MOST_SECONDS = 240  # of a pass; a worker's time limit for it lies above
-_TURN = timedelta(seconds=MOST_SECONDS + 60)  # after which a pass that vanished holds nobody up
+_TURN = timedelta(seconds=MOST_SECONDS + 60)  # after which a pass that vanished holds up no other
 _MOST_WAITS = 5  # intervals between two tries of a cluster that keeps failing
 _BATCH = 500  # environments a transaction
 
@@ -136,7 +136,7 @@ def _conclude(row: Cluster, lines: Lines, compared: Mapping[str, Desired]) -> li
 
 
 def _record(owners: list[str], lines: Lines) -> list[str]:
-    """Mark as degraded and owed, with an event each; those that somebody is at already are left to them."""
+    """Mark as degraded and owed, with an event each; those that a worker is at already are left to it."""
     idle = Environment.objects.filter(pk__in=owners, observed_generation=F("generation"), lease=None)
     idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
     with transaction.atomic():

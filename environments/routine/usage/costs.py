@@ -19,7 +19,7 @@ _GPU = re.compile(r"requests\.([^/]+/(gpu|gpu\.shared|mig-[^/]+)|gpu\.intel\.com
 
 _MIB = 2**20
 
-#: Not more than so much in a day, lest a month of quotas that mean “unlimited” overflow a 64-bit column.
+#: Not more than so much in a day, so that a month of quotas that mean “unlimited” does not overflow a 64-bit column.
 _MOST = (2**63 - 1) // 31
 
 

@@ -25,7 +25,7 @@ from environments.models.usage import Span, Usage
 from environments.routine.usage import counting
 from environments.routine.usage.counting import HOUR, Amounts, Figures, Known, Stretch, amounts, second_of
 
-_PASSES = 3  # intervals without a pass after which nobody knows what was used
+_PASSES = 3  # intervals without a pass after which the usage is unknown
 _BATCH = 500  # environments a transaction
 
 _NEEDED = ("usage", "fullest", "usage_at", "counted_until", "alerts", "alert_warn", "alert_bad", "alert_state")

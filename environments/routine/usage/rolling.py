@@ -68,7 +68,7 @@ def _hours(day: datetime) -> QuerySet[Usage]:
 
 
 def _roll_up(batch: tuple[UUID, ...], day: datetime) -> None:
-    """One transaction under the lock that counting takes too: nothing is added meanwhile, and nobody else writes."""
+    """One transaction under the lock that counting takes too: no other transaction adds or writes in between."""
     with transaction.atomic():
         locked = Environment.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True)
         environments = list(locked.values_list("pk", flat=True))

@@ -20,7 +20,7 @@ class UserRequest(HttpRequest):
 def render_part(request: UserRequest, page: str, part: str, context: dict[str, Any]) -> HttpResponse:
     """The page, or only its part that htmx asked for.
 
-    Both have one address: `Vary` keeps a browser from showing a cached part as the page when somebody goes back.
+    Both have one address: `Vary` keeps a browser from showing a cached part as the page when the user goes back.
     """
     only_part = request.htmx and not request.htmx.history_restore_request
     response = render(request, f"{page}#{part}" if only_part else page, context)

@@ -22,7 +22,7 @@ def apply(kind: Kind, live: Object | None, wanted: Object, manager: str, now: st
     if another manager owns a field that would change, unless forced: then that manager loses it.
     """
     managers = fields.read((live or {}).get("metadata", {}).get("managedFields", []))
-    if live and not managers:  # nobody owns anything yet: what is there came before
+    if live and not managers:  # no manager owns a field yet: what is there came before
         managers = [Manager("before-first-apply", UPDATE, kind.api_version, now, set(fields.leaves(kind, live)))]
     own = next((each for each in managers if each.is_same(manager, APPLY)), None)
     others = [each for each in managers if each is not own]

@@ -12,7 +12,7 @@ from typing import Any
 
 from portal.demo.simulated.kinds import Kind, Object, Path
 
-#: What the server alone writes, or what names the object: owned by nobody.
+#: What the server alone writes, or what names the object: no manager owns it.
 _UNOWNED = frozenset(
     {
         ("apiVersion",),
@@ -52,7 +52,7 @@ class Manager:
 
 
 def leaves(kind: Kind, found: Object) -> dict[Path, Any]:
-    """Every leaf of an object with its value, without status and what nobody owns."""
+    """Every leaf of an object with its value, without status and what no manager owns."""
     return dict(_leaves(kind, {key: value for key, value in found.items() if key != "status"}, (), ()))
 
 

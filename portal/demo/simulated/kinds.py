@@ -131,7 +131,7 @@ KINDS = (
     _kind("RoleBinding", "rolebindings", RBAC_GROUP, atomic=_ATOMIC_ROLE),
     _kind("ClusterRole", "clusterroles", RBAC_GROUP, namespaced=False, atomic=frozenset({("aggregationRule",)})),
     _kind("ClusterRoleBinding", "clusterrolebindings", RBAC_GROUP, namespaced=False, atomic=_ATOMIC_ROLE),
-    # Kept, and not enforced: nobody but the portal works here.
+    # Kept, and not enforced: only the portal works here.
     _kind(
         "ValidatingAdmissionPolicy",
         "validatingadmissionpolicies",

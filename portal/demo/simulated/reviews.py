@@ -1,4 +1,4 @@
-"""SubjectAccessReview and SelfSubjectAccessReview: may somebody do this? And SelfSubjectReview: who am I?
+"""SubjectAccessReview and SelfSubjectAccessReview: may a user do this? And SelfSubjectReview: who am I?
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 and https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review

@@ -3,14 +3,16 @@
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from environments.directory.transport import MAX_BYTES
+from environments.directory.scim import DIALECT
+from environments.directory.transport import MAX_BYTES, Http
 from environments.lib.errors import PermanentError, TemporaryError
-from tests.environments.directory.fake import DANA, THEO, TOKEN_URL, FakeServer, error, reason, server, with_group
+from tests.environments.directory.fake import BASE, DANA, THEO, TOKEN_URL, FakeServer, error, reason, server, with_group
 
 
 def statuses() -> list[Any]:
@@ -175,15 +177,15 @@ class TestTokens:
         assert self.tokens_fetched(fake) == 2
 
     def test_a_token_is_renewed_before_it_expires(self, fake: FakeServer) -> None:
-        client = fake.client("secret", TOKEN_URL, "portal")
+        row = SimpleNamespace(url=BASE, token_url=TOKEN_URL, client_id="portal", secret="secret")
         now = [0.0]
-        client._http.tokens._clock = lambda: now[0]
-        client.find_person(DANA.email)
+        http = Http(row, DIALECT, httpx.MockTransport(fake), clock=lambda: now[0])
+        http.request("GET", "/Users")
         now[0] = 3600 - 31
-        client.find_person(DANA.email)
+        http.request("GET", "/Users")
         assert self.tokens_fetched(fake) == 1
         now[0] = 3600 - 30
-        client.find_person(DANA.email)
+        http.request("GET", "/Users")
         assert self.tokens_fetched(fake) == 2
 
     def test_a_token_endpoint_may_want_the_secret_in_the_body(self, fake: FakeServer) -> None:

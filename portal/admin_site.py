@@ -1,0 +1,55 @@
+"""The admin's site: who can enter it, which models it shows, and its front page."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.db.models.base import ModelBase
+from django.http import HttpRequest
+
+from environments.models import Cluster, User
+
+#: Apps whose models are shown. Groups, addresses, providers and second factors of other apps are not for editing here:
+#: roles follow the groups claim, the environment sets up single sign-on (portal/env.py), and some rows hold secrets.
+_APPS = ("environments", "admin")
+_GROUPS = {
+    "Catalog": ("Template", "TemplateVersion"),
+    "Infrastructure": ("Cluster", "Rate", "Directory"),
+    "People": ("User", "Team", "Invitation"),
+    "Records": ("Environment", "Condition", "Event", "LogEntry"),
+}
+
+
+class AdminSite(admin.AdminSite):
+    """Django's admin site for platform admins, with only the portal's own models."""
+
+    index_title = "Administration"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether the user is a platform admin. Django's own check, `is_staff`, is not used."""
+        user = request.user
+        return isinstance(user, User) and user.is_active and user.is_platform_admin
+
+    def register(
+        self, model_or_iterable: type[Model] | Iterable[type[Model]], admin_class: Any = None, **options: Any
+    ) -> None:
+        """Register the portal's own models; those of other apps are left out."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else model_or_iterable
+        own = [model for model in models if model._meta.app_label in _APPS]
+        super().register(own, admin_class, **options)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Every page's context, with the clusters that lost their admission policies; queried where they are shown."""
+        shown = Cluster.objects.unguarded().only("name", "admission_state", "admission_looked_at")
+        return super().each_context(request) | {"unguarded": shown}
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The front page by topic instead of by app."""
+        apps = super().get_app_list(request, app_label)
+        if app_label:
+            return apps
+        models = {model["object_name"]: model | {"app": app} for app in apps for model in app["models"]}
+        found = [(name, [models.pop(model) for model in names if model in models]) for name, names in _GROUPS.items()]
+        found.append(("More", list(models.values())))
+        return [rows[0]["app"] | {"name": name, "models": rows} for name, rows in found if rows]
