@@ -72,11 +72,11 @@ class Network(Strict):
     """Deny-all, always, and what is let through beside it."""
 
     dns: bool = True
-    """Pods may resolve names."""
+    """Pods can resolve DNS names."""
     same_namespace: bool = False
-    """Pods of the namespace reach each other."""
+    """Pods in the namespace can reach each other."""
     ingress_controller: bool = False
-    """The ingress controller reaches the pods. The cluster's row names its namespace."""
+    """The ingress controller can reach the pods. The cluster's row names its namespace."""
     egress: tuple[Egress, ...] = ()
     """Blocks of addresses that pods reach."""
     ingress: tuple[Ingress, ...] = ()
@@ -85,14 +85,14 @@ class Network(Strict):
     def sentences(self) -> list[str]:
         """What gets through, a sentence each; none where nothing does."""
         ticked = (
-            (self.dns, "Pods may resolve names."),
-            (self.same_namespace, "Pods of the namespace reach each other."),
-            (self.ingress_controller, "The ingress controller reaches the pods."),
+            (self.dns, "Pods can resolve DNS names."),
+            (self.same_namespace, "Pods in the namespace can reach each other."),
+            (self.ingress_controller, "The ingress controller can reach the pods."),
         )
         return [
             *(sentence for on, sentence in ticked if on),
-            *(f"Pods reach {rule.cidr}{_on(rule)}." for rule in self.egress),
-            *(f"Namespaces labelled {rule.label}={rule.value} reach the pods{_on(rule)}." for rule in self.ingress),
+            *(f"Pods can reach {rule.cidr}{_on(rule)}." for rule in self.egress),
+            *(f"Namespaces labelled {rule.label}={rule.value} can reach the pods{_on(rule)}." for rule in self.ingress),
         ]
 
 

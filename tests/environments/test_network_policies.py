@@ -19,7 +19,7 @@ def named(**namespaces: str) -> dict:
             {"ingress_controller": True},
             "allow-ingress-controller",
             {"ingress": [{"from": [named(**{"kubernetes.io/metadata.name": "edge"})]}], "policyTypes": ["Ingress"]},
-            "The ingress controller reaches the pods.",
+            "The ingress controller can reach the pods.",
         ),
         (
             {"same_namespace": True},
@@ -29,7 +29,7 @@ def named(**namespaces: str) -> dict:
                 "egress": [{"to": [{"podSelector": {}}]}],
                 "policyTypes": ["Ingress", "Egress"],
             },
-            "Pods of the namespace reach each other.",
+            "Pods in the namespace can reach each other.",
         ),
         (
             {"egress": [{"cidr": "10.20.0.0/16", "ports": ["443", "53/UDP"]}]},
@@ -43,13 +43,13 @@ def named(**namespaces: str) -> dict:
                 ],
                 "policyTypes": ["Egress"],
             },
-            "Pods reach 10.20.0.0/16 on 443, 53/UDP.",
+            "Pods can reach 10.20.0.0/16 on 443, 53/UDP.",
         ),
         (
             {"ingress": [{"label": "example.com/team", "value": "search"}]},
             "allow-ingress",
             {"ingress": [{"from": [named(**{"example.com/team": "search"})]}], "policyTypes": ["Ingress"]},
-            "Namespaces labelled example.com/team=search reach the pods.",
+            "Namespaces labelled example.com/team=search can reach the pods.",
         ),
     ],
 )

@@ -277,7 +277,7 @@ class TestTheImport:
             {"quota": {"pods": "5", "services": "1"}},
             ["Quota, pods: 5, was 10 (less).", "Quota, services: 1, was not set."],
         ),
-        ({"network": {"dns": False}}, ["No longer allowed: Pods may resolve names."]),
+        ({"network": {"dns": False}}, ["No longer allowed: Pods can resolve DNS names."]),
         ({"pod_security": {"enforce": "restricted"}}, ["Pod Security, enforce: restricted, was baseline."]),
         ({"owner_role": "developer"}, ["Owner's role: developer, was admin."]),
         ({"lifetime_days": 7}, ["Lifetime: 7 days, was no end."]),
