@@ -462,7 +462,7 @@ def drop_role_binding(admin, namespace):
     [
         (drop_deployment, "Deployment web is missing"),
         (change_service, 'Service web: spec.ports lacks {"port": 80}'),
-        (mount_token, "ServiceAccount default: automountServiceAccountToken is True, not False"),
+        (mount_token, "ServiceAccount default: automountServiceAccountToken is true, not false"),
         (drop_role_binding, "RoleBinding web is missing"),
     ],
 )

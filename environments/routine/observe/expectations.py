@@ -24,6 +24,8 @@ from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired as facts
+from environments.reconcile import drift
+from environments.reconcile.drift import Entry
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Naming
 from environments.spec import TemplateSpec, extras
@@ -60,6 +62,12 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
     return found
+
+
+def recorded_drift(ids: Iterable[str]) -> dict[str, list[Entry]]:
+    """What is known to differ already, by environment id."""
+    rows = Environment.objects.filter(pk__in=list(ids)).exclude(drift=[]).values_list("pk", "drift")
+    return {str(pk): drift.read(stored) for pk, stored in rows}
 
 
 def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:

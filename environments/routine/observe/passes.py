@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
@@ -15,16 +15,20 @@ from django.utils import timezone
 from environments.kube import client as cluster
 from environments.kube import manifests
 from environments.kube.answers import ExpiredError
+from environments.kube.differing import Difference
 from environments.kube.manifests import Desired
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
+from environments.reconcile import drift
+from environments.reconcile.drift import Cause, Entry
 from environments.routine import alerts, usage
 from environments.routine.observe import expectations
-from environments.routine.observe.comparing import Comparison, Lines
+from environments.routine.observe.comparing import Comparison, Drift
 from environments.routine.observe.expectations import Wanted
 from environments.routine.observe.reading import Page, pages, seen
+from environments.routine.observe.second_look import SecondLook
 
 #: What every environment has. Quotas come last: their figures are written down page by page, once the rest was read.
 _FENCES = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
@@ -73,7 +77,7 @@ def _observe(row: Cluster) -> list[str]:
     Cluster.objects.filter(pk=row.pk).update(
         checked_at=timezone.now(), observed_at=reading.as_of, check_error=" ".join(reading.refusals)
     )
-    return _conclude(row, reading.lines, reading.expected)
+    return _conclude(row, reading)
 
 
 @dataclass
@@ -82,12 +86,12 @@ class _Reading:
 
     row: Cluster
     expected: dict[str, Desired]
-    lines: Lines = field(default_factory=dict)
+    drift: Drift = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     as_of: datetime | None = None
 
     def run(self) -> None:
-        """Read everything. Usage is written down on the way, what differs is in `lines`."""
+        """Read everything. Usage is written down on the way, what differs is in `drift`."""
         self._client = cluster.connect(self.row)
         self._deadline = time.monotonic() + MOST_SECONDS
         self._wanted = Wanted()
@@ -102,16 +106,20 @@ class _Reading:
         self.as_of = timezone.now()
         self._list(_QUOTA, self._store_usage)
 
+    def second_look(self) -> SecondLook:
+        """For what differs, before anything is said of it."""
+        return SecondLook(self._client, self.expected, self._deadline)
+
     def _list(self, kind: str, look: Callable[[Page], None] | None = None) -> None:
         """Compare a kind. A list that expires half-way (410: the cluster forgets) is begun once more."""
         try:
             found = self._compare(kind, look)
         except ExpiredError:
             found = self._compare(kind, look)
-        for owner, lines in found.items():
-            self.lines.setdefault(owner, []).extend(lines)
+        for owner, differences in found.items():
+            self.drift.setdefault(owner, []).extend(differences)
 
-    def _compare(self, kind: str, look: Callable[[Page], None] | None) -> Lines:
+    def _compare(self, kind: str, look: Callable[[Page], None] | None) -> Drift:
         comparison = Comparison(kind, self.expected, self._wanted)
         for page in pages(self._client, kind, self._deadline):
             comparison.see(page)
@@ -126,29 +134,46 @@ class _Reading:
             alerts.check(usage.record(figures, self.as_of))
 
 
-def _conclude(row: Cluster, lines: Lines, compared: Mapping[str, Desired]) -> list[str]:
+def _conclude(row: Cluster, reading: _Reading) -> list[str]:
     """Record what drifted. Where something else is wanted by now, the comparison says nothing."""
     drifted: list[str] = []
-    for batch in batched(sorted(lines), _BATCH, strict=False):
-        now_wanted = expectations.load(row, batch)
-        drifted += _record([owner for owner in batch if now_wanted.get(owner) == compared[owner]], lines)
+    look = reading.second_look()
+    for batch in batched(sorted(reading.drift), _BATCH, strict=False):
+        now_wanted, recorded = expectations.load(row, batch), expectations.recorded_drift(batch)
+        found: Drift = {}
+        for owner in batch:
+            unexpected = drift.unexpected(reading.drift[owner], recorded.get(owner, []), timezone.now())
+            if unexpected and now_wanted.get(owner) == reading.expected[owner]:
+                found[owner] = drift.unexpected(
+                    look.confirmed(owner, unexpected), recorded.get(owner, []), timezone.now()
+                )
+        drifted += _record({owner: differences for owner, differences in found.items() if differences})
     return drifted
 
 
-def _record(owners: list[str], lines: Lines) -> list[str]:
-    """Mark as degraded and owed, with an event each; those that somebody is at already are left to them."""
-    idle = Environment.objects.filter(pk__in=owners, observed_generation=F("generation"), lease=None)
+def _record(found: Drift) -> list[str]:
+    """Mark as degraded and owed, with an event each; those that a worker has already are left to it."""
+    idle = Environment.objects.filter(pk__in=found, observed_generation=F("generation"), lease=None)
     idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
+    now = timezone.now()
     with transaction.atomic():
-        mine = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=timezone.now())
-        Event.objects.bulk_create(_event(key, lines[str(key)]) for key in mine)
+        rows = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", "drift"))
+        mine = [pk for pk, _ in rows]
+        Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=now)
+        before = {pk: drift.read(stored) for pk, stored in rows}
+        after = {pk: drift.with_found(before[pk], found[str(pk)], now) for pk in mine}
+        changed = [Environment(pk=pk, drift=drift.as_data(entries)) for pk, entries in after.items()]
+        Environment.objects.bulk_update(changed, ["drift"])
+        # What is still being repaired was told when it was found.
+        told = {pk: drift.news(before[pk], entries, Cause.HAND) for pk, entries in after.items()}
+        Event.objects.bulk_create(_event(pk, entries, found[str(pk)]) for pk, entries in told.items() if entries)
     return [str(key) for key in mine]
 
 
-def _event(environment_id: uuid.UUID, lines: list[str]) -> Event:
-    message = f"The portal is restoring what was changed on the cluster: {'; '.join(lines)}"
-    return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data={"differences": lines})
+def _event(environment_id: uuid.UUID, entries: list[Entry], found: list[Difference]) -> Event:
+    message = f"The portal is restoring what was changed on the cluster: {'; '.join(map(str, found))}"
+    data = {"drift": drift.as_data(entries)}
+    return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data=data)
 
 
 def _wait(row: Cluster) -> timedelta:
