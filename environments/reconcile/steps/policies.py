@@ -1,9 +1,14 @@
 """What governs a namespace, as the template says: its quota, its default limits, its network policies."""
 
+from dataclasses import replace
+
 from environments.kube import manifests
 from environments.kube.client import Manifest
 from environments.reconcile.steps.applying import concluded, govern
 from environments.reconcile.steps.base import Context, Outcome, Step, prune
+
+#: The step is done, and policies that the portal did not make open what it closed.
+OPENED = "OpenedByOthers"
 
 
 def ensure_quota(context: Context) -> Outcome:
@@ -23,11 +28,39 @@ def ensure_limits(context: Context) -> Outcome:
 
 
 def ensure_network(context: Context) -> Outcome:
-    """Apply the wanted policies, then remove those of ours that are wanted no longer."""
+    """Apply the wanted policies, then remove those of ours that are wanted no longer; name those of others."""
     wanted = manifests.network_policies(context.desired)
     facts = govern(context, wanted)
-    prune(context, "NetworkPolicy", {policy["metadata"]["name"] for policy in wanted})
-    return concluded(_allowed(wanted), facts)
+    others = _others(context, {policy["metadata"]["name"] for policy in wanted})
+    outcome = concluded(_allowed(wanted), facts)
+    if outcome.failed or not others:
+        return outcome
+    return replace(outcome, message=_opened(others), reason=OPENED)
+
+
+def _others(context: Context, keep: set[str]) -> list[str]:
+    """Delete our other policies; the names of policies that are not ours and let traffic through."""
+    if context.is_new:
+        return []
+    namespace, domain, names = context.desired.namespace, context.desired.label_domain, []
+    for live in context.cluster.list_objects("NetworkPolicy", namespace):
+        name, spec = live["metadata"]["name"], live.get("spec") or {}
+        if name in keep:
+            continue
+        if manifests.is_ours(live, domain, context.desired.environment_id):
+            context.cluster.delete("NetworkPolicy", name, namespace, uid=live["metadata"]["uid"])
+        elif spec.get("ingress") or spec.get("egress"):  # without rules a policy only blocks
+            names.append(name)
+    return sorted(names)
+
+
+def _opened(names: list[str]) -> str:
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    policies = "NetworkPolicy" if len(names) == 1 else "NetworkPolicies"
+    return (
+        f"The portal's policies are in place, but others in this namespace allow more traffic: {policies} {shown}. "
+        "Policies add up, so the namespace is not isolated as the template says."
+    )
 
 
 def _allowed(wanted: list[Manifest]) -> str:

@@ -1,4 +1,4 @@
-"""A cluster whose admission changes what is applied: told once, shown, not fought, unless it loosens a limit."""
+"""What differs on a cluster, from the pass that finds it to the repair: changed by hand, by the cluster, by others."""
 
 import json
 import secrets
@@ -165,3 +165,62 @@ def test_defaults_that_the_cluster_changes_loosen_nothing(environment, mutate, p
     assert again(environment).phase == Phase.READY
     assert observe.observe(place.pk) == []
     assert [entry["field"] for entry in environment.drift] == ["spec.limits[0].default.cpu"]
+
+
+DENY_ALL = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies/deny-all?fieldManager=kubectl-patch"
+
+
+def test_a_policy_opened_by_hand_is_found_with_its_author_and_closed(environment, raw_admin, admin, place):
+    assert observe.observe(place.pk) == []
+    opened = {"spec": {"ingress": [{}], "egress": [{}]}}
+    assert raw_admin("PATCH", DENY_ALL.format(environment.namespace), opened, MERGE)[0] == 200
+    assert observe.observe(place.pk) == [str(environment.pk)]
+    environment.refresh_from_db()
+    assert environment.phase == Phase.DEGRADED
+    event = environment.events.get(kind=Activity.CHANGED_BY_HAND)
+    assert event.data["drift"] == environment.drift
+    found = [(each["field"], each["found"], each["manager"], each["loosens"]) for each in environment.drift]
+    assert found == [
+        ("spec.ingress", "[{}]", "kubectl-patch", True),
+        ("spec.egress", "[{}]", "kubectl-patch", True),
+    ]
+    assert observe.observe(place.pk) == [str(environment.pk)]  # not repaired yet, and told already
+    assert environment.events.filter(kind=Activity.CHANGED_BY_HAND).count() == 1
+    assert settle(environment).phase == Phase.READY
+    live = admin.get("NetworkPolicy", "deny-all", environment.namespace)
+    assert live["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert (environment.drift, observe.observe(place.pk)) == ([], [])
+
+
+def test_a_binding_with_another_role_is_found_and_made_again(environment, admin, place):
+    live = admin.get("RoleBinding", "environment-admin", environment.namespace)
+    admin.delete("RoleBinding", "environment-admin", environment.namespace)
+    other = {key: live["metadata"][key] for key in ("name", "namespace", "labels")}
+    admin.create(live | {"metadata": other, "roleRef": live["roleRef"] | {"name": "environment-viewer"}})
+    assert observe.observe(place.pk) == [str(environment.pk)]
+    assert settle(environment).phase == Phase.READY
+    again = admin.get("RoleBinding", "environment-admin", environment.namespace)
+    assert (again["roleRef"], again["subjects"]) == (live["roleRef"], live["subjects"])
+    notes = environment.events.filter(kind=Activity.REPAIRED).values_list("message", flat=True)
+    assert any("had another role (ClusterRole environment-viewer)" in note for note in notes)
+    assert observe.observe(place.pk) == []
+
+
+def test_a_policy_of_others_is_named_and_isolated_is_not_said(environment, admin):
+    def network():
+        return again(environment).conditions.get(type="NetworkPolicy")
+
+    assert network().message == "All traffic is blocked, except: DNS"
+    theirs = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+    where = {"namespace": environment.namespace}
+    admin.create(theirs | {"metadata": where | {"name": "shut"}, "spec": {"podSelector": {}}})
+    assert network().reason == "Done"  # without rules it opens nothing
+    opened = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}
+    admin.create(theirs | {"metadata": where | {"name": "open-all"}, "spec": opened})
+    found = network()
+    assert (found.status, found.reason) == ("Done", "OpenedByOthers")
+    assert "NetworkPolicy open-all" in found.message
+    assert "blocked" not in found.message
+    assert admin.get("NetworkPolicy", "open-all", environment.namespace) is not None
+    admin.delete("NetworkPolicy", "open-all", environment.namespace)
+    assert network().reason == "Done"
