@@ -15,6 +15,7 @@ from environments.kube.client import FIELD_MANAGER, Manifest
 from environments.lib import quantities
 
 Path = tuple[str | int, ...]  # keys of maps, indexes of lists
+_Found = Iterator[tuple[Path, Any, Any]]  # where, what is wanted, what is there
 
 #: Kinds that bound what a namespace may do. Their content is ours alone.
 GOVERNING = frozenset({"ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding"})
@@ -65,15 +66,23 @@ class Difference:
 def differences(wanted: Manifest, live: Manifest, label_domain: str) -> list[Difference]:
     """Every field in which an object on the cluster is not what its manifest says."""
     kind, name = wanted["kind"], wanted["metadata"]["name"]
-    whole = kind in GOVERNING
-    opened = _OPEN_LISTS if f"{label_domain}/extra" in wanted["metadata"].get("labels", {}) else frozenset()
-    found: list[Difference] = []
+    is_extra = f"{label_domain}/extra" in wanted["metadata"].get("labels", {})
+    found = [*_content(wanted, live, is_extra=is_extra), *_foreign_labels(wanted, live, label_domain)]
+    return [Difference(kind, name, *each) for each in found]
+
+
+def _content(wanted: Manifest, live: Manifest, *, is_extra: bool) -> _Found:
+    kind = wanted["kind"]
     for key, value in wanted.items():
-        if key not in ("apiVersion", "kind") and value != live.get(key):
-            served = _with_defaults(value) if kind == "LimitRange" and key == "spec" else value
-            compare = _Comparison(whole=whole and key != "metadata", open_lists=opened)
-            found += [Difference(kind, name, *each) for each in compare(served, live.get(key), (key,))]
-    return [*found, *(Difference(kind, name, *each) for each in _foreign_labels(wanted, live, label_domain))]
+        there = live.get(key)
+        if value == there or key in ("apiVersion", "kind"):
+            continue
+        if key == "metadata":
+            yield from _ANY(value, there, ("metadata",))
+        elif kind in GOVERNING:
+            yield from _WHOLE(_with_defaults(value) if kind == "LimitRange" and key == "spec" else value, there, (key,))
+        else:
+            yield from (_EXTRA if is_extra else _ANY)(value, there, (key,))
 
 
 def loosens(difference: Difference) -> bool:
@@ -129,9 +138,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-_Found = Iterator[tuple[Path, Any, Any]]  # where, what is wanted, what is there
-
-
 @dataclass(frozen=True)
 class _Comparison:
     """How two values are compared: `whole` finds additions, too. Items may be added to lists in `open_lists`."""
@@ -161,6 +167,9 @@ class _Comparison:
             # An empty map may say a lot: a namespaceSelector without terms selects every namespace.
             added = {key: value for key, value in live.items() if key not in wanted and (value or value == {})}
             yield from (((*path, key), None, value) for key, value in added.items())
+
+
+_ANY, _WHOLE, _EXTRA = _Comparison(whole=False), _Comparison(whole=True), _Comparison(False, _OPEN_LISTS)
 
 
 def _is_same(wanted: Any, live: Any, path: Path) -> bool:
@@ -220,8 +229,11 @@ def _with_defaults(spec: Manifest) -> Manifest:
 def _foreign_labels(wanted: Manifest, live: Manifest, label_domain: str) -> _Found:
     """Labels that only the portal may set, and did not: they decide what is found, and what pods may do."""
     ours = wanted["metadata"].get("labels") or {}
-    prefixes = (f"{label_domain}/", *([_POD_SECURITY] if wanted["kind"] == "Namespace" else []))
-    for key, value in (live["metadata"].get("labels") or {}).items():
+    there = live["metadata"].get("labels")
+    if not there or ours == there:
+        return
+    prefixes = (f"{label_domain}/", _POD_SECURITY) if wanted["kind"] == "Namespace" else (f"{label_domain}/",)
+    for key, value in there.items():
         if key not in ours and key.startswith(prefixes):
             yield ("metadata", "labels", key), None, value
 

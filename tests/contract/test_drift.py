@@ -155,6 +155,7 @@ def test_an_opened_network_policy_is_not_ready_and_admins_hear_of_it(environment
     (message,) = mailoutbox
     assert message.to == ["ada@example.com"]
     assert "loosens the limits" in message.subject
+    assert "NetworkPolicy deny-all: spec.ingress is [{}], wanted not set" in message.body
 
 
 def test_defaults_that_the_cluster_changes_loosen_nothing(environment, mutate, portal, place):

@@ -40,9 +40,9 @@ def concluded(message: str, facts: Facts, *, look_again: float | None = None) ->
     if not loose:
         return Outcome(message, facts=facts, look_again=look_again)
     why = (
-        f"The cluster changes what the portal applied, so the limits of this environment do not hold: "
-        f"{'; '.join(loose)}. A platform admin must exempt the portal's objects from the cluster's mutating "
-        "admission policies and webhooks."
+        "The cluster changes what the portal applied, so the limits of this environment do not hold. A platform admin "
+        "must exempt the portal's objects from the cluster's mutating admission policies and webhooks. "
+        f"Changed: {'; '.join(loose)}"
     )
     return Outcome(why, "ChangedByCluster", facts=facts, failed=True)
 
