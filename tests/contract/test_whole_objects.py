@@ -7,6 +7,7 @@ import pytest
 from environments.kube import manifests
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.differing import attributed, differences
+from environments.lib.errors import PermanentError
 from environments.reconcile.steps.applying import govern
 from environments.reconcile.steps.base import Context, Naming
 from tests.contract.arrange import APPLY, desired
@@ -144,6 +145,26 @@ def test_a_quota_key_that_another_manager_applies_too_is_removed(context, admin)
     assert facts.altered == {"ResourceQuota/environment-quota": ()}
     live = admin.get("ResourceQuota", "environment-quota", context.desired.namespace)
     assert live["spec"]["hard"].keys() == wanted["spec"]["hard"].keys()
+
+
+def test_scopes_that_cannot_be_removed_fail_with_what_to_do(context, admin):
+    """A quota that counts only pods with a deadline counts nearly nothing. The API server lets nobody change that."""
+    wanted = manifests.resource_quota(context.desired)
+    admin.delete("ResourceQuota", "environment-quota", context.desired.namespace)
+    hard = {key: amount for key, amount in wanted["spec"]["hard"].items() if key != "configmaps"}
+    admin.create(wanted | {"spec": {"hard": hard, "scopes": ["Terminating"]}})
+    assert 'spec.scopes was added (["Terminating"])' in " ".join(drift(context, admin))
+    with pytest.raises(PermanentError) as error:
+        govern(context, [wanted | {"spec": {"hard": hard}}])
+    assert error.value.reason == "Unremovable"
+    assert error.value.message.startswith(
+        "Someone added fields to the ResourceQuota environment-quota that the portal cannot remove (spec.scopes). "
+        "A cluster admin must delete it; the portal then creates it again. The cluster says: "
+    )
+    assert error.value.message.endswith("spec.scopes: Invalid value: null: field is immutable")
+    admin.delete("ResourceQuota", "environment-quota", context.desired.namespace)
+    govern(context, [wanted])
+    assert drift(context, admin) == []
 
 
 def test_a_binding_with_another_role_is_made_again_and_noted(context, admin):

@@ -29,7 +29,7 @@ def govern_one(context: Context, manifest: Manifest, notes: list[str]) -> tuple[
     live = apply(context, manifest, notes)
     found = differing.differences(manifest, live, domain)
     if patch := differing.removal(manifest, found):
-        live = _overwrite(context, patch)
+        live = _overwrite(context, patch, found)
         found = differing.differences(manifest, live, domain)
     return live, tuple(found)
 
@@ -76,8 +76,18 @@ def _drop_other_role(context: Context, manifest: Manifest) -> str:
     return f"{role.get('kind', '')} {role.get('name', '')}"[:200]
 
 
-def _overwrite(context: Context, patch: Manifest) -> Manifest:
+def _overwrite(context: Context, patch: Manifest, found: list[Difference]) -> Manifest:
     try:
         return context.cluster.overwrite(patch)
     except NotFoundError as error:
         raise TemporaryError("Someone deleted the object while the portal repaired it.", reason="Conflict") from error
+    except PermanentError as error:
+        if error.reason != "Invalid":
+            raise
+        added = ", ".join(each.field for each in found if each.wanted is None)
+        raise PermanentError(
+            f"Someone added fields to the {patch['kind']} {patch['metadata']['name']} that the portal cannot remove "
+            f"({added}). A cluster admin must delete it; the portal then creates it again. "
+            f"The cluster says: {error.message}",
+            reason="Unremovable",
+        ) from error
