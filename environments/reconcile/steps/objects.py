@@ -17,7 +17,7 @@ from environments.kube.differing import Difference
 from environments.kube.manifests import DEFAULT_ACCOUNT
 from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts
-from environments.reconcile.steps.applying import apply, concluded, govern_one
+from environments.reconcile.steps.applying import concluded, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
@@ -38,7 +38,7 @@ def ensure(context: Context) -> Outcome:
         return Outcome("This template has no objects of its own")
     enters = any(key != DEFAULT_ACCOUNT for key in known)
     if enters:
-        apply(context, manifests.portal_binding(context.desired, context.cluster.whoami()), [])
+        govern_one(context, manifests.portal_binding(context.desired, context.cluster.whoami()), [])
     if set(known) != set(context.applied):
         return Outcome(
             "The portal is about to create the template's objects.", "Recorded", Facts(applied=known), wait=_RETRY

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
@@ -94,7 +95,7 @@ class _Reading:
         """Read everything. Usage is written down on the way, what differs is in `drift`."""
         self._client = cluster.connect(self.row)
         self._deadline = time.monotonic() + MOST_SECONDS
-        self._wanted = Wanted()
+        self._wanted = Wanted(self._portal_user())
         for kind in _FENCES:
             self._list(kind)
         more = expectations.more_kinds(self.expected.values()) - _UNSEEN - {*_FENCES, _QUOTA}
@@ -108,7 +109,15 @@ class _Reading:
 
     def second_look(self) -> SecondLook:
         """For what differs, before anything is said of it."""
-        return SecondLook(self._client, self.expected, self._deadline)
+        return SecondLook(self._client, self.expected, self._wanted, self._deadline)
+
+    def _portal_user(self) -> str:
+        """Asked for only where a template has objects; without an answer, the portal's own binding is not compared."""
+        if not any(each.spec.manifests for each in self.expected.values()):
+            return ""
+        with suppress(ReconcileError):
+            return self._client.whoami()
+        return ""
 
     def _list(self, kind: str, look: Callable[[Page], None] | None = None) -> None:
         """Compare a kind. A list that expires half-way (410: the cluster forgets) is begun once more."""

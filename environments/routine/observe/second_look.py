@@ -21,9 +21,8 @@ MOST_LOOKS = 100  # in one pass: each is a call
 class SecondLook:
     """The second look of one pass. Where it may look no further, the first look counts."""
 
-    def __init__(self, client: ClusterClient, expected: Mapping[str, Desired], deadline: float) -> None:
-        self._client, self._expected, self._deadline = client, expected, deadline
-        self._wanted = Wanted()
+    def __init__(self, client: ClusterClient, expected: Mapping[str, Desired], wanted: Wanted, deadline: float) -> None:
+        self._client, self._expected, self._wanted, self._deadline = client, expected, wanted, deadline
         self._left = MOST_LOOKS
         self._incomplete: set[str] = set()  # kinds whose list left out what is there
 
