@@ -36,6 +36,7 @@ class Entry:
     since: str = ""  # when the manager set it, or when the portal found it
     cause: str = Cause.HAND
     loosens: bool = False
+    quiet: bool = False  # found so often that the activity says no more of it
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -109,7 +110,15 @@ def news(before: list[Entry], after: list[Entry], cause: Cause) -> list[Entry]:
     return [each for each in after if each.cause == cause and each.key not in known]
 
 
+def keys(entries: Iterable[Entry]) -> frozenset[tuple[str, ...]]:
+    """What makes two sets of entries the same."""
+    return frozenset(each.key for each in entries)
+
+
 def _dated(entries: list[Entry], recorded: list[Entry]) -> list[Entry]:
     """What was there before is there since then."""
-    since = {each.key: each.since for each in recorded}
-    return [replace(each, since=since.get(each.key, each.since)) for each in entries]
+    known = {each.key: each for each in recorded}
+    return [
+        replace(each, since=known[each.key].since, quiet=known[each.key].quiet) if each.key in known else each
+        for each in entries
+    ]

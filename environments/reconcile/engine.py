@@ -206,6 +206,9 @@ def _event(environment: Environment, phase: Phase, attempts: list[Attempt]) -> l
         failed = next(attempt for attempt in attempts if attempt.status == Status.FAILED)
         title = failed.step.title if environment.wanted else failed.step.removed_title
         return [Event.new(Activity.FAILED, f"{title}: {failed.message}", environment=environment)]
+    by_hand = [each for each in drift.read(environment.drift) if each.cause == Cause.HAND]
+    if phase == Phase.READY and by_hand and all(each.quiet for each in by_hand):
+        return []
     was_there = environment.ready_at if phase == Phase.READY else environment.deleted_at
     words = _WORDS_AGAIN.get(phase) if was_there else None
     words = words or _WORDS.get(phase)

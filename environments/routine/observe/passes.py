@@ -2,9 +2,10 @@
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
@@ -42,6 +43,10 @@ MOST_SECONDS = 240  # of a pass; a worker's time limit for it lies above
 _TURN = timedelta(seconds=MOST_SECONDS + 60)  # after which a pass that vanished holds nobody up
 _MOST_WAITS = 5  # intervals between two tries of a cluster that keeps failing
 _BATCH = 500  # environments a transaction
+
+#: Something that changes the same fields again and again would fill the activity: 1,440 entries a day.
+_MOST_TOLD, _DAY = 3, timedelta(days=1)
+_AGAIN = f"The same change was found {_MOST_TOLD} times within a day. Further ones are restored without an entry here."
 
 
 def due(now: datetime | None = None) -> list[int]:
@@ -169,19 +174,42 @@ def _record(found: Drift) -> list[str]:
         rows = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", "drift"))
         mine = [pk for pk, _ in rows]
         Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=now)
-        before = {pk: drift.read(stored) for pk, stored in rows}
-        after = {pk: drift.with_found(before[pk], found[str(pk)], now) for pk in mine}
-        changed = [Environment(pk=pk, drift=drift.as_data(entries)) for pk, entries in after.items()]
-        Environment.objects.bulk_update(changed, ["drift"])
-        # What is still being repaired was told when it was found.
-        told = {pk: drift.news(before[pk], entries, Cause.HAND) for pk, entries in after.items()}
-        Event.objects.bulk_create(_event(pk, entries, found[str(pk)]) for pk, entries in told.items() if entries)
+        told = _told(mine, now)
+        noted = [_noted(pk, drift.read(stored), found[str(pk)], told, now) for pk, stored in rows]
+        Environment.objects.bulk_update([row for row, _ in noted], ["drift"])
+        Event.objects.bulk_create(event for _, event in noted if event)
     return [str(key) for key in mine]
 
 
-def _event(environment_id: uuid.UUID, entries: list[Entry], found: list[Difference]) -> Event:
+_Told = Counter[tuple[uuid.UUID, frozenset[tuple[str, ...]]]]
+
+
+def _noted(
+    pk: uuid.UUID, before: list[Entry], found: list[Difference], told: _Told, now: datetime
+) -> tuple[Environment, Event | None]:
+    """An environment with its drift as found, and the event if that is news and was not told too often."""
+    after = drift.with_found(before, found, now)
+    news = drift.news(before, after, Cause.HAND)  # what is still being repaired was told when it was found
+    times, event = told[pk, drift.keys(news)], None
+    if news and times >= _MOST_TOLD:
+        after = [replace(each, quiet=each.quiet or each in news) for each in after]
+    elif news:
+        event = _event(pk, news, found, is_last=times == _MOST_TOLD - 1)
+    return Environment(pk=pk, drift=drift.as_data(after)), event
+
+
+def _told(ids: list[uuid.UUID], now: datetime) -> _Told:
+    """How often the same drift of an environment was told within a day."""
+    recent = Event.objects.filter(environment__in=ids, kind=Activity.CHANGED_BY_HAND, at__gte=now - _DAY)
+    rows = recent.order_by().values_list("environment_id", "data")
+    return Counter((pk, drift.keys(drift.read(data.get("drift")))) for pk, data in rows)
+
+
+def _event(environment_id: uuid.UUID, entries: list[Entry], found: list[Difference], *, is_last: bool) -> Event:
     message = f"The portal is restoring what was changed on the cluster: {'; '.join(map(str, found))}"
-    data = {"drift": drift.as_data(entries)}
+    if is_last:
+        message = f"{_AGAIN} {message}"
+    data = {"drift": drift.as_data(entries), "again": is_last}
     return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data=data)
 
 
