@@ -96,8 +96,8 @@ def loosens(difference: Difference) -> bool:
             return False
         case _, ("metadata", "annotations", *_):
             return False
-        case "Namespace", ("metadata", "labels", str(key)):
-            return not key.startswith((f"{_POD_SECURITY}audit", f"{_POD_SECURITY}warn"))
+        case kind, ("metadata", "labels", str(key)):
+            return (kind in GOVERNING or kind == "Namespace") and _is_weaker_label(key, difference)
         case kind, _:
             return kind in GOVERNING or kind == "Namespace"
 
@@ -210,6 +210,20 @@ def _is_more(found: Any, wanted: Any) -> bool:
         return False
     most, limit = _value(found), _value(wanted)
     return most is None or limit is None or bool(most > limit)
+
+
+#: Pod Security levels, the weakest first.
+_LEVELS = ("privileged", "baseline", "restricted")
+
+
+def _is_weaker_label(key: str, difference: Difference) -> bool:
+    """Whether a label lets pods do more, or hides the object from the portal and its admission policies."""
+    if key == f"{_POD_SECURITY}enforce":
+        levels = difference.found, difference.wanted
+        return not (set(levels) <= set(_LEVELS) and _LEVELS.index(levels[0]) >= _LEVELS.index(levels[1]))
+    if key == f"{_POD_SECURITY}enforce-version":
+        return difference.found not in (None, "latest")
+    return key == "app.kubernetes.io/managed-by" or key.endswith("/environment")
 
 
 def _with_defaults(spec: Manifest) -> Manifest:
