@@ -97,6 +97,7 @@ class ClusterClient:
         self._api = client.ApiClient(configuration(connection))
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
         self._pools = self._api.rest_client.pool_manager
+        self._name = ""  # of the portal's account, once it was asked for
         connections.guard(self._pools)
 
     def close(self) -> None:
@@ -234,13 +235,16 @@ class ClusterClient:
         return self._review("SelfSubjectAccessReview", question, {})
 
     def whoami(self) -> str:
-        """The name by which the cluster knows the portal's own account (SelfSubjectReview)."""
+        """The name by which the cluster knows the portal's own account (SelfSubjectReview), asked for once."""
+        if self._name:
+            return self._name
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         result = self._request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
         user = checked_object("SelfSubjectReview", result).get("status", {}).get("userInfo")
         name = user.get("username") if isinstance(user, dict) else None
         if not isinstance(name, str) or not 0 < len(name) <= 400:
             raise bad_answer("does not say who the portal is")
+        self._name = name
         return name
 
     def _review(self, kind: str, question: Question, subject: Manifest) -> Answer:
@@ -331,6 +335,7 @@ class GoneCluster(ClusterClient):
 
     def __init__(self) -> None:
         self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
+        self._name = ""
 
     def close(self) -> None:
         """Close the kept connections."""

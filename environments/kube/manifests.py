@@ -4,17 +4,14 @@ No input or output happens here. The same manifests are shown in the form's prev
 compared with the cluster to find drift.
 """
 
-import json
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from environments import spec as template_spec
 from environments.kube import network_policies as policies
 from environments.kube.network_policies import Neighbours
-from environments.lib import naming, quantities
+from environments.lib import naming
 from environments.lib.phases import CLUSTER_ROLES, Role
 from environments.spec import TemplateSpec, extras
 
@@ -195,12 +192,6 @@ def is_extra(live: Manifest, label_domain: str) -> bool:
     return f"{label_domain}/extra" in ((live.get("metadata") or {}).get("labels") or {})
 
 
-#: Lists of which server-side apply owns single items: what others add stays.
-OPEN_LISTS = frozenset(
-    {"containers", "initContainers", "ports", "env", "volumes", "volumeMounts", "imagePullSecrets", "secrets"}
-)
-
-
 def role_bindings(desired: Desired) -> list[Manifest]:
     """One RoleBinding for each role in use."""
     return [role_binding(desired, binding) for binding in desired.bindings]
@@ -223,65 +214,6 @@ def is_ours(live: Manifest, label_domain: str, environment_id: str) -> bool:
     """Whether an object on the cluster bears the environment's id."""
     labels = (live.get("metadata") or {}).get("labels") or {}
     return labels.get(environment_label(label_domain)) == environment_id
-
-
-def differences(wanted: Any, live: Any, path: str = "", *, open_lists: frozenset[str] = frozenset()) -> list[str]:
-    """Where a live object does not say what the manifest says, a line each; more on the live side is fine.
-
-    Lists are compared item by item, but for `open_lists`: those may have more items. Quantities compare by value:
-    `1000m` is `1`.
-    """
-    if wanted == live and wanted is not None:
-        return []  # most of a cluster, most of the time
-    if isinstance(wanted, dict):
-        live = live if isinstance(live, dict) else {}
-        return [
-            line
-            for key, value in wanted.items()
-            if value is None or live.get(key) != value
-            for line in differences(value, live.get(key), f"{path}.{key}" if path else str(key), open_lists=open_lists)
-        ]
-    if isinstance(wanted, list) and isinstance(live, list):
-        if path.rpartition(".")[2] in open_lists:
-            lacking = [one for one in wanted if all(differences(one, two, open_lists=open_lists) for two in live)]
-            return [f"{path} lacks {json.dumps(one)}" for one in lacking]
-        if len(wanted) == len(live):
-            lines = [
-                differences(one, two, f"{path}[{index}]", open_lists=open_lists)
-                for index, (one, two) in enumerate(zip(wanted, live, strict=True))
-            ]
-            return list(chain.from_iterable(lines))
-    if _same(wanted, live) and not (live is None and path.endswith(_MEANT)):
-        return []
-    return [f"{path} is {_show(live)}, not {_show(wanted)}"]
-
-
-_SHOWN = 200  # characters of what is there: a cluster may send millions
-
-#: False says something else than nothing: nothing means true.
-_MEANT = ("automountServiceAccountToken", "enableServiceLinks")
-
-
-def _same(wanted: Any, live: Any) -> bool:
-    if wanted == live or (not wanted and not live):
-        return True
-    if not isinstance(wanted, str | int | float) or not isinstance(live, str | int | float):
-        return False
-    one, two = _value(wanted), _value(live)
-    return one is not None and one == two
-
-
-@lru_cache(maxsize=4096)
-def _value(text: str | float) -> Decimal | None:
-    try:
-        return quantities.parse(str(text))
-    except ValueError:
-        return None
-
-
-def _show(value: Any) -> str:
-    text = "missing" if value is None else str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _extras_if_good(desired: Desired) -> list[Manifest]:

@@ -45,7 +45,11 @@ def specs(network: Network, neighbours: Neighbours) -> dict[str, Rule]:
 
 
 def _spec(*, ingress: list[Rule] | None = None, egress: list[Rule] | None = None) -> Rule:
-    """A policy for all pods. An empty list denies; it is left out, as the API server does."""
+    """A policy for all pods. An empty list denies; it is left out, as the API server does.
+
+    Sent in an apply, it would be a change each time, and a write. What someone puts there is removed by a patch instead
+    (`differing.removal`).
+    """
     sides = {"Ingress": ingress, "Egress": egress}
     types = [side for side, rules in sides.items() if rules is not None]
     return {"podSelector": {}, "policyTypes": types} | {side.lower(): rules for side, rules in sides.items() if rules}

@@ -57,6 +57,13 @@ class Activity(TextChoices):
     DEGRADED = "Degraded", "warn", "warning", "Degraded"
     FAILED = "Failed", "bad", "cross", Mail(Audience.OWNER, "Environment {name} needs attention"), "Failed"
     CHANGED_BY_HAND = "Drift", "warn", "pencil", "Changed by hand"
+    CHANGED_BY_CLUSTER = (
+        "Mutated",
+        "warn",
+        "warning",
+        Mail(Audience.MANAGERS, "The cluster loosens the limits of environment {name}"),
+        "Changed by the cluster",
+    )
     REPAIRED = "Repaired", "ok", "wrench", "Repaired"
 
     # What people change

@@ -164,6 +164,13 @@ class Environment(models.Model):
         blank=True,
         help_text="The template's own objects, as Kind/name, including those about to be created.",
     )
+    drift = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text="What its objects on the cluster have otherwise than wanted, field by field.",
+    )
 
     usage = models.JSONField(default=dict, help_text="Latest usage: resource -> [used, hard], as quantities.")
     usage_at = models.DateTimeField(null=True, blank=True)

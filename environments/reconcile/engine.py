@@ -18,8 +18,9 @@ from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, Event
-from environments.reconcile import desired, runner
+from environments.reconcile import desired, drift, runner
 from environments.reconcile import lease as lifecycle
+from environments.reconcile.drift import Cause, Entry
 from environments.reconcile.lease import Lease, LeaseLostError, SupersededError
 from environments.reconcile.runner import Attempt, Task
 from environments.reconcile.steps import REMOVALS, STEPS, binding
@@ -92,11 +93,14 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
     recorder = _Recorder(lease, list(environment.conditions.all()))
     attempts = _attempts(environment, steps, recorder)
     phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
-    event = _event(environment, phase, attempts)
+    before = drift.read(environment.drift)
+    after = _drift(before, phase, attempts)
+    events = [*_events_of_drift(environment, before, after), *_event(environment, phase, attempts)]
+    changed = None if after == before else drift.as_data(after)
     with transaction.atomic():
         recorder.rest_of(attempts)
         next_at = recorder.next_at or _look_again_at(environment, phase)
-        is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, event=event)
+        is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, events=events, drift=changed)
     outcomes.append(phase.value)
     if is_owed:
         return 0.0
@@ -194,15 +198,37 @@ _WORDS_AGAIN = {
 }
 
 
-def _event(environment: Environment, phase: Phase, attempts: list[Attempt]) -> Event | None:
-    """The line of history that a change of phase is worth, None where there was none."""
+def _event(environment: Environment, phase: Phase, attempts: list[Attempt]) -> list[Event]:
+    """The line of history that a change of phase is worth, none where there was none."""
     if phase == environment.phase:
-        return None
+        return []
     if phase == Phase.FAILED:
         failed = next(attempt for attempt in attempts if attempt.status == Status.FAILED)
         title = failed.step.title if environment.wanted else failed.step.removed_title
-        return Event.new(Activity.FAILED, f"{title}: {failed.message}", environment=environment)
+        return [Event.new(Activity.FAILED, f"{title}: {failed.message}", environment=environment)]
+    by_hand = [each for each in drift.read(environment.drift) if each.cause == Cause.HAND]
+    if phase == Phase.READY and by_hand and all(each.quiet for each in by_hand):
+        return []
     was_there = environment.ready_at if phase == Phase.READY else environment.deleted_at
     words = _WORDS_AGAIN.get(phase) if was_there else None
     words = words or _WORDS.get(phase)
-    return Event.new(*words, environment=environment) if words else None
+    return [Event.new(*words, environment=environment)] if words else []
+
+
+def _drift(before: list[Entry], phase: Phase, attempts: list[Attempt]) -> list[Entry]:
+    """What the objects have otherwise than wanted, after this run."""
+    altered = {key: found for attempt in attempts for key, found in attempt.facts.altered.items()}
+    complete = phase in (Phase.READY, Phase.DELETED)
+    return drift.with_altered(before, altered, timezone.now(), complete=complete)
+
+
+def _events_of_drift(environment: Environment, before: list[Entry], after: list[Entry]) -> list[Event]:
+    """Once for everything that the cluster changes; with an email if that loosens a limit."""
+    entries = drift.news(before, after, Cause.CLUSTER)
+    if not entries:
+        return []
+    what = "; ".join(f"{each.kind} {each.name}: {each.field} is {each.found or 'missing'}" for each in entries)
+    owed, data = any(each.loosens for each in entries), {"drift": drift.as_data(entries)}
+    message = f"The cluster changes what the portal applies: {what}"
+    made = Event.new(Activity.CHANGED_BY_CLUSTER, message, environment=environment, data=data, notice_owed=owed)
+    return [made]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields, replace
 
+from environments.kube.differing import Difference
 from environments.lib.phases import Role
 
 
@@ -33,4 +34,6 @@ class Facts:
     group_ids: dict[Role, str] = field(default_factory=dict)
     members: dict[int, MemberFacts] = field(default_factory=dict)
     applied: tuple[str, ...] | None = None  # the template's own objects, `Kind/name`
+    #: For each applied object, `Kind/name`, what the cluster has otherwise than applied.
+    altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the history: what was found out of order and repaired

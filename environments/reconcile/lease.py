@@ -5,6 +5,7 @@ and every write under it is refused once it is lost. What is due is told by the 
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,8 +75,15 @@ def record(lease: Lease, attempts: list[Attempt], conditions: list[Condition]) -
         _record_facts(lease.environment_id, found)
 
 
-def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, event: Event | None = None) -> bool:
-    """Set the phase, say what is still owed, give the lease back; with the event of a change.
+def settle(
+    lease: Lease,
+    *,
+    phase: Phase,
+    next_reconcile_at: datetime | None,
+    events: Iterable[Event] = (),
+    drift: list[dict[str, Any]] | None = None,
+) -> bool:
+    """Set the phase, say what is still owed, give the lease back; with the events of a change, and the drift if new.
 
     Returns whether more was asked for since the lease was taken. Raises LeaseLostError, SupersededError and, where the
     row's phase cannot become this one, IllegalMoveError: then nothing is written.
@@ -84,11 +92,12 @@ def settle(lease: Lease, *, phase: Phase, next_reconcile_at: datetime | None, ev
     if first := {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase):
         changes[first] = Coalesce(first, timezone.now(), output_field=DateTimeField())
     changes |= {"lease": None, "lease_until": None, "observed_generation": lease.generation}
+    changes |= {} if drift is None else {"drift": drift}
     with transaction.atomic():
         is_latest = _mine(lease).filter(generation=lease.generation).move_to(phase, **changes)
         if not is_latest and not _mine(lease).move_to(phase, **changes):
             raise IllegalMoveError(f"to {phase}") if _mine(lease).exists() else _refusal(lease)
-        if event is not None:
+        for event in events:
             event.save()
     return not is_latest
 

@@ -132,7 +132,7 @@ def _call(task: Task, context: Context) -> Attempt:
         # A mistake of ours must neither stop the other steps nor leave the environment without a next try.
         logger.exception("step %s failed unexpectedly", task.step.type)
         return Attempt(task.step, Status.WAITING, "Unexpected", _UNEXPECTED, 0)
-    status = Status.DONE if outcome.wait is None else Status.WAITING
+    status = Status.FAILED if outcome.failed else Status.DONE if outcome.wait is None else Status.WAITING
     return Attempt(
         task.step,
         status,

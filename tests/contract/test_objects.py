@@ -3,7 +3,8 @@
 import pytest
 
 from environments.kube.answers import AlreadyExistsError
-from environments.kube.manifests import all_manifests, differences
+from environments.kube.differing import differences
+from environments.kube.manifests import all_manifests
 from environments.lib.errors import PermanentError, TemporaryError
 from tests.contract.arrange import APPLY, config_map, desired, namespace, quota, role_binding
 
@@ -28,7 +29,7 @@ def test_the_namespace_and_its_six_objects_are_made_as_their_manifests_say(porta
     kinds = ["Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "NetworkPolicy", "RoleBinding"]
     assert [manifest["kind"] for manifest in manifests] == kinds
     for manifest in manifests:
-        assert differences(manifest, _live(admin, manifest)) == []
+        assert differences(manifest, _live(admin, manifest), "example.org") == []
 
 
 def test_the_server_adds_what_identifies_an_object(portal, new_name):

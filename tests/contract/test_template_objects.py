@@ -341,7 +341,7 @@ def test_what_was_changed_by_hand_is_put_back(portal, admin, raw_admin, home, en
     live["spec"]["ports"][0]["port"] = 81
     assert raw_admin("PUT", service, live)[0] == 200
     admin.delete("Deployment", "web", home)
-    changed, missing = sorted(drift(admin, context.desired), reverse=True)
+    changed, missing = sorted(map(str, drift(admin, context.desired)), reverse=True)
     assert changed.startswith("Service web: ")
     assert missing == "Deployment web is missing"
     assert objects.STEP.ensure(context).wait is None

@@ -114,20 +114,3 @@ def test_a_role_is_bound_to_the_group_and_to_people_by_name():
         ("Group", "oidc:g"),
         ("User", "oidc:dana@example.com"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "live", "lines"),
-    [
-        ({"a": "1000m"}, {"a": "1", "b": 2}, []),
-        ({"a": {"b": "1Gi"}}, {"a": {"b": "1024Mi"}}, []),
-        ({"a": ""}, {}, []),
-        ({"a": 1}, {"a": 2}, ["a is 2, not 1"]),
-        ({"a": {"b": "x"}}, {}, ["a.b is missing, not x"]),
-        ({"a": [{"b": 1}]}, {"a": [{"b": 1, "c": 1}]}, []),
-        ({"a": [1]}, {"a": [1, 2]}, ["a is [1, 2], not [1]"]),
-        ({"a": "5"}, {"a": "500"}, ["a is 500, not 5"]),
-    ],
-)
-def test_differences_name_what_the_live_object_does_not_say(wanted, live, lines):
-    assert manifests.differences(wanted, live) == lines

@@ -82,6 +82,25 @@ def test_what_was_changed_by_hand_is_found_recorded_and_put_back(ask, admin, pla
     assert environment.events.filter(kind=Activity.REPAIRED).count() == 1
 
 
+def test_the_same_change_again_and_again_is_told_three_times_a_day(ask, admin, place):
+    environment = settle(ask())
+    for _ in range(5):
+        raise_quota(admin, environment)
+        assert observe.observe(place.pk) == [str(environment.pk)]
+        assert settle(environment).phase == Phase.READY
+    told = environment.events.filter(kind=Activity.CHANGED_BY_HAND).order_by("pk")
+    assert ["3 times within a day" in each.message for each in told] == [False, False, True]
+    assert environment.events.filter(kind=Activity.REPAIRED).count() == 3
+    drop_policy(admin, environment)  # something else
+    observe.observe(place.pk)
+    assert settle(environment).phase == Phase.READY
+    assert (told.all().count(), environment.events.filter(kind=Activity.REPAIRED).count()) == (4, 4)
+    told.update(at=timezone.now() - timedelta(days=2))
+    raise_quota(admin, environment)
+    observe.observe(place.pk)
+    assert told.all().count() == 5
+
+
 def test_a_cluster_that_does_not_answer_is_noted_and_nothing_is_concluded(ask, place, simulated):
     environment = settle(ask())
     observe.observe(place.pk)

@@ -14,6 +14,7 @@ from environments.directory.local import LocalClient
 from environments.kube import answers as cluster_answers
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
+from environments.kube.differing import Difference
 from environments.lib import naming
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, TemporaryError
@@ -154,7 +155,8 @@ def test_a_pass_over_the_cluster_brings_no_deleted_environment_back(make_environ
     gone = make_environment(name="gone", phase=Phase.DELETED)
     kept = make_environment(name="kept", observed_generation=1)
     keys = [str(gone.pk), str(kept.pk)]
-    assert passes._record(keys, {key: ["RoleBinding environment-admin is missing"] for key in keys}) == [str(kept.pk)]
+    missing = [Difference("RoleBinding", "environment-admin")]
+    assert passes._record(dict.fromkeys(keys, missing)) == [str(kept.pk)]
     assert Environment.objects.get(pk=gone.pk).phase == Phase.DELETED
     assert not Event.objects.filter(environment=gone, kind=Activity.CHANGED_BY_HAND).exists()
 

@@ -457,13 +457,21 @@ def drop_role_binding(admin, namespace):
     admin.delete("RoleBinding", "web", namespace)
 
 
+def join_portal(admin, namespace):
+    live = admin.get("RoleBinding", "allotment-portal-objects", namespace)
+    live["subjects"].append({"kind": "User", "name": "mallory", "apiGroup": "rbac.authorization.k8s.io"})
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/allotment-portal-objects"
+    admin._request("PUT", path, body=live)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (drop_deployment, "Deployment web is missing"),
         (change_service, 'Service web: spec.ports lacks {"port": 80}'),
-        (mount_token, "ServiceAccount default: automountServiceAccountToken is True, not False"),
+        (mount_token, "ServiceAccount default: automountServiceAccountToken is true, not false"),
         (drop_role_binding, "RoleBinding web is missing"),
+        (join_portal, "RoleBinding allotment-portal-objects: subjects is"),
     ],
 )
 def test_what_was_changed_by_hand_is_found_and_put_back(publish, request_one, place, admin, change, words):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments.kube import manifests
+from environments.kube import differing, manifests
 from environments.kube.client import ClusterClient, Manifest, Question
 from environments.lib import naming
 from environments.lib.activity import Activity
@@ -141,9 +141,7 @@ def _objects(row: Environment, world: World) -> Iterator[str]:
             if key != ("ServiceAccount", "default"):
                 yield f"Ready without {key}"
             continue
-        opened = manifests.OPEN_LISTS if manifests.is_extra(item, DOMAIN) else frozenset()
-        content = {name: value for name, value in item.items() if name not in ("apiVersion", "kind")}
-        yield from (f"{key}: {line}" for line in manifests.differences(content, live[key], open_lists=opened))
+        yield from map(str, differing.differences(item, live[key], DOMAIN))
         if (
             key[0] == "RoleBinding"
             and key[1] in CLUSTER_ROLES.values()

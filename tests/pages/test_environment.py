@@ -175,6 +175,19 @@ def test_access_is_shown_for_each_member_as_each_layer_sees_it(page, dana, theo,
     ]
 
 
+def test_a_network_that_others_opened_is_not_called_isolated(page, dana, make_environment):
+    message = "The portal's policies are in place, but others in this namespace allow more traffic."
+    opened = {"NetworkPolicy": {"status": Status.DONE, "reason": "OpenedByOthers", "message": message}}
+    notice = one(read(page(make_environment(conditions=opened), dana)), ".notice.warn:not([hidden])")
+    assert words(notice.div) == f"Network isolation is not guaranteed. {message}"
+
+
+def test_how_many_fields_differ_on_the_cluster_stands_with_the_objects(page, dana, make_environment):
+    drift = [{"kind": "ResourceQuota", "name": "environment-quota", "field": "spec.hard.pods"}]
+    card = one(read(page(make_environment(drift=drift), dana)), "details#objects")
+    assert "1 field differs on the cluster." in words(card)
+
+
 def test_the_objects_that_the_portal_keeps_are_named(page, dana, make_environment):
     card = one(read(page(make_environment(), dana)), "details#objects")
     assert [words(item.dt) for item in card.select("dl > div")][:2] == ["Namespace", "ResourceQuota environment-quota"]

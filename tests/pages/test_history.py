@@ -4,6 +4,8 @@ import pytest
 
 from environments.lib.activity import Activity
 from environments.models import Event
+from environments.reconcile import drift
+from environments.reconcile.drift import Entry
 from tests.pages.reading import one, read, words
 
 
@@ -34,6 +36,22 @@ def test_drift_is_told_difference_by_difference(page, dana, environment):
         environment=environment, kind=Activity.CHANGED_BY_HAND, message="…", data={"differences": differences}
     )
     assert [words(item) for item in read(page(dana)).select(".timeline li ul li")] == differences
+
+
+def test_drift_is_shown_field_by_field(page, dana, environment):
+    entries = [
+        Entry("ResourceQuota", "environment-quota", "spec.hard.pods", "50", "500", "kubectl-edit"),
+        Entry("NetworkPolicy", "deny-all", "spec.ingress", "", "[{}]"),
+        Entry("NetworkPolicy", "allow-dns"),
+    ]
+    Event.objects.create(
+        environment=environment, kind=Activity.CHANGED_BY_HAND, message="…", data={"drift": drift.as_data(entries)}
+    )
+    assert [words(item) for item in read(page(dana)).select(".timeline li dl > div")] == [
+        "ResourceQuota environment-quota spec.hard.pods Wanted 50 , found 500 , changed by kubectl-edit.",
+        "NetworkPolicy deny-all spec.ingress Wanted not set, found [{}] .",
+        "NetworkPolicy allow-dns Missing.",
+    ]
 
 
 def test_a_long_history_has_pages(page, dana, environment):

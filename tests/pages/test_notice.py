@@ -36,6 +36,8 @@ def test_a_failed_environment_is_retried_and_the_message_says_so(text):
     assert "We also retry every 15 minutes." in text("Failed")
 
 
-@pytest.mark.parametrize("kind", ["Ready", "Failed", "Deleted", "Approved", "Rejected", "Withdrawn", "Orphaned"])
+@pytest.mark.parametrize(
+    "kind", ["Ready", "Failed", "Deleted", "Approved", "Rejected", "Withdrawn", "Orphaned", "Mutated"]
+)
 def test_no_message_has_more_than_one_empty_line_in_a_row(text, kind):
     assert "\n\n\n" not in text(kind).strip()

@@ -80,7 +80,8 @@ class Context:
 class Outcome:
     """The result of an attempt: done, or to be repeated in `wait` seconds although nothing is wrong.
 
-    `look_again` asks for another run some seconds later although the step is done.
+    `look_again` asks for another run some seconds later although the step is done. `failed`: a person has to act, as
+    after a PermanentError, but the facts are recorded.
     """
 
     message: str = ""
@@ -88,6 +89,7 @@ class Outcome:
     facts: Facts = field(default_factory=Facts)
     wait: float | None = None
     look_again: float | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True)

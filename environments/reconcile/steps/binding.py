@@ -9,6 +9,7 @@ from environments.kube.client import Manifest
 from environments.kube.manifests import Binding
 from environments.lib.phases import CLUSTER_ROLES
 from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.steps.applying import apply, concluded, govern
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, prune
 
 YOUNG = timedelta(minutes=10)  # longer than any run
@@ -21,15 +22,14 @@ def ensure(context: Context) -> Outcome:
     for name in sorted(accounts):
         context.cluster.apply(manifests.service_account(desired, name))
     wanted = manifests.role_bindings(desired)
-    for manifest in wanted:
-        context.cluster.apply(manifest)
+    governed = govern(context, wanted)
     names = {manifest["metadata"]["name"] for manifest in wanted}
     prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain))
     spared = _prune_accounts(context, accounts)
     facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
     roles = ", ".join(binding.role.value for binding in desired.bindings) or "none yet"
     look_again = YOUNG.total_seconds() if spared else None
-    return Outcome(f"Roles bound to their groups: {roles}", facts=Facts(members=facts), look_again=look_again)
+    return concluded(f"Roles bound to their groups: {roles}", replace(governed, members=facts), look_again=look_again)
 
 
 def is_leaving(context: Context) -> bool:
@@ -44,15 +44,17 @@ def withdraw(context: Context) -> Outcome:
     The directory is not needed for it, so no one keeps access by name because it does not answer.
     """
     wanted = {CLUSTER_ROLES[each.role]: each for each in bindings(context.groups, context.members, context.naming)}
+    notes: list[str] = []
     for live in list(_ours(context)):
         name = live["metadata"]["name"]
         if name in wanted:
-            _reduce(context, live, wanted[name])
+            _reduce(context, live, wanted[name], notes)
         else:
             context.cluster.delete("RoleBinding", name, context.desired.namespace, uid=live["metadata"]["uid"])
     _prune_accounts(context, {account for each in wanted.values() for account in each.accounts})
     facts = {member.pk: MemberFacts(bound=False) for member in context.members if not member.wanted}
-    return Outcome("The portal took leaving members out of the role bindings", facts=Facts(members=facts))
+    said = "The portal took leaving members out of the role bindings"
+    return Outcome(said, facts=Facts(members=facts, notes=tuple(notes)))
 
 
 def _ours(context: Context) -> Iterator[Manifest]:
@@ -62,13 +64,14 @@ def _ours(context: Context) -> Iterator[Manifest]:
     return (live for live in found if not manifests.is_extra(live, domain))
 
 
-def _reduce(context: Context, live: Manifest, wanted: Binding) -> None:
+def _reduce(context: Context, live: Manifest, wanted: Binding, notes: list[str]) -> None:
     """Apply a RoleBinding with those of the wanted subjects that it has."""
     subjects = [(subject["kind"], subject["name"]) for subject in live.get("subjects") or []]
     users = tuple(user for user in wanted.users if ("User", user) in subjects)
     accounts = tuple(account for account in wanted.accounts if ("ServiceAccount", account) in subjects)
     if len(subjects) > len(users) + len(accounts) + 1:
-        context.cluster.apply(manifests.role_binding(context.desired, replace(wanted, users=users, accounts=accounts)))
+        reduced = replace(wanted, users=users, accounts=accounts)
+        apply(context, manifests.role_binding(context.desired, reduced), notes)
 
 
 def _prune_accounts(context: Context, keep: set[str]) -> list[str]:

@@ -5,8 +5,9 @@ from typing import Any
 from environments.kube import manifests
 from environments.kube.answers import AlreadyExistsError
 from environments.kube.client import FIELD_MANAGER, Manifest
-from environments.lib.errors import PermanentError
+from environments.lib.errors import PermanentError, TemporaryError
 from environments.reconcile.facts import Facts
+from environments.reconcile.steps.applying import concluded, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 _POLL = 0.5  # seconds until the next look at a namespace that is being deleted, then doubling
@@ -28,8 +29,10 @@ def ensure(context: Context) -> Outcome:
         )
     if live["metadata"].get("deletionTimestamp"):
         return Outcome("The namespace is being deleted. The portal creates it again afterwards.", "Terminating", wait=5)
-    live = context.cluster.apply(wanted)
-    return Outcome(context.desired.namespace, facts=Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new))
+    live, found = govern_one(context, wanted, [])
+    altered = {manifests.key(wanted): found}
+    facts = Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new, altered=altered)
+    return concluded(context.desired.namespace, facts)
 
 
 def remove(context: Context) -> Outcome:
@@ -53,8 +56,11 @@ def _create(context: Context, wanted: Manifest) -> tuple[Manifest, bool]:
     """The namespace with this name, ours or not, and whether it is new: made now, and for the first time."""
     try:
         return context.cluster.create(wanted), not context.namespace_uid
-    except AlreadyExistsError:
-        return _live(context) or context.cluster.create(wanted), False
+    except AlreadyExistsError as error:
+        if (live := _live(context)) is not None:
+            return live, False
+        # Deleted a moment ago, or one of several API servers is behind: the next look tells.
+        raise TemporaryError("The cluster contradicts itself about the namespace.", reason="Contradiction") from error
 
 
 def _is_ours(context: Context, live: Manifest) -> bool:

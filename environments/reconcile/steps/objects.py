@@ -13,9 +13,11 @@ of the template knows what to remove.
 
 from environments.kube import manifests
 from environments.kube.client import FIELD_MANAGER, Manifest, Question
+from environments.kube.differing import Difference
 from environments.kube.manifests import DEFAULT_ACCOUNT
 from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts
+from environments.reconcile.steps.applying import concluded, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
@@ -36,7 +38,7 @@ def ensure(context: Context) -> Outcome:
         return Outcome("This template has no objects of its own")
     enters = any(key != DEFAULT_ACCOUNT for key in known)
     if enters:
-        context.cluster.apply(manifests.portal_binding(context.desired, context.cluster.whoami()))
+        govern_one(context, manifests.portal_binding(context.desired, context.cluster.whoami()), [])
     if set(known) != set(context.applied):
         return Outcome(
             "The portal is about to create the template's objects.", "Recorded", Facts(applied=known), wait=_RETRY
@@ -55,8 +57,9 @@ def _wanted(context: Context) -> list[Manifest]:
 
 
 def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
+    applied = _Applied(context)
     try:
-        refused = _apply(context, wanted)
+        refused = applied.all_of(wanted)
     except _NotYetError as error:
         return Outcome(str(error), "NotYet", wait=_RETRY)
     keep = [manifests.key(manifest) for manifest in wanted]
@@ -69,7 +72,8 @@ def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
     if not any(key != DEFAULT_ACCOUNT for key in keep):
         _delete(context, "RoleBinding", manifests.PORTAL_BINDING)
     is_unseen = any(manifest["kind"] == "ConfigMap" for manifest in wanted)
-    return Outcome(_words(keep, gone), facts=Facts(applied=tuple(keep)), look_again=_LOOK_AGAIN if is_unseen else None)
+    facts = Facts(applied=tuple(keep), altered=applied.altered, notes=tuple(applied.notes))
+    return concluded(_words(keep, gone), facts, look_again=_LOOK_AGAIN if is_unseen else None)
 
 
 class _NotYetError(Exception):
@@ -80,33 +84,43 @@ class _NotYetError(Exception):
 _SOON = ('" cannot ', "status unknown for quota")
 
 
-def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
-    """Apply each, whatever becomes of the others; what was refused, a sentence each."""
-    refused = []
-    for manifest in wanted:
+class _Applied:
+    """Applies the template's objects, and collects what the cluster has otherwise and what was repaired."""
+
+    def __init__(self, context: Context) -> None:
+        self.altered: dict[str, tuple[Difference, ...]] = {}
+        self.notes: list[str] = []
+        self._context = context
+
+    def all_of(self, wanted: list[Manifest]) -> list[str]:
+        """Apply each, whatever becomes of the others; what was refused, a sentence each."""
+        refused = []
+        for manifest in wanted:
+            try:
+                self.altered[manifests.key(manifest)] = self._one(manifest)
+            except PermanentError as error:
+                if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
+                    raise _NotYetError(error.message) from error
+                refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
+        return refused
+
+    def _one(self, manifest: Manifest) -> tuple[Difference, ...]:
+        """Apply an object, unless its name is taken by something that a member made."""
+        context = self._context
+        live = _live(context, manifest["kind"], manifest["metadata"]["name"])
+        is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
+        if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
+            raise PermanentError(
+                "An object of this name exists, and the template did not create it. Rename or delete it."
+            )
         try:
-            _apply_one(context, manifest)
+            return govern_one(context, manifest, self.notes)[1]
         except PermanentError as error:
-            if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
-                raise _NotYetError(error.message) from error
-            refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
-    return refused
-
-
-def _apply_one(context: Context, manifest: Manifest) -> None:
-    """Apply an object, unless its name is taken by something that a member made."""
-    live = _live(context, manifest["kind"], manifest["metadata"]["name"])
-    is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
-    if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
-        raise PermanentError("An object of this name exists, and the template did not create it. Rename or delete it.")
-    try:
-        context.cluster.apply(manifest)
-    except PermanentError as error:
-        if is_new or error.reason != "Invalid":
-            raise
-        # Server-side apply leaves list items of others. Ours beside them may be invalid: two ports of one name.
-        context.cluster.overwrite(manifest)
-        context.cluster.apply(manifest)
+            if is_new or error.reason != "Invalid":
+                raise
+            # Server-side apply leaves list items of others. Ours beside them may be invalid: two ports of one name.
+            context.cluster.overwrite(manifest)
+            return govern_one(context, manifest, self.notes)[1]
 
 
 def _was_applied(live: Manifest) -> bool:

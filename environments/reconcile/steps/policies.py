@@ -1,14 +1,20 @@
 """What governs a namespace, as the template says: its quota, its default limits, its network policies."""
 
+from dataclasses import replace
+
 from environments.kube import manifests
+from environments.kube.client import Manifest
+from environments.reconcile.steps.applying import concluded, govern
 from environments.reconcile.steps.base import Context, Outcome, Step, prune
+
+#: The step is done, and policies that the portal did not make open what it closed.
+OPENED = "OpenedByOthers"
 
 
 def ensure_quota(context: Context) -> Outcome:
     """Apply the quota; it is changed in place."""
     wanted = manifests.resource_quota(context.desired)
-    context.cluster.apply(wanted)
-    return Outcome(f"{len(wanted['spec']['hard'])} resources limited")
+    return concluded(f"{len(wanted['spec']['hard'])} resources limited", govern(context, [wanted]))
 
 
 def ensure_limits(context: Context) -> Outcome:
@@ -17,19 +23,50 @@ def ensure_limits(context: Context) -> Outcome:
     if wanted is None:
         prune(context, "LimitRange", set())
         return Outcome("This template sets no container defaults")
-    context.cluster.apply(wanted)
-    return Outcome("Containers without requests or limits get the template's defaults")
+    message = "Containers without requests or limits get the template's defaults"
+    return concluded(message, govern(context, [wanted]))
 
 
 def ensure_network(context: Context) -> Outcome:
-    """Apply the wanted policies, then remove those of ours that are wanted no longer."""
+    """Apply the wanted policies, then remove those of ours that are wanted no longer; name those of others."""
     wanted = manifests.network_policies(context.desired)
-    for policy in wanted:
-        context.cluster.apply(policy)
-    prune(context, "NetworkPolicy", {policy["metadata"]["name"] for policy in wanted})
+    facts = govern(context, wanted)
+    others = _others(context, {policy["metadata"]["name"] for policy in wanted})
+    outcome = concluded(_allowed(wanted), facts)
+    if outcome.failed or not others:
+        return outcome
+    return replace(outcome, message=_opened(others), reason=OPENED)
+
+
+def _others(context: Context, keep: set[str]) -> list[str]:
+    """Delete our other policies; the names of policies that are not ours and let traffic through."""
+    if context.is_new:
+        return []
+    namespace, domain, names = context.desired.namespace, context.desired.label_domain, []
+    for live in context.cluster.list_objects("NetworkPolicy", namespace):
+        name, spec = live["metadata"]["name"], live.get("spec") or {}
+        if name in keep:
+            continue
+        if manifests.is_ours(live, domain, context.desired.environment_id):
+            context.cluster.delete("NetworkPolicy", name, namespace, uid=live["metadata"]["uid"])
+        elif spec.get("ingress") or spec.get("egress"):  # without rules a policy only blocks
+            names.append(name)
+    return sorted(names)
+
+
+def _opened(names: list[str]) -> str:
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    policies = "NetworkPolicy" if len(names) == 1 else "NetworkPolicies"
+    return (
+        f"The portal's policies are in place, but others in this namespace allow more traffic: {policies} {shown}. "
+        "Policies add up, so the namespace is not isolated as the template says."
+    )
+
+
+def _allowed(wanted: list[Manifest]) -> str:
     allowed = [policy["metadata"]["name"].removeprefix("allow-") for policy in wanted[1:]]
     exceptions = ", ".join(allowed).replace("-", " ").replace("dns", "DNS")
-    return Outcome(f"All traffic is blocked, except: {exceptions}" if exceptions else "All traffic is blocked")
+    return f"All traffic is blocked, except: {exceptions}" if exceptions else "All traffic is blocked"
 
 
 QUOTA = Step("Quota", "Quota", "", ensure_quota, needs=("Namespace",))

@@ -6,11 +6,12 @@ from django.conf import settings
 
 from environments.kube import manifests
 from environments.kube.client import Manifest
+from environments.kube.differing import Difference, differences
 from environments.kube.manifests import Desired
 from environments.routine.observe.expectations import Wanted
 
 Key = tuple[str, str]  # kind, name
-Lines = dict[str, list[str]]  # by environment id
+Drift = dict[str, list[Difference]]  # by environment id
 
 
 class Comparison:
@@ -21,7 +22,7 @@ class Comparison:
         self._label = manifests.environment_label(settings.LABEL_DOMAIN)
         self._open: dict[str, dict[Key, Manifest]] = {}  # wanted and not come yet, of environments that began to
         self._done: set[str] = set()
-        self._lines: Lines = {}
+        self._drift: Drift = {}
 
     def see(self, page: Iterable[Manifest]) -> None:
         """Compare some objects, each once: what comes twice, or is in another namespace, belongs to no environment."""
@@ -33,16 +34,16 @@ class Comparison:
             waiting = self._waiting(owner)
             manifest = waiting.pop((metadata.get("namespace", ""), metadata["name"]), None)
             if manifest is not None:
-                self._note(owner, _differences(manifest, item))
+                self._note(owner, differences(manifest, item, settings.LABEL_DOMAIN))
             if not waiting:
                 del self._open[owner]
                 self._done.add(owner)
 
-    def finish(self) -> Lines:
+    def finish(self) -> Drift:
         """What differs and what is missing, once all objects of the kind were seen."""
         for owner in self._expected.keys() - self._done:
             self._note(owner, [_missing(manifest) for manifest in self._waiting(owner).values()])
-        return self._lines
+        return self._drift
 
     def _waiting(self, owner: str) -> dict[Key, Manifest]:
         if owner not in self._open:
@@ -50,9 +51,9 @@ class Comparison:
             self._open[owner] = {_place(manifest): manifest for manifest in objects}
         return self._open[owner]
 
-    def _note(self, owner: str, lines: list[str]) -> None:
-        if lines:
-            self._lines.setdefault(owner, []).extend(lines)
+    def _note(self, owner: str, found: list[Difference]) -> None:
+        if found:
+            self._drift.setdefault(owner, []).extend(found)
 
 
 def _place(manifest: Manifest) -> Key:
@@ -60,13 +61,5 @@ def _place(manifest: Manifest) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-def _missing(manifest: Manifest) -> str:
-    return f"{manifest['kind']} {manifest['metadata']['name']} is missing"
-
-
-def _differences(manifest: Manifest, live: Manifest) -> list[str]:
-    # The items of a list do not repeat their kind.
-    content = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-    open_lists = manifests.OPEN_LISTS if manifests.is_extra(manifest, settings.LABEL_DOMAIN) else frozenset()
-    lines = manifests.differences(content, live, open_lists=open_lists)
-    return [f"{manifest['kind']} {manifest['metadata']['name']}: {line}" for line in lines]
+def _missing(manifest: Manifest) -> Difference:
+    return Difference(manifest["kind"], manifest["metadata"]["name"])

@@ -24,6 +24,8 @@ from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired as facts
+from environments.reconcile import drift
+from environments.reconcile.drift import Entry
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Naming
 from environments.spec import TemplateSpec, extras
@@ -60,6 +62,12 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
     return found
+
+
+def recorded_drift(ids: Iterable[str]) -> dict[str, list[Entry]]:
+    """What is known to differ already, by environment id."""
+    rows = Environment.objects.filter(pk__in=list(ids)).exclude(drift=[]).values_list("pk", "drift")
+    return {str(pk): drift.read(stored) for pk, stored in rows}
 
 
 def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
@@ -122,9 +130,14 @@ _GOVERNING: dict[str, Callable[[Desired], list[Manifest]]] = {
 
 
 class Wanted:
-    """Makes the objects of a kind that an environment should have; `manifests.all_manifests`, a kind at a time."""
+    """Makes the objects of a kind that an environment should have; `manifests.all_manifests`, a kind at a time.
 
-    def __init__(self) -> None:
+    `portal_user`: the portal's account as the cluster calls it, whose binding stands where a template has objects;
+    empty if that is not known.
+    """
+
+    def __init__(self, portal_user: str = "") -> None:
+        self._portal_user = portal_user
         self._documents: dict[tuple[Any, ...], list[Manifest]] = {}
         self._placeholders: dict[int, tuple[TemplateSpec, list[str]]] = {}
 
@@ -133,9 +146,10 @@ class Wanted:
         if kind in _GOVERNING:
             yield from _GOVERNING[kind](desired)
         if desired.spec.manifests:
-            for document in self._extras(desired):
-                if document["kind"] == kind:
-                    yield manifests.extra_object(desired, document)
+            documents = self._extras(desired)
+            yield from (manifests.extra_object(desired, each) for each in documents if each["kind"] == kind)
+            if kind == "RoleBinding" and documents and self._portal_user:
+                yield manifests.portal_binding(desired, self._portal_user)
 
     def _extras(self, desired: Desired) -> list[Manifest]:
         """A template's own documents, filled in once for all environments that have the same values in them.

@@ -2,8 +2,10 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
@@ -15,16 +17,20 @@ from django.utils import timezone
 from environments.kube import client as cluster
 from environments.kube import manifests
 from environments.kube.answers import ExpiredError
+from environments.kube.differing import Difference
 from environments.kube.manifests import Desired
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
+from environments.reconcile import drift
+from environments.reconcile.drift import Cause, Entry
 from environments.routine import alerts, usage
 from environments.routine.observe import expectations
-from environments.routine.observe.comparing import Comparison, Lines
+from environments.routine.observe.comparing import Comparison, Drift
 from environments.routine.observe.expectations import Wanted
 from environments.routine.observe.reading import Page, pages, seen
+from environments.routine.observe.second_look import SecondLook
 
 #: What every environment has. Quotas come last: their figures are written down page by page, once the rest was read.
 _FENCES = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
@@ -37,6 +43,10 @@ MOST_SECONDS = 240  # of a pass; a worker's time limit for it lies above
 _TURN = timedelta(seconds=MOST_SECONDS + 60)  # after which a pass that vanished holds up no other
 _MOST_WAITS = 5  # intervals between two tries of a cluster that keeps failing
 _BATCH = 500  # environments a transaction
+
+#: Something that changes the same fields again and again would fill the activity: 1,440 entries a day.
+_MOST_TOLD, _DAY = 3, timedelta(days=1)
+_AGAIN = f"The same change was found {_MOST_TOLD} times within a day. Further ones are restored without an entry here."
 
 
 def due(now: datetime | None = None) -> list[int]:
@@ -73,7 +83,7 @@ def _observe(row: Cluster) -> list[str]:
     Cluster.objects.filter(pk=row.pk).update(
         checked_at=timezone.now(), observed_at=reading.as_of, check_error=" ".join(reading.refusals)
     )
-    return _conclude(row, reading.lines, reading.expected)
+    return _conclude(row, reading)
 
 
 @dataclass
@@ -82,15 +92,15 @@ class _Reading:
 
     row: Cluster
     expected: dict[str, Desired]
-    lines: Lines = field(default_factory=dict)
+    drift: Drift = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     as_of: datetime | None = None
 
     def run(self) -> None:
-        """Read everything. Usage is written down on the way, what differs is in `lines`."""
+        """Read everything. Usage is written down on the way, what differs is in `drift`."""
         self._client = cluster.connect(self.row)
         self._deadline = time.monotonic() + MOST_SECONDS
-        self._wanted = Wanted()
+        self._wanted = Wanted(self._portal_user())
         for kind in _FENCES:
             self._list(kind)
         more = expectations.more_kinds(self.expected.values()) - _UNSEEN - {*_FENCES, _QUOTA}
@@ -102,16 +112,28 @@ class _Reading:
         self.as_of = timezone.now()
         self._list(_QUOTA, self._store_usage)
 
+    def second_look(self) -> SecondLook:
+        """For what differs, before anything is said of it."""
+        return SecondLook(self._client, self.expected, self._wanted, self._deadline)
+
+    def _portal_user(self) -> str:
+        """Asked for only where a template has objects; without an answer, the portal's own binding is not compared."""
+        if not any(each.spec.manifests for each in self.expected.values()):
+            return ""
+        with suppress(ReconcileError):
+            return self._client.whoami()
+        return ""
+
     def _list(self, kind: str, look: Callable[[Page], None] | None = None) -> None:
         """Compare a kind. A list that expires half-way (410: the cluster forgets) is begun once more."""
         try:
             found = self._compare(kind, look)
         except ExpiredError:
             found = self._compare(kind, look)
-        for owner, lines in found.items():
-            self.lines.setdefault(owner, []).extend(lines)
+        for owner, differences in found.items():
+            self.drift.setdefault(owner, []).extend(differences)
 
-    def _compare(self, kind: str, look: Callable[[Page], None] | None) -> Lines:
+    def _compare(self, kind: str, look: Callable[[Page], None] | None) -> Drift:
         comparison = Comparison(kind, self.expected, self._wanted)
         for page in pages(self._client, kind, self._deadline):
             comparison.see(page)
@@ -126,29 +148,69 @@ class _Reading:
             alerts.check(usage.record(figures, self.as_of))
 
 
-def _conclude(row: Cluster, lines: Lines, compared: Mapping[str, Desired]) -> list[str]:
+def _conclude(row: Cluster, reading: _Reading) -> list[str]:
     """Record what drifted. Where something else is wanted by now, the comparison says nothing."""
     drifted: list[str] = []
-    for batch in batched(sorted(lines), _BATCH, strict=False):
-        now_wanted = expectations.load(row, batch)
-        drifted += _record([owner for owner in batch if now_wanted.get(owner) == compared[owner]], lines)
+    look = reading.second_look()
+    for batch in batched(sorted(reading.drift), _BATCH, strict=False):
+        now_wanted, recorded = expectations.load(row, batch), expectations.recorded_drift(batch)
+        found: Drift = {}
+        for owner in batch:
+            unexpected = drift.unexpected(reading.drift[owner], recorded.get(owner, []), timezone.now())
+            if unexpected and now_wanted.get(owner) == reading.expected[owner]:
+                found[owner] = drift.unexpected(
+                    look.confirmed(owner, unexpected), recorded.get(owner, []), timezone.now()
+                )
+        drifted += _record({owner: differences for owner, differences in found.items() if differences})
     return drifted
 
 
-def _record(owners: list[str], lines: Lines) -> list[str]:
-    """Mark as degraded and owed, with an event each; those that a worker is at already are left to it."""
-    idle = Environment.objects.filter(pk__in=owners, observed_generation=F("generation"), lease=None)
+def _record(found: Drift) -> list[str]:
+    """Mark as degraded and owed, with an event each; those that a worker has already are left to it."""
+    idle = Environment.objects.filter(pk__in=found, observed_generation=F("generation"), lease=None)
     idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
+    now = timezone.now()
     with transaction.atomic():
-        mine = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=timezone.now())
-        Event.objects.bulk_create(_event(key, lines[str(key)]) for key in mine)
+        rows = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", "drift"))
+        mine = [pk for pk, _ in rows]
+        Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=now)
+        told = _told(mine, now)
+        noted = [_noted(pk, drift.read(stored), found[str(pk)], told, now) for pk, stored in rows]
+        Environment.objects.bulk_update([row for row, _ in noted], ["drift"])
+        Event.objects.bulk_create(event for _, event in noted if event)
     return [str(key) for key in mine]
 
 
-def _event(environment_id: uuid.UUID, lines: list[str]) -> Event:
-    message = f"The portal is restoring what was changed on the cluster: {'; '.join(lines)}"
-    return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data={"differences": lines})
+_Told = Counter[tuple[uuid.UUID, frozenset[tuple[str, ...]]]]
+
+
+def _noted(
+    pk: uuid.UUID, before: list[Entry], found: list[Difference], told: _Told, now: datetime
+) -> tuple[Environment, Event | None]:
+    """An environment with its drift as found, and the event if that is news and was not told too often."""
+    after = drift.with_found(before, found, now)
+    news = drift.news(before, after, Cause.HAND)  # what is still being repaired was told when it was found
+    times, event = told[pk, drift.keys(news)], None
+    if news and times >= _MOST_TOLD:
+        after = [replace(each, quiet=each.quiet or each in news) for each in after]
+    elif news:
+        event = _event(pk, news, found, is_last=times == _MOST_TOLD - 1)
+    return Environment(pk=pk, drift=drift.as_data(after)), event
+
+
+def _told(ids: list[uuid.UUID], now: datetime) -> _Told:
+    """How often the same drift of an environment was told within a day."""
+    recent = Event.objects.filter(environment__in=ids, kind=Activity.CHANGED_BY_HAND, at__gte=now - _DAY)
+    rows = recent.order_by().values_list("environment_id", "data")
+    return Counter((pk, drift.keys(drift.read(data.get("drift")))) for pk, data in rows)
+
+
+def _event(environment_id: uuid.UUID, entries: list[Entry], found: list[Difference], *, is_last: bool) -> Event:
+    message = f"The portal is restoring what was changed on the cluster: {'; '.join(map(str, found))}"
+    if is_last:
+        message = f"{_AGAIN} {message}"
+    data = {"drift": drift.as_data(entries), "again": is_last}
+    return Event.new(Activity.CHANGED_BY_HAND, message, environment_id=environment_id, data=data)
 
 
 def _wait(row: Cluster) -> timedelta:

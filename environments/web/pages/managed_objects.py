@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from environments.kube import manifests
+from environments.lib.phases import Phase
 from environments.models import Environment
-from environments.reconcile import desired
+from environments.reconcile import desired, drift
+from environments.reconcile.drift import Cause, Entry
 
 _POLICIES = {
     "deny-all": "blocks all traffic",
@@ -31,6 +33,13 @@ def managed_objects(environment: Environment) -> list[ManagedObject]:
         return []
     wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
     return [ManagedObject(item["kind"], item["metadata"]["name"], _purpose(item)) for item in wanted]
+
+
+def drift_of(environment: Environment) -> dict[str, list[Entry]]:
+    """What its objects have otherwise than wanted: `changed` by hand, and `altered` by the cluster."""
+    entries = drift.read(environment.drift) if environment.phase != Phase.DELETED else []
+    by_hand = [each for each in entries if each.cause != Cause.CLUSTER]
+    return {"changed": by_hand, "altered": [each for each in entries if each not in by_hand]}
 
 
 def _purpose(manifest: manifests.Manifest) -> str:

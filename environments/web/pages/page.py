@@ -124,7 +124,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         is_member=user.email.lower() in {member.email.lower() for member in members},
         notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who, events),
         timeline=lines,
-        done=sum(1 for line in lines if line.tone == "ok"),
+        done=sum(1 for line in lines if line.word == "done"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
         stale=stale_usage(environment),
         has_workloads=has_workloads(environment),
@@ -191,6 +191,9 @@ def notice(environment: Environment, lines: list[TimelineEntry]) -> Notice | Non
     if waiting and waiting.next_try_at:
         title = f"Waiting for step “{waiting.title}”."
         return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
+    opened = next((line for line in lines if line.tone == "warn"), None)
+    if opened and environment.wanted:
+        return Notice("warn", f"{opened.title} is not guaranteed.", opened.message, can_retry=True)
     if environment.orphaned_at and environment.wanted:
         text = f"{environment.orphaned_why} Hand it over to someone, or delete it."
         return Notice("warn", "This environment has no owner.", text)

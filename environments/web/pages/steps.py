@@ -5,7 +5,7 @@ from datetime import datetime
 
 from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment
-from environments.reconcile.steps import BY_TYPE, REMOVALS, STEPS
+from environments.reconcile.steps import BY_TYPE, REMOVALS, STEPS, policies
 
 _PATIENT_POLL, _SLOW_POLL, _FAST_POLL = 15, 5, 1  # seconds between refreshes of a live region
 
@@ -76,7 +76,7 @@ def _line(environment: Environment, condition: Condition) -> TimelineEntry:
     done = condition.status == Status.DONE
     return TimelineEntry(
         title=step.title if environment.wanted else step.removed_title,
-        tone=condition.tone,
+        tone="warn" if done and condition.reason == policies.OPENED else condition.tone,
         message=condition.message or _after(step.needs, condition),
         at=condition.last_transition_at if done else None,
         took_ms=condition.duration_ms if done else None,

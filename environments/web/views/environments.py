@@ -21,6 +21,7 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
 from environments.web import pages as dashboards
 from environments.web.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
+from environments.web.pages.managed_objects import drift_of
 from environments.web.permissions import editable_environment, visible_environment
 from environments.web.views.http import UserRequest, render_part, sent
 
@@ -68,11 +69,12 @@ def history(request: UserRequest, namespace: str) -> HttpResponse:
 
 @require_safe
 def objects(request: UserRequest, namespace: str) -> HttpResponse:
-    """The managed objects as YAML."""
+    """The managed objects as YAML, and what the cluster has otherwise."""
     row = visible_environment(request.user, namespace)
     documents = manifests.all_manifests(desired.desired_with_bindings(row))
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
-    return render(request, "environments/objects.html", {"environment": row, "manifests": text})
+    context = {"environment": row, "manifests": text, **drift_of(row)}
+    return render(request, "environments/objects.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

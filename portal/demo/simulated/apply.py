@@ -72,8 +72,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def _changed(kind: Kind, live: Object, result: Object) -> set[Path]:
-    before = fields.leaves(kind, live)
-    return {path for path, value in fields.leaves(kind, result).items() if path in before and before[path] != value}
+    """The leaves that have another value afterwards, or none."""
+    after = fields.leaves(kind, result)
+    return {path for path, value in fields.leaves(kind, live).items() if path not in after or after[path] != value}
 
 
 def _settle_conflicts(changed: set[Path], others: list[Manager], *, force: bool) -> None:

@@ -12,6 +12,7 @@ from portal.demo.simulated.api import Api, Request, Response
 from portal.demo.simulated.bootstrap import bootstrap
 from portal.demo.simulated.faults import Faults
 from portal.demo.simulated.kinds import BY_NAME, Object
+from portal.demo.simulated.mutating import Mutations
 from portal.demo.simulated.namespaces import NamespaceController
 from portal.demo.simulated.persistence import StateFile
 from portal.demo.simulated.rbac import MASTERS, User
@@ -70,6 +71,11 @@ class SimulatedCluster:
     def url(self) -> str:
         """Where the API server listens."""
         return self._server.url
+
+    @property
+    def mutations(self) -> Mutations:
+        """What mutating admission policies do on this cluster; nothing unless something is added."""
+        return self.writer.mutations
 
     @property
     def portal_token(self) -> str:

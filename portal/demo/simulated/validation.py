@@ -89,6 +89,9 @@ def _immutable(found: Object, live: Object) -> Iterator[Cause]:
     uid = found["metadata"].get("uid")
     if uid and uid != live["metadata"]["uid"]:
         yield bad_value("metadata.uid", uid, "field is immutable")
+    scopes = found.get("spec", {}).get("scopes") if found["kind"] == "ResourceQuota" else None
+    if found["kind"] == "ResourceQuota" and scopes != live["spec"].get("scopes"):
+        yield Cause("spec.scopes", f"Invalid value: {json.dumps(scopes, separators=(',', ':'))}: field is immutable")
     if found.get("roleRef") != live.get("roleRef"):
         reference = found.get("roleRef") or {}
         shown = ",".join(f'"{title}":"{reference.get(key, "")}"' for title, key in _ROLE_REFERENCE)

@@ -15,6 +15,7 @@ from portal.demo.simulated import apply as server_side
 from portal.demo.simulated import limits, quota, statuses
 from portal.demo.simulated.defaults import drop_nulls, initial_status, normalised
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
+from portal.demo.simulated.mutating import Mutations
 from portal.demo.simulated.rbac import Attributes, User, prevent_escalation, require
 from portal.demo.simulated.statuses import Cause, bad_request, conflict, forbidden, not_found
 from portal.demo.simulated.store import Store
@@ -48,6 +49,7 @@ class Writer:
     def __init__(self, store: Store, terminate: Callable[[str], None]) -> None:
         """`terminate` is called with the name of each namespace that starts terminating."""
         self._store, self._terminate = store, terminate
+        self.mutations = Mutations()
 
     def create(self, kind: Kind, namespace: str, body: Object, how: Writing) -> Object:
         """POST. Raises StatusError 400, 403, 404, 409 AlreadyExists, 422."""
@@ -118,6 +120,7 @@ class Writer:
         self._admit_namespace(kind, namespace, metadata.get("name", ""))
         if kind.namespaced:
             metadata["namespace"] = namespace
+        self.mutations.apply(kind, found)
         if kind.kind == "Pod":
             limits.fill_in(self._store, found)
         prevent_escalation(self._store, how.user, kind, found)
@@ -154,6 +157,8 @@ class Writer:
         if metadata.get("resourceVersion") not in (None, "", "0", before["resourceVersion"]):
             raise conflict(kind, name)
         self._keep(kind, live, found, how)
+        if not how.subresource:
+            self.mutations.apply(kind, found)
         if found == live:
             return live
         prevent_escalation(self._store, how.user, kind, found)
