@@ -142,7 +142,7 @@ def test_a_portal_of_another_name_is_exempt_by_that_name_or_they_are_not_its_own
     account = "system:serviceaccount:portals:portal"
     assert standing(Answers(installed(account=account), account)).state is State.INSTALLED
     others = standing(Answers(installed(), account))
-    assert (others.state, len(others.names)) == (State.OLDER, 3)
+    assert (others.state, len(others.names)) == (State.OLDER, 4)
     assert others.command == f"manage.py print_admission --account={account} | kubectl replace -f -"
 
 
@@ -186,3 +186,11 @@ def test_any_other_error_is_one(error):
 @pytest.mark.parametrize("account", [PermanentError("What?", reason="NotFound"), "it's me", "back\\slash"])
 def test_a_cluster_that_does_not_say_who_the_portal_is_is_taken_to_be_set_up_as_shipped(account):
     assert standing(Answers(installed(), account)).state is State.INSTALLED
+
+
+def test_a_cluster_with_members_accounts_elsewhere_is_told_of_that_namespace():
+    there = installed(account_namespace="accounts")
+    assert admission.standing(Answers(there), DOMAIN, "accounts").state is State.INSTALLED
+    found = admission.standing(Answers(installed()), DOMAIN, "accounts")
+    assert (found.state, found.names) == (State.OLDER, ("policy allotment-portal",))
+    assert found.command == "manage.py print_admission --account-namespace=accounts | kubectl replace -f -"

@@ -23,6 +23,12 @@ class Command(BaseCommand):
             help=f"The portal's user name in the cluster (default: {admission.PORTAL}).",
         )
         parser.add_argument(
+            "--account-namespace",
+            default="",
+            metavar="NAMESPACE",
+            help="The namespace of members' ServiceAccounts (default: where the portal's own is).",
+        )
+        parser.add_argument(
             "--break-glass-group",
             action="append",
             default=[],
@@ -35,6 +41,7 @@ class Command(BaseCommand):
             manifests = admission.documents(
                 label_domain=options["label_domain"],
                 account=options["account"],
+                account_namespace=options["account_namespace"],
                 break_glass=options["break_glass_group"],
             )
         except ValueError as error:
