@@ -12,6 +12,7 @@ from environments.lib.errors import PermanentError, TemporaryError
 
 DOMAIN = "corp.example"
 ISOLATION, OBJECTS, NAMESPACES = (f"allotment-{name}" for name in ("isolation", "objects", "namespaces"))
+PODS, SERVICES = (f"allotment-{name}" for name in ("pods", "services"))
 
 
 class Answers:
@@ -151,7 +152,7 @@ def test_a_group_that_all_of_them_exempt_is_kept_and_one_that_some_do_is_not():
     mixed = installed(break_glass=["glass"])[:2] + installed(break_glass=["glass", "friends"])[2:]
     found = standing(Answers(mixed))
     assert (found.state, found.exempt) == (State.OLDER, ("glass",))
-    assert set(found.names) == {f"policy {OBJECTS}", f"policy {ISOLATION}"}
+    assert set(found.names) == {f"policy {OBJECTS}", f"policy {ISOLATION}", f"policy {PODS}", f"policy {SERVICES}"}
     assert "friends" not in found.command
 
 

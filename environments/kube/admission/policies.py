@@ -51,6 +51,7 @@ def documents(
     found = [document for document in yaml.safe_load_all(text) if document]
     expressions = {
         NOT_EXEMPT: not_exempt([account, *CONTROLLERS], break_glass),
+        "no-emergency": f"!({_members(break_glass)})" if break_glass else "true",
         "by-the-portal": f"request.userInfo.username == {_literal(account)}",
         "accountNamespace": _literal(account_namespace or home_of(account)),
     }
@@ -69,10 +70,13 @@ def home_of(account: str) -> str:
 def not_exempt(users: Sequence[str], groups: Sequence[str] = ()) -> str:
     """The CEL condition under which a policy concerns a request: by none of these. Raises ValueError."""
     condition = f"request.userInfo.username in {_list(users)}"
-    if groups:
-        members = f"request.userInfo.groups.exists(group, group in {_list(groups)})"
-        condition += f" || has(request.userInfo.groups) && {members}"
-    return f"!({condition})"
+    return f"!({condition} || {_members(groups)})" if groups else f"!({condition})"
+
+
+def _members(groups: Sequence[str]) -> str:
+    """The CEL condition that a request comes from a member of one of these groups."""
+    members = f"request.userInfo.groups.exists(group, group in {_list(groups)})"
+    return f"has(request.userInfo.groups) && {members}"
 
 
 def _list(names: Sequence[str]) -> str:
