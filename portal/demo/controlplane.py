@@ -262,7 +262,7 @@ def _manager_flags(folder: Path) -> list[str]:
         "--controllers=namespace-controller,resourcequota-controller,serviceaccount-controller,"
         "serviceaccount-token-controller,root-ca-certificate-publisher-controller,garbage-collector-controller,"
         "persistentvolumeclaim-protection-controller,deployment-controller,replicaset-controller,statefulset-controller,job-controller,"
-        "clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
+        "endpointslice-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
     ]
 
 

@@ -8,13 +8,12 @@ import pytest
 from environments.kube import admission, permits
 from environments.spec import parse
 from tests.contract.arrange import eventually, namespace, real, wait_until_furnished
-from tests.contract.test_admission import PLURALS, Somebody
+from tests.contract.somebody import ADMISSION, Somebody, denied, install
 
 pytestmark = pytest.mark.real_cluster
 
 DOMAIN = "pods.example"
 GLASS = "platform-emergency"
-ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 OPEN = {"key": "example.com/dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
 CONTROL_PLANE, MASTER = (
     {"key": f"node-role.kubernetes.io/{name}", "operator": "Exists", "effect": "NoSchedule"}
@@ -41,9 +40,7 @@ def plane():
     """A control plane of its own with these policies, and the priority classes of a usual cluster."""
     with real() as endpoint:
         root = Somebody(endpoint, "admin", "system:masters")
-        for document in admission.documents(label_domain=DOMAIN, break_glass=[GLASS]):
-            path = f"{ADMISSION}/{PLURALS[document['kind']]}"
-            assert root("POST", path, document)[0] == 201
+        install(endpoint, label_domain=DOMAIN, break_glass=GLASS)
         for name, value in (("urgent", 1000), ("batch", 10), ("idle", -10)):
             body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
             assert root("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", body | {"value": value})[0] == 201
@@ -78,11 +75,6 @@ def furnished(plane) -> Callable[..., str]:
 def member(plane, name: str = "dana@example.com") -> Somebody:
     """Somebody with every right: the roles are others' business."""
     return Somebody(plane, name, "system:masters")
-
-
-def denied(answer: tuple[int, dict], words: str = "") -> bool:
-    status, body = answer
-    return status == 403 and "ValidatingAdmissionPolicy 'allotment-" in body["message"] and words in body["message"]
 
 
 def pod(name: str = "web", *, image: str = "registry.example.com/app:1", resources: dict | None = None, **spec) -> dict:

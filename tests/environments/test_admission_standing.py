@@ -12,7 +12,7 @@ from environments.lib.errors import PermanentError, TemporaryError
 
 DOMAIN = "corp.example"
 ISOLATION, OBJECTS, NAMESPACES = (f"allotment-{name}" for name in ("isolation", "objects", "namespaces"))
-PODS, SERVICES = (f"allotment-{name}" for name in ("pods", "services"))
+PODS, SERVICES, LABELS = (f"allotment-{name}" for name in ("pods", "services", "labels"))
 
 
 class Answers:
@@ -143,7 +143,7 @@ def test_a_portal_of_another_name_is_exempt_by_that_name_or_they_are_not_its_own
     account = "system:serviceaccount:portals:portal"
     assert standing(Answers(installed(account=account), account)).state is State.INSTALLED
     others = standing(Answers(installed(), account))
-    assert (others.state, len(others.names)) == (State.OLDER, 4)
+    assert (others.state, len(others.names)) == (State.OLDER, 5)
     assert others.command == f"manage.py print_admission --account={account} | kubectl replace -f -"
 
 
@@ -152,7 +152,7 @@ def test_a_group_that_all_of_them_exempt_is_kept_and_one_that_some_do_is_not():
     mixed = installed(break_glass=["glass"])[:2] + installed(break_glass=["glass", "friends"])[2:]
     found = standing(Answers(mixed))
     assert (found.state, found.exempt) == (State.OLDER, ("glass",))
-    assert set(found.names) == {f"policy {OBJECTS}", f"policy {ISOLATION}", f"policy {PODS}", f"policy {SERVICES}"}
+    assert set(found.names) == {f"policy {name}" for name in (OBJECTS, ISOLATION, PODS, SERVICES, LABELS)}
     assert "friends" not in found.command
 
 

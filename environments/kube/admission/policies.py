@@ -51,6 +51,7 @@ def documents(
     found = [document for document in yaml.safe_load_all(text) if document]
     expressions = {
         NOT_EXEMPT: not_exempt([account, *CONTROLLERS], break_glass),
+        "not-by-the-portal": not_exempt([account], break_glass),
         "no-emergency": f"!({_members(break_glass)})" if break_glass else "true",
         "by-the-portal": f"request.userInfo.username == {_literal(account)}",
         "accountNamespace": _literal(account_namespace or home_of(account)),
