@@ -8,6 +8,7 @@ from environments.kube import admission
 from tests.contract.arrange import APPLY, ClusterEndpoint, eventually, namespace
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+BASELINE = {"pod-security.kubernetes.io/enforce": "baseline"}
 PLURALS = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
@@ -46,7 +47,7 @@ def install(endpoint: ClusterEndpoint, *, label_domain: str, break_glass: str) -
         path = f"{ADMISSION}/{PLURALS[document['kind']]}/{document['metadata']['name']}?fieldManager=test&force=true"
         status, answer = admin("PATCH", path, document, APPLY)
         assert status in (200, 201), answer
-    body = namespace("probe", labels={f"{label_domain}/environment": "probe"})
+    body = namespace("probe", labels={f"{label_domain}/environment": "probe"} | BASELINE)
     assert portal("POST", "/api/v1/namespaces", body)[0] in (201, 409)
     probe = "/api/v1/namespaces/probe?dryRun=All"
     eventually(lambda: denied(admin("DELETE", probe)), "the policies are in force")

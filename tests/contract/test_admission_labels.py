@@ -10,7 +10,7 @@ from environments.kube.client import RESOURCES, Question
 from environments.kube.kinds import path_of
 from environments.spec.extra_checks import KINDS
 from tests.contract.arrange import desired, eventually, namespace, real, wait_until_furnished
-from tests.contract.somebody import Somebody, denied, install
+from tests.contract.somebody import BASELINE, Somebody, denied, install
 
 pytestmark = pytest.mark.real_cluster
 
@@ -73,7 +73,7 @@ def by_portal(plane):
 def ours(plane, by_portal):
     """A namespace of the portal's."""
     name = f"labels-{secrets.token_hex(4)}"
-    body = namespace(name, labels=OURS | {ENVIRONMENT: name})
+    body = namespace(name, labels=OURS | BASELINE | {ENVIRONMENT: name})
     assert by_portal("POST", "/api/v1/namespaces", body)[0] == 201
     wait_until_furnished(plane.admin_client(), name)
     yield name

@@ -8,7 +8,7 @@ import pytest
 from environments.kube import admission, permits
 from environments.spec import parse
 from tests.contract.arrange import eventually, namespace, real, wait_until_furnished
-from tests.contract.somebody import ADMISSION, Somebody, denied, install
+from tests.contract.somebody import ADMISSION, BASELINE, Somebody, denied, install
 
 pytestmark = pytest.mark.real_cluster
 
@@ -57,7 +57,7 @@ def furnished(plane) -> Callable[..., str]:
         name = f"pods-{secrets.token_hex(4)}"
         spec = parse({"quota": options.pop("quota", {"pods": "9"}), "admission": options})
         annotations = permits.annotations(spec, "", DOMAIN)
-        body = namespace(name, labels={f"{DOMAIN}/environment": name}, annotations=annotations)
+        body = namespace(name, labels=BASELINE | {f"{DOMAIN}/environment": name}, annotations=annotations)
         assert portal("POST", "/api/v1/namespaces", body)[0] == 201
         made.append(name)
         wait_until_furnished(plane.admin_client(), name)
@@ -188,7 +188,7 @@ def from_registries(plane):
     name, listed = f"pods-{secrets.token_hex(4)}", ["registry.example.com/team", "docker.io/library/nginx"]
     spec = parse({"quota": {"pods": "9"}, "admission": {"image_registries": listed}})
     annotations = permits.annotations(spec, "", DOMAIN)
-    labels = {f"{DOMAIN}/environment": name}
+    labels = BASELINE | {f"{DOMAIN}/environment": name}
     assert portal("POST", "/api/v1/namespaces", namespace(name, labels=labels, annotations=annotations))[0] == 201
     wait_until_furnished(plane.admin_client(), name)
     path = f"/api/v1/namespaces/{name}/pods?dryRun=All"

@@ -159,6 +159,34 @@ def test_no_namespace_of_others_becomes_its_own(fence, raw, admin, new_name):
     assert refused(raw("POST", "/api/v1/namespaces", namespace(f"{new_name}-2")))
 
 
+@pytest.mark.parametrize("level", ["privileged", ""])
+def test_no_namespace_of_its_own_is_privileged(fence, portal, raw, new_name, level):
+    """There it could start pods, by binding itself to environment-admin, and a privileged one controls its node."""
+    levels = {"pod-security.kubernetes.io/enforce": level} if level else {}
+    body = namespace(new_name, labels={LABEL: "mine"} | levels)
+    status, answer = raw("POST", "/api/v1/namespaces", body)
+    assert refused((status, answer))
+    assert "sets only these Pod Security levels: baseline, restricted." in answer["message"]
+    environment(portal, new_name)
+    patch = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": level or None}}}
+    assert refused(raw("PATCH", f"/api/v1/namespaces/{new_name}", patch, MERGE))
+
+
+def test_where_a_cluster_admin_says_so_it_makes_privileged_ones(fence, portal, admin, new_name):
+    documents = admission.documents(label_domain=DOMAIN, privileged=True)
+    admin.apply(next(each for each in documents if is_about_the_portal(each)))
+    body = namespace(new_name, labels={LABEL: "mine", "pod-security.kubernetes.io/enforce": "privileged"})
+
+    def is_accepted() -> bool:
+        try:
+            return bool(portal.create(body, dry_run=True))
+        except PermanentError:
+            return False
+
+    eventually(is_accepted, "the policy is as it says now")
+    assert admission.not_refused(portal) == ()
+
+
 def test_it_gets_no_token_but_those_of_members(fence, raw, portal, admin):
     member = f"member-{secrets.token_hex(10)}"
     portal.apply(service_account(desired("anything"), member))

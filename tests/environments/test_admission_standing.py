@@ -195,3 +195,12 @@ def test_a_cluster_with_members_accounts_elsewhere_is_told_of_that_namespace():
     found = admission.standing(Answers(installed()), DOMAIN, "accounts")
     assert (found.state, found.names) == (State.OLDER, ("policy allotment-portal",))
     assert found.command == "manage.py print_admission --account-namespace=accounts | kubectl replace -f -"
+
+
+def test_that_a_cluster_admin_lets_the_portal_make_privileged_namespaces_is_kept():
+    assert standing(Answers(installed(privileged=True))).state is State.INSTALLED
+    found = installed(privileged=True)
+    found[-1]["spec"]["validationActions"] = ["Warn"]
+    assert (
+        standing(Answers(found)).command == "manage.py print_admission --privileged-namespaces | kubectl replace -f -"
+    )

@@ -26,6 +26,9 @@ CONTROLLERS = (
     "system:serviceaccount:kube-system:resourcequota-controller",
 )
 
+#: The variable with the Pod Security levels that the portal may set, and those that need no option.
+PRIVILEGED, LEVELS = "podSecurityLevels", ("baseline", "restricted")
+
 #: The condition that names whom a policy does not concern.
 NOT_EXEMPT = "not-exempt"
 
@@ -39,11 +42,13 @@ def documents(
     account: str = PORTAL,
     account_namespace: str = "",
     break_glass: Sequence[str] = (),
+    privileged: bool = False,
 ) -> list[dict[str, Any]]:
     """The policies and their bindings. `break_glass`: groups whose members may do everything, in an emergency.
 
-    `account_namespace`: where members' ServiceAccounts are; without it, where the portal's own is. Raises ValueError,
-    with a sentence, for what is no domain, no account's name, no namespace's or no group's.
+    `account_namespace`: where members' ServiceAccounts are; without it, where the portal's own is. `privileged`:
+    whether the portal may make namespaces of this Pod Security level. Raises ValueError, with a sentence, for what is
+    no domain, no account's name, no namespace's or no group's.
     """
     if not _DOMAIN.fullmatch(label_domain) or len(label_domain) > 253:
         raise ValueError(f"“{label_domain}” is not a label domain. Use for example {LABEL_DOMAIN}.")
@@ -54,6 +59,7 @@ def documents(
         "not-by-the-portal": not_exempt([account], break_glass),
         "no-emergency": f"!({_members(break_glass)})" if break_glass else "true",
         "by-the-portal": f"request.userInfo.username == {_literal(account)}",
+        PRIVILEGED: _list([*LEVELS, "privileged"] if privileged else LEVELS),
         "accountNamespace": _literal(account_namespace or home_of(account)),
     }
     for document in found:

@@ -8,9 +8,10 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from environments.kube.admission.policies import NOT_EXEMPT, PORTAL, documents, home_of, not_exempt
+from environments.kube.admission.policies import NOT_EXEMPT, PORTAL, PRIVILEGED, documents, home_of, not_exempt
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.rbac import ACCOUNT_NAMESPACE
 from environments.lib.errors import PermanentError
@@ -67,7 +68,7 @@ def standing(client: ClusterClient, label_domain: str, account_namespace: str = 
             raise
         return Standing(State.UNKNOWN, command=_rbac_command(account))
     exempt = _exempt(live[_title(each)] for each in documents() if _exempts_some(each))
-    options = _Options(account, account_namespace or home_of(account), exempt)
+    options = _Options(account, account_namespace or home_of(account), exempt, _allows_privileged(live.values()))
     wanted = {_title(each): each for each in documents(label_domain=label_domain, **vars(options))}
     missing = tuple(title for title, found in live.items() if found is None)
     other = tuple(title for title, found in live.items() if found and not _holds(wanted[title]["spec"], found["spec"]))
@@ -84,6 +85,7 @@ class _Options:
     account: str
     account_namespace: str
     break_glass: tuple[str, ...]
+    privileged: bool
 
 
 def _live(client: ClusterClient, document: Manifest) -> Manifest | None:
@@ -126,6 +128,12 @@ def _exempt(policies: Iterable[Manifest | None]) -> tuple[str, ...]:
     return tuple(group for group in common if group.isprintable() and len(group) <= _LONGEST)
 
 
+def _allows_privileged(documents: Iterable[Manifest | None]) -> bool:
+    """Whether a cluster admin let the portal make privileged namespaces: only they can, so it is kept."""
+    variables = chain.from_iterable(each["spec"].get("variables") or [] for each in documents if each)
+    return any(each["name"] == PRIVILEGED and "'privileged'" in each["expression"] for each in variables)
+
+
 #: What the API server adds, beside what is empty.
 _DEFAULTS = {"matchPolicy": "Equivalent", "scope": "*"}
 
@@ -155,6 +163,7 @@ def _command(state: State, options: _Options) -> str:
     account, home = options.account, options.account_namespace
     words = [] if account == PORTAL else [f"--account={account}"]
     words += [] if home == home_of(account) else [f"--account-namespace={home}"]
+    words += ["--privileged-namespaces"] if options.privileged else []
     words += [f"--break-glass-group={group}" for group in options.break_glass]
     return shlex.join(["manage.py", "print_admission", *words]) + f" | kubectl {verb} -f -"
 

@@ -29,6 +29,11 @@ class Command(BaseCommand):
             help="The namespace of members' ServiceAccounts (default: where the portal's own is).",
         )
         parser.add_argument(
+            "--privileged-namespaces",
+            action="store_true",
+            help="Lets the portal make namespaces with the Pod Security level privileged, for templates that need it.",
+        )
+        parser.add_argument(
             "--break-glass-group",
             action="append",
             default=[],
@@ -43,6 +48,7 @@ class Command(BaseCommand):
                 account=options["account"],
                 account_namespace=options["account_namespace"],
                 break_glass=options["break_glass_group"],
+                privileged=options["privileged_namespaces"],
             )
         except ValueError as error:
             raise CommandError(str(error)) from None

@@ -40,12 +40,24 @@ def admit(store: Store, user: str, write: Write) -> None:
     policy, binding = store.get(_POLICY, NAME), store.get(_BINDING, NAME)
     if policy is None or binding is None or write.kind.kind not in _GOVERNING:
         return
-    account, home, label = _terms(str(policy["spec"]))
-    if user != account or _is_allowed(store, write, home, label):
+    account, home, label, levels = _terms(str(policy["spec"]))
+    if user != account:
         return
-    said = f"The portal's account writes {write.kind.plural} only in namespaces of its environments."
+    if not _is_allowed(store, write, home, label):
+        said = f"The portal's account writes {write.kind.plural} only in namespaces of its environments."
+    elif _is_above(write, levels):
+        said = f"The portal's account sets only these Pod Security levels: {levels.replace("'", '')}."
+    else:
+        return
     why = f"ValidatingAdmissionPolicy '{NAME}' with binding '{NAME}' denied request: {said}"
     raise forbidden(write.kind, write.name, why)
+
+
+def _is_above(write: Write, levels: str) -> bool:
+    """Whether a namespace is to have none of these Pod Security levels."""
+    labels = ((write.found or {}).get("metadata") or {}).get("labels") or {}
+    is_written = write.kind is _NAMESPACE and write.found is not None
+    return is_written and f"'{labels.get('pod-security.kubernetes.io/enforce')}'" not in levels.split(", ")
 
 
 def _is_allowed(store: Store, write: Write, home: str, label: str) -> bool:
@@ -70,9 +82,10 @@ def _has_label(namespace: Object | None, label: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _terms(spec: str) -> tuple[str, str, str]:
-    """The account, its namespace and the label that a policy names."""
+def _terms(spec: str) -> tuple[str, str, str, str]:
+    """The account, its namespace, the label and the Pod Security levels that a policy names."""
     account = re.search(r"request\.userInfo\.username == '([^']+)'", spec)
     home = re.search(r"'accountNamespace', 'expression': \"'([^']+)'\"", spec)
     label = re.search(r"'([^']+/environment)' in", spec)
-    return (account[1], home[1], label[1]) if account and home and label else ("", "", "")
+    levels = re.search(r"'podSecurityLevels', 'expression': \"\[([^\]]+)\]\"", spec)
+    return (account[1], home[1], label[1], levels[1]) if account and home and label and levels else ("", "", "", "")
