@@ -1,4 +1,4 @@
-"""Checks a cluster: its connection, the permissions of the portal's account, and its admission policies."""
+"""Checks a cluster: its connection, the rights of the portal's account, what it refuses, and its admission policies."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,6 +51,7 @@ class Report:
     missing: tuple[Finding, ...] = ()
     excess: tuple[Finding, ...] = ()
     policies: admission.Standing | None = None
+    not_refused: tuple[str, ...] = ()
     error: str = ""
 
     @property
@@ -59,7 +60,9 @@ class Report:
         if self.error or self.policies is None:
             return self.error
         permissions = f"{len(self.missing)} permissions missing, {len(self.excess)} too many"
-        return f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.label}."
+        found = f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.label}."
+        accepted = f" The cluster accepts {len(self.not_refused)} writes that it must refuse."
+        return found + (accepted if self.not_refused else "")
 
     @property
     def is_guarded(self) -> bool:
@@ -89,11 +92,12 @@ def _check(row: Cluster) -> Report:
     try:
         client = cluster.connect(row)
         version = client.version()
-        missing, excess = rbac.missing_permissions(client), rbac.excess_permissions(client)
-        policies = admission.standing(client, settings.LABEL_DOMAIN)
+        missing, excess = rbac.missing_permissions(client, row.account_namespace), rbac.excess_permissions(client)
+        policies = admission.standing(client, settings.LABEL_DOMAIN, row.account_namespace)
+        not_refused = admission.not_refused(client)
     except ReconcileError as error:
         return Report(row, error=error.message)
-    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)), policies)
+    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)), policies, not_refused)
 
 
 def _missing(question: Question) -> Finding:
@@ -101,6 +105,9 @@ def _missing(question: Question) -> Finding:
 
 
 def _excess(question: Question) -> Finding:
+    if question.resource.startswith("serviceaccounts") and question.verb != "impersonate":
+        is_token = question.resource.endswith("/token")
+        return Finding(str(question), "acts as any service account" if is_token else "changes accounts of others")
     match question.resource.partition("/")[0], question.verb:
         case "*", _:
             meaning = "allows everything, like cluster-admin"

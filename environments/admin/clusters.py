@@ -296,7 +296,7 @@ class ClusterAdmin(BriefDeletion):
             "opts": self.opts,
             "title": "Connection and permissions",
             "reports": reports,
-            "required": len(rbac.REQUIRED),
+            "required": len(rbac.required()),
             "forbidden": len(rbac.FORBIDDEN),
         }
         return TemplateResponse(request, "admin/environments/cluster/check.html", context)

@@ -241,7 +241,7 @@ _PARAMETER_WORDS = {
     "maximum": "the maximum",
 }
 #: Parts without words of their own: their fields by name.
-_PLAIN = ("extension", "naming", "labels", "annotations", "automount_token", "manifests")
+_PLAIN = ("admission", "extension", "naming", "labels", "annotations", "automount_token", "manifests")
 
 
 def _parameter_differences(old: TemplateSpec, new: TemplateSpec) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from environments import spec as template_spec
 from environments.kube import network_policies as policies
+from environments.kube import permits
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming
 from environments.lib.phases import CLUSTER_ROLES, Role
@@ -77,6 +78,7 @@ def namespace(desired: Desired) -> Manifest:
         f"{desired.label_domain}/name": desired.name,
         f"{desired.label_domain}/purpose": desired.purpose,
     }
+    annotations |= permits.annotations(desired.spec, desired.size, desired.label_domain)
     return _object(desired, "v1", "Namespace", desired.namespace, labels=labels, annotations=annotations)
 
 

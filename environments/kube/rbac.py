@@ -24,7 +24,6 @@ _MANAGED = (
     ("namespaces", "", _READ),
     ("resourcequotas", "", _APPLIED),  # goes with its namespace
     ("limitranges", "", _REMOVED),
-    ("serviceaccounts", "", _READ),
     ("networkpolicies", _NET, _REMOVED),
     ("rolebindings", _RBAC, _READ),
     ("roles", _RBAC, _READ),
@@ -42,12 +41,13 @@ _LISTED = (
     ("ingresses", _NET),
 )
 
-#: Everything the portal asks a cluster for. Without reading the admission policies it works: environments.admission
+#: What the portal asks for all over a cluster. Without reading the admission policies it works: environments.admission
 #: says so by itself where an older account may not.
 REQUIRED: tuple[Question, ...] = (
     *(Question(verb, resource, group) for resource, group, verbs in _MANAGED for verb in verbs),
     *(Question("bind", "clusterroles", _RBAC, name=name) for name in CLUSTER_ROLES.values()),
-    Question("create", "serviceaccounts/token"),
+    Question("list", "serviceaccounts"),
+    *(Question(verb, "serviceaccounts", name="default") for verb in ("get", "patch")),
     Question("create", "subjectaccessreviews", "authorization.k8s.io"),
     *(Question("list", resource) for resource in ("pods", "events")),
     *(Question("list", resource, group) for resource, group in _LISTED),
@@ -62,6 +62,9 @@ FORBIDDEN: tuple[Question, ...] = (
     *(Question("create", workload, "apps") for workload in ("deployments", "statefulsets", "daemonsets")),
     *(Question("create", workload, "batch") for workload in ("jobs", "cronjobs")),
     *(Question("impersonate", subject) for subject in ("users", "groups", "serviceaccounts")),
+    # A token of any account is as good as impersonating it.
+    *(Question("create", "serviceaccounts/token", namespace=where) for where in ("", "kube-system")),
+    *(Question(verb, "serviceaccounts") for verb in ("create", "update", "patch", "delete")),
     Question("bind", "clusterroles", _RBAC),
     Question("bind", "clusterroles", _RBAC, name="cluster-admin"),
     Question("bind", "roles", _RBAC),
@@ -83,9 +86,17 @@ FORBIDDEN: tuple[Question, ...] = (
 )
 
 
-def missing_permissions(client: ClusterClient) -> list[Question]:
+def required(account_namespace: str = ACCOUNT_NAMESPACE) -> tuple[Question, ...]:
+    """Everything the portal asks a cluster for: all over it, and where members' accounts are."""
+    accounts = (
+        Question(verb, "serviceaccounts", namespace=account_namespace) for verb in ("create", "patch", "delete")
+    )
+    return (*REQUIRED, *accounts, Question("create", "serviceaccounts/token", namespace=account_namespace))
+
+
+def missing_permissions(client: ClusterClient, account_namespace: str = ACCOUNT_NAMESPACE) -> list[Question]:
     """What the portal's account in this cluster needs and does not have."""
-    return [question for question in REQUIRED if not client.may_i(question).allowed]
+    return [question for question in required(account_namespace) if not client.may_i(question).allowed]
 
 
 def excess_permissions(client: ClusterClient) -> list[Question]:

@@ -67,6 +67,56 @@ class PodSecurity(Strict):
         return value
 
 
+_CLASS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+class Admission(Strict):
+    """What pods and Services may have that no quota counts. Without the admission policies, nothing enforces it."""
+
+    priority_classes: tuple[str, ...] = ()
+    """Priority classes that pods may name. Those with a value of 0 or less are always allowed."""
+    extended_resources: tuple[str, ...] = ()
+    """Extended resources that containers may request, beside those that the quota names."""
+    image_registries: tuple[str, ...] = ()
+    """Where images may come from, such as registry.example.com/team. Empty: anywhere."""
+    control_plane_nodes: bool = False
+    """Whether pods may choose their node by name, and tolerate the taints of control plane nodes."""
+    external_ips: bool = False
+    """Whether Services may have externalIPs."""
+    external_names: bool = False
+    """Whether Services may have the type ExternalName."""
+
+    @model_validator(mode="after")
+    def _well_formed(self) -> Self:
+        checks = (
+            ("priority_classes", _CLASS, "is not the name of a priority class, for example batch-low"),
+            ("extended_resources", _RESOURCE, "is not an extended resource, for example nvidia.com/gpu"),
+            ("image_registries", _REGISTRY, "is not a registry, for example registry.example.com/team"),
+        )
+        found: list[Problem] = [
+            ((field,), f"“{text}” {words}.")
+            for field, pattern, words in checks
+            for text in getattr(self, field)
+            if not pattern.fullmatch(text) or len(text) > 253
+        ]
+        refuse("Admission", found)
+        return self
+
+    def sentences(self) -> list[str]:
+        """What differs from the safe values, for people."""
+        texts = {
+            "Priority classes: {}.": self.priority_classes,
+            "More extended resources: {}.": self.extended_resources,
+            "Images only from {}.": self.image_registries,
+        }
+        found = [text.format(", ".join(words)) for text, words in texts.items() if words]
+        found += ["Pods may choose their node and use control plane nodes."] if self.control_plane_nodes else []
+        found += ["Services may have externalIPs."] if self.external_ips else []
+        return found + (["Services may have the type ExternalName."] if self.external_names else [])
+
+
 class Extension(Strict):
     """How far an owner may put the end off. Days count from the request."""
 

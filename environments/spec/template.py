@@ -28,7 +28,7 @@ from environments.spec.base import (
 from environments.spec.figures import check_amount, check_readable, key_problem, limit_name_problem, quota_name_problem
 from environments.spec.network import Network
 from environments.spec.parameters import Parameter, sample, unfit
-from environments.spec.parts import Extension, Limits, Naming, PodSecurity, Size
+from environments.spec.parts import Admission, Extension, Limits, Naming, PodSecurity, Size
 
 
 class TemplateSpec(Strict):
@@ -46,6 +46,8 @@ class TemplateSpec(Strict):
     """What is let through beside deny-all."""
     pod_security: PodSecurity = PodSecurity()
     """Pod Security admission levels of the namespace."""
+    admission: Annotated[Admission, Field(exclude_if=Admission().__eq__)] = Admission()  # came later, as LaterSwitch
+    """What pods and Services may have that no quota counts."""
     owner_role: Role = Role.ADMIN
     """What the owner may do in the namespace."""
     collaborator_roles: tuple[Role, ...] = (Role.DEVELOPER, Role.VIEWER)

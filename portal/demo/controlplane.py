@@ -126,7 +126,8 @@ class ControlPlane:
 
     def apply_rbac(self) -> None:
         """Apply `deploy/rbac`: the environment roles, and the portal's own account."""
-        admin = self.admin()
+        # As kubectl: what bears the portal's own field manager, the portal takes for what it wrote.
+        admin = ClusterClient(self.endpoint(self.admin_token), field_manager="kubectl")
         for manifest in documents():
             admin.apply(manifest)
 
@@ -261,7 +262,7 @@ def _manager_flags(folder: Path) -> list[str]:
         "--controllers=namespace-controller,resourcequota-controller,serviceaccount-controller,"
         "serviceaccount-token-controller,root-ca-certificate-publisher-controller,garbage-collector-controller,"
         "persistentvolumeclaim-protection-controller,deployment-controller,replicaset-controller,statefulset-controller,job-controller,"
-        "clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
+        "endpointslice-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
     ]
 
 

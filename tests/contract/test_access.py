@@ -1,5 +1,7 @@
 """Who may do what: members through their roles, the portal through its own account."""
 
+import secrets
+
 import pytest
 
 from environments.kube import rbac
@@ -186,24 +188,32 @@ def test_the_portal_cannot_read_secrets_or_start_pods(portal, home):
     )
 
 
-def test_a_service_account_works_with_a_token_made_for_it(cluster_endpoint, portal, home):
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "ci", "namespace": home}}
-    portal.apply(account)
-    binding = role_binding(home, "environment-viewer", ("ServiceAccount", "ci"))
-    binding["subjects"] = [{"kind": "ServiceAccount", "name": "ci", "namespace": home}]
+@pytest.fixture
+def account(portal):
+    """The name of a member's ServiceAccount: they all live in the account namespace."""
+    name = f"member-{secrets.token_hex(10)}"
+    metadata = {"name": name, "namespace": rbac.ACCOUNT_NAMESPACE}
+    portal.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    yield name
+    portal.delete("ServiceAccount", name, rbac.ACCOUNT_NAMESPACE)
+
+
+def test_a_service_account_works_with_a_token_made_for_it(cluster_endpoint, portal, home, account):
+    binding = role_binding(home, "environment-viewer", ("ServiceAccount", account))
+    binding["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": rbac.ACCOUNT_NAMESPACE}]
     portal.apply(binding)
-    token = portal.create_token("ci", home, seconds=600)
+    token = portal.create_token(account, rbac.ACCOUNT_NAMESPACE, seconds=600)
     way = cluster_endpoint.portal
     ci = Raw(Way(way.server, token, way.certificate_authority))
     eventually(lambda: ci("GET", f"/api/v1/namespaces/{home}/pods")[0] == 200, "the binding is known")
     status, answer = ci("GET", "/api/v1/pods")
     assert status == 403
-    assert answer["message"].startswith(f'pods is forbidden: User "system:serviceaccount:{home}:ci" cannot list')
+    assert answer["message"].startswith(
+        f'pods is forbidden: User "system:serviceaccount:allotment:{account}" cannot list'
+    )
     ci.close()
 
 
-def test_a_token_for_too_short_a_time_is_refused(portal, home):
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "ci", "namespace": home}}
-    portal.apply(account)
+def test_a_token_for_too_short_a_time_is_refused(portal, account):
     with pytest.raises(PermanentError, match="may not specify a duration less than 10 minutes"):
-        portal.create_token("ci", home, seconds=60)
+        portal.create_token(account, rbac.ACCOUNT_NAMESPACE, seconds=60)

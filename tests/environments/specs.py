@@ -121,6 +121,14 @@ def specs(draw) -> TemplateSpec:
         "limits": {"default": draw(quotas)},
         "network": draw(networks()),
         "pod_security": {"enforce": draw(st.sampled_from(["privileged", "baseline", "restricted"]))},
+        "admission": {
+            "priority_classes": draw(st.lists(st.sampled_from(["batch", "urgent"]), unique=True)),
+            "image_registries": draw(
+                st.lists(st.sampled_from(["docker.io", "registry.example.com/team"]), unique=True)
+            ),
+            "control_plane_nodes": draw(st.booleans()),
+            "external_ips": draw(st.booleans()),
+        },
         "owner_role": draw(st.sampled_from(["admin", "developer", "viewer"])),
         "collaborator_roles": draw(st.permutations(["admin", "developer", "viewer"]))[: draw(st.integers(0, 3))],
         "lifetime_days": draw(st.none() | st.integers(1, 3650)),

@@ -190,6 +190,7 @@ class TestTheCheck:
         page = self.check(client, place)
         assert page.select_one(".panel .pill").get_text() == "passed"
         assert "v1." in page.select_one(".panel").get_text()
+        assert "The cluster refuses writes of the portal’s account" in page.select(".says.ok")[-1].get_text()
         assert not page.select(".findings li")
         assert "Admission policies: installed" in [heading.get_text() for heading in page.select(".panel h3")]
         assert not page.select(".panel pre")
@@ -230,6 +231,38 @@ class TestTheCheck:
         assert "Ask a cluster admin to install the policies" in page.select_one(".says.warn").get_text()
         assert page.select_one(".panel pre").get_text() == "manage.py print_admission | kubectl apply -f -"
         assert "policy allotment-namespaces, binding allotment-namespaces" in page.select_one(".panel").get_text()
+
+    def test_what_the_cluster_must_refuse_the_account_and_does_not_is_said(self, client, place):
+        page = self.check(client, place)
+        assert (
+            "allotment-portal must refuse: write a RoleBinding in kube-system, " in page.select(".says.warn")[-1].text
+        )
+        assert "accepts 7 writes that it must refuse." in LogEntry.objects.get().get_change_message()
+
+    def test_a_policy_about_another_account_refuses_the_portals_nothing(self, client, place, admin, policies):
+        document = next(each for each in admission.documents() if each["metadata"]["name"] == "allotment-portal")
+        condition = {"name": "by-the-portal", "expression": "request.userInfo.username == 'somebody'"}
+        document["spec"] |= {"matchConditions": [condition]}
+        admin.apply(document)
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "admission policies: different from this portal's"
+        assert "accepts writes of the portal’s account" in page.select(".says.warn")[-1].text
+
+    def test_the_rights_of_an_older_portal_are_named(self, client, place, admin):
+        """deploy/rbac once gave tokens and accounts of the whole cluster."""
+        role = admin.get("ClusterRole", "allotment-portal")
+        older = {"apiGroups": [""], "resources": ["serviceaccounts/token", "serviceaccounts"], "verbs": ["create"]}
+        document = {key: role[key] for key in ("apiVersion", "kind")} | {"metadata": NAMED}
+        admin.apply(document | {"rules": [*role["rules"], older]})
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "too many permissions"
+        lines = [line.get_text(" ", strip=True) for line in page.select(".findings li")]
+        assert lines == [
+            "create serviceaccounts/token acts as any service account",
+            "create serviceaccounts/token in kube-system acts as any service account",
+            "create serviceaccounts changes accounts of others",
+        ]
+        assert "for an existing account too" in page.select_one(".panel").text
 
     def test_policies_of_another_portal_are_said_and_whom_they_exempt(self, client, place, admin, policies):
         for document in admission.documents(label_domain="other.example", break_glass=["<b>night</b> shift"]):

@@ -32,7 +32,7 @@ def test_the_command_takes_domain_account_and_groups():
     assert "corp.example/environment" in text
     assert "allotment.internal" not in text
     assert text.count("'oidc:portal', 'system:apiserver'") == 3
-    assert text.count("['a', 'b']") == 3
+    assert text.count("['a', 'b']") == 6
     assert admission.PORTAL not in text
 
 
@@ -51,3 +51,22 @@ def test_the_command_takes_domain_account_and_groups():
 def test_a_name_that_would_end_an_expression_is_refused_in_a_sentence(argument):
     with pytest.raises(CommandError, match=r"is not (a label domain|an account or group name)"):
         printed(argument)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "account", "namespace"),
+    [
+        ((), admission.PORTAL, "allotment"),
+        (
+            ("--account=system:serviceaccount:platform:robot",),
+            "system:serviceaccount:platform:robot",
+            "platform",
+        ),
+        (("--account=oidc:portal",), "oidc:portal", "allotment"),
+        (("--account=oidc:portal", "--account-namespace=accounts"), "oidc:portal", "accounts"),
+    ],
+)
+def test_the_policy_about_the_portal_names_its_account_and_where_members_accounts_are(arguments, account, namespace):
+    spec = next(each for each in printed(*arguments) if each["metadata"]["name"] == "allotment-portal")["spec"]
+    assert [each["expression"] for each in spec["matchConditions"]] == [f"request.userInfo.username == '{account}'"]
+    assert spec["variables"][0] == {"name": "accountNamespace", "expression": f"'{namespace}'"}

@@ -12,6 +12,7 @@ from environments.lib.errors import PermanentError, TemporaryError
 
 DOMAIN = "corp.example"
 ISOLATION, OBJECTS, NAMESPACES = (f"allotment-{name}" for name in ("isolation", "objects", "namespaces"))
+PODS, SERVICES, LABELS = (f"allotment-{name}" for name in ("pods", "services", "labels"))
 
 
 class Answers:
@@ -142,7 +143,7 @@ def test_a_portal_of_another_name_is_exempt_by_that_name_or_they_are_not_its_own
     account = "system:serviceaccount:portals:portal"
     assert standing(Answers(installed(account=account), account)).state is State.INSTALLED
     others = standing(Answers(installed(), account))
-    assert (others.state, len(others.names)) == (State.OLDER, 3)
+    assert (others.state, len(others.names)) == (State.OLDER, 5)
     assert others.command == f"manage.py print_admission --account={account} | kubectl replace -f -"
 
 
@@ -151,7 +152,7 @@ def test_a_group_that_all_of_them_exempt_is_kept_and_one_that_some_do_is_not():
     mixed = installed(break_glass=["glass"])[:2] + installed(break_glass=["glass", "friends"])[2:]
     found = standing(Answers(mixed))
     assert (found.state, found.exempt) == (State.OLDER, ("glass",))
-    assert set(found.names) == {f"policy {OBJECTS}", f"policy {ISOLATION}"}
+    assert set(found.names) == {f"policy {name}" for name in (OBJECTS, ISOLATION, PODS, SERVICES, LABELS)}
     assert "friends" not in found.command
 
 
@@ -186,3 +187,20 @@ def test_any_other_error_is_one(error):
 @pytest.mark.parametrize("account", [PermanentError("What?", reason="NotFound"), "it's me", "back\\slash"])
 def test_a_cluster_that_does_not_say_who_the_portal_is_is_taken_to_be_set_up_as_shipped(account):
     assert standing(Answers(installed(), account)).state is State.INSTALLED
+
+
+def test_a_cluster_with_members_accounts_elsewhere_is_told_of_that_namespace():
+    there = installed(account_namespace="accounts")
+    assert admission.standing(Answers(there), DOMAIN, "accounts").state is State.INSTALLED
+    found = admission.standing(Answers(installed()), DOMAIN, "accounts")
+    assert (found.state, found.names) == (State.OLDER, ("policy allotment-portal",))
+    assert found.command == "manage.py print_admission --account-namespace=accounts | kubectl replace -f -"
+
+
+def test_that_a_cluster_admin_lets_the_portal_make_privileged_namespaces_is_kept():
+    assert standing(Answers(installed(privileged=True))).state is State.INSTALLED
+    found = installed(privileged=True)
+    found[-1]["spec"]["validationActions"] = ["Warn"]
+    assert (
+        standing(Answers(found)).command == "manage.py print_admission --privileged-namespaces | kubectl replace -f -"
+    )

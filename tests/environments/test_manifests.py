@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from environments import spec
-from environments.kube import manifests
+from environments.kube import manifests, permits
 from environments.kube.manifests import Binding
 from environments.kube.network_policies import Neighbours
 from environments.lib.phases import Role
@@ -114,3 +114,22 @@ def test_a_role_is_bound_to_the_group_and_to_people_by_name():
         ("Group", "oidc:g"),
         ("User", "oidc:dana@example.com"),
     ]
+
+
+def test_what_a_template_permits_pods_is_in_annotations_of_the_namespace():
+    wanted = spec.parse(
+        {
+            "quota": {"pods": "3", "requests.nvidia.com/gpu": "1", "requests.cpu": "2", "limits.memory": "1Gi"},
+            "sizes": [{"name": "big", "quota": {"requests.amd.com/gpu": "1"}}],
+            "admission": {"priority_classes": ["batch", "urgent"], "control_plane_nodes": True},
+        }
+    )
+    plain = permits.annotations(wanted, "", "example.org")
+    assert plain == {
+        "example.org/priority-classes": "batch,urgent",
+        "example.org/extended-resources": "nvidia.com/gpu",
+        "example.org/control-plane-nodes": "true",
+    }
+    big = permits.annotations(wanted, "big", "example.org")
+    assert big == plain | {"example.org/extended-resources": "amd.com/gpu,nvidia.com/gpu"}
+    assert permits.annotations(spec.parse({"quota": {"pods": "1"}}), "", "example.org") == {}

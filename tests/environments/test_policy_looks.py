@@ -148,7 +148,7 @@ def test_a_cluster_that_is_down_keeps_its_last_finding_with_its_time(db):
     found = (State.MISSING, row.admission_names, row.admission_looked_at)
     row = look(place)
     assert (row.admission_state, row.admission_names, row.admission_looked_at) == found
-    assert (row.admission_state, len(row.admission_names), row.check_error) == (State.MISSING, 6, "")
+    assert (row.admission_state, len(row.admission_names), row.check_error) == (State.MISSING, 14, "")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"drop_connection": True}, {"truncate": True}])
@@ -168,11 +168,11 @@ def test_a_cluster_that_is_gone_for_good_is_not_asked(place, simulated):
     policy_looks.look(0)  # nor is one that is not there any more
 
 
-def test_a_look_is_seven_small_requests(place, install, simulated):
+def test_a_look_asks_once_for_each_document_and_who_the_portal_is(place, install, simulated):
     install()
     counted = simulated.faults.add(delay=0.0001, times=100)
     look(place)
-    assert counted.seen == 7
+    assert counted.seen == 1 + len(admission.documents()) == 15
 
 
 # Two at once

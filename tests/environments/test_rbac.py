@@ -46,3 +46,19 @@ def test_the_command_moves_the_account_to_another_namespace():
     assert found["ClusterRoleBinding"]["subjects"] == [
         {"kind": "ServiceAccount", "name": "portal", "namespace": "platform"}
     ]
+
+
+def test_accounts_and_tokens_are_given_in_the_account_namespace_alone():
+    output = io.StringIO()
+    call_command("print_rbac", "--account-namespace", "platform", stdout=output)
+    rules = {
+        (each["kind"], each["metadata"].get("namespace", ""), resource): rule
+        for each in yaml.safe_load_all(output.getvalue())
+        for rule in each.get("rules", [])
+        for resource in rule["resources"]
+        if "token" in resource and each["metadata"]["name"] != "environment-admin"
+    }
+    assert set(rules) == {("Role", "platform", "serviceaccounts/token")}
+    own = ROLES["allotment-portal"]["rules"]
+    written = [rule for rule in own if "serviceaccounts" in rule["resources"] and rule["verbs"] != ["list"]]
+    assert [(rule["resourceNames"], rule["verbs"]) for rule in written] == [(["default"], ["get", "patch"])]

@@ -11,7 +11,7 @@ from environments.catalog.forms.general import GROUPS, TOP
 from environments.management.commands.import_templates import SEEDS
 from environments.spec import Limits, Network, Parameter, PodSecurity, Size, TemplateSpec
 from environments.spec.network import Egress, Ingress
-from environments.spec.parts import Extension, Naming
+from environments.spec.parts import Admission, Extension, Naming
 from tests.environments.specs import browser, forty_parameters, spec_of, specs
 
 SEED_FILES = sorted(SEEDS.glob("*.yaml"))
@@ -64,6 +64,7 @@ def test_everything_that_a_template_can_say_has_its_place_on_the_page():
     for part, group in (
         (Network, "network"),
         (PodSecurity, "pod_security"),
+        (Admission, "admission"),
         (Extension, "extension"),
         (Naming, "naming"),
     ):

@@ -80,11 +80,17 @@ def used(place):
         yield found
 
 
-def granted(name: str = "allotment-portal") -> set[Right]:
-    """The rights of a ClusterRole that ships."""
-    role = next(each for each in rbac.documents() if each["metadata"]["name"] == name)
+#: What the portal's account is bound to: all over the cluster, and in its own namespace.
+ITS_ROLES = ("allotment-portal", "allotment-accounts")
+
+
+def granted(*names: str) -> set[Right]:
+    """The rights of roles that ship, without names: its own, if none is named."""
+    roles = [each for each in rbac.documents() if each["metadata"]["name"] in (names or ITS_ROLES) and "rules" in each]
+    assert len(roles) == len(names or ITS_ROLES)
     return {
         (verb, resource, group)
+        for role in roles
         for rule in role["rules"]
         for verb, resource, group in product(rule["verbs"], rule["resources"], rule["apiGroups"])
     }

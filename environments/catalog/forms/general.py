@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 
-from environments import spec as template_spec
 from environments.catalog.forms.tables import Data
 from environments.lib.phases import Role
 from environments.spec import TemplateSpec
@@ -15,10 +14,34 @@ LEVELS = [(level, level.capitalize()) for level in ("privileged", "baseline", "r
 GROUPS = {
     "network": ("dns", "same_namespace", "ingress_controller"),
     "pod_security": ("enforce", "audit", "warn"),
+    "admission": (
+        "priority_classes",
+        "extended_resources",
+        "image_registries",
+        "control_plane_nodes",
+        "external_ips",
+        "external_names",
+    ),
     "extension": ("maximum_days", "times"),
     "naming": ("namespace", "group"),
 }
 TOP = ("owner_role", "collaborator_roles", "lifetime_days", "approval", "automount_token", "manifests")
+
+
+class WordsField(forms.CharField):
+    """Several words in one line, with commas or spaces between them."""
+
+    def __init__(self, **options: Any) -> None:
+        text = forms.TextInput(attrs={"class": "code", "size": 44, "spellcheck": "false"})
+        super().__init__(required=False, widget=text, **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        """As people type it."""
+        return value if value is None or isinstance(value, str) else ", ".join(value)
+
+    def clean(self, value: Any) -> list[str]:
+        """The words, each once."""
+        return list(dict.fromkeys(super().clean(value).replace(",", " ").split()))
 
 
 class GeneralForm(forms.Form):
@@ -37,6 +60,21 @@ class GeneralForm(forms.Form):
         required=False,
         help_text="Clear this if pods do not need the Kubernetes API.",
     )
+    priority_classes = WordsField(
+        label="Priority classes", help_text="Pods can name only these, and those with a value of 0 or less."
+    )
+    extended_resources = WordsField(
+        label="More extended resources",
+        help_text="Containers can request only these and those in the quota, for example nvidia.com/gpu.",
+    )
+    image_registries = WordsField(
+        label="Image registries", help_text="For example registry.example.com/team. Empty: images from anywhere."
+    )
+    control_plane_nodes = forms.BooleanField(
+        label="Pods may choose their node and use control plane nodes", required=False
+    )
+    external_ips = forms.BooleanField(label="Services may have externalIPs", required=False)
+    external_names = forms.BooleanField(label="Services may have the type ExternalName", required=False)
     owner_role = forms.ChoiceField(label="Owner's role", choices=Role.choices)
     collaborator_roles = forms.MultipleChoiceField(
         label="Roles for collaborators",
@@ -97,13 +135,13 @@ class GeneralForm(forms.Form):
 
     @staticmethod
     def _initial_of(spec: TemplateSpec) -> Data:
-        plain = template_spec.dump(spec)
+        plain = spec.model_dump(mode="json") | {"admission": spec.admission.model_dump(mode="json")}
         grouped = {field: plain[group][field] for group, fields in GROUPS.items() for field in fields}
         return grouped | {field: plain.get(field) for field in TOP}
 
     def data_of(self, base: Data) -> Data:
         """The fields as a spec's data; what the form does not know stays as it is in `base`."""
-        groups = {group: base[group] | self._values(fields) for group, fields in GROUPS.items()}
+        groups = {group: base.get(group, {}) | self._values(fields) for group, fields in GROUPS.items()}
         return groups | self._values(TOP)
 
     def _values(self, fields: tuple[str, ...]) -> Data:

@@ -1,5 +1,6 @@
 """What the API server itself refuses (ValidatingAdmissionPolicies), and whether a cluster has been told to."""
 
+from environments.kube.admission.attempts import not_refused
 from environments.kube.admission.policies import CONTROLLERS, LABEL_DOMAIN, POLICIES, PORTAL, documents, not_exempt
 from environments.kube.admission.standing import Standing, standing
 from environments.lib.phases import AdmissionState as State
@@ -13,5 +14,6 @@ __all__ = [
     "State",
     "documents",
     "not_exempt",
+    "not_refused",
     "standing",
 ]

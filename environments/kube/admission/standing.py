@@ -6,11 +6,12 @@ Compares their content, not a version number, so that edits by hand are found to
 import json
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from environments.kube.admission.policies import PORTAL, documents, not_exempt
+from environments.kube.admission.policies import NOT_EXEMPT, PORTAL, PRIVILEGED, documents, home_of, not_exempt
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.rbac import ACCOUNT_NAMESPACE
 from environments.lib.errors import PermanentError
@@ -53,10 +54,11 @@ class Standing:
         return self.state is State.INSTALLED
 
 
-def standing(client: ClusterClient, label_domain: str) -> Standing:
+def standing(client: ClusterClient, label_domain: str, account_namespace: str = "") -> Standing:
     """Whether the policies are in a cluster as this portal would install them.
 
-    A refusal is an answer too: `deploy/rbac` did not always have the right to look. Raises the adapter's other errors.
+    `account_namespace`: where members' ServiceAccounts are; without it, where the portal's own is. A refusal is an
+    answer too: `deploy/rbac` did not always have the right to look. Raises the adapter's other errors.
     """
     account = _account(client)
     try:
@@ -65,14 +67,25 @@ def standing(client: ClusterClient, label_domain: str) -> Standing:
         if error.reason != "Forbidden":
             raise
         return Standing(State.UNKNOWN, command=_rbac_command(account))
-    exempt = _exempt(each for each in live.values() if each and each["kind"] == "ValidatingAdmissionPolicy")
-    wanted = {_title(each): each for each in documents(label_domain=label_domain, account=account, break_glass=exempt)}
+    exempt = _exempt(live[_title(each)] for each in documents() if _exempts_some(each))
+    options = _Options(account, account_namespace or home_of(account), exempt, _allows_privileged(live.values()))
+    wanted = {_title(each): each for each in documents(label_domain=label_domain, **vars(options))}
     missing = tuple(title for title, found in live.items() if found is None)
     other = tuple(title for title, found in live.items() if found and not _holds(wanted[title]["spec"], found["spec"]))
     if missing or other:
         state = State.MISSING if missing else State.OLDER
-        return Standing(state, missing or other, exempt, _command(state, account, exempt))
+        return Standing(state, missing or other, exempt, _command(state, options))
     return Standing(State.INSTALLED, exempt=exempt)
+
+
+@dataclass
+class _Options:
+    """What `documents` is told of a cluster, beside the label domain."""
+
+    account: str
+    account_namespace: str
+    break_glass: tuple[str, ...]
+    privileged: bool
 
 
 def _live(client: ClusterClient, document: Manifest) -> Manifest | None:
@@ -99,15 +112,26 @@ _MOST_GROUPS = 20
 _LONGEST = 400  # characters of a group's name: it is stored, and shown
 
 
-def _exempt(policies: Iterable[Manifest]) -> tuple[str, ...]:
-    """The groups that all of these policies name as exempt, in their order."""
+def _exempts_some(document: Manifest) -> bool:
+    """Whether it is a policy that lets some accounts through: that about the portal itself does not."""
+    return any(condition["name"] == NOT_EXEMPT for condition in document["spec"].get("matchConditions", []))
+
+
+def _exempt(policies: Iterable[Manifest | None]) -> tuple[str, ...]:
+    """The groups that all of these policies name as exempt, in their order; None is one that is not there."""
     found: list[list[str]] = []
-    for policy in policies:
+    for policy in filter(None, policies):
         match = _GROUPS.search(json.dumps(policy["spec"].get("matchConditions"), ensure_ascii=False))
         found.append(re.findall(r"'([^']+)'", match[1])[:_MOST_GROUPS] if match else [])
     first, *others = found or [[]]
     common = (group for group in first if all(group in each for each in others))
     return tuple(group for group in common if group.isprintable() and len(group) <= _LONGEST)
+
+
+def _allows_privileged(documents: Iterable[Manifest | None]) -> bool:
+    """Whether a cluster admin let the portal make privileged namespaces: only they can, so it is kept."""
+    variables = chain.from_iterable(each["spec"].get("variables") or [] for each in documents if each)
+    return any(each["name"] == PRIVILEGED and "'privileged'" in each["expression"] for each in variables)
 
 
 #: What the API server adds, beside what is empty.
@@ -133,11 +157,14 @@ def _holds(wanted: Any, live: Any) -> bool:
     return all(each in live for each in wanted)
 
 
-def _command(state: State, account: str, groups: Sequence[str]) -> str:
+def _command(state: State, options: _Options) -> str:
     """To `apply` leaves what an admin added; to `replace` does not, but makes nothing."""
     verb = "apply" if state is State.MISSING else "replace"
+    account, home = options.account, options.account_namespace
     words = [] if account == PORTAL else [f"--account={account}"]
-    words += [f"--break-glass-group={group}" for group in groups]
+    words += [] if home == home_of(account) else [f"--account-namespace={home}"]
+    words += ["--privileged-namespaces"] if options.privileged else []
+    words += [f"--break-glass-group={group}" for group in options.break_glass]
     return shlex.join(["manage.py", "print_admission", *words]) + f" | kubectl {verb} -f -"
 
 

@@ -23,6 +23,17 @@ class Command(BaseCommand):
             help=f"The portal's user name in the cluster (default: {admission.PORTAL}).",
         )
         parser.add_argument(
+            "--account-namespace",
+            default="",
+            metavar="NAMESPACE",
+            help="The namespace of members' ServiceAccounts (default: where the portal's own is).",
+        )
+        parser.add_argument(
+            "--privileged-namespaces",
+            action="store_true",
+            help="Lets the portal make namespaces with the Pod Security level privileged, for templates that need it.",
+        )
+        parser.add_argument(
             "--break-glass-group",
             action="append",
             default=[],
@@ -35,7 +46,9 @@ class Command(BaseCommand):
             manifests = admission.documents(
                 label_domain=options["label_domain"],
                 account=options["account"],
+                account_namespace=options["account_namespace"],
                 break_glass=options["break_glass_group"],
+                privileged=options["privileged_namespaces"],
             )
         except ValueError as error:
             raise CommandError(str(error)) from None

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from portal.demo.simulated import discovery, rbac, reviews
+from portal.demo.simulated import discovery, fence, rbac, reviews
 from portal.demo.simulated.accounts import Accounts
 from portal.demo.simulated.kinds import Kind, Object
 from portal.demo.simulated.routing import Target, route
@@ -136,6 +136,8 @@ class Api:
 
     def _create(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         if kind.kind == "ServiceAccount" and target.subresource == "token":
+            write = fence.Write(kind, target.name, target.namespace, {}, subresource="token", dry_run=how.dry_run)
+            fence.admit(self._store, how.user.name, write)
             return _answer(201, self._accounts.issue(target.name, target.namespace, _decode(request)))
         if target.name:
             raise method_not_allowed()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from portal.demo.simulated import apply as server_side
-from portal.demo.simulated import limits, quota, statuses
+from portal.demo.simulated import fence, limits, quota, statuses
 from portal.demo.simulated.defaults import drop_nulls, initial_status, normalised
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
 from portal.demo.simulated.mutating import Mutations
@@ -98,6 +98,7 @@ class Writer:
             raise _wrong_uid(kind, name, wanted, live)
         if kind is _NAMESPACE and name in _PROTECTED:
             raise forbidden(kind, name, "this namespace may not be deleted")
+        self._admit_writer(kind, None, live, how)
         if kind is _NAMESPACE or live["metadata"].get("finalizers"):
             return self._mark(kind, live, how)
         if not how.dry_run:
@@ -131,6 +132,7 @@ class Writer:
         if status is not None:
             found["status"] = status
         validate(kind, found)
+        self._admit_writer(kind, found, None, how)
         self._admit(kind, found)
         self._require_free(kind, metadata["name"], namespace)
         ordered = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata} | found
@@ -159,6 +161,7 @@ class Writer:
         self._keep(kind, live, found, how)
         if not how.subresource:
             self.mutations.apply(kind, found)
+        self._admit_writer(kind, found, live, how)
         if found == live:
             return live
         prevent_escalation(self._store, how.user, kind, found)
@@ -220,6 +223,12 @@ class Writer:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             cause = Cause("metadata.namespace", f"namespace {namespace} is being terminated", "NamespaceTerminating")
             raise forbidden(kind, name, why, [cause])
+
+    def _admit_writer(self, kind: Kind, found: Object | None, live: Object | None, how: Writing) -> None:
+        metadata = (found or live or {})["metadata"]
+        name, namespace = metadata["name"], metadata.get("namespace", "")
+        write = fence.Write(kind, name, namespace, found, live, how.subresource, how.dry_run)
+        fence.admit(self._store, how.user.name, write)
 
     def _admit(self, kind: Kind, found: Object) -> None:
         if not kind.namespaced:

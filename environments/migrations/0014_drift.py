@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0012_activity'),
+        ('environments', '0013_directory_trial'),
     ]
 
     operations = [
