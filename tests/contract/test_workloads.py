@@ -123,7 +123,7 @@ def test_warnings_are_read_and_nothing_else(environment, namespace):
     namespace.warn("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", ("Pod", "api"))
     (warning,) = [each for each in workloads.read(environment).warnings if each.about == "Pod api"]
     assert (warning.reason, warning.count) == ("Unhealthy", 3)
-    assert warning.sentence.startswith("A probe fails")
+    assert warning.sentence.startswith("A probe failed")
 
 
 def test_a_quota_that_refuses_pods_is_told_in_figures(environment, namespace, portal, cluster_endpoint):
@@ -169,7 +169,7 @@ def test_a_namespace_of_somebody_else_is_not_looked_into(environment):
 
 def test_a_namespace_that_is_gone_is_said_to_be(environment, new_name):
     environment.namespace = f"{new_name}-gone"
-    with pytest.raises(PermanentError, match="is not there"):
+    with pytest.raises(PermanentError, match="does not exist"):
         workloads.read(environment)
 
 

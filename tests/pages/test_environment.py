@@ -309,3 +309,10 @@ def test_the_number_of_queries_does_not_grow_with_members(
     with django_assert_max_num_queries(14):
         soup = read(client.get(f"/environments/{environment.namespace}/"))
     assert len(rows(one(soup, "[aria-labelledby=access-title]"))) == 21
+
+
+def test_what_the_quota_does_not_count_is_told_beside_it(page, dana, make_environment):
+    told = "This cluster does not count count/widgets.example.com, so the quota does not limit it."
+    noted = {"Counting": {"status": Status.DONE, "reason": "Noted", "message": told, "duration_ms": 3}}
+    assert words(one(read(page(make_environment(conditions=noted), dana)), "#quota-note")) == told
+    assert not read(page(make_environment(usage=USAGE), dana)).select("#quota-note")

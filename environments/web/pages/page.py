@@ -10,6 +10,7 @@ from environments.lib.activity import Activity
 from environments.lib.phases import OVER, Phase
 from environments.models import Environment, Event, Member, User
 from environments.reconcile.desired import UNREADABLE
+from environments.reconcile.steps import counting
 from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
 from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
@@ -56,6 +57,7 @@ class EnvironmentPage:
     done: int
     bars: list[QuotaBar]
     stale: StaleUsage | None
+    quota_note: str  # what the quota does not count here, and what limits the namespace besides it
     has_workloads: bool
     members: list[Member]
     managed_objects: list[ManagedObject]
@@ -115,7 +117,8 @@ class EnvironmentPage:
 def environment_page(environment: Environment, user: User) -> EnvironmentPage:
     """Everything on an environment's page. The environment comes from permissions.py."""
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
-    lines = timeline(environment, list(environment.conditions.all()), who)
+    conditions = list(environment.conditions.all())
+    lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True))
     events = list(environment.events.select_related("actor")[:_RECENT])
     return EnvironmentPage(
@@ -127,6 +130,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
         stale=stale_usage(environment),
+        quota_note=next((each.message for each in conditions if each.reason == counting.NOTED), ""),
         has_workloads=has_workloads(environment),
         members=members,
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
