@@ -171,9 +171,9 @@ QUOTA = (
         (
             "FailedCreate",
             'pods "a" is forbidden: [minimum cpu usage per Container is 100m, but request is 50m, maximum cpu usage '
-            "per Container is 1, but limit is 3, maximum memory usage per Container is 1Gi, but limit is 3Gi, maximum cpu "
-            "usage per Pod is 2, but limit is 3, memory max limit to request ratio per Container is 2, but provided "
-            "ratio is 4.000000]",
+            "per Container is 1, but limit is 3, maximum memory usage per Container is 1Gi, but limit is 3Gi, "
+            "maximum cpu usage per Pod is 2, but limit is 3, memory max limit to request ratio per Container is 2, but "
+            "provided ratio is 4.000000]",
             "A container here can have at least 100m of CPU, at most 1 core of CPU, at most 1 GiB of memory and a "
             "memory limit of at most 2 times its request. A pod here can have at most 2 cores of CPU.",
         ),
