@@ -11,13 +11,15 @@ What is about to be made is written down before it is made (`applied`): so whate
 of the template knows what to remove.
 """
 
-from environments.kube import manifests
+from environments.kube import api_warnings, manifests
+from environments.kube.api_warnings import ApiWarning
 from environments.kube.client import FIELD_MANAGER, Manifest, Question
 from environments.kube.manifests import DEFAULT_ACCOUNT
 from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts
 from environments.reconcile.steps.base import Context, Outcome, Step
 
+PODS_REJECTED = "PodsRejected"  # the reason of a condition that the page shows as a notice
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
 _LOOK_AGAIN = 3600  # seconds; the drift pass may not read ConfigMaps
 _PROOF = ("patch", "configmaps")  # what the portal may do by its own binding alone
@@ -56,7 +58,7 @@ def _wanted(context: Context) -> list[Manifest]:
 
 def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
     try:
-        refused = _apply(context, wanted)
+        refused, rejected = _apply(context, wanted)
     except _NotYetError as error:
         return Outcome(str(error), "NotYet", wait=_RETRY)
     keep = [manifests.key(manifest) for manifest in wanted]
@@ -69,7 +71,12 @@ def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
     if not any(key != DEFAULT_ACCOUNT for key in keep):
         _delete(context, "RoleBinding", manifests.PORTAL_BINDING)
     is_unseen = any(manifest["kind"] == "ConfigMap" for manifest in wanted)
-    return Outcome(_words(keep, gone), facts=Facts(applied=tuple(keep)), look_again=_LOOK_AGAIN if is_unseen else None)
+    return Outcome(
+        _words(keep, gone, rejected),
+        PODS_REJECTED if rejected else "Done",
+        facts=Facts(applied=tuple(keep)),
+        look_again=_LOOK_AGAIN if is_unseen or rejected else None,
+    )
 
 
 class _NotYetError(Exception):
@@ -80,33 +87,49 @@ class _NotYetError(Exception):
 _SOON = ('" cannot ', "status unknown for quota")
 
 
-def _apply(context: Context, wanted: list[Manifest]) -> list[str]:
-    """Apply each, whatever becomes of the others; what was refused, a sentence each."""
-    refused = []
+def _apply(context: Context, wanted: list[Manifest]) -> tuple[list[str], list[str]]:
+    """Apply each, whatever becomes of the others; what was refused, a sentence each, and whose pods are rejected."""
+    refused, rejected = [], []
     for manifest in wanted:
+        before = len(api_warnings.heard())
         try:
-            _apply_one(context, manifest)
+            live = _apply_one(context, manifest)
+            if _rejects_pods(context, live, api_warnings.heard()[before:]):
+                rejected.append(f"{manifest['kind']} {manifest['metadata']['name']}")
         except PermanentError as error:
             if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
                 raise _NotYetError(error.message) from error
             refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
-    return refused
+    return refused, rejected
 
 
-def _apply_one(context: Context, manifest: Manifest) -> None:
+def _rejects_pods(context: Context, live: Manifest, warnings: list[ApiWarning]) -> bool:
+    """Whether Pod Security rejects a workload's pods: the API server takes the workload, and warns or says so later.
+
+    It warns for the namespace's warn level, which may be stricter than the one that is enforced.
+    """
+    enforced = context.desired.spec.pod_security.enforce
+    conditions = (live.get("status") or {}).get("conditions") or []
+    failed = (each for each in conditions if each.get("type") == "ReplicaFailure" and each.get("status") == "True")
+    return any(warning.level == enforced for warning in warnings) or any(
+        "violates PodSecurity" in str(each.get("message")) for each in failed
+    )
+
+
+def _apply_one(context: Context, manifest: Manifest) -> Manifest:
     """Apply an object, unless its name is taken by something that a member made."""
     live = _live(context, manifest["kind"], manifest["metadata"]["name"])
     is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
     if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
         raise PermanentError("An object of this name exists, and the template did not create it. Rename or delete it.")
     try:
-        context.cluster.apply(manifest)
+        return context.cluster.apply(manifest)
     except PermanentError as error:
         if is_new or error.reason != "Invalid":
             raise
         # Server-side apply leaves list items of others. Ours beside them may be invalid: two ports of one name.
         context.cluster.overwrite(manifest)
-        context.cluster.apply(manifest)
+        return context.cluster.apply(manifest)
 
 
 def _was_applied(live: Manifest) -> bool:
@@ -139,9 +162,10 @@ def _is_ours(context: Context, live: Manifest) -> bool:
     return manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id)
 
 
-def _words(keep: list[str], gone: list[str]) -> str:
+def _words(keep: list[str], gone: list[str], rejected: list[str]) -> str:
     objects = len([key for key in keep if key != DEFAULT_ACCOUNT])
-    parts = [f"{objects} in place"] if objects else []
+    parts = [f"{objects} applied" if rejected else f"{objects} in place"] if objects else []
+    parts += [f"Pod Security rejects the pods of {', '.join(rejected)}"] if rejected else []
     parts += ["pods get no service account token by default"] if DEFAULT_ACCOUNT in keep else []
     claims = [key.partition("/")[2] for key in gone if key.startswith(_KEPT)]
     parts += [f"kept with their data: {', '.join(claims)}"] if claims else []

@@ -8,9 +8,9 @@ from django.utils import timezone
 from environments.actions import deciders
 from environments.lib.activity import Activity
 from environments.lib.phases import OVER, Phase
-from environments.models import Environment, Event, Member, User
+from environments.models import Condition, Environment, Event, Member, User
 from environments.reconcile.desired import UNREADABLE
-from environments.reconcile.steps import counting
+from environments.reconcile.steps import counting, objects
 from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
 from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
@@ -125,12 +125,14 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         environment=environment,
         may_edit=may_edit(user, environment),
         is_member=user.email.lower() in {member.email.lower() for member in members},
-        notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who, events),
+        notice=notice(environment, lines) or _rejected(environment, conditions)
+        if environment.is_granted
+        else _on_request(environment, who, events),
         timeline=lines,
         done=sum(1 for line in lines if line.tone == "ok"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
         stale=stale_usage(environment),
-        quota_note=next((each.message for each in conditions if each.reason == counting.NOTED), ""),
+        quota_note=_said(conditions, counting.NOTED),
         has_workloads=has_workloads(environment),
         members=members,
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
@@ -178,6 +180,17 @@ def _on_request(environment: Environment, who: str, events: list[Event]) -> Noti
     if last.actor is None:
         return Notice("", "This request has ended.", f"{last.message} Nothing was created.")
     return Notice("", f"This request was withdrawn by {last.actor}.", _quoted(last.data.get("note", "")))
+
+
+def _said(conditions: list[Condition], reason: str) -> str:
+    """The message of the condition with a reason; empty if there is none."""
+    return next((condition.message for condition in conditions if condition.reason == reason), "")
+
+
+def _rejected(environment: Environment, conditions: list[Condition]) -> Notice | None:
+    """That objects of the template are there, and their pods cannot start."""
+    text = _said(conditions, objects.PODS_REJECTED) if environment.wanted else ""
+    return Notice("warn", "The template's pods can't start.", text) if text else None
 
 
 def _quoted(note: str) -> str:
