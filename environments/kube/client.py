@@ -20,6 +20,7 @@ from kubernetes import client
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
+from environments.kube import api_warnings
 from environments.kube import transport as cluster_transport
 from environments.kube.answers import (
     NamespaceGoneError,
@@ -312,6 +313,7 @@ class ClusterClient:
             except (HTTPError, OSError) as error:
                 raise (too_big() if budget.is_spent else unreachable(error)) from error
         content = self._without_secrets(content)
+        api_warnings.note(path, (self._clean(each) for each in response.headers.getlist("Warning")))
         if response.status >= 300:
             raise translate(response.status, decode(content), response.headers.get("Retry-After"))
         return read(content), len(content)
@@ -321,6 +323,9 @@ class ClusterClient:
         token = self._api.configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"Accept": "application/json", "User-Agent": self._api.user_agent}
         return headers | ({"Authorization": token} if token else {})
+
+    def _clean(self, text: str) -> str:
+        return self._without_secrets(text.encode()).decode()
 
     def _without_secrets(self, content: bytes) -> bytes:
         """An answer without the credential: a server, or a proxy before it, may quote the request."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
+from environments.kube import api_warnings
+from environments.kube.api_warnings import ApiWarning
 from environments.lib import log_context
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.lib.phases import Status
@@ -123,7 +125,8 @@ def attempt(task: Task, context: Context) -> Attempt:
 
 def _call(task: Task, context: Context) -> Attempt:
     try:
-        outcome = task.call(context)
+        with api_warnings.hearing() as warnings:
+            outcome = _with_warnings(task.call(context), warnings)
     except PermanentError as error:
         return Attempt(task.step, Status.FAILED, error.reason, error.message, 0)
     except TemporaryError as error:
@@ -143,3 +146,13 @@ def _call(task: Task, context: Context) -> Attempt:
         pace=outcome.wait,
         look_again=outcome.look_again,
     )
+
+
+def _with_warnings(outcome: Outcome, warnings: list[ApiWarning]) -> Outcome:
+    """What a step reached, with what the API server warned of on the way, unless the step says that itself."""
+    unsaid = [warning for warning in warnings if warning.text not in outcome.message]
+    if not unsaid:
+        return outcome
+    told = " ".join(f"The cluster warns about {warning}." for warning in unsaid)
+    reason = "Warned" if outcome.reason == "Done" else outcome.reason
+    return replace(outcome, message=f"{outcome.message.rstrip('.')}. {told}", reason=reason)

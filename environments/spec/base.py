@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 PLACEHOLDER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
-_RESOURCE = r"^[a-z0-9]([a-z0-9./-]*[a-z0-9])?$"
+_RESOURCE = r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$"
 _WORDS = {
     _NAME: "Use up to 40 lower-case letters, digits and underscores, starting with a letter, for example gpu_small.",
     _RESOURCE: "This is not a resource name. Use for example requests.cpu or count/deployments.apps.",
@@ -20,7 +20,7 @@ _ABBREVIATIONS = re.compile(r"\b(ai|api|ci|cpu|db|dns|gpu|hpc|http|id|io|ip|ml|r
 
 Name = Annotated[str, Field(pattern=_NAME)]
 #: `requests.cpu`, `pods`, `requests.nvidia.com/gpu`, `count/deployments.apps`
-ResourceName = Annotated[str, Field(pattern=_RESOURCE, max_length=253)]
+ResourceName = Annotated[str, Field(pattern=_RESOURCE, max_length=317)]
 
 #: Amounts by resource, as quantities that may hold `${parameter}`.
 Figures = dict[ResourceName, str]

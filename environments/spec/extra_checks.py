@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from environments.spec.figures import key_problem
+from environments.spec.figures import annotation_key_problem, key_problem, label_key_problem
 from environments.spec.filling import Filled, Remark
 from environments.spec.yaml_documents import Path
 
@@ -194,7 +194,8 @@ def _key(kind: str, field: str, key: str) -> str:
         if "snippet" in name:
             return "Snippets are not allowed, because they configure the whole ingress controller."
         return key_problem(name)
-    return key_problem(key)
+    takes = annotation_key_problem if field == "annotations" else label_key_problem
+    return key_problem(key) or takes(key)
 
 
 def _nothing(data: dict[str, Any]) -> Iterator[Remark]:

@@ -6,11 +6,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from environments.spec.base import Strict, refuse
+from environments.spec.api_names import is_qualified
+from environments.spec.base import Problem, Strict, refuse
 
 _PORT = re.compile(r"(\d{1,5})(?:/(TCP|UDP|SCTP))?")
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+_NO_LABEL = "“{}” is not a label. Use for example team or example.com/team."
 
 #: `443`, `5432/TCP`, `53/UDP`
 Port = Annotated[str, Field(max_length=12)]
@@ -40,6 +43,17 @@ class Egress(Ports):
     cidr: str
     """Such as 10.20.0.0/16."""
 
+    def objection(self) -> str:
+        """Why the API server refuses this block, although it is one; empty if it takes it."""
+        block = ipaddress.ip_network(self.cidr)
+        if not isinstance(block, ipaddress.IPv6Network):
+            return ""
+        if block.network_address.scope_id is not None:
+            return f"“{self.cidr}” names a network interface. Leave out the part after %."
+        if block.network_address.ipv4_mapped:
+            return f"“{self.cidr}” is IPv4 in the form of IPv6. Write it as IPv4, for example 10.20.0.0/16."
+        return ""
+
     @field_validator("cidr")
     @classmethod
     def _block(cls, value: str) -> str:
@@ -60,12 +74,14 @@ class Ingress(Ports):
     @model_validator(mode="after")
     def _selector(self) -> Self:
         if not _LABEL.fullmatch(self.label):
-            refuse(
-                "Ingress", [(("label",), f"“{self.label}” is not a label. Use for example team or example.com/team.")]
-            )
+            refuse("Ingress", [(("label",), _NO_LABEL.format(self.label))])
         if not _VALUE.fullmatch(self.value):
             refuse("Ingress", [(("value",), f"“{self.value}” is not a label value. Use for example payments.")])
         return self
+
+    def objection(self) -> str:
+        """Why the API server refuses this label, although stored templates may have it; empty if it takes it."""
+        return "" if is_qualified(self.label) else _NO_LABEL.format(self.label)
 
 
 class Network(Strict):
@@ -81,6 +97,12 @@ class Network(Strict):
     """Blocks of addresses that pods reach."""
     ingress: tuple[Ingress, ...] = ()
     """Namespaces that reach the pods."""
+
+    def objections(self) -> list[Problem]:
+        """What the API server refuses, with its place."""
+        blocks = [(("network", "egress", index, "cidr"), rule.objection()) for index, rule in enumerate(self.egress)]
+        labels = [(("network", "ingress", index, "label"), rule.objection()) for index, rule in enumerate(self.ingress)]
+        return [(place, sentence) for place, sentence in (*blocks, *labels) if sentence]
 
     def sentences(self) -> list[str]:
         """What gets through, a sentence each; none where nothing does."""

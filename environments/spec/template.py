@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from environments.lib import quantities
 from environments.lib.phases import Role
-from environments.spec import extras
+from environments.spec import container_defaults, extras
+from environments.spec.api_names import is_overcommitted, limit_name_problem, quota_name_problem
 from environments.spec.base import (
     PLACEHOLDER,
     Annotations,
@@ -25,7 +26,13 @@ from environments.spec.base import (
     substitute,
     twice_named,
 )
-from environments.spec.figures import check_amount, check_readable, key_problem, limit_name_problem, quota_name_problem
+from environments.spec.figures import (
+    annotation_key_problem,
+    check_amount,
+    check_readable,
+    key_problem,
+    label_key_problem,
+)
 from environments.spec.network import Network
 from environments.spec.parameters import Parameter, sample, unfit
 from environments.spec.parts import Admission, Extension, Limits, Naming, PodSecurity, Size
@@ -125,7 +132,8 @@ class TemplateSpec(Strict):
         found = self._unfit(figures) or self._refused(figures)
         found = found or [(place, sentence) for place, _, sentence in self._disorder(self._samples())]
         more = [(("manifests", line), text) for line, text in extras.problems(self.manifests, self)]
-        return [*self._strange_names(), *found, *more]
+        missing = container_defaults.problems(self._figures(), self.limits)
+        return [*self._strange_names(), *found, *missing, *self.network.objections(), *more]
 
     def _unfit(self, figures: list[tuple[Place, str]]) -> list[Problem]:
         """Figures that hang on a parameter that may be anything."""
@@ -159,8 +167,20 @@ class TemplateSpec(Strict):
                 if quantities.exceeds(*(substitute(text, values) for text in texts)):
                     sentence = f"The {low.replace('_', ' ')} is above the {high}."
                     yield ("limits", low, resource), PLACEHOLDER.findall(" ".join(texts)), sentence
+        for resource in groups["default_request"].keys() & groups["default"].keys():
+            request, limit = (groups[name][resource] for name in ("default_request", "default"))
+            if not is_overcommitted(resource) and quantities.exceeds(
+                substitute(limit, values), substitute(request, values)
+            ):
+                sentence = "For devices and huge pages, the default request must equal the default."
+                yield ("limits", "default_request", resource), PLACEHOLDER.findall(request + limit), sentence
 
     def _strange_names(self) -> Iterator[Problem]:
+        for field, keys, takes in (
+            ("labels", self.labels, label_key_problem),
+            ("annotations", self.annotations, annotation_key_problem),
+        ):
+            yield from (((field, key), sentence) for key in keys if (sentence := takes(key)))
         for figures, check in ((self._figures(), quota_name_problem), (self._limit_figures(), limit_name_problem)):
             for place, _ in figures:
                 if sentence := check(str(place[-1])):

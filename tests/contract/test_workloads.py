@@ -8,7 +8,7 @@ from environments.kube.client import ClusterClient
 from environments.lib.errors import PermanentError
 from environments.models import Cluster, Environment
 from environments.web import workloads
-from tests.contract.arrange import eventually, pod, quota, start, wait_until_enforced, wait_until_furnished
+from tests.contract.arrange import eventually, limit_range, pod, quota, start, wait_until_enforced, wait_until_furnished
 
 STATUS = "application/merge-patch+json"
 CRASHING = {
@@ -150,7 +150,28 @@ def test_a_quota_that_refuses_pods_is_told_in_figures(environment, namespace, po
         "the refusal is told",
     )
     assert (said[0].about, said[0].reason) == ("ReplicaSet api", "FailedCreate")
-    assert said[0].sentence == ("The quota is too small for it. CPU requests: 0 of 1 core used, 1.5 cores requested.")
+    assert said[0].sentence == (
+        "The quota quota is too small for it. CPU requests: 0 of 1 core used, 1.5 cores requested."
+    )
+
+
+def test_a_refusal_names_every_limit_that_was_broken(environment, namespace, admin, home):
+    admin.apply(limit_range(home, max={"cpu": "1", "memory": "1Gi"}, min={"cpu": "100m"}))
+    big = pod(home, "big", {"cpu": "50m", "memory": "2Gi"}, cpu="3", memory="3Gi")
+
+    def refusal() -> str:
+        try:
+            admin.create(big, dry_run=True)
+        except PermanentError as error:
+            return error.message
+        return ""
+
+    message = eventually(refusal, "the limits are known")
+    namespace.warn("FailedCreate", f"Error creating: {message}", ("ReplicaSet", "big"))
+    (said,) = [each for each in workloads.read(environment).warnings if each.about == "ReplicaSet big"]
+    assert said.sentence == (
+        "A container here can have at least 100m of CPU, at most 1 core of CPU and at most 1 GiB of memory."
+    )
 
 
 def test_no_more_than_a_page_is_read(environment, namespace, monkeypatch):

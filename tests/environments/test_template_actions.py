@@ -201,7 +201,7 @@ class TestPublishing:
         assert published.state == State.PUBLISHED
 
     def test_every_reason_is_said_at_once(self, draft, ada):
-        spec = changed(draft, limits={"default": {"cpu": "1"}, "default_request": {"cpu": "2"}})
+        spec = changed(draft, limits={"default": {"cpu": "1", "memory": "1Mi"}, "default_request": {"cpu": "2"}})
         template_actions.save_draft(draft, spec, "", ada)
         with pytest.raises(ValidationError) as caught:
             template_actions.publish(draft, ada)

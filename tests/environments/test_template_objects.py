@@ -127,7 +127,8 @@ def message(environment: Environment) -> str:
 def test_the_objects_of_a_template_are_made_in_its_environments(publish, request_one, there):
     environment = settle(request_one(publish(WEB), greeting="ahoy", replicas="3"))
     assert environment.phase == Phase.READY
-    assert message(environment) == "6 in place"
+    warned = 'The cluster warns about deployments/web: would violate PodSecurity "restricted:latest"'
+    assert message(environment).startswith(f"6 in place. {warned}")  # what is enforced is baseline
     assert environment.applied_objects == KEYS
     found = {key: there(environment, key) for key in KEYS}
     assert found["Deployment/web"]["spec"]["replicas"] == 3

@@ -155,18 +155,33 @@ QUOTA = (
         (
             "FailedCreate",
             QUOTA,
-            "The quota is too small for it. CPU requests: 1 of 1 core used, 500m requested; "
+            "The quota environment-quota is too small for it. CPU requests: 1 of 1 core used, 500m requested; "
             "Memory requests: 2 GiB of 2 GiB used, 512 MiB requested.",
         ),
         (
             "FailedCreate",
             "failed quota: environment-quota: must specify limits.cpu for: main; limits.memory for: main",
-            "The quota requires a value for CPU limits and Memory limits. Set it for each container.",
+            "The quota environment-quota requires a value for CPU limits and Memory limits. Set it for each container.",
         ),
         (
             "FailedCreate",
             'pods "a" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',
             "A container here can have at most 1 GiB of memory.",
+        ),
+        (
+            "FailedCreate",
+            'pods "a" is forbidden: [minimum cpu usage per Container is 100m, but request is 50m, maximum cpu usage '
+            "per Container is 1, but limit is 3, maximum memory usage per Container is 1Gi, but limit is 3Gi, "
+            "maximum cpu usage per Pod is 2, but limit is 3, memory max limit to request ratio per Container is 2, but "
+            "provided ratio is 4.000000]",
+            "A container here can have at least 100m of CPU, at most 1 core of CPU, at most 1 GiB of memory and a "
+            "memory limit of at most 2 times its request. A pod here can have at most 2 cores of CPU.",
+        ),
+        (
+            "FailedCreate",
+            'persistentvolumeclaims "p" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but '
+            "request is 10Gi",
+            "A volume claim here can have at most 1 GiB of storage.",
         ),
         (
             "FailedCreate",
@@ -195,6 +210,27 @@ def test_warnings_come_newest_first_and_repeated_ones_once():
     events = [event(at=ago(minutes=9), count=2), event("Unhealthy", at=ago(minutes=5)), event(count=3)]
     found = warnings(events, NOW)
     assert [(each.reason, each.count) for each in found] == [("BackOff", 5), ("Unhealthy", 1)]
+
+
+def test_equal_warnings_of_many_objects_are_one_line_and_hide_nothing():
+    full = "0/3 nodes are available: 3 Insufficient memory."
+    events = [
+        event("FailedScheduling", full, at=ago(seconds=n), involvedObject={"kind": "Pod", "name": f"api-{n}"})
+        for n in range(1, 41)
+    ]
+    events.append(event("FailedCreate", QUOTA, at=ago(minutes=9), involvedObject={"kind": "ReplicaSet", "name": "api"}))
+    found = warnings(events, NOW)
+    assert [(each.about, each.count, each.more) for each in found] == [("Pod api-1", 40, 39), ("ReplicaSet api", 1, 0)]
+    assert "The quota environment-quota is too small for it." in found[1].sentence
+
+
+def test_a_long_refusal_is_read_whole_although_the_page_shows_its_beginning():
+    keys = [f"requests.example.com/a-device-with-a-long-name-{n:02}" for n in range(12)]
+    amounts = [",".join(f"{key}={amount}" for key in keys) for amount in ("1", "4", "4")]
+    message = "exceeded quota: q, requested: {}, used: {}, limited: {}".format(*amounts)
+    (found,) = warnings([event("FailedCreate", message)], NOW)
+    assert len(found.message) == 600 < len(message)
+    assert found.sentence.count("4 of 4 used, 1 requested") == 12
 
 
 def test_a_series_says_how_often_and_when_last():

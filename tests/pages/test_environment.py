@@ -322,3 +322,17 @@ def test_the_number_of_queries_does_not_grow_with_members(
     with django_assert_max_num_queries(14):
         soup = read(client.get(f"/environments/{environment.namespace}/"))
     assert len(rows(one(soup, "[aria-labelledby=access-title]"))) == 21
+
+
+def test_what_the_quota_does_not_count_is_told_beside_it(page, dana, make_environment):
+    told = "This cluster does not count count/widgets.example.com, so the quota does not limit it."
+    noted = {"Counting": {"status": Status.DONE, "reason": "Noted", "message": told, "duration_ms": 3}}
+    assert words(one(read(page(make_environment(conditions=noted), dana)), "#quota-note")) == told
+    assert not read(page(make_environment(usage=USAGE), dana)).select("#quota-note")
+
+
+def test_objects_whose_pods_are_rejected_are_a_notice_although_the_step_is_done(page, dana, make_environment):
+    told = "1 applied; Pod Security rejects the pods of Deployment web"
+    done = {"Objects": {"status": Status.DONE, "reason": "PodsRejected", "message": told, "duration_ms": 3}}
+    notice = one(read(page(make_environment(conditions=done), dana)), "#live .notice.warn")
+    assert words(notice).startswith(f"The template's pods can't start. {told}")

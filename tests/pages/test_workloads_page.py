@@ -7,7 +7,7 @@ from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase
 from environments.models import Cluster
 from portal.demo.simulated import SimulatedCluster
-from tests.contract.arrange import Way, namespace, pod
+from tests.contract.arrange import Way, namespace, pod, quota
 from tests.pages.reading import HTMX, one, read, words
 
 CRASHING = {"name": "main", "image": "app:1", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
@@ -115,3 +115,15 @@ def test_it_takes_four_queries(client, dana, environment, django_assert_num_quer
     client.force_login(dana)
     with django_assert_num_queries(4):
         client.get(f"/environments/{environment.namespace}/workloads/")
+
+
+def test_what_limits_the_namespace_besides_the_template_is_listed(look, dana, simulated, environment):
+    assert not read(look(dana)).select("#other-limits")
+    cache.clear()
+    admin = ClusterClient(Way(simulated.url, simulated.admin_token))
+    admin.create(quota(environment.namespace, {"pods": "1"}, "team-quota"))
+    ours = quota(environment.namespace, {"pods": "5"}, "environment-quota")
+    ours["metadata"]["labels"] = {"allotment.internal/environment": str(environment.pk)}
+    admin.create(ours)
+    line = one(read(look(dana)), "#other-limits li")
+    assert words(line) == "Full: ResourceQuota team-quota : Pods 1 of 1"

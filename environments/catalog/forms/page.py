@@ -26,7 +26,7 @@ from environments.catalog.forms.tables import (
 from environments.lib import quantities
 from environments.spec import InvalidSpecError, Problem, TemplateSpec
 from environments.spec.base import in_words
-from environments.spec.figures import key_problem
+from environments.spec.figures import annotation_key_problem, key_problem, label_key_problem
 
 
 class SpecForms:
@@ -155,7 +155,8 @@ class SpecForms:
             case (("network", ("egress" | "ingress") as name, int(index), *rest), text):
                 getattr(self, name).written()[index].complain(str(next(iter(rest), "")), text)
             case ((("labels" | "annotations") as name, str(key), *rest), text):
-                cell = "key" if text == key_problem(key) else "value"
+                takes = annotation_key_problem if name == "annotations" else label_key_problem
+                cell = "key" if text in (key_problem(key), takes(key)) else "value"
                 self._complain(getattr(self, name), "key", key, cell, rest, text)
             case (place, text):
                 field = next((str(part) for part in place if part in self.general.fields), "")

@@ -1,6 +1,6 @@
 """The steps of an environment, in the order of its timeline. One file for each concern."""
 
-from environments.reconcile.steps import access, binding, group, members, namespace, objects, policies
+from environments.reconcile.steps import access, binding, counting, group, members, namespace, objects, policies
 from environments.reconcile.steps.base import Step
 
 STEPS: tuple[Step, ...] = (
@@ -13,6 +13,7 @@ STEPS: tuple[Step, ...] = (
     members.STEP,
     binding.STEP,
     access.STEP,
+    counting.STEP,
 )
 
 #: What is left to do when an environment is removed: the rest goes with its namespace.

@@ -1,8 +1,6 @@
 """The namespace. Created if it is missing, kept as wanted; one that is not ours is never touched."""
 
-from typing import Any
-
-from environments.kube import manifests
+from environments.kube import manifests, terminating
 from environments.kube.answers import AlreadyExistsError
 from environments.kube.client import FIELD_MANAGER, Manifest
 from environments.lib.errors import PermanentError, TemporaryError
@@ -10,6 +8,7 @@ from environments.reconcile.facts import Facts
 from environments.reconcile.steps.applying import concluded, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
+_DELETING = "The cluster is deleting the namespace and everything in it."
 _POLL = 0.5  # seconds until the next look at a namespace that is being deleted, then doubling
 
 
@@ -28,7 +27,7 @@ def ensure(context: Context) -> Outcome:
             reason="NotOurs",
         )
     if live["metadata"].get("deletionTimestamp"):
-        return Outcome("The namespace is being deleted. The portal creates it again afterwards.", "Terminating", wait=5)
+        return Outcome(_deleted_outside(context, live), "Terminating", wait=5)
     live, found = govern_one(context, wanted, [])
     altered = {manifests.key(wanted): found}
     facts = Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new, altered=altered)
@@ -44,8 +43,8 @@ def remove(context: Context) -> Outcome:
         return Outcome("Another namespace has this name now. The portal did not change it.", "NotOurs")
     if not live["metadata"].get("deletionTimestamp"):
         context.cluster.delete("Namespace", context.desired.namespace, uid=live["metadata"]["uid"])
-        return Outcome("The cluster is deleting the namespace and everything in it.", "Terminating", wait=_POLL)
-    return Outcome(_why_terminating(live), "Terminating", wait=_POLL)
+        return Outcome(_DELETING, "Terminating", wait=_POLL)
+    return Outcome(terminating.why(context.cluster, live) or _DELETING, "Terminating", wait=_POLL)
 
 
 def _live(context: Context) -> Manifest | None:
@@ -77,16 +76,10 @@ def _is_ours(context: Context, live: Manifest) -> bool:
     return any(each.get("manager") == FIELD_MANAGER for each in metadata.get("managedFields") or [])
 
 
-def _why_terminating(live: Manifest) -> str:
-    """The namespace's own conditions in words, where they name what holds it up.
-
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/namespace-v1/#NamespaceStatus
-    """
-    conditions: list[dict[str, Any]] = (live.get("status") or {}).get("conditions") or []
-    held = [str(item.get("message", "")) for item in conditions if item.get("status") == "True"]
-    if not held:
-        return "The cluster is deleting the namespace and everything in it."
-    return "The cluster cannot delete the namespace yet: " + " ".join(held)
+def _deleted_outside(context: Context, live: Manifest) -> str:
+    """That someone deleted the namespace on the cluster, what becomes of it, and what holds it up."""
+    told = "Someone deleted this namespace on the cluster. The portal creates it again, empty, when it is gone."
+    return f"{told} {terminating.why(context.cluster, live)}".strip()
 
 
 STEP = Step("Namespace", "Namespace", "Namespace removed", ensure, remove, removed_after=("RoleBinding",))

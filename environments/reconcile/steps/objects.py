@@ -11,7 +11,10 @@ What is about to be made is written down before it is made (`applied`): so whate
 of the template knows what to remove.
 """
 
-from environments.kube import manifests
+from dataclasses import replace
+
+from environments.kube import api_warnings, manifests
+from environments.kube.api_warnings import ApiWarning
 from environments.kube.client import FIELD_MANAGER, Manifest, Question
 from environments.kube.differing import Difference
 from environments.kube.manifests import DEFAULT_ACCOUNT
@@ -20,6 +23,7 @@ from environments.reconcile.facts import Facts
 from environments.reconcile.steps.applying import concluded, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
+PODS_REJECTED = "PodsRejected"  # the reason of a condition that the page shows as a notice
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
 _LOOK_AGAIN = 3600  # seconds; the drift pass may not read ConfigMaps
 _PROOF = ("patch", "configmaps")  # what the portal may do by its own binding alone
@@ -73,7 +77,9 @@ def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
         _delete(context, "RoleBinding", manifests.PORTAL_BINDING)
     is_unseen = any(manifest["kind"] == "ConfigMap" for manifest in wanted)
     facts = Facts(applied=tuple(keep), altered=applied.altered, notes=tuple(applied.notes))
-    return concluded(_words(keep, gone), facts, look_again=_LOOK_AGAIN if is_unseen else None)
+    look_again = _LOOK_AGAIN if is_unseen or applied.rejected else None
+    outcome = concluded(_words(keep, gone, applied.rejected), facts, look_again=look_again)
+    return replace(outcome, reason=PODS_REJECTED) if applied.rejected and not outcome.failed else outcome
 
 
 class _NotYetError(Exception):
@@ -90,23 +96,30 @@ class _Applied:
     def __init__(self, context: Context) -> None:
         self.altered: dict[str, tuple[Difference, ...]] = {}
         self.notes: list[str] = []
+        self.rejected: list[str] = []  # workloads whose pods Pod Security rejects
         self._context = context
+        self._heard = 0  # warnings of the API server before the object at hand
 
     def all_of(self, wanted: list[Manifest]) -> list[str]:
         """Apply each, whatever becomes of the others; what was refused, a sentence each."""
         refused = []
         for manifest in wanted:
             try:
-                self.altered[manifests.key(manifest)] = self._one(manifest)
+                self._note(manifest, *self._one(manifest))
             except PermanentError as error:
                 if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
                     raise _NotYetError(error.message) from error
                 refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
         return refused
 
-    def _one(self, manifest: Manifest) -> tuple[Difference, ...]:
+    def _note(self, manifest: Manifest, live: Manifest, found: tuple[Difference, ...]) -> None:
+        self.altered[manifests.key(manifest)] = found
+        if _rejects_pods(self._context, live, api_warnings.heard()[self._heard :]):
+            self.rejected.append(f"{manifest['kind']} {manifest['metadata']['name']}")
+
+    def _one(self, manifest: Manifest) -> tuple[Manifest, tuple[Difference, ...]]:
         """Apply an object, unless its name is taken by something that a member made."""
-        context = self._context
+        context, self._heard = self._context, len(api_warnings.heard())
         live = _live(context, manifest["kind"], manifest["metadata"]["name"])
         is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
         if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
@@ -114,13 +127,26 @@ class _Applied:
                 "An object of this name exists, and the template did not create it. Rename or delete it."
             )
         try:
-            return govern_one(context, manifest, self.notes)[1]
+            return govern_one(context, manifest, self.notes)
         except PermanentError as error:
             if is_new or error.reason != "Invalid":
                 raise
             # Server-side apply leaves list items of others. Ours beside them may be invalid: two ports of one name.
             context.cluster.overwrite(manifest)
-            return govern_one(context, manifest, self.notes)[1]
+            return govern_one(context, manifest, self.notes)
+
+
+def _rejects_pods(context: Context, live: Manifest, warnings: list[ApiWarning]) -> bool:
+    """Whether Pod Security rejects a workload's pods: the API server takes the workload, and warns or says so later.
+
+    It warns for the namespace's warn level, which may be stricter than the one that is enforced.
+    """
+    enforced = context.desired.spec.pod_security.enforce
+    conditions = (live.get("status") or {}).get("conditions") or []
+    failed = (each for each in conditions if each.get("type") == "ReplicaFailure" and each.get("status") == "True")
+    return any(warning.level == enforced for warning in warnings) or any(
+        "violates PodSecurity" in str(each.get("message")) for each in failed
+    )
 
 
 def _was_applied(live: Manifest) -> bool:
@@ -153,9 +179,10 @@ def _is_ours(context: Context, live: Manifest) -> bool:
     return manifests.is_ours(live, context.desired.label_domain, context.desired.environment_id)
 
 
-def _words(keep: list[str], gone: list[str]) -> str:
+def _words(keep: list[str], gone: list[str], rejected: list[str]) -> str:
     objects = len([key for key in keep if key != DEFAULT_ACCOUNT])
-    parts = [f"{objects} in place"] if objects else []
+    parts = [f"{objects} applied" if rejected else f"{objects} in place"] if objects else []
+    parts += [f"Pod Security rejects the pods of {', '.join(rejected)}"] if rejected else []
     parts += ["pods get no service account token by default"] if DEFAULT_ACCOUNT in keep else []
     claims = [key.partition("/")[2] for key in gone if key.startswith(_KEPT)]
     parts += [f"kept with their data: {', '.join(claims)}"] if claims else []

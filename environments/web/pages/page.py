@@ -8,8 +8,9 @@ from django.utils import timezone
 from environments.actions import deciders
 from environments.lib.activity import Activity
 from environments.lib.phases import OVER, Phase
-from environments.models import Environment, Event, Member, User
+from environments.models import Condition, Environment, Event, Member, User
 from environments.reconcile.desired import UNREADABLE
+from environments.reconcile.steps import counting, objects
 from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
 from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
@@ -56,6 +57,7 @@ class EnvironmentPage:
     done: int
     bars: list[QuotaBar]
     stale: StaleUsage | None
+    quota_note: str  # what the quota does not count here, and what limits the namespace besides it
     has_workloads: bool
     members: list[Member]
     managed_objects: list[ManagedObject]
@@ -115,18 +117,22 @@ class EnvironmentPage:
 def environment_page(environment: Environment, user: User) -> EnvironmentPage:
     """Everything on an environment's page. The environment comes from permissions.py."""
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
-    lines = timeline(environment, list(environment.conditions.all()), who)
+    conditions = list(environment.conditions.all())
+    lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True))
     events = list(environment.events.select_related("actor")[:_RECENT])
     return EnvironmentPage(
         environment=environment,
         may_edit=may_edit(user, environment),
         is_member=user.email.lower() in {member.email.lower() for member in members},
-        notice=notice(environment, lines) if environment.is_granted else _on_request(environment, who, events),
+        notice=notice(environment, lines) or _rejected(environment, conditions)
+        if environment.is_granted
+        else _on_request(environment, who, events),
         timeline=lines,
         done=sum(1 for line in lines if line.word == "done"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
         stale=stale_usage(environment),
+        quota_note=_said(conditions, counting.NOTED),
         has_workloads=has_workloads(environment),
         members=members,
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
@@ -174,6 +180,17 @@ def _on_request(environment: Environment, who: str, events: list[Event]) -> Noti
     if last.actor is None:
         return Notice("", "This request has ended.", f"{last.message} Nothing was created.")
     return Notice("", f"This request was withdrawn by {last.actor}.", _quoted(last.data.get("note", "")))
+
+
+def _said(conditions: list[Condition], reason: str) -> str:
+    """The message of the condition with a reason; empty if there is none."""
+    return next((condition.message for condition in conditions if condition.reason == reason), "")
+
+
+def _rejected(environment: Environment, conditions: list[Condition]) -> Notice | None:
+    """That objects of the template are there, and their pods cannot start."""
+    text = _said(conditions, objects.PODS_REJECTED) if environment.wanted else ""
+    return Notice("warn", "The template's pods can't start.", text) if text else None
 
 
 def _quoted(note: str) -> str:

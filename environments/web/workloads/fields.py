@@ -23,9 +23,9 @@ def items(found: Manifest, key: str) -> Iterable[Manifest]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def text(found: Manifest, key: str) -> str:
+def text(found: Manifest, key: str, longest: int = LONGEST) -> str:
     """A text, on one line and not longer than a page can show."""
-    return " ".join(str(found.get(key) or "").split())[:LONGEST]
+    return " ".join(str(found.get(key) or "").split())[:longest]
 
 
 def number(found: Manifest, key: str) -> int:

@@ -1,22 +1,25 @@
-"""Reads a namespace's pods and warnings in a few short calls, so that a page never waits for long."""
+"""Reads a namespace's pods, warnings and limits in a few short calls, so that a page never waits for long."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from django.conf import settings
 from django.utils import timezone
 
 from environments.kube import client as cluster
+from environments.kube import others
 from environments.kube.answers import NotFoundError
 from environments.kube.client import ClusterClient, Manifest
+from environments.kube.others import OtherLimit
 from environments.lib.errors import PermanentError
 from environments.models import Environment
 from environments.web.workloads.pods import PodProblem, problems
 from environments.web.workloads.warnings import ClusterWarning, warnings
 
 TIMEOUT = (1.5, 2.5)  # seconds: to connect, to answer
-MOST_PODS, _MOST_EVENTS = 250, 250  # that are read
+MOST_PODS, _MOST_EVENTS, _MOST_LIMITS = 250, 250, 50  # that are read
 _MOST_LINES = 20  # that are shown of each
 
 
@@ -30,6 +33,7 @@ class Workloads:
     problems: list[PodProblem]
     warnings: list[ClusterWarning]
     is_partial: bool = False
+    others: list[OtherLimit] = field(default_factory=list)  # what limits the namespace besides the template
 
 
 def read(environment: Environment) -> Workloads:
@@ -42,6 +46,7 @@ def read(environment: Environment) -> Workloads:
     _check_ours(client, environment)
     pods = list(_some(client, "Pod", environment.namespace, "status.phase!=Succeeded", MOST_PODS))
     events = list(_some(client, "Event", environment.namespace, "type=Warning", _MOST_EVENTS))
+    limits = [each for kind in others.KINDS for each in _of_others(client, kind, environment)]
     now = timezone.now()
     found, warned = problems(pods, now), warnings(events, now)
     return Workloads(
@@ -51,7 +56,14 @@ def read(environment: Environment) -> Workloads:
         problems=found[:_MOST_LINES],
         warnings=warned[:_MOST_LINES],
         is_partial=len(pods) == MOST_PODS or max(len(found), len(warned)) > _MOST_LINES,
+        others=limits[:_MOST_LINES],
     )
+
+
+def _of_others(client: ClusterClient, kind: str, environment: Environment) -> list[OtherLimit]:
+    found = _some(client, kind, environment.namespace, "", _MOST_LIMITS)
+    own = {"label_domain": settings.LABEL_DOMAIN, "environment_id": str(environment.pk)}
+    return others.limits_of_others(found, kind, **own)
 
 
 def _some(client: ClusterClient, kind: str, namespace: str, fields: str, most: int) -> Iterator[Manifest]:

@@ -38,8 +38,9 @@ _FAILURES = {
 
 _LACKS = re.compile(r"Insufficient ([\w./-]*\w)")
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
-_MUST = re.compile(r"failed quota: \S+ must specify (.+)")
-_LIMITS = re.compile(r"(maximum|minimum) ([\w-]+) usage per (\w+) is ([\w.]+)")
+_MUST = re.compile(r"failed quota: (\S+): must specify (.+)")
+_LIMITS = re.compile(r"(maximum|minimum) ([\w./-]*\w) usage per (\w+) is ([\w.]*\w)")
+_RATIO = re.compile(r"([\w./-]*\w) max limit to request ratio per (\w+) is ([\w.]*\w)")
 
 
 def ended(container: str, state: Manifest) -> str:
@@ -92,13 +93,12 @@ def warning(reason: str, message: str) -> str:
 def _refusal(message: str) -> str:
     """Why the API server rejected an object: the quota, a limit, Pod Security or a missing account."""
     if found := _QUOTA.search(message):
-        return _over_quota(*found.groups()[1:])
+        return _over_quota(*found.groups())
     if found := _MUST.search(message):
-        return f"The quota requires a value for {_and(_missing(found[1]))}. Set it for each container."
-    if found := _LIMITS.search(message):
-        which, resource, kind, amount = found.groups()
-        least_or_most = "at most" if which == "maximum" else "at least"
-        return f"A {kind.lower()} here can have {least_or_most} {_amount(resource, amount)} of {_resource(resource)}."
+        needs = f"a value for {_and(_missing(found[2]))}"
+        return f"The quota {found[1]} requires {needs}. Set it for each container."
+    if limits := _broken_limits(message):
+        return limits
     if "violates PodSecurity" in message:
         return "The pod needs privileges that the namespace's Pod Security level does not allow."
     if "serviceaccount" in message.lower() and "not found" in message:
@@ -106,14 +106,30 @@ def _refusal(message: str) -> str:
     return ""
 
 
-def _over_quota(requested: str, used: str, limited: str) -> str:
+def _broken_limits(message: str) -> str:
+    """Every bound of the namespace's LimitRanges that was broken, a sentence for each kind of object."""
+    bounds: dict[str, list[str]] = {}
+    for which, resource, kind, amount in _LIMITS.findall(message):
+        least_or_most = "at most" if which == "maximum" else "at least"
+        bounds.setdefault(kind, []).append(f"{least_or_most} {_amount(resource, amount)} of {_resource(resource)}")
+    for resource, kind, ratio in _RATIO.findall(message):
+        bounds.setdefault(kind, []).append(f"a {_resource(resource)} limit of at most {ratio} times its request")
+    return " ".join(
+        f"A {_KINDS.get(kind, kind)} here can have {_and(list(dict.fromkeys(each)))}." for kind, each in bounds.items()
+    )
+
+
+_KINDS = {"Container": "container", "Pod": "pod", "PersistentVolumeClaim": "volume claim"}
+
+
+def _over_quota(name: str, requested: str, used: str, limited: str) -> str:
     """From the quota's own figures. They are comma-separated `resource=amount`, the same resources in each."""
     wanted, now, most = (dict(_pairs(text)) for text in (requested, used, limited))
     said = []
     for resource, amount in wanted.items():
         in_use = _used_of(resource, now.get(resource, ""), most.get(resource, ""))
         said.append(f"{quantities.name(resource)}: {in_use} used, {_amount(resource, amount)} requested")
-    return f"The quota is too small for it. {'; '.join(said)}."
+    return f"The quota {name} is too small for it. {'; '.join(said)}."
 
 
 def _missing(text: str) -> list[str]:

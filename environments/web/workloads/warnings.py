@@ -11,13 +11,14 @@ from environments.kube.client import Manifest
 from environments.web.workloads import sentences
 from environments.web.workloads.fields import moment, number, section, text
 
+_WHOLE = 4096  # letters of a message that are read: an API server's refusal lists every limit that was broken
 RECENT = timedelta(hours=24)  # clusters keep events for an hour, unless they are told otherwise
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class ClusterWarning:
-    """A warning event about one object, with how often it occurred."""
+    """A warning event about one object or several alike, with how often it occurred."""
 
     about: str  # ReplicaSet api-7d9f8c6b5
     reason: str
@@ -25,18 +26,19 @@ class ClusterWarning:
     message: str
     at: datetime | None
     count: int = 1
+    more: int = 0  # other objects of the same kind with the same warning
 
 
 def warnings(events: Iterable[Manifest], now: datetime) -> list[ClusterWarning]:
-    """The warnings of the last day, newest first; repeated ones about one object in one line."""
-    found: dict[tuple[str, str, str], ClusterWarning] = {}
+    """The warnings of the last day, newest first; equal ones of one kind of object in one line."""
+    found: dict[tuple[str, str, str], list[ClusterWarning]] = {}
     for event in events:
         one = _warning(event)
         if one.at is not None and now - one.at > RECENT:
             continue
-        key = (one.about, one.reason, one.sentence or one.message)
-        found[key] = _together(found[key], one) if key in found else one
-    return sorted(found.values(), key=lambda each: each.at or _BEGINNING, reverse=True)
+        kind = one.about.partition(" ")[0]
+        found.setdefault((kind, one.reason, one.sentence or one.message), []).append(one)
+    return sorted(map(_together, found.values()), key=lambda each: each.at or _BEGINNING, reverse=True)
 
 
 def _warning(event: Manifest) -> ClusterWarning:
@@ -45,7 +47,7 @@ def _warning(event: Manifest) -> ClusterWarning:
     return ClusterWarning(
         about=f"{text(about, 'kind')} {text(about, 'name')}".strip(),
         reason=reason,
-        sentence=sentences.warning(reason, message),
+        sentence=sentences.warning(reason, text(event, "message", _WHOLE)),
         message=message,
         at=moment(series, "lastObservedTime") or _last_seen(event),
         count=max(1, number(series, "count"), number(event, "count")),
@@ -57,6 +59,8 @@ def _last_seen(event: Manifest) -> datetime | None:
     return next((time for time in times if time), None) or moment(section(event, "metadata"), "creationTimestamp")
 
 
-def _together(one: ClusterWarning, other: ClusterWarning) -> ClusterWarning:
-    newer = max(one, other, key=lambda each: each.at or _BEGINNING)
-    return replace(newer, count=one.count + other.count)
+def _together(alike: list[ClusterWarning]) -> ClusterWarning:
+    """The newest of equal warnings, with how often all occurred and how many objects they are about."""
+    newest = max(alike, key=lambda each: each.at or _BEGINNING)
+    objects = {each.about for each in alike}
+    return replace(newest, count=sum(each.count for each in alike), more=len(objects) - 1)

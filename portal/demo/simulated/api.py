@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from portal.demo.simulated import discovery, fence, rbac, reviews
+from portal.demo.simulated import discovery, fence, pod_security, rbac, reviews
 from portal.demo.simulated.accounts import Accounts
-from portal.demo.simulated.kinds import Kind, Object
+from portal.demo.simulated.kinds import BY_NAME, Kind, Object
 from portal.demo.simulated.routing import Target, route
 from portal.demo.simulated.selectors import by_fields, by_labels
 from portal.demo.simulated.statuses import (
@@ -142,14 +142,22 @@ class Api:
         if target.name:
             raise method_not_allowed()
         namespace = target.namespace if kind.namespaced else ""
-        return _answer(201, self._writer.create(kind, namespace, _decode(request), how))
+        return self._written(kind, namespace, 201, self._writer.create(kind, namespace, _decode(request), how))
+
+    def _written(self, kind: Kind, namespace: str, status: int, found: Object) -> Response:
+        """The answer to a write, with the warning that admission has of it."""
+        warning = pod_security.warning(kind, found, self._store.get(BY_NAME["Namespace"], namespace))
+        text = warning.replace("\\", "\\\\").replace('"', '\\"')
+        headers = {"Warning": f'299 - "{text}"'} if warning else {}
+        return Response(status, _json(found), headers=headers)
 
     def _patch(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         namespace = target.namespace if kind.namespaced else ""
         body = _decode(request)
         if request.content_type == APPLY_PATCH:
             force = request.query.get("force") in ("1", "true")
-            return _answer(*self._writer.apply(kind, namespace, target.name, body, how, force=force))
+            answer = self._writer.apply(kind, namespace, target.name, body, how, force=force)
+            return self._written(kind, namespace, *answer)
         if request.content_type in MERGE_PATCHES:
             return _answer(200, self._writer.patch(kind, namespace, target.name, body, how))
         raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})

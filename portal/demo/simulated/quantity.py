@@ -9,7 +9,8 @@ from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 from typing import Self
 
-_PATTERN = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?[0-9]+))")
+#: The API server takes “.” and “m” for nothing at all.
+_PATTERN = re.compile(r"([+-]?[0-9]*\.?[0-9]*)(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?[0-9]+))")
 _BINARY = {suffix: Decimal(1024) ** power for power, suffix in enumerate(("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))}
 _DECIMAL = {
     suffix: Decimal(10) ** power
@@ -45,10 +46,11 @@ class Quantity:
 def parse(text: str | int | float) -> Quantity:
     """The quantity that a manifest says. Raises ValueError in Kubernetes' words."""
     match = _PATTERN.fullmatch(str(text))
-    if match is None:
+    if match is None or text == "":
         pattern = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
         raise ValueError(f"quantities must match the regular expression '{pattern}'")
-    number, binary, decimal, exponent = match.groups()
+    digits, binary, decimal, exponent = match.groups()
+    number = digits if any(map(str.isdigit, digits)) else "0"
     if binary:
         return Quantity(Decimal(number) * _BINARY[binary], binary=True)
     if exponent:
@@ -57,7 +59,9 @@ def parse(text: str | int | float) -> Quantity:
 
 
 def canonical(text: str | int | float) -> str:
-    """The same quantity as the API server writes it: rounded up to thousandths, and capped."""
+    """The same quantity as the API server writes it: rounded up to thousandths, and capped in powers of 1024."""
     found = parse(text)
+    if not found.binary and found.value > _GREATEST:
+        return str(text)
     value = min(found.value, _GREATEST).quantize(_DECIMAL["m"], ROUND_UP)
     return str(Quantity(value, found.binary))

@@ -3,12 +3,14 @@
 Source: https://kubernetes.io/docs/concepts/policy/resource-quotas/ and the API server's resourcequota admission.
 """
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
 from portal.demo.simulated import quantity
 from portal.demo.simulated.defaults import containers
 from portal.demo.simulated.kinds import BY_NAME, NAMESPACED, Kind, Object, copy
+from portal.demo.simulated.names import is_native
 from portal.demo.simulated.quantity import Quantity
 from portal.demo.simulated.statuses import forbidden
 from portal.demo.simulated.store import Store
@@ -33,7 +35,7 @@ def admit(store: Store, kind: Kind, found: Object, live: Object | None = None) -
     demand, before = demands(kind, found), demands(kind, live) if live else {}
     requested = {name: Quantity(each.value - _of(before, name).value, each.binary) for name, each in demand.items()}
     for each in quotas:
-        hard = _parsed(each["spec"].get("hard", {}))
+        hard = {name: amount for name, amount in _parsed(each["spec"].get("hard", {})).items() if is_counted(name)}
         if kind.kind == "Pod" and live is None:
             _require_amounts(each, hard, found)
         _require_room(each, hard, requested, kind, found)
@@ -86,7 +88,7 @@ def refresh(store: Store, namespace: str) -> None:
 
 def usage(store: Store, namespace: str, hard: dict[str, str]) -> dict[str, str]:
     """What the namespace uses of each resource that `hard` names."""
-    totals: Amounts = {name: Quantity() for name in hard}
+    totals: Amounts = {name: Quantity() for name in hard if is_counted(name)}
     for kind in NAMESPACED:
         if not _matters(kind, hard):
             continue
@@ -95,6 +97,30 @@ def usage(store: Store, namespace: str, hard: dict[str, str]) -> dict[str, str]:
                 if name in totals:
                     totals[name] += amount
     return {name: str(amount) for name, amount in totals.items()}
+
+
+#: What a real cluster counts beside the kinds that this one serves.
+_ALSO_COUNTED = frozenset(
+    {
+        "replicationcontrollers", "endpoints", "podtemplates", "daemonsets.apps", "controllerrevisions.apps",
+        "leases.coordination.k8s.io", "endpointslices.discovery.k8s.io", "resourceclaims.resource.k8s.io",
+        "resourceclaimtemplates.resource.k8s.io", "csistoragecapacities.storage.k8s.io",
+    }
+)  # fmt: skip
+_OF_CLASSES = re.compile(
+    r".+\.storageclass\.storage\.k8s\.io/(requests\.storage|persistentvolumeclaims)"
+    r"|.+\.deviceclass\.resource\.k8s\.io/devices|requests\.deviceclass\.resource\.kubernetes\.io/.+"
+)
+
+
+def is_counted(name: str) -> bool:
+    """Whether the quota controller counts a key. It takes many others and leaves them out of `status.used`."""
+    if name.startswith("count/"):
+        counted = name.removeprefix("count/")
+        return counted in _ALSO_COUNTED or any(kind.dotted == counted for kind in NAMESPACED if kind.kind != "Event")
+    if "/" not in name or _OF_CLASSES.fullmatch(name):
+        return True
+    return name.startswith("requests.") and not is_native(name)
 
 
 def demands(kind: Kind, found: Object) -> Amounts:

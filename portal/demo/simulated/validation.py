@@ -12,30 +12,23 @@ from decimal import Decimal
 from portal.demo.simulated import quantity
 from portal.demo.simulated.defaults import containers
 from portal.demo.simulated.kinds import RBAC_GROUP, Kind, Object
+from portal.demo.simulated.names import (
+    SUBDOMAIN,
+    SUBDOMAIN_SAYS,
+    is_extended,
+    is_huge_pages,
+    is_native,
+    key_causes,
+    value_causes,
+)
+from portal.demo.simulated.networking import policy
 from portal.demo.simulated.statuses import Cause, bad_value, invalid
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_VALUE = f"({_QUALIFIED})?"
 
 _LABEL_SAYS = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
-)
-_SUBDOMAIN_SAYS = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    rf"'{_LABEL}(\.{_LABEL})*')"
-)
-_KEY_SAYS = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
-)
-_VALUE_SAYS = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    f"'{_VALUE}')"
 )
 _COUNTED = frozenset(
     {
@@ -43,12 +36,14 @@ _COUNTED = frozenset(
         "services.nodeports", "services.loadbalancers", "resourcequotas",
     }
 )  # fmt: skip
-_QUOTA_RESOURCES = _COUNTED | frozenset(
-    {
-        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
-        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
-    }
-)  # fmt: skip
+_MEASURED = frozenset({"cpu", "memory", "ephemeral-storage"})
+_QUOTA_RESOURCES = (
+    _COUNTED
+    | _MEASURED
+    | {f"{part}.{name}" for part in ("requests", "limits") for name in _MEASURED}
+    | {"requests.storage"}
+)
+_STANDARD = _QUOTA_RESOURCES | {"storage"}
 
 
 def validate(kind: Kind, found: Object, live: Object | None = None) -> None:
@@ -71,18 +66,16 @@ def _name(kind: Kind, name: str) -> Iterator[Cause]:
             yield bad_value("metadata.name", name, _LABEL_SAYS)
         elif len(name) > 63:
             yield bad_value("metadata.name", name, "must be no more than 63 characters")
-    elif not re.fullmatch(_SUBDOMAIN, name):
-        yield bad_value("metadata.name", name, _SUBDOMAIN_SAYS)
+    elif not re.fullmatch(SUBDOMAIN, name):
+        yield bad_value("metadata.name", name, SUBDOMAIN_SAYS)
 
 
 def _labels(found: Object) -> Iterator[Cause]:
     for key, value in found["metadata"].get("labels", {}).items():
-        if not re.fullmatch(_QUALIFIED, key.rpartition("/")[2]):
-            yield bad_value("metadata.labels", key, _KEY_SAYS)
-        if len(value) > 63:
-            yield bad_value("metadata.labels", value, "must be no more than 63 characters")
-        elif not re.fullmatch(_VALUE, value):
-            yield bad_value("metadata.labels", value, _VALUE_SAYS)
+        yield from key_causes("metadata.labels", key)
+        yield from value_causes("metadata.labels", value)
+    for key in found["metadata"].get("annotations", {}):
+        yield from key_causes("metadata.annotations", key.lower(), key)
 
 
 def _immutable(found: Object, live: Object) -> Iterator[Cause]:
@@ -108,18 +101,33 @@ def _nothing(found: Object) -> Iterator[Cause]:
 def _quota(found: Object) -> Iterator[Cause]:
     for name, amount in found["spec"].get("hard", {}).items():
         field = f"spec.hard[{name}]"
-        if "/" not in name and name not in _QUOTA_RESOURCES:
-            yield bad_value(field, name, "must be a standard resource type or fully qualified")
-            yield bad_value(field, name, "must be a standard resource for quota")
-        if quantity.parse(amount).value < 0:
+        yield from _quota_name(field, name)
+        value = quantity.parse(amount).value
+        if value < 0:
             yield bad_value(field, amount, "must be greater than or equal to 0")
-        if (name in _COUNTED or _is_extended(name)) and quantity.parse(amount).value % 1:
+        if (name in _COUNTED or _is_extended(name)) and (value > _MOST_WHOLE or value % 1):
             yield bad_value(field, amount, "must be an integer")
+
+
+def _quota_name(field: str, name: str) -> Iterator[Cause]:
+    wrong = list(key_causes(field, name))
+    yield from wrong
+    if wrong or "/" in name or is_huge_pages(name.removeprefix("requests.")):
+        return
+    if name not in _STANDARD:
+        yield bad_value(field, name, _NOT_STANDARD)
+    if name not in _QUOTA_RESOURCES:
+        yield bad_value(field, name, "must be a standard resource for quota")
+
+
+#: Whole numbers are checked in thousandths, which have 63 bits.
+_MOST_WHOLE = Decimal(2**63 - 1) / 1000
+_NOT_STANDARD = "must be a standard resource type or fully qualified"
 
 
 def _is_extended(name: str) -> bool:
     """Source: IsExtendedResourceName in the API server's core helpers."""
-    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
+    return not is_native(name) and not name.startswith("requests.")
 
 
 #: What must not be greater than what, their words, the field that is blamed and the one whose value is shown.
@@ -138,6 +146,10 @@ def _limit_range(found: Object) -> Iterator[Cause]:
     for index, item in enumerate(found["spec"]["limits"]):
         resources = {resource for key in ("min", "max", "default", "defaultRequest") for resource in item.get(key, {})}
         for resource in sorted(resources):
+            for key in ("max", "min", "default", "defaultRequest"):
+                if resource in item.get(key, {}):
+                    yield from _container_resource(f"spec.limits[{index}].{key}[{resource}]", resource)
+            yield from _shared(f"spec.limits[{index}].defaultRequest[{resource}]", resource, item)
             for low_key, high_key, low_words, high_words, blamed, shown in _LIMIT_ORDER:
                 low, high = item.get(low_key, {}).get(resource), item.get(high_key, {}).get(resource)
                 if low is not None and high is not None and _amount(low) > _amount(high):
@@ -145,6 +157,26 @@ def _limit_range(found: Object) -> Iterator[Cause]:
                     yield bad_value(
                         field, item[shown][resource], f"{low_words} {low} is greater than {high_words} {high}"
                     )
+
+
+def _container_resource(field: str, name: str) -> Iterator[Cause]:
+    """Source: ValidateContainerResourceName in the API server's core validation."""
+    yield from (wrong := list(key_causes(field, name)))
+    if not wrong and "/" not in name and name not in _STANDARD and not is_huge_pages(name.removeprefix("requests.")):
+        yield bad_value(field, name, _NOT_STANDARD)
+    if "/" not in name and name not in _MEASURED and not is_huge_pages(name):
+        yield bad_value(field, name, "must be a standard resource for containers")
+    elif "/" in name and not is_native(name) and not is_extended(name):
+        yield bad_value(field, name, "doesn't follow extended resource name standard")
+
+
+def _shared(field: str, name: str, item: Object) -> Iterator[Cause]:
+    """Devices and huge pages are not overcommitted, so a container's request is its limit."""
+    request, limit = (item.get(key, {}).get(name) for key in ("defaultRequest", "default"))
+    is_divisible = is_native(name) and not is_huge_pages(name)
+    if not is_divisible and request is not None and limit is not None and _amount(request) != _amount(limit):
+        why = f"default value {limit} must equal to defaultRequest value {request} in {name}"
+        yield bad_value(field, request, why)
 
 
 def _pod(found: Object) -> Iterator[Cause]:
@@ -192,6 +224,7 @@ def _amount(text: str) -> Decimal:
 
 
 _BY_KIND: dict[str, Callable[[Object], Iterator[Cause]]] = {
+    "NetworkPolicy": policy,
     "ResourceQuota": _quota,
     "LimitRange": _limit_range,
     "Pod": _pod,

@@ -122,14 +122,14 @@ def test_a_merge_patch_is_that_of_rfc_7386(target, patch, result):
         ("1000m", "1"), ("0.5", "500m"), ("1.5", "1500m"), ("1500m", "1500m"), ("2000", "2k"), ("1e3", "1k"),
         ("1024Mi", "1Gi"), ("1.5Gi", "1536Mi"), ("0.5Gi", "512Mi"), ("1024", "1024"), ("1000M", "1G"), ("0", "0"),
         ("0Gi", "0"), ("100m", "100m"), (".5", "500m"), ("1.", "1"), ("0.0000000001", "1m"), ("-1", "-1"),
-        ("5u", "1m"), ("10E", "9223372036854775807"),
+        ("5u", "1m"), ("10E", "10E"), ("8Ei", "9223372036854775807"), ("Gi", "0"), (".", "0"),
     ],
 )  # fmt: skip
 def test_a_quantity_is_answered_in_its_canonical_form(written, answered):
     assert canonical(written) == answered
 
 
-@pytest.mark.parametrize("written", ["", "many", "1 Gi", "1GiB", "Gi", "1,5", "--1"])
+@pytest.mark.parametrize("written", ["", "many", "1 Gi", "1GiB", "1e", "1,5", "--1"])
 def test_what_is_no_quantity_is_refused(written):
     with pytest.raises(ValueError, match="quantities must match the regular expression"):
         canonical(written)

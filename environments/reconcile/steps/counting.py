@@ -1,0 +1,53 @@
+"""Checks that the cluster counts the quota, and reads what else limits the namespace.
+
+The API server stores a quota at once, and its controller counts it a moment later. Until then it rejects every pod. A
+resource that it does not know it never counts: then the quota does not limit it, and the page says so.
+"""
+
+from collections.abc import Iterator
+
+from environments.kube import manifests, others
+from environments.kube.client import Manifest
+from environments.kube.others import OtherLimit
+from environments.reconcile.steps.base import Context, Outcome, Step
+
+NOTED = "Noted"  # the reason of a condition whose message the page shows beside the quota
+_RETRY = 0.1  # seconds, then doubling
+_LOOK_AGAIN = 3600  # seconds; a CustomResourceDefinition may be installed later
+
+
+def ensure(context: Context) -> Outcome:
+    """Look at the quota once. Done when the cluster has counted it as it is now."""
+    quotas = _read(context, "ResourceQuota")
+    ours = next((each for each in quotas if _is_ours(context, each)), None)
+    if ours is None or not others.counted(ours):
+        return Outcome(
+            "Waiting for the cluster to count the quota. Until then it rejects pods.", "NotCounted", wait=_RETRY
+        )
+    missing, more = others.uncounted(ours), list(_others(context, quotas))
+    notes = [f"This cluster does not count {', '.join(missing)}, so the quota does not limit it."] if missing else []
+    notes += [f"Also limited by {'; '.join(f'{each.kind} {each.name}' for each in more)}."] if more else []
+    look_again = _LOOK_AGAIN if missing else None
+    if notes:
+        return Outcome(" ".join(notes), NOTED, look_again=look_again)
+    return Outcome(f"The cluster counts all {len(ours['spec']['hard'])} resources")
+
+
+def _read(context: Context, kind: str) -> list[Manifest]:
+    return list(context.cluster.list_objects(kind, context.desired.namespace))
+
+
+def _is_ours(context: Context, live: Manifest) -> bool:
+    domain, key = context.desired.label_domain, context.desired.environment_id
+    return live["metadata"]["name"] == manifests.QUOTA and manifests.is_ours(live, domain, key)
+
+
+def _others(context: Context, quotas: list[Manifest]) -> Iterator[OtherLimit]:
+    """What limits the namespace besides the template. A new one is not searched for it."""
+    domain, key = context.desired.label_domain, context.desired.environment_id
+    for kind in ("ResourceQuota",) if context.is_new else others.KINDS:
+        found = quotas if kind == "ResourceQuota" else _read(context, kind)
+        yield from others.limits_of_others(found, kind, label_domain=domain, environment_id=key)
+
+
+STEP = Step("Counting", "Quota counted", "", ensure, needs=("RoleBinding",))
