@@ -9,6 +9,7 @@ from environments.kube.client import Question
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import LocalGroup, User
+from environments.reconcile import engine as reconcile
 from tests.arranging import names, settle
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +139,19 @@ def test_taking_a_strangers_access_away_does_nothing(ask, people):
     memberships.remove_member(environment, people[0], "nobody@example.com")
     environment.refresh_from_db()
     assert environment.generation == 1
+
+
+def test_who_leaves_is_out_even_where_the_binding_had_another_role(ask, people, admin, simulated):
+    User.objects.create(username="max", email="max@example.com")
+    environment = settle(ask(collaborators={"theo@example.com": Role.VIEWER, "max@example.com": Role.VIEWER}))
+    live = admin.get("RoleBinding", "environment-viewer", environment.namespace)
+    admin.delete("RoleBinding", "environment-viewer", environment.namespace)
+    kept = {key: live["metadata"][key] for key in ("name", "namespace", "labels")}
+    admin.create(live | {"metadata": kept, "roleRef": live["roleRef"] | {"name": "environment-admin"}})
+    memberships.remove_member(environment, people[0], "theo@example.com")
+    simulated.faults.add(method="PATCH", path_regex="/networkpolicies/", status=500, times=100)
+    reconcile.reconcile(environment.pk)  # gets no further than what comes before everything else
+    left = admin.get("RoleBinding", "environment-viewer", environment.namespace)
+    assert left["roleRef"]["name"] == "environment-viewer"
+    assert "theo@example.com" not in [subject["name"] for subject in left["subjects"]]
+    assert environment.events.filter(message__contains="had another role (ClusterRole environment-admin)").exists()
