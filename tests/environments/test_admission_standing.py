@@ -197,6 +197,11 @@ def test_a_cluster_with_members_accounts_elsewhere_is_told_of_that_namespace():
     assert found.command == "manage.py print_admission --account-namespace=accounts | kubectl replace -f -"
 
 
+@pytest.mark.parametrize("namespace", ["", "it's", "a\\b", "<b>"])
+def test_what_is_no_namespace_ends_no_look(namespace):
+    assert admission.standing(Answers(installed()), DOMAIN, namespace).state is State.INSTALLED
+
+
 def test_that_a_cluster_admin_lets_the_portal_make_privileged_namespaces_is_kept():
     assert standing(Answers(installed(privileged=True))).state is State.INSTALLED
     found = installed(privileged=True)

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from environments import spec
+from environments.catalog.files import read
 from environments.kube import manifests, permits
 from environments.kube.manifests import Binding
 from environments.kube.network_policies import Neighbours
 from environments.lib.phases import Role
+from environments.management.commands.import_templates import SEEDS
 from tests.environments.refunds import DESIRED, LABELS
 
 
@@ -133,3 +135,14 @@ def test_what_a_template_permits_pods_is_in_annotations_of_the_namespace():
     big = permits.annotations(wanted, "big", "example.org")
     assert big == plain | {"example.org/extended-resources": "amd.com/gpu,nvidia.com/gpu"}
     assert permits.annotations(spec.parse({"quota": {"pods": "1"}}), "", "example.org") == {}
+
+
+@pytest.mark.parametrize("path", sorted(SEEDS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_shipped_template_permits_the_gpus_that_it_counts_and_nothing_else(path):
+    wanted = read(path).spec
+    found = {
+        size: permits.annotations(wanted, size, "example.org") for size in ("", *(one.name for one in wanted.sizes))
+    }
+    counted = "nvidia.com/gpu" in str(wanted.quota) + "".join(str(size.quota) for size in wanted.sizes)
+    assert any(found.values()) == counted
+    assert {key for each in found.values() for key in each} <= {"example.org/extended-resources"}

@@ -68,7 +68,8 @@ def standing(client: ClusterClient, label_domain: str, account_namespace: str = 
             raise
         return Standing(State.UNKNOWN, command=_rbac_command(account))
     exempt = _exempt(live[_title(each)] for each in documents() if _exempts_some(each))
-    options = _Options(account, account_namespace or home_of(account), exempt, _allows_privileged(live.values()))
+    home = account_namespace if _NAMESPACE.fullmatch(account_namespace) else home_of(account)
+    options = _Options(account, home, exempt, _allows_privileged(live.values()))
     wanted = {_title(each): each for each in documents(label_domain=label_domain, **vars(options))}
     missing = tuple(title for title, found in live.items() if found is None)
     other = tuple(title for title, found in live.items() if found and not _holds(wanted[title]["spec"], found["spec"]))
@@ -107,6 +108,7 @@ def _account(client: ClusterClient) -> str:
     return name
 
 
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _GROUPS = re.compile(r"group in \[([^\[\]\\]*)\]")
 _MOST_GROUPS = 20
 _LONGEST = 400  # characters of a group's name: it is stored, and shown
