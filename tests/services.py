@@ -113,10 +113,10 @@ class PostgreSQL:
         """The address of a database that is there, or will be."""
         return self._server.get_uri(database=database).replace("postgresql://", "postgres://")
 
-    def database(self, name: str) -> str:
-        """The address of a database, made now unless it is there."""
+    def database(self, name: str, template: str = "template1") -> str:
+        """The address of a database, made now as a copy of `template` unless it is there."""
         if not self.psql("SELECT 1 FROM pg_database WHERE datname = %s", name):
-            self.psql(f'CREATE DATABASE "{name}"')
+            self.psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
 
     def psql(self, sql: str, *values: object) -> list[Any]:

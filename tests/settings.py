@@ -26,3 +26,6 @@ from portal.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
 LOCAL_ACCOUNTS = False
+
+if template := os.environ.get("TEST_DATABASE_TEMPLATE"):  # on PostgreSQL: a database that is migrated already
+    DATABASES["default"]["TEST"] = {"TEMPLATE": template}  # noqa: F405

@@ -1,6 +1,9 @@
 """Real servers for the tests in this folder: one Canaille and one PostgreSQL per session."""
 
+import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from portal.demo.idp import IdentityProvider
 from portal.demo.ports import free_port
 from portal.demo.simulated import SimulatedCluster
 from tests.live.shape import Shape
-from tests.services import PORTAL_URL, PostgreSQL
+from tests.services import PATIENCE, PORTAL_URL, ROOT, PostgreSQL
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,18 @@ def postgres() -> Iterator[PostgreSQL]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgreSQL) -> str:
+    """The name of a database with all tables, from which the others are copied: migrating takes some seconds."""
+    environment = os.environ | {
+        "DATABASE_URL": postgres.database("migrated"),
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+    }
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=PATIENCE)
+    return "migrated"
+
+
 @pytest.fixture(scope="module")
 def production_cluster():
     """The cluster of all tests of a module, whose environments are told apart by their names."""
@@ -49,9 +64,9 @@ def production_cluster():
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, postgres, production_cluster):
+def prepared(tmp_path_factory, postgres, migrated, production_cluster):
     folder = tmp_path_factory.mktemp("shape")
-    shape = Shape(folder, postgres.database(folder.name))
+    shape = Shape(folder, postgres.database(folder.name, template=migrated))
     shape.drive("prepare", production_cluster.url, production_cluster.portal_token)
     return shape
 

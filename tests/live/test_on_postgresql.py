@@ -21,12 +21,12 @@ SUITES = {
 
 @pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("suite", SUITES)
-def test_it_is_the_same_on_postgresql(postgres, suite):
+def test_it_is_the_same_on_postgresql(postgres, migrated, suite):
     tests = [str(path) for pattern in SUITES[suite].split() for path in sorted(ROOT.glob(f"tests/{pattern}"))]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--allow-unix-socket", *tests],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": postgres.url_of(suite)},
+        env=os.environ | {"DATABASE_URL": postgres.url_of(suite), "TEST_DATABASE_TEMPLATE": migrated},
         capture_output=True,
         check=False,
         timeout=PATIENCE,
