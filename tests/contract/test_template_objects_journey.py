@@ -69,7 +69,11 @@ def test_it_is_ready_with_what_its_template_brings_and_loses_nothing_else_on_the
     assert observe.observe(place.pk) == []
     # A newer version without any: they go, and so does the portal.
     without = PREVIEW.model_copy(
-        update={"spec": PREVIEW.spec.model_copy(update={"manifests": "", "automount_token": True})}
+        update={
+            "spec": PREVIEW.spec.model_copy(
+                update={"manifests": "", "automount_token": True, "quota": PREVIEW.spec.quota | {"pods": "7"}}
+            )
+        }
     )
     actions.move_environment(environment, publish(without), environment.owner)
     assert settle(environment).phase == Phase.READY, conditions(environment)
@@ -80,6 +84,7 @@ def test_it_is_ready_with_what_its_template_brings_and_loses_nothing_else_on_the
     actions.move_environment(environment, publish(PREVIEW), environment.owner)
     assert settle(environment).phase == Phase.READY, conditions(environment)
     assert there(admin, environment) == [*KEYS, "portal"]
+    assert environment.conditions.get(type="Counting").message == "The cluster counts all 12 resources"
     actions.delete_environment(environment, environment.owner, typed_name="shop")
     settle(environment)
     assert admin.get("RoleBinding", manifests.PORTAL_BINDING, environment.namespace) is None

@@ -10,7 +10,7 @@ from tests.contract.arrange import config_map, desired, eventually, wait_until_f
 
 HOLD = "example.com/hold"
 NULL = """--type=merge -p '{"metadata":{"finalizers":null}}'"""
-OUTSIDE = "Someone deleted this namespace on the cluster. The portal creates it again, empty, when it is gone."
+OUTSIDE = "Someone deleted this namespace on the cluster. The portal then creates it again, empty."
 ASK = "The controller that set it must remove it. If that controller no longer runs, ask a cluster admin to run:"
 
 

@@ -221,3 +221,29 @@ def test_everything_that_is_wrong_with_extra_manifests_is_shown_with_its_line():
     tables.show_objections()
     sentences = [sentence for _, sentence in tables.complaints()]
     assert [sentence.partition(":")[0] for sentence in sentences] == ["Line 2, document 1", "Line 5, document 2"]
+
+
+def test_what_no_cluster_would_take_or_count_is_said_in_its_cell():
+    spec = spec_of(
+        quota={"nvidia.com/gpu": "1", "requests.cpu": "1"},
+        limits={"maximum": {"memory": "1Gi"}},
+        network={
+            "egress": [{"cidr": "::ffff:10.0.0.0/104"}],
+            "ingress": [{"label": "example..com/team", "value": "payments"}],
+        },
+        labels={"example..com/team": "checkout"},
+    )
+    forms = SpecForms(spec)
+    forms.show_objections()
+    cells = [
+        (forms.quota, "nvidia.com/gpu", "all", "Use requests.nvidia.com/gpu."),
+        (forms.quota, "requests.cpu", "all", "Add a container default request for CPU"),
+        (forms.limits, "memory", "maximum", "Set a default, too."),
+        (forms.egress, "::ffff:10.0.0.0/104", "cidr", "Write it as IPv4"),
+        (forms.ingress, "example..com/team", "label", "is not a label"),
+        (forms.labels, "example..com/team", "key", "is not a key"),
+    ]
+    for table, first, cell, sentence in cells:
+        row = next(row for row in table.written() if first in (row.text(name) for name in row.fields))
+        assert sentence in " ".join(row.errors[cell])
+    assert forms.error_count == len(cells)

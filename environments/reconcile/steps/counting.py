@@ -17,9 +17,12 @@ _LOOK_AGAIN = 3600  # seconds; a CustomResourceDefinition may be installed later
 
 
 def ensure(context: Context) -> Outcome:
-    """Look at the quota once. Done when the cluster has counted it as it is now."""
+    """Look at the quota. Done when the cluster has counted it as it is now, which takes it a few milliseconds."""
     quotas = _read(context, "ResourceQuota")
-    ours = next((each for each in quotas if _is_ours(context, each)), None)
+    ours = _ours(context, quotas)
+    if ours is not None and not others.counted(ours):
+        quotas = _read(context, "ResourceQuota")
+        ours = _ours(context, quotas)
     if ours is None or not others.counted(ours):
         return Outcome(
             "Waiting for the cluster to count the quota. Until then it rejects pods.", "NotCounted", wait=_RETRY
@@ -37,9 +40,10 @@ def _read(context: Context, kind: str) -> list[Manifest]:
     return list(context.cluster.list_objects(kind, context.desired.namespace))
 
 
-def _is_ours(context: Context, live: Manifest) -> bool:
+def _ours(context: Context, quotas: list[Manifest]) -> Manifest | None:
     domain, key = context.desired.label_domain, context.desired.environment_id
-    return live["metadata"]["name"] == manifests.QUOTA and manifests.is_ours(live, domain, key)
+    named = (each for each in quotas if each["metadata"]["name"] == manifests.QUOTA)
+    return next((each for each in named if manifests.is_ours(each, domain, key)), None)
 
 
 def _others(context: Context, quotas: list[Manifest]) -> Iterator[OtherLimit]:

@@ -78,7 +78,7 @@ def _is_ours(context: Context, live: Manifest) -> bool:
 
 def _deleted_outside(context: Context, live: Manifest) -> str:
     """That someone deleted the namespace on the cluster, what becomes of it, and what holds it up."""
-    told = "Someone deleted this namespace on the cluster. The portal creates it again, empty, when it is gone."
+    told = "Someone deleted this namespace on the cluster. The portal then creates it again, empty."
     return f"{told} {terminating.why(context.cluster, live)}".strip()
 
 
