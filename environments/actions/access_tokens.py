@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from environments.kube import client as cluster
+from environments import kube
 from environments.kube import kubeconfig, manifests
 from environments.lib import naming, queue
 from environments.lib.activity import Activity
@@ -41,7 +41,7 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
         text = f"Choose from 1 to {environment.cluster.max_token_hours} hours."
         raise ValidationError({"hours": [ValidationError(text, code="hours")]})
     _note(environment, member, user, hours)
-    client = cluster.connect(environment.cluster)
+    client = kube.connect(environment.cluster)
     wanted = desired.desired_with_bindings(environment)
     name = naming.account(str(environment.pk), member.email)
     client.apply(manifests.service_account(wanted, name))
@@ -61,7 +61,7 @@ def revoke(environment: Environment, user: User) -> None:
     if not environment.members.with_address(user.email).exists():
         raise PermissionDenied("Only members of an environment have tokens for it.")
     name = naming.account(str(environment.pk), user.email)
-    cluster.connect(environment.cluster).delete("ServiceAccount", name, environment.cluster.account_namespace)
+    kube.connect(environment.cluster).delete("ServiceAccount", name, environment.cluster.account_namespace)
     with transaction.atomic():
         mine = environment.members.with_address(user.email).filter(has_account=True)
         if mine.update(has_account=False, token_ends_at=None):
@@ -71,7 +71,7 @@ def revoke(environment: Environment, user: User) -> None:
 def target(environment: Environment) -> kubeconfig.Target:
     """What a member's file points at. Raises PermanentError where the cluster's credential cannot be read."""
     row = environment.cluster
-    client = cluster.connect(row)
+    client = kube.connect(row)
     return kubeconfig.Target(
         row.slug, row.public_server or client.server, client.certificate_authority, environment.namespace
     )

@@ -13,8 +13,7 @@ from django.db.models import F
 
 from environments import spec as template_spec
 from environments.actions import drafts, guards, placement, removals, rows
-from environments.actions.drafts import CheckedPlan
-from environments.actions.drafts import Draft as Draft
+from environments.actions.drafts import CheckedPlan, Draft
 from environments.kube import manifests
 from environments.lib import naming, quantities, queue
 from environments.lib.activity import Activity

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils import timezone
 
+from environments import kube
 from environments.kube import admission, rbac
-from environments.kube import client as cluster
 from environments.kube.client import Question
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster
@@ -90,7 +90,7 @@ def check_all(rows: list[Cluster]) -> list[Report]:
 
 def _check(row: Cluster) -> Report:
     try:
-        client = cluster.connect(row)
+        client = kube.connect(row)
         version = client.version()
         missing, excess = rbac.missing_permissions(client, row.account_namespace), rbac.excess_permissions(client)
         policies = admission.standing(client, settings.LABEL_DOMAIN, row.account_namespace)

@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
 from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment, Event, Group, Member, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile.steps import BY_TYPE
-from environments.web import pages as dashboards
+from environments.web import pages
 
 #: Of an environment, and of what it points to: nothing that a list shows.
 _LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state")
@@ -125,7 +125,7 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
         """Move the chosen environments in place; those that would get less than they use are left to their owners."""
         moved = 0
         for row in queryset.defer(None).select_related("version__template", "cluster", "owner", "team"):
-            newer = dashboards.newer(row)
+            newer = pages.newer(row)
             if newer is None:
                 continue
             if newer.shrinks:

@@ -8,11 +8,11 @@ from django import forms
 from django.conf import settings
 from django.http import QueryDict
 
+from environments import kube
 from environments.actions import drafts
 from environments.actions.drafts import Draft
 from environments.admin.dry_runs import Verdict, dry_run
 from environments.catalog import templates as template_actions
-from environments.kube import client as cluster
 from environments.kube import rbac
 from environments.kube.manifests import Manifest, environment_label
 from environments.lib import quantities
@@ -178,7 +178,7 @@ def _ask(page: PreviewPage, row: Cluster, manifests: list[Manifest]) -> None:
     page.cluster = row
     try:
         manifests = [_with_id(manifest) for manifest in manifests]
-        page.verdicts = dry_run(cluster.connect(row), manifests, page.scratch.cleaned_data["scratch"])
+        page.verdicts = dry_run(kube.connect(row), manifests, page.scratch.cleaned_data["scratch"])
     except ReconcileError as error:
         page.error = error.message
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from environments import directory
+from environments import directory, kube
 from environments.directory import GroupKey
-from environments.kube import client as cluster
 from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming as naming_rules
@@ -78,7 +77,7 @@ def context(environment: Environment) -> Context:
     """
     return Context(
         desired=desired(environment) if environment.wanted else _facts(environment, _NOTHING),
-        cluster=cluster.connect(environment.cluster),
+        cluster=kube.connect(environment.cluster),
         directory=directory.connect(environment.directory),
         naming=naming(environment.cluster),
         namespace_uid=environment.namespace_uid,

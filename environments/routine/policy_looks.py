@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from environments.kube import client as cluster
+from environments import kube
 from environments.kube.admission.standing import Standing, standing
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import AdmissionState as State
@@ -39,7 +39,7 @@ def look(cluster_id: int) -> None:
         return
     began = timezone.now()
     try:
-        found = standing(cluster.connect(row), settings.LABEL_DOMAIN, row.account_namespace)
+        found = standing(kube.connect(row), settings.LABEL_DOMAIN, row.account_namespace)
     except ReconcileError as error:
         logger.info("cluster %s: no answer about its admission policies (%s)", row.slug, error.reason)
         return

@@ -12,9 +12,8 @@ from django.db import close_old_connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments import tasks
+from environments import actions, tasks
 from environments.actions import approvals
-from environments.actions import environments as actions
 from environments.catalog import templates as template_actions
 from environments.lib import naming
 from environments.lib.phases import SETTLED, Role

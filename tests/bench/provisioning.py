@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from django.core.management import call_command
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.actions import memberships
 from environments.kube import manifests
 from environments.lib.phases import Phase, Role

@@ -6,7 +6,7 @@ import secrets
 import pytest
 from django.utils import timezone
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.catalog.files import read
 from environments.kube.kinds import RESOURCES
 from environments.lib.activity import Activity

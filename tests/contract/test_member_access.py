@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from environments import actions
 from environments.actions import access_tokens, memberships
-from environments.actions import environments as actions
 from environments.catalog.files import read
 from environments.kube.client import ClusterClient
 from environments.lib.errors import PermanentError, ReconcileError

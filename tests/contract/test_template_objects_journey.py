@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.catalog.files import read
 from environments.kube import manifests
 from environments.lib.phases import Phase

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from environments.actions import environments as actions
+from environments import actions
 from tests.makers import spec_needing_approval
 
 

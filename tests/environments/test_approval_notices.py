@@ -8,9 +8,8 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from environments import tasks
+from environments import actions, tasks
 from environments.actions import approvals, deciders
-from environments.actions import environments as actions
 from environments.lib.activity import Activity
 from environments.models import Cluster, Environment, Event, User
 from environments.routine import notices

@@ -9,10 +9,9 @@ import time_machine
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
+from environments import actions, tasks
 from environments import spec as template_spec
-from environments import tasks
 from environments.actions import approvals, deciders, memberships, placement
-from environments.actions import environments as actions
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Condition, Environment, Event, Team, TemplateVersion, User

@@ -6,9 +6,9 @@ import pytest
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 
+from environments import actions
 from environments import spec as template_spec
 from environments.actions import drafts, rows
-from environments.actions import environments as actions
 from environments.lib import naming
 from environments.lib.phases import Role
 from environments.models import Cluster, Directory, Environment, Event, Template, TemplateVersion

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.actions import placement
 from environments.catalog import files as template_files
 from environments.lib.phases import Phase
@@ -13,7 +13,7 @@ from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, Environment, Team, Template, User
 from environments.models.templates import Placement
 from environments.routine import observe
-from environments.web import pages as dashboards
+from environments.web import pages
 from environments.web.forms import RequestForm
 from environments.web.permissions import published_versions
 from tests.arranging import pod, settle
@@ -118,10 +118,10 @@ def test_a_newer_version_is_shown_with_its_differences_and_moved_to_in_place(ask
     environment = settle(ask())
     admin.create(pod(environment.namespace, "250m"))
     uid = world(environment)["ResourceQuota", "environment-quota"]["metadata"]["uid"]
-    assert dashboards.newer(environment) is None
+    assert pages.newer(environment) is None
     quota = environment.spec["quota"] | {"pods": "40"}
     version = republish({"quota": quota, "network": {"dns": True, "same_namespace": True}})
-    newer = dashboards.newer(environment)
+    newer = pages.newer(environment)
     assert newer.version == version
     assert any("40" in sentence for sentence in newer.changes)
     actions.move_environment(environment, version, environment.owner)
@@ -148,7 +148,7 @@ def test_a_move_that_would_shrink_below_what_is_used_says_so_first(ask, admin, p
     observe.observe(place.pk)
     environment.refresh_from_db()
     republish({"quota": environment.spec["quota"] | {"pods": "2"}})
-    assert dashboards.newer(environment).shrinks == ["Pods: 3 used, 2 allowed."]
+    assert pages.newer(environment).shrinks == ["Pods: 3 used, 2 allowed."]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 
-from environments import tasks
-from environments.actions import environments as actions
+from environments import actions, tasks
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Environment

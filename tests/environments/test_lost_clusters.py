@@ -5,10 +5,9 @@ from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from environments import tasks
+from environments import kube, tasks
 from environments.actions import clusters as cluster_actions
 from environments.actions.environments import Draft, request_environment
-from environments.kube import client as cluster
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError
 from environments.lib.phases import Phase
@@ -64,7 +63,7 @@ def test_nobody_asks_it_any_more_and_nothing_new_lands_there(ready, place, peopl
     assert place.pk not in due()
     assert not place.accepts_new
     with pytest.raises(PermanentError, match="marked this cluster as lost"):
-        cluster.connect(place).version()
+        kube.connect(place).version()
     wanted = Draft(version=namespace_template, name="late", cluster=place, parameters={})
     with pytest.raises(ValidationError, match="no longer exists"):
         request_environment(people[0], wanted)
@@ -77,7 +76,7 @@ def test_it_may_come_back_before_anything_ended(ready, place):
     ready.refresh_from_db()
     assert ready.wanted
     place.refresh_from_db()
-    assert cluster.connect(place).version()
+    assert kube.connect(place).version()
 
 
 class TestTheAdmin:

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.actions import memberships
 from environments.kube.client import Question
 from environments.lib.activity import Activity

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments.kube import client as cluster
+from environments import kube
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
 from environments.lib.activity import Activity
@@ -115,7 +115,7 @@ def test_a_pass_gives_its_turn_back_whatever_happened(ask, place, monkeypatch):
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(cluster, "connect", killed)
+        patch.setattr(kube, "connect", killed)
         with pytest.raises(SystemExit):
             observe.observe(place.pk)
     place.refresh_from_db()

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.lib.activity import Activity
 from environments.lib.phases import MOVES, OVER, Phase
 from environments.models import Environment

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.kube import manifests
 from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError

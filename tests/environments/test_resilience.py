@@ -8,8 +8,8 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from environments import actions
 from environments.actions import access_tokens, memberships
-from environments.actions import environments as actions
 from environments.directory.local import LocalClient
 from environments.kube import answers as cluster_answers
 from environments.kube import manifests

@@ -7,8 +7,8 @@ import yaml
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from environments import actions
 from environments import spec as template_spec
-from environments.actions import environments as actions
 from environments.admin.dry_runs import dry_run
 from environments.catalog import templates
 from environments.kube import manifests

@@ -5,9 +5,9 @@ import copy
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
+from environments import actions
 from environments import spec as template_spec
 from environments.actions import access_tokens, approvals, memberships
-from environments.actions import environments as actions
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event, TemplateVersion
 from tests.makers import SPEC

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connections
 
+from environments import actions
 from environments.actions import access_tokens, memberships
-from environments.actions import environments as actions
 from environments.lib import naming
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Role

@@ -41,13 +41,13 @@ def hurry() -> None:
     """Seconds where production has minutes. Nothing else than waiting times."""
     from django.conf import settings
 
+    from environments import kube
     from environments.directory import transport
-    from environments.kube import client as cluster
     from environments.reconcile import engine as reconcile
     from environments.reconcile import lease as lifecycle
     from environments.reconcile.steps import binding, members
 
-    cluster.ClusterClient.__init__.__kwdefaults__["timeout"] = (1.0, 3.0)  # type: ignore[index]
+    kube.ClusterClient.__init__.__kwdefaults__["timeout"] = (1.0, 3.0)  # type: ignore[index]
     transport.TIMEOUT = transport.httpx.Timeout(3, connect=1)
     settings.RESYNC_SECONDS = 15.0
     reconcile.LAST_DELAY = 8.0
@@ -57,10 +57,10 @@ def hurry() -> None:
 
 
 def _wrap_calls() -> None:
+    from environments import kube
     from environments.directory import transport
-    from environments.kube import client as cluster
 
-    request, send = cluster.ClusterClient._call, transport.send
+    request, send = kube.ClusterClient._call, transport.send
 
     @functools.wraps(request)
     def counted_request(self: Any, method: str, path: str, **more: Any) -> Any:
@@ -71,7 +71,7 @@ def _wrap_calls() -> None:
         spot = f"directory {method} {urlsplit(url).path}"
         return _around(spot, lambda: send(client, method, url, **more))
 
-    cluster.ClusterClient._call = counted_request  # type: ignore[method-assign]
+    kube.ClusterClient._call = counted_request  # type: ignore[method-assign]
     transport.send = counted_send
 
 

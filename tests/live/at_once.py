@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 
-from environments.actions import environments as actions  # noqa: E402
+from environments import actions  # noqa: E402
 from environments.actions import memberships  # noqa: E402
 from environments.lib.activity import Activity  # noqa: E402
 from environments.lib.phases import Role  # noqa: E402

@@ -20,7 +20,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from environments.actions import environments as actions  # noqa: E402
+from environments import actions  # noqa: E402
 from environments.models import Cluster, Directory, Environment, TemplateVersion, User  # noqa: E402
 
 

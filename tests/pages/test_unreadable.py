@@ -3,10 +3,10 @@
 import pytest
 from django.db.models import QuerySet
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.lib.phases import Phase
 from environments.models import Environment, TemplateVersion
-from environments.web import pages as dashboards
+from environments.web import pages
 from tests.arranging import settle
 from tests.pages.reading import one, read, words
 
@@ -104,7 +104,7 @@ def test_a_newer_version_that_cannot_be_read_is_not_offered(make_environment, te
     TemplateVersion.objects.filter(pk=template_version.pk).update(state=TemplateVersion.State.RETIRED)
     state = TemplateVersion.State.PUBLISHED
     TemplateVersion.objects.create(template=template_version.template, number=2, state=state, spec=BROKEN)
-    assert dashboards.newer(environment) is None
+    assert pages.newer(environment) is None
 
 
 def test_reconciling_it_fails_with_the_sentence_and_touches_nothing(make_environment, dana):

@@ -6,8 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from environments import directory
-from environments.kube import client as cluster
+from environments import directory, kube
 from environments.lib.errors import PermanentError
 from environments.lib.stored_secrets import UnreadableSecret
 from environments.models import Cluster, Directory
@@ -96,7 +95,7 @@ def test_a_lost_key_is_said_and_the_secret_is_kept_for_its_return(stored, keys):
 def test_ciphertext_is_never_sent_to_anybody(stored, keys):
     keys(NEW)
     with pytest.raises(PermanentError, match="cannot be decrypted") as refused:
-        cluster.connect(Cluster.objects.get())
+        kube.connect(Cluster.objects.get())
     assert refused.value.reason == "UnreadableSecret"
     with pytest.raises(PermanentError, match="cannot be decrypted"):
         directory.connect(Directory.objects.get(name="IdP"))

@@ -3,13 +3,13 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from environments import actions
 from environments.actions import approvals
-from environments.actions import environments as actions
 from environments.catalog.files import read
 from environments.lib.phases import Phase, Role
 from environments.management.commands.import_templates import SEEDS
 from environments.models import Environment, Team, User
-from environments.web import pages as dashboards
+from environments.web import pages
 from tests.templates import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
@@ -115,7 +115,7 @@ def test_nobody_moves_to_what_would_have_needed_approval(client, cast, ask, name
     environment.refresh_from_db()
     assert environment.version == namespace_template
     ada = User.objects.create(username="ada", email="ada@example.com", is_superuser=True)
-    actions.move_environment(environment, dashboards.newer(environment).version, ada)
+    actions.move_environment(environment, pages.newer(environment).version, ada)
 
 
 def test_a_forged_request_for_a_size_that_needs_it_waits_all_the_same(client, cast, request_of, place):

@@ -185,7 +185,7 @@ def test_no_name_somebody_types_becomes_a_group_that_means_something():
 
 
 def test_a_stolen_form_key_leads_to_no_other_persons_environment(ask, people):
-    from environments.actions import environments as actions
+    from environments import actions
 
     mine = ask()
     request = actions.Draft(

@@ -17,7 +17,7 @@ import pytest
 
 from environments.directory import transport
 from environments.directory.scim import ScimClient
-from environments.kube import client as cluster
+from environments.kube import client as kube_client
 from environments.kube.client import ClusterClient
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 from tests.contract.arrange import Way
@@ -56,7 +56,7 @@ ASK = pytest.mark.parametrize("ask", [ask_cluster, ask_directory], ids=["cluster
 
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch):
-    for module in (cluster, transport):
+    for module in (kube_client, transport):
         monkeypatch.setattr(module, "MAX_BYTES", MEGABYTE)
         monkeypatch.setattr(module, "MAX_SECONDS", 1.0)
 
@@ -228,7 +228,7 @@ def test_a_list_that_goes_in_a_circle_ends():
     ("limit", "value"), [("MAX_LIST_PAGES", 5), ("MAX_LIST_BYTES", 2000), ("MAX_LIST_SECONDS", 0.2)]
 )
 def test_a_list_without_end_ends(monkeypatch, limit, value):
-    monkeypatch.setattr(cluster, limit, value)
+    monkeypatch.setattr(kube_client, limit, value)
     tokens = itertools.count()
     answer = lambda connection, request: connection.sendall(page(f"t{next(tokens)}"))  # noqa: E731
     with serving(answer) as server, pytest.raises(TemporaryError, match="a list of Pod objects that does not end"):

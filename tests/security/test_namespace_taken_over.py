@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.kube.client import ClusterClient
 from environments.lib.phases import Phase
 from environments.models import Environment

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.kube import transport as cluster_transport
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment

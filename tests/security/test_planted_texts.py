@@ -179,7 +179,7 @@ def everything(
     assert plant() > 40
     plant_in_json(template_version)
     first = Environment.objects.get(pk=made[0].pk)
-    monkeypatch.setattr("environments.web.workloads.reading.cluster.connect", lambda *_, **__: HostileCluster(first))
+    monkeypatch.setattr("environments.kube.connect", lambda *_, **__: HostileCluster(first))
     return first, {"dana": dana, "theo": theo, "max": max_manager, "ada": ada, "sam": sam}
 
 

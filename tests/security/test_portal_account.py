@@ -13,8 +13,8 @@ from itertools import product
 import pytest
 from django.utils import timezone
 
+from environments import actions
 from environments.actions import access_tokens, memberships
-from environments.actions import environments as actions
 from environments.admin import cluster_checks
 from environments.catalog.files import read
 from environments.kube import rbac

@@ -7,8 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from environments import directory
-from environments.actions import environments as actions
+from environments import actions, directory
 from environments.models import Cluster, Directory, Environment
 from environments.routine import observe
 from portal.logs import JsonFormatter

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from environments.kube import client as cluster
+from environments import kube
 from environments.kube import manifests
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment
@@ -50,7 +50,7 @@ def differences(found: dict[str, str], known: dict[str, tuple[str, bool]]) -> li
 def _namespaces(row: Cluster) -> dict[str, str]:
     """Those that are not on their way out."""
     label = manifests.environment_label(settings.LABEL_DOMAIN)
-    items = cluster.connect(row).list_objects("Namespace", labels=manifests.SELECTOR)
+    items = kube.connect(row).list_objects("Namespace", labels=manifests.SELECTOR)
     staying = (item["metadata"] for item in items if not item["metadata"].get("deletionTimestamp"))
     return {metadata["name"]: (metadata.get("labels") or {}).get(label, "") for metadata in staying}
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from environments.kube import client as cluster
+from environments import kube
 from environments.kube import manifests
 from environments.kube.answers import ExpiredError
 from environments.kube.differing import Difference
@@ -98,7 +98,7 @@ class _Reading:
 
     def run(self) -> None:
         """Read everything. Usage is written down on the way, what differs is in `drift`."""
-        self._client = cluster.connect(self.row)
+        self._client = kube.connect(self.row)
         self._deadline = time.monotonic() + MOST_SECONDS
         self._wanted = Wanted(self._portal_user())
         for kind in _FENCES:

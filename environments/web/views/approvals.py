@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import approvals
 from environments.models import Environment
-from environments.web import pages as dashboards
+from environments.web import pages
 from environments.web.forms import DecisionForm
 from environments.web.permissions import decidable_environment
 from environments.web.views.http import UserRequest
@@ -51,7 +51,7 @@ def decide(request: UserRequest, namespace: str) -> HttpResponse:
         return redirect(*_back(row, from_its_page))
     if not from_its_page:
         return _page(request, form)
-    context = {"page": dashboards.environment_page(row, request.user), "environment": row, "form": form}
+    context = {"page": pages.environment_page(row, request.user), "environment": row, "form": form}
     return render(request, "environments/environment.html", context, status=422)
 
 
@@ -61,10 +61,10 @@ def _back(row: Environment, to_its_page: bool) -> tuple[str, ...]:
 
 def _page(request: UserRequest, sent: DecisionForm | None = None) -> HttpResponse:
     """The list; `sent` is a submitted form with errors."""
-    page = Paginator(dashboards.waiting(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(pages.waiting(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
     requests = [
         (each, sent if sent and sent.environment == each.environment else DecisionForm(each.environment))
-        for each in dashboards.approval_requests(page)
+        for each in pages.approval_requests(page)
     ]
-    context = {"page": page, "requests": requests, "decided": dashboards.decided(request.user), "form": sent}
+    context = {"page": page, "requests": requests, "decided": pages.decided(request.user), "form": sent}
     return render(request, "environments/approvals.html", context, status=422 if sent else 200)

@@ -7,10 +7,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.models import Environment
-from environments.web import pages as dashboards
-from environments.web import previews, request_again
+from environments.web import pages, previews, request_again
 from environments.web.forms import RequestForm, add_refusal
 from environments.web.permissions import published_version
 from environments.web.views.http import UserRequest, render_part, sent
@@ -20,7 +19,7 @@ from environments.web.views.http import UserRequest, render_part, sent
 def catalog(request: UserRequest) -> HttpResponse:
     """The templates that can be requested, filtered by a search."""
     search = request.GET.get("q", "")
-    context = {"cards": dashboards.catalog(request.user, search), "search": search}
+    context = {"cards": pages.catalog(request.user, search), "search": search}
     return render_part(request, "environments/catalog.html", "cards", context)
 
 
@@ -29,8 +28,8 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
     """One template: its readme and what it includes."""
     version = published_version(request.user, slug)
     spec = version.parsed()
-    context = {"version": version, "spec": spec, "quota": dashboards.quota_table(spec)}
-    context["approval"] = dashboards.approval_words(spec)
+    context = {"version": version, "spec": spec, "quota": pages.quota_table(spec)}
+    context["approval"] = pages.approval_words(spec)
     return render(request, "environments/template.html", context)
 
 

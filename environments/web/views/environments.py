@@ -13,13 +13,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from environments.actions import environments as actions
+from environments import actions
 from environments.kube import manifests
 from environments.lib import dates
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
-from environments.web import pages as dashboards
+from environments.web import pages
 from environments.web.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
 from environments.web.pages.managed_objects import drift_of
 from environments.web.permissions import editable_environment, visible_environment
@@ -41,9 +41,9 @@ def environments(request: UserRequest) -> HttpResponse:
     """The environments that the reader may see, newest first by default."""
     form = FilterForm(request.user, request.GET)
     rows = _filtered(Environment.objects.visible_to(request.user), form, request)
-    page = dashboards.list_page(rows, request.GET.get("page"))
+    page = pages.list_page(rows, request.GET.get("page"))
     query = urlencode({name: value for name, value in request.GET.items() if value and name != "page"})
-    context = {"form": form, "page": page, "rows": dashboards.rows(page), "query": query}
+    context = {"form": form, "page": page, "rows": pages.rows(page), "query": query}
     response = render_part(request, "environments/list.html", "rows", context)
     # The address bar follows the live search, without the filters that are not in use.
     response["HX-Replace-Url"] = f"?{query}" if query else request.path
@@ -54,7 +54,7 @@ def environments(request: UserRequest) -> HttpResponse:
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while work is in progress."""
     row = visible_environment(request.user, namespace)
-    page = dashboards.environment_page(row, request.user)
+    page = pages.environment_page(row, request.user)
     context = {"page": page, "environment": row, "form": DecisionForm(row) if page.to_decide else None}
     return render_part(request, "environments/environment.html", "live", context)
 
@@ -128,7 +128,7 @@ def extend(request: UserRequest, namespace: str) -> HttpResponse:
 def move(request: UserRequest, namespace: str) -> HttpResponse:
     """Show what the newer version changes; update the environment in place when confirmed."""
     row = editable_environment(request.user, namespace)
-    newer = dashboards.newer(row)
+    newer = pages.newer(row)
     if newer is None:
         messages.info(request, f"{row} already uses the newest version.")
         return redirect("environment", namespace=namespace)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from environments.actions import memberships
 from environments.lib.phases import Role
 from environments.models import Environment
-from environments.web import pages as dashboards
+from environments.web import pages
 from environments.web.forms import HandoverForm, MembersForm, add_refusal
 from environments.web.permissions import editable_environment
 from environments.web.views.http import UserRequest, sent
@@ -61,7 +61,7 @@ def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
 def _page(request: UserRequest, row: Environment, form: MembersForm, handover: HandoverForm) -> HttpResponse:
     context = {
         "environment": row,
-        "page": dashboards.environment_page(row, request.user),
+        "page": pages.environment_page(row, request.user),
         "form": form,
         "handover": handover,
     }

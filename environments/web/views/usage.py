@@ -6,7 +6,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from environments.web import pages as dashboards
+from environments.web import pages
 from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest, render_part
 
@@ -15,8 +15,8 @@ from environments.web.views.http import UserRequest, render_part
 def usage(request: UserRequest, namespace: str) -> HttpResponse:
     """Charts of one period, `?period=24h|7d|30d|90d`."""
     row = visible_environment(request.user, namespace)
-    page = dashboards.usage_page(row, request.GET.get("period", ""), request.GET.get("page", "1"))
-    context = {"page": page, "environment": row, "periods": dashboards.PERIODS, "query": f"period={page.period.key}"}
+    page = pages.usage_page(row, request.GET.get("period", ""), request.GET.get("page", "1"))
+    context = {"page": page, "environment": row, "periods": pages.PERIODS, "query": f"period={page.period.key}"}
     return render(request, "environments/usage.html", context)
 
 
@@ -24,9 +24,9 @@ def usage(request: UserRequest, namespace: str) -> HttpResponse:
 def usage_csv(request: UserRequest, namespace: str) -> StreamingHttpResponse:
     """The figures behind the charts of one period."""
     row = visible_environment(request.user, namespace)
-    period, _ = dashboards.period_of(request.GET.get("period", ""))
+    period, _ = pages.period_of(request.GET.get("period", ""))
     writer = csv.writer(_Line())
-    rows = [dashboards.CSV_HEADINGS, *dashboards.csv_rows(row, period)]
+    rows = [pages.CSV_HEADINGS, *pages.csv_rows(row, period)]
     response = StreamingHttpResponse((writer.writerow(each) for each in rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{row.namespace}-usage-{period.key}.csv"'
     return response
@@ -36,7 +36,7 @@ def usage_csv(request: UserRequest, namespace: str) -> StreamingHttpResponse:
 def workloads(request: UserRequest, namespace: str) -> HttpResponse:
     """Pods that are not running, and recent warnings, read from the cluster."""
     row = visible_environment(request.user, namespace)
-    found = dashboards.running(row) if dashboards.has_workloads(row) else None
+    found = pages.running(row) if pages.has_workloads(row) else None
     context = {"environment": row, "running": found}
     return render_part(request, "environments/workloads.html", "workloads", context)
 

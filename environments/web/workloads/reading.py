@@ -9,7 +9,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from environments.kube import client as cluster
+from environments import kube
 from environments.kube import others
 from environments.kube.answers import NotFoundError
 from environments.kube.client import ClusterClient, Manifest
@@ -43,7 +43,7 @@ def read(environment: Environment) -> Workloads:
     Raises TemporaryError if the cluster does not answer in time, PermanentError if it refuses, or if the namespace
     does not belong to the environment.
     """
-    client = cluster.connect(environment.cluster, timeout=TIMEOUT)
+    client = kube.connect(environment.cluster, timeout=TIMEOUT)
     _check_ours(client, environment)
     pods = list(_some(client, "Pod", environment.namespace, "status.phase!=Succeeded", MOST_PODS))
     events = list(_some(client, "Event", environment.namespace, "type=Warning", _MOST_EVENTS))
