@@ -36,7 +36,7 @@ demo-reset: ## Delete the demo's data
 
 .PHONY: test
 test: .state/dev ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
-	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder)
+	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --no-loadscope-reorder)
 
 .PHONY: check
 check: .state/dev ## Check everything: tests, lint, types, imports, templates, migrations, deployment settings

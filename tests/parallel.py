@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 #: The folders that take longest begin first, so that no process is left alone with one at the end.
 FIRST = ("live", "contract", "flows", "faults")
@@ -17,19 +19,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep a file's tests in one process, and all tests of the real control plane; their order stays random."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Begin with the slow folders; within each the order stays random."""
     yield
     items.sort(key=_turn)
 
 
-def _group(item: pytest.Item) -> str:
-    # One control plane serves all contract tests: two would cost memory and a start of six seconds.
-    folder = item.path.parent.name
-    if item.get_closest_marker("real_cluster") and folder == "contract":
-        return "control-plane"
-    return "/".join(item.path.parts[-2:])
+class FileScheduling(LoadScopeScheduling):
+    """Keeps a file's tests in one process, and all that share the contract tests' control plane.
+
+    `--dist loadgroup` would be the usual way, but xdist 3.8 groups nothing with pytest 9.2 (findings/).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/contract/") and "[real" in nodeid:
+            return "control-plane"  # two would cost memory, and a start of six seconds
+        return nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """For `--numprocesses`, whatever `--dist` says."""
+    return FileScheduling(config, log)
 
 
 def _turn(item: pytest.Item) -> int:
