@@ -15,7 +15,7 @@ APPLIED = "?fieldManager=allotment&force=true"
 ANSWERS = [
     (("GET", "/api/v1/namespaces/none", None, ""), (404, "NotFound", 'namespaces "none" not found')),
     (
-        ("GET", "/api/v1/namespaces/default/serviceaccounts/none", None, ""),
+        ("GET", "/api/v1/namespaces/allotment/serviceaccounts/none", None, ""),
         (404, "NotFound", 'serviceaccounts "none" not found'),
     ),
     (

@@ -35,9 +35,10 @@ def test_a_request_goes_through_postgresql_redis_and_a_worker_and_back_again(sha
 
 
 def test_a_worker_killed_in_the_middle_is_completed_by_another(shape, production_cluster):
-    held = production_cluster.faults.add(method="PATCH", path_regex="/resourcequotas/", delay=30)
-    shape.start_worker()
     asked = shape.drive("ask", "killed")
+    quota = f"/{asked['namespace']}/resourcequotas/"  # not that of another test's environment
+    held = production_cluster.faults.add(method="PATCH", path_regex=quota, delay=30)
+    shape.start_worker()
     deadline = time.monotonic() + PATIENCE
     while not held.seen:
         assert time.monotonic() < deadline

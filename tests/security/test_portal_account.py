@@ -189,7 +189,8 @@ def test_it_uses_every_right_that_it_has_and_no_other(used, people, place, local
     observe.observe(place.pk)
     # Moved to a version with less: what is wanted no longer goes.
     spec = environment.template_spec
-    fewer = changed(limits=type(spec.limits)(), network=type(spec.network)(), manifests="")
+    only_pods = {"pods": "6"}  # a quota of CPU or memory would need container defaults
+    fewer = changed(limits=type(spec.limits)(), network=type(spec.network)(), quota=only_pods, manifests="")
     actions.move_environment(environment, fewer, environment.owner)
     environment = settle(environment)
     end(environment)
