@@ -15,8 +15,12 @@ APPLIED = "?fieldManager=allotment&force=true"
 ANSWERS = [
     (("GET", "/api/v1/namespaces/none", None, ""), (404, "NotFound", 'namespaces "none" not found')),
     (
-        ("GET", "/api/v1/namespaces/allotment/serviceaccounts/none", None, ""),
-        (404, "NotFound", 'serviceaccounts "none" not found'),
+        ("GET", "/api/v1/namespaces/default/serviceaccounts/none", None, ""),
+        (
+            403,
+            "Forbidden",
+            'serviceaccounts "none" is forbidden: User "system:serviceaccount:allotment:portal" cannot get',
+        ),
     ),
     (
         ("GET", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings/none", None, ""),

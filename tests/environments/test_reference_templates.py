@@ -120,7 +120,7 @@ def _check_namespace(environment: Environment, live: dict) -> None:
         "allotment.internal/owner": "dana@example.com",
         "allotment.internal/name": "Checkout",
         "allotment.internal/purpose": "",
-    }
+    } | ({"allotment.internal/extended-resources": "nvidia.com/gpu"} if template == "gpu-namespace" else {})
     assert environment.namespace.startswith("dana-checkout-")
 
 
