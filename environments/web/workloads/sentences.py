@@ -107,16 +107,24 @@ def _refusal(message: str) -> str:
 
 
 def _broken_limits(message: str) -> str:
-    """Every bound of the namespace's LimitRanges that was broken, a sentence for each kind of object."""
+    """Every bound of the namespace's LimitRanges that was broken, a sentence for each kind of object.
+
+    Sorted, because the API server names them in another order each time.
+    """
     bounds: dict[str, list[str]] = {}
-    for which, resource, kind, amount in _LIMITS.findall(message):
+    for which, resource, kind, amount in sorted(_LIMITS.findall(message), key=_minimum_first):
         least_or_most = "at most" if which == "maximum" else "at least"
         bounds.setdefault(kind, []).append(f"{least_or_most} {_amount(resource, amount)} of {_resource(resource)}")
-    for resource, kind, ratio in _RATIO.findall(message):
+    for resource, kind, ratio in sorted(_RATIO.findall(message)):
         bounds.setdefault(kind, []).append(f"a {_resource(resource)} limit of at most {ratio} times its request")
     return " ".join(
-        f"A {_KINDS.get(kind, kind)} here can have {_and(list(dict.fromkeys(each)))}." for kind, each in bounds.items()
+        f"A {_KINDS.get(kind, kind)} here can have {_and(list(dict.fromkeys(each)))}." for kind, each in sorted(bounds.items())
     )
+
+
+def _minimum_first(found: tuple[str, str, str, str]) -> tuple[bool, str]:
+    which, resource, _, _ = found
+    return which == "maximum", resource
 
 
 _KINDS = {"Container": "container", "Pod": "pod", "PersistentVolumeClaim": "volume claim"}
