@@ -118,7 +118,8 @@ def _broken_limits(message: str) -> str:
     for resource, kind, ratio in sorted(_RATIO.findall(message)):
         bounds.setdefault(kind, []).append(f"a {_resource(resource)} limit of at most {ratio} times its request")
     return " ".join(
-        f"A {_KINDS.get(kind, kind)} here can have {_and(list(dict.fromkeys(each)))}." for kind, each in sorted(bounds.items())
+        f"A {_KINDS.get(kind, kind)} here can have {_and(list(dict.fromkeys(each)))}."
+        for kind, each in sorted(bounds.items())
     )
 
 
