@@ -1,5 +1,6 @@
 """The cast of makers.py: the same people, cluster, directory and template for all, made where they are asked for."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,14 @@ pytest_plugins = [
     "tests.fixtures.workshop",
     "tests.parallel",
 ]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave Hypothesis out of a summary that it has no part in: its plugin imports all of it there, for 0.7 s."""
+    plugins = session.config.pluginmanager
+    in_one_process = not session.config.getoption("numprocesses", None)
+    if in_one_process and "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+        plugins.unregister(name="hypothesispytest")
 
 
 @pytest.fixture(scope="session")
