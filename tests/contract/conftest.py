@@ -25,6 +25,20 @@ def cluster_endpoint(request) -> ClusterEndpoint:
     return request.getfixturevalue(f"{request.param}_endpoint")
 
 
+@pytest.fixture(scope="module")
+def own_simulated():
+    """A simulated cluster for one module: what the module installs would get in the way of others."""
+    with simulated() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def own_real():
+    """A control plane for one module."""
+    with real() as endpoint:
+        yield endpoint
+
+
 @pytest.fixture
 def portal(cluster_endpoint):
     """The portal's client: the least-privileged account, the portal's field manager."""

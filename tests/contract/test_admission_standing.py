@@ -31,18 +31,6 @@ EVERYTHING = tuple(
 REAL = pytest.param("real", marks=pytest.mark.real_cluster)
 
 
-@pytest.fixture(scope="module")
-def own_simulated():
-    with simulated() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def own_real():
-    with real() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture(scope="module", params=["simulated", REAL])
 def cluster_endpoint(request) -> ClusterEndpoint:
     return request.getfixturevalue(f"own_{request.param}")

@@ -19,9 +19,7 @@ from tests.contract.arrange import (
     limit_range,
     namespace,
     quota,
-    real,
     role_binding,
-    simulated,
 )
 
 DOMAIN = "example.org"  # of `desired`
@@ -29,18 +27,6 @@ LABEL = f"{DOMAIN}/environment"
 REAL = pytest.param("real", marks=pytest.mark.real_cluster)
 MERGE = "application/merge-patch+json"
 ACCOUNT, HOME = "system:serviceaccount:allotment:portal", "allotment"
-
-
-@pytest.fixture(scope="module")
-def own_simulated():
-    with simulated() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def own_real():
-    with real() as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(scope="module", params=["simulated", REAL])

@@ -98,28 +98,25 @@ class _Applied:
         self.notes: list[str] = []
         self.rejected: list[str] = []  # workloads whose pods Pod Security rejects
         self._context = context
-        self._heard = 0  # warnings of the API server before the object at hand
 
     def all_of(self, wanted: list[Manifest]) -> list[str]:
         """Apply each, whatever becomes of the others; what was refused, a sentence each."""
         refused = []
         for manifest in wanted:
+            before = len(api_warnings.heard())
             try:
-                self._note(manifest, *self._one(manifest))
+                live, self.altered[manifests.key(manifest)] = self._one(manifest)
+                if _rejects_pods(self._context, live, api_warnings.heard()[before:]):
+                    self.rejected.append(f"{manifest['kind']} {manifest['metadata']['name']}")
             except PermanentError as error:
                 if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
                     raise _NotYetError(error.message) from error
                 refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
         return refused
 
-    def _note(self, manifest: Manifest, live: Manifest, found: tuple[Difference, ...]) -> None:
-        self.altered[manifests.key(manifest)] = found
-        if _rejects_pods(self._context, live, api_warnings.heard()[self._heard :]):
-            self.rejected.append(f"{manifest['kind']} {manifest['metadata']['name']}")
-
     def _one(self, manifest: Manifest) -> tuple[Manifest, tuple[Difference, ...]]:
         """Apply an object, unless its name is taken by something that a member made."""
-        context, self._heard = self._context, len(api_warnings.heard())
+        context = self._context
         live = _live(context, manifest["kind"], manifest["metadata"]["name"])
         is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
         if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
