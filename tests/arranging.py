@@ -59,3 +59,9 @@ def pod(namespace: str, cpu: str) -> dict:
 
 def drop_policy(admin: ClusterClient, environment: Environment) -> None:
     admin.delete("NetworkPolicy", "deny-all", environment.namespace)
+
+
+def raise_quota(admin: ClusterClient, environment: Environment) -> None:
+    live = admin.get("ResourceQuota", "environment-quota", environment.namespace)
+    live["spec"]["hard"]["pods"] = "500"
+    admin._request("PUT", f"/api/v1/namespaces/{environment.namespace}/resourcequotas/environment-quota", body=live)

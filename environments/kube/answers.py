@@ -38,6 +38,8 @@ class ExpiredError(TemporaryError):
 
 Object = dict[str, Any]
 
+TOO_BIG = "TooBig"  # the reason of an answer above the size limit
+
 _MOST_SECONDS = 3600  # that anybody asks us to wait
 _LIMITS = {"name": 253, "uid": 64, "namespace": 63}  # characters; a uid as the portal stores it
 _TEXTS, _MAPS = frozenset({str, int, bool}), frozenset({dict})
@@ -60,7 +62,7 @@ def bad_answer(what: str) -> TemporaryError:
 
 def too_big() -> TemporaryError:
     """The error for an answer above the size limit."""
-    return TemporaryError("The cluster's answer is too large to read.", reason="TooBig")
+    return TemporaryError("The cluster's answer is too large to read.", reason=TOO_BIG)
 
 
 def checked_object(kind: str, answer: Object) -> Object:

@@ -7,7 +7,6 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from kubernetes import client
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
-from environments.kube import api_warnings
+from environments.kube import api_warnings, lists
 from environments.kube import transport as cluster_transport
 from environments.kube.answers import (
     NamespaceGoneError,
@@ -37,6 +36,7 @@ from environments.kube.answers import (
 )
 from environments.kube.configuration import Connection, configuration
 from environments.kube.kinds import RESOURCES, path_of
+from environments.kube.lists import PAGE
 from environments.lib import bounds, connections, log_context, metrics
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
@@ -49,11 +49,7 @@ FIELD_MANAGER = "allotment"
 CONNECT_TIMEOUT, READ_TIMEOUT = 3, 10  # seconds
 MAX_SECONDS = 30  # for one answer, however slowly it trickles in
 MAX_BYTES = 32 * 1024 * 1024  # of one answer: 500 objects of 64 KiB
-MAX_LIST_SECONDS = 120  # for all the pages of a list
-MAX_LIST_PAGES = 1000  # half a million objects of a kind
-MAX_LIST_BYTES = 256 * 1024 * 1024
 _APPLY = "application/apply-patch+yaml"
-PAGE = 500  # objects a list call, the size that client-go's pager uses
 MIN_SECRET = 8  # characters: shorter ones are in every answer
 
 
@@ -180,6 +176,16 @@ class ClusterClient:
         return True
 
     def list_objects(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = PAGE
+    ) -> Iterator[Manifest]:
+        """All objects of a kind; namespaced kinds over all namespaces unless one is given.
+
+        `labels` and `fields` are selectors; `limit` is the size of a page. Raises as `lists.pages`.
+        """
+        for page in self.list_pages(kind, namespace, labels=labels, fields=fields, limit=limit):
+            yield from page
+
+    def list_pages(
         self,
         kind: str,
         namespace: str = "",
@@ -188,31 +194,12 @@ class ClusterClient:
         fields: str = "",
         limit: int = PAGE,
         lean: bool = False,
-    ) -> Iterator[Manifest]:
-        """All objects of a kind, page by page; namespaced kinds over all namespaces unless one is given.
-
-        `labels` and `fields` are selectors; `limit` is the size of a page; `lean`: only what is compared with manifests
-        is wanted, no managedFields. Raises TemporaryError (BadAnswer) where the pages go in a circle or have no end: a
-        part must not pass for the whole.
-        """
-        query = {"limit": str(limit)}
-        if labels:
-            query["labelSelector"] = labels
-        if fields:
-            query["fieldSelector"] = fields
-        seen, size, end = set[str](), 0, time.monotonic() + MAX_LIST_SECONDS
-        while len(seen) < MAX_LIST_PAGES and size < MAX_LIST_BYTES and time.monotonic() < end:
-            read = partial(read_page, kind, lean=lean)
-            (items, token), length = self._call("GET", path_of(kind, namespace), query=query, read=read)
-            yield from items
-            size += length
-            if not token:
-                return
-            if token in seen:
-                raise bad_answer("repeats a page")
-            seen.add(token)
-            query["continue"] = token
-        raise bad_answer(f"is a list of {kind} objects that does not end")
+    ) -> Iterator[list[Manifest]]:
+        """The same page by page. `lean`: only what is compared with manifests is wanted, no managedFields."""
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        query = {name: text for name, text in selectors.items() if text}
+        path, read = path_of(kind, namespace), partial(read_page, kind, lean=lean)
+        return lists.pages(kind, limit, lambda part: self._call("GET", path, query=query | part, read=read))
 
     def create_token(self, service_account: str, namespace: str, *, seconds: int) -> str:
         """A bearer token for a ServiceAccount that ends by itself (TokenRequest). Raises NotFoundError without one."""
@@ -363,7 +350,7 @@ class GoneCluster(ClusterClient):
         """Nothing was there."""
         return False
 
-    def list_objects(self, kind: str, namespace: str = "", **_: Any) -> Iterator[Manifest]:
+    def list_pages(self, kind: str, namespace: str = "", **_: Any) -> Iterator[list[Manifest]]:
         """Nothing of any kind."""
         return iter(())
 

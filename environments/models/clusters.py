@@ -3,6 +3,8 @@
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 
+from environments.lib import looks
+from environments.lib.looks import KindLook
 from environments.lib.phases import AdmissionState
 from environments.models.fields import SecretField
 
@@ -113,6 +115,13 @@ class Cluster(models.Model):
     observed_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the portal last read all its quotas."
     )
+    kind_looks = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="For each kind of object, when the portal last read all of them, and why it no longer can.",
+    )
     observing_until = models.DateTimeField(
         null=True,
         blank=True,
@@ -163,3 +172,8 @@ class Cluster(models.Model):
         """Whether it lost or changed its admission policies, as `ClusterQuerySet.unguarded` selects."""
         had = self.admission_installed_at is not None and self.lost_at is None
         return had and self.admission_state != AdmissionState.INSTALLED
+
+    @property
+    def looks(self) -> list[KindLook]:
+        """When each kind of object on it was last read in full."""
+        return list(looks.read(self.kind_looks).values())

@@ -12,7 +12,7 @@ from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from environments.routine import observe
-from tests.arranging import drop_policy, pod, settle
+from tests.arranging import drop_policy, pod, raise_quota, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -42,12 +42,6 @@ def test_an_environment_in_order_is_not_reconciled(ask, place):
     environment = settle(ask())
     assert observe.observe(place.pk) == []
     assert not Environment.objects.owed().filter(pk=environment.pk).exists()
-
-
-def raise_quota(admin, environment):
-    live = admin.get("ResourceQuota", "environment-quota", environment.namespace)
-    live["spec"]["hard"]["pods"] = "500"
-    admin._request("PUT", f"/api/v1/namespaces/{environment.namespace}/resourcequotas/environment-quota", body=live)
 
 
 def drop_pod_security(admin, environment):
@@ -106,7 +100,7 @@ def test_a_cluster_that_does_not_answer_is_noted_and_nothing_is_concluded(ask, p
     observe.observe(place.pk)
     environment.refresh_from_db()
     before = (environment.usage, environment.usage_at)
-    simulated.faults.add(path_regex="/limitranges", status=503)
+    simulated.faults.add(path_regex="/", status=503)
     assert observe.observe(place.pk) == []
     environment.refresh_from_db()
     assert (environment.usage, environment.usage_at) == before

@@ -1,5 +1,6 @@
 """The pass: page by page, one at a time, and nothing concluded from a part."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,13 +9,14 @@ from django.utils import timezone
 from environments import kube
 from environments.kube import manifests
 from environments.kube.client import ClusterClient
+from environments.kube.kinds import RESOURCES
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Event, Usage
 from environments.reconcile import desired
 from environments.routine import observe, usage
 from environments.routine.observe import expectations, passes, reading
-from tests.arranging import drop_policy, pod, settle
+from tests.arranging import KINDS, drop_policy, pod, raise_quota, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def small_pages(monkeypatch):
     """Two objects a page, so that a handful of environments has several."""
-    monkeypatch.setitem(ClusterClient.list_objects.__kwdefaults__, "limit", 2)
-    monkeypatch.setattr("environments.routine.observe.reading.PAGE", 2)
+    monkeypatch.setitem(ClusterClient.list_pages.__kwdefaults__, "limit", 2)
 
 
 def looked(environment):
@@ -42,18 +43,83 @@ def test_several_pages_are_one_list(ask, place, admin, small_pages):
         assert environment.usage["pods"] == ["1", "30"]
 
 
-@pytest.mark.parametrize("kind", ["namespaces", "limitranges", "networkpolicies", "rolebindings", "resourcequotas"])
-@pytest.mark.parametrize("fault", [{"status": 503}, {"truncate": True}, {"drop_connection": True}, {"status": 500}])
-def test_a_list_that_breaks_off_says_nothing(ask, place, simulated, small_pages, kind, fault):
-    found = [settle(ask(f"n{number}")) for number in range(3)]
-    simulated.faults.add(path_regex=f"/{kind}$", delay=0.0001, times=1)  # the first page is fine
-    simulated.faults.add(path_regex=f"/{kind}$", **fault, times=9)
-    assert observe.observe(place.pk) == []
+PLURALS = {RESOURCES[kind].plural: kind for kind in KINDS}
+
+
+def looks_of(place):
     place.refresh_from_db()
-    assert place.observed_at is None
-    assert place.check_error
+    return {look.kind: look for look in place.looks}
+
+
+@pytest.mark.parametrize("plural", PLURALS)
+@pytest.mark.parametrize("fault", [{"status": 503}, {"truncate": True}, {"drop_connection": True}, {"status": 403}])
+def test_a_list_that_breaks_off_says_nothing_of_its_kind(ask, place, simulated, small_pages, plural, fault):
+    found = [settle(ask(f"n{number}")) for number in range(3)]
+    simulated.faults.add(path_regex=f"/{plural}$", delay=0.0001, times=1)  # the first page is fine
+    simulated.faults.add(path_regex=f"/{plural}$", **fault, times=9)
+    assert observe.observe(place.pk) == []
+    kind = PLURALS[plural]
+    looks = looks_of(place)
+    assert {each for each, look in looks.items() if look.at is None} == {kind}
+    assert place.check_error == f"{kind}: {looks[kind].error}"
+    assert (place.observed_at is None) == (kind == "ResourceQuota")
     assert not Event.objects.filter(kind=Activity.CHANGED_BY_HAND).exists()
     assert {looked(environment)[2] for environment in found} == {Phase.READY}
+    assert all(looked(each)[1] for each in found) == (kind != "ResourceQuota")
+
+
+@pytest.mark.parametrize("plural", PLURALS)
+def test_a_kind_that_cannot_be_read_holds_up_no_other(ask, place, admin, simulated, plural):
+    found = settle(ask())
+    raise_quota(admin, found)
+    drop_policy(admin, found)
+    simulated.faults.add(path_regex=f"/{plural}$", status=503, times=9)
+    assert observe.observe(place.pk) == [str(found.pk)]
+    said = found.events.get(kind=Activity.CHANGED_BY_HAND).message
+    assert ("spec.hard.pods is 500" in said) == (plural != "resourcequotas")
+    assert ("deny-all is missing" in said) == (plural != "networkpolicies")
+    simulated.faults.clear()
+    assert settle(found).phase == Phase.READY
+    assert observe.observe(place.pk) == []
+    assert (looks_of(place)[PLURALS[plural]].error, place.check_error) == ("", "")
+
+
+def test_of_a_list_that_breaks_off_what_was_seen_counts_and_what_was_not_is_not_missing(
+    ask, place, admin, simulated, small_pages
+):
+    found = sorted((settle(ask(f"n{number}")) for number in range(3)), key=lambda each: each.namespace)
+    raise_quota(admin, found[0])
+    simulated.faults.add(path_regex="/resourcequotas$", delay=0.0001, times=1)  # two of three
+    simulated.faults.add(path_regex="/resourcequotas$", status=503, times=1)
+    assert observe.observe(place.pk) == [str(found[0].pk)]
+    assert [bool(looked(each)[0]) for each in found] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "most"), [({"status": 401}, 1), ({"drop_connection": True}, 2), ({"status": 503}, 5)]
+)
+def test_of_a_cluster_that_does_not_answer_no_more_is_asked_than_tells(ask, place, simulated, fault, most):
+    environment = settle(ask())
+    observe.observe(place.pk)
+    before, complete = looks_of(place), looked(environment)
+    fails = simulated.faults.add(path_regex="/", **fault, times=99)
+    assert observe.observe(place.pk) == []
+    assert fails.seen == most
+    after = looks_of(place)
+    assert {kind: look.at for kind, look in after.items()} == {kind: look.at for kind, look in before.items()}
+    assert all(look.error == place.check_error for look in after.values()) or most == 5
+    assert looked(environment) == complete
+    assert place.observed_at < place.checked_at
+
+
+def test_each_kind_keeps_a_part_of_the_time_however_long_others_take(monkeypatch, cluster):
+    row = passes._Reading(cluster, {})
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    row._end = 1240.0
+    assert [row._deadline(left) - 1000 for left in (1, 5, 8)] == [240, 180, 135]
+    assert row._deadline(24) - 1000 == 10
+    row._end = 990.0
+    assert row._deadline(3) == 990
 
 
 def test_a_list_that_expires_half_way_is_begun_again(ask, place, simulated, small_pages):
@@ -67,22 +133,27 @@ def test_a_list_that_expires_half_way_is_begun_again(ask, place, simulated, smal
     assert all(looked(environment)[0] for environment in found)
 
 
-def test_a_cluster_whose_lists_always_expire_is_noted(ask, place, simulated, small_pages):
+def test_a_kind_whose_lists_always_expire_is_noted(ask, place, simulated, small_pages):
     environment = settle(ask())
     simulated.faults.add(path_regex="/networkpolicies$", status=410, times=9)
     assert observe.observe(place.pk) == []
-    place.refresh_from_db()
-    assert "410" in place.check_error
-    assert looked(environment)[1] is None
+    look = looks_of(place)["NetworkPolicy"]
+    assert (look.at, "410" in look.error, "410" in place.check_error) == (None, True, True)
+    assert looked(environment)[1] is not None
 
 
-def test_observed_at_is_when_the_last_complete_pass_was(ask, place, simulated):
+def test_observed_at_is_when_all_quotas_were_last_read(ask, place, simulated):
     environment = settle(ask())
     observe.observe(place.pk)
     place.refresh_from_db()
     complete = place.observed_at
     assert looked(environment)[1] == complete.replace(microsecond=0)
-    simulated.faults.add(path_regex="/limitranges", status=503)
+    simulated.faults.add(path_regex="/limitranges", status=503, times=1)
+    observe.observe(place.pk)
+    place.refresh_from_db()
+    assert complete < place.observed_at == place.checked_at
+    complete = place.observed_at
+    simulated.faults.add(path_regex="/resourcequotas", status=503)
     observe.observe(place.pk)
     place.refresh_from_db()
     assert place.observed_at == complete < place.checked_at

@@ -18,6 +18,7 @@ import pytest
 from environments.directory import transport
 from environments.directory.scim import ScimClient
 from environments.kube import client as kube_client
+from environments.kube import lists
 from environments.kube.client import ClusterClient
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 from tests.contract.arrange import Way
@@ -228,7 +229,7 @@ def test_a_list_that_goes_in_a_circle_ends():
     ("limit", "value"), [("MAX_LIST_PAGES", 5), ("MAX_LIST_BYTES", 2000), ("MAX_LIST_SECONDS", 0.2)]
 )
 def test_a_list_without_end_ends(monkeypatch, limit, value):
-    monkeypatch.setattr(kube_client, limit, value)
+    monkeypatch.setattr(lists, limit, value)
     tokens = itertools.count()
     answer = lambda connection, request: connection.sendall(page(f"t{next(tokens)}"))  # noqa: E731
     with serving(answer) as server, pytest.raises(TemporaryError, match="a list of Pod objects that does not end"):

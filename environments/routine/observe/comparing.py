@@ -45,6 +45,10 @@ class Comparison:
             self._note(owner, [_missing(manifest) for manifest in self._waiting(owner).values()])
         return self._drift
 
+    def seen(self) -> Drift:
+        """What differs among the objects that were seen, if the list broke off: what is missing is not known."""
+        return self._drift
+
     def _waiting(self, owner: str) -> dict[Key, Manifest]:
         if owner not in self._open:
             objects = self._wanted.of(self._kind, self._expected[owner])

@@ -1,13 +1,13 @@
-"""The pass itself: one at a time over a cluster, to an end or without consequences."""
+"""The pass itself: one at a time over a cluster. A kind that it cannot read in full holds up no other."""
 
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -19,8 +19,9 @@ from environments.kube import manifests
 from environments.kube.answers import ExpiredError
 from environments.kube.differing import Difference
 from environments.kube.manifests import Desired
+from environments.lib import looks
 from environments.lib.activity import Activity
-from environments.lib.errors import PermanentError, ReconcileError
+from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 from environments.reconcile import drift
@@ -32,7 +33,7 @@ from environments.routine.observe.expectations import Wanted
 from environments.routine.observe.reading import Page, pages, seen
 from environments.routine.observe.second_look import SecondLook
 
-#: What every environment has. Quotas come last: their figures are written down page by page, once the rest was read.
+#: What every environment has. These come first: whoever may create what templates add may make it hard to read.
 _FENCES = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
 _QUOTA = "ResourceQuota"
 
@@ -40,9 +41,14 @@ _QUOTA = "ResourceQuota"
 _UNSEEN = frozenset({"ConfigMap"})
 
 MOST_SECONDS = 240  # of a pass; a worker's time limit for it lies above
+_RESERVED = 15.0  # seconds of it for each kind, however long those before it take
 _TURN = timedelta(seconds=MOST_SECONDS + 60)  # after which a pass that vanished holds up no other
 _MOST_WAITS = 5  # intervals between two tries of a cluster that keeps failing
 _BATCH = 500  # environments a transaction
+
+#: What no other kind would be spared, and what two kinds in a row say of the whole cluster: reasons of errors.
+_REFUSED = frozenset({"Unauthorized", "BadCertificate", "ClusterGone"})
+_SILENT = frozenset({"Unreachable", "Timeout"})
 
 #: Something that changes the same fields again and again would fill the activity: 1,440 entries a day.
 _MOST_TOLD, _DAY = 3, timedelta(days=1)
@@ -78,43 +84,54 @@ def _observe(row: Cluster) -> list[str]:
         reading = _Reading(row, expectations.load(row))
         reading.run()
     except ReconcileError as error:
-        Cluster.objects.filter(pk=row.pk).update(checked_at=timezone.now(), check_error=error.message)
+        now = timezone.now()
+        failed = dict.fromkeys(row.kind_looks, error.message)
+        changes = {"check_error": error.message, "kind_looks": looks.after(row.kind_looks, {}, failed, now)}
+        Cluster.objects.filter(pk=row.pk).update(checked_at=now, **changes)
         return []
-    Cluster.objects.filter(pk=row.pk).update(
-        checked_at=timezone.now(), observed_at=reading.as_of, check_error=" ".join(reading.refusals)
-    )
+    Cluster.objects.filter(pk=row.pk).update(**reading.result())
     return _conclude(row, reading)
 
 
 @dataclass
 class _Reading:
-    """One cluster, kind by kind. Raises the errors of an adapter where a list that is always needed is incomplete."""
+    """One cluster, kind by kind. Raises an adapter's error where the cluster itself does not answer."""
 
     row: Cluster
     expected: dict[str, Desired]
     drift: Drift = field(default_factory=dict)
-    refusals: list[str] = field(default_factory=list)
-    as_of: datetime | None = None
+    complete: dict[str, datetime] = field(default_factory=dict)  # kinds that were read in full, and when that began
+    failed: dict[str, ReconcileError] = field(default_factory=dict)  # kinds that were not, and why
 
     def run(self) -> None:
         """Read everything. Usage is written down on the way, what differs is in `drift`."""
         self._client = kube.connect(self.row)
-        self._deadline = time.monotonic() + MOST_SECONDS
+        self._end = time.monotonic() + MOST_SECONDS
         self._wanted = Wanted(self._portal_user())
-        for kind in _FENCES:
-            self._list(kind)
         more = expectations.more_kinds(self.expected.values()) - _UNSEEN - {*_FENCES, _QUOTA}
-        for kind in sorted(more):
-            try:
-                self._list(kind)
-            except PermanentError as error:  # an older deploy/rbac: the rest is looked after all the same
-                self.refusals.append(error.message)
-        self.as_of = timezone.now()
-        self._list(_QUOTA, self._store_usage)
+        kinds = [*_FENCES, _QUOTA, *sorted(more)]
+        for number, kind in enumerate(kinds):
+            self._look(kind, self._deadline(len(kinds) - number))
+            self._refuse_silence()
+        if not self.complete:
+            raise next(iter(self.failed.values()))
+
+    def result(self) -> dict[str, Any]:
+        """What the row keeps of the pass. *Observed at* moves on if all quotas were read."""
+        now = timezone.now()
+        errors = {kind: error.message for kind, error in self.failed.items()}
+        changes: dict[str, Any] = {
+            "checked_at": now,
+            "check_error": " ".join(f"{kind}: {message}" for kind, message in errors.items()),
+            "kind_looks": looks.after(self.row.kind_looks, self.complete, errors, now),
+        }
+        if _QUOTA in self.complete:
+            changes["observed_at"] = changes["checked_at"] = self.complete[_QUOTA]
+        return changes
 
     def second_look(self) -> SecondLook:
         """For what differs, before anything is said of it."""
-        return SecondLook(self._client, self.expected, self._wanted, self._deadline)
+        return SecondLook(self._client, self.expected, self._wanted, self._end)
 
     def _portal_user(self) -> str:
         """Asked for only where a template has objects; without an answer, the portal's own binding is not compared."""
@@ -124,28 +141,56 @@ class _Reading:
             return self._client.whoami()
         return ""
 
-    def _list(self, kind: str, look: Callable[[Page], None] | None = None) -> None:
+    def _deadline(self, left: int) -> float:
+        """When the next of so many kinds has to be done: each later one keeps a part of the time."""
+        seconds = self._end - time.monotonic()
+        return self._end - (left - 1) * min(_RESERVED, max(0.0, seconds) / left)
+
+    def _look(self, kind: str, deadline: float) -> None:
         """Compare a kind. A list that expires half-way (410: the cluster forgets) is begun once more."""
+        began = timezone.now()
         try:
-            found = self._compare(kind, look)
+            try:
+                found = self._compare(kind, began, deadline)
+            except ExpiredError:
+                found = self._compare(kind, began, deadline)
+        except ReconcileError as error:
+            self.failed[kind] = error
+            return
+        self.complete[kind] = began
+        self._note(found)
+
+    def _refuse_silence(self) -> None:
+        """Raises the error of the last kind where the cluster as a whole does not answer: the rest is not tried."""
+        if self.complete or not self.failed:
+            return
+        errors = list(self.failed.values())
+        if errors[-1].reason in _REFUSED or (len(errors) > 1 and all(each.reason in _SILENT for each in errors)):
+            raise errors[-1]
+
+    def _compare(self, kind: str, began: datetime, deadline: float) -> Drift:
+        comparison = Comparison(kind, self.expected, self._wanted)
+        try:
+            for page in pages(self._client, kind, deadline):
+                comparison.see(page)
+                if kind == _QUOTA:
+                    self._store_usage(page, began)
         except ExpiredError:
-            found = self._compare(kind, look)
+            raise
+        except ReconcileError:
+            self._note(comparison.seen())
+            raise
+        return comparison.finish()
+
+    def _note(self, found: Drift) -> None:
         for owner, differences in found.items():
             self.drift.setdefault(owner, []).extend(differences)
 
-    def _compare(self, kind: str, look: Callable[[Page], None] | None) -> Drift:
-        comparison = Comparison(kind, self.expected, self._wanted)
-        for page in pages(self._client, kind, self._deadline):
-            comparison.see(page)
-            if look is not None:
-                look(page)
-        return comparison.finish()
-
-    def _store_usage(self, page: Page) -> None:
+    def _store_usage(self, page: Page, as_of: datetime) -> None:
         """Write down what the quotas of a page say, and tell who should know."""
         label = manifests.environment_label(settings.LABEL_DOMAIN)
-        if self.as_of is not None and (figures := seen(page, self.expected, label)):
-            alerts.check(usage.record(figures, self.as_of))
+        if figures := seen(page, self.expected, label):
+            alerts.check(usage.record(figures, as_of))
 
 
 def _conclude(row: Cluster, reading: _Reading) -> list[str]:

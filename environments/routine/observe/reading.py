@@ -4,17 +4,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import batched
 from uuid import UUID
 
 from environments.kube import manifests
-from environments.kube.client import PAGE, ClusterClient, Manifest
+from environments.kube.client import ClusterClient, Manifest
 from environments.kube.manifests import Desired
 from environments.lib import quantities
 from environments.lib.errors import TemporaryError
 from environments.routine.usage import Figures
 
-Page = tuple[Manifest, ...]
+Page = list[Manifest]
 
 
 def pages(client: ClusterClient, kind: str, deadline: float) -> Iterator[Page]:
@@ -22,8 +21,7 @@ def pages(client: ClusterClient, kind: str, deadline: float) -> Iterator[Page]:
 
     Raises what the client raises, and TemporaryError at the deadline.
     """
-    objects = client.list_objects(kind, labels=manifests.SELECTOR, lean=True)
-    for page in _one_ahead(batched(objects, PAGE, strict=False)):
+    for page in _one_ahead(client.list_pages(kind, labels=manifests.SELECTOR, lean=True)):
         if time.monotonic() > deadline:
             raise TemporaryError("The portal could not read the whole cluster in time.", reason="Timeout")
         yield page
