@@ -40,9 +40,12 @@ class AdminSite(admin.AdminSite):
         super().register(own, admin_class, **options)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Every page's context, with the clusters that lost their admission policies; queried where they are shown."""
+        """Every page's context, with what an admin should know of the clusters; queried where it is shown.
+
+        `unguarded`: those that lost their admission policies; `unread`: those that the portal can't read in full.
+        """
         shown = Cluster.objects.unguarded().only("name", "admission_state", "admission_looked_at")
-        return super().each_context(request) | {"unguarded": shown}
+        return super().each_context(request) | {"unguarded": shown, "unread": Cluster.objects.unread}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The front page by topic instead of by app."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import DatabaseError
 from django.db.models import Case, Count, DateTimeField, Exists, F, Min, OuterRef, Subquery, When
@@ -13,6 +14,9 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from environments.kube.kinds import RESOURCES
+from environments.lib import looks
+from environments.lib.looks import KindLook
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
 
@@ -21,11 +25,11 @@ _KEPT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ClusterFigures:
-    """Seconds since the last complete pass over a cluster, and whether the last try failed.
+    """Seconds since a cluster's quotas were last read in full, and whether something failed in the last try.
 
     The portal does not read clusters without environments, and they have no lag. `policies` is the state of the
     admission policies, empty before the first check and for lost clusters; `is_unguarded` if they are no longer as
-    installed.
+    installed; `looks`: when each kind of object was last read in full.
     """
 
     slug: str
@@ -33,6 +37,7 @@ class ClusterFigures:
     has_error: bool
     policies: str
     is_unguarded: bool
+    looks: tuple[KindLook, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def _clusters(now: datetime) -> Iterator[ClusterFigures]:
     first = Min("environments__created_at")
     unguarded = Exists(Cluster.objects.unguarded().filter(pk=OuterRef("pk")))
     rows = Cluster.objects.order_by("slug").annotate(first=first, unguarded=unguarded)
-    columns = ("slug", "first", "observed_at", "check_error", "lost_at", "admission_state", "unguarded")
+    columns = ("slug", "first", "observed_at", "check_error", "lost_at", "admission_state", "kind_looks", "unguarded")
     for row in rows.values(*columns):
         yield ClusterFigures(
             slug=row["slug"],
@@ -86,7 +91,13 @@ def _clusters(now: datetime) -> Iterator[ClusterFigures]:
             has_error=bool(row["check_error"]),
             policies="" if row["lost_at"] else row["admission_state"],
             is_unguarded=row["unguarded"],
+            looks=() if row["lost_at"] else _looks(row["kind_looks"]),
         )
+
+
+def _looks(stored: Any) -> tuple[KindLook, ...]:
+    """The kinds that the portal knows: no label of a metric comes from outside."""
+    return tuple(look for kind, look in sorted(looks.read(stored).items()) if kind in RESOURCES)
 
 
 def _age(moment: datetime | None, now: datetime) -> float:
@@ -146,7 +157,12 @@ def _of_work(figures: Figures) -> Iterator[Metric]:
 
 def _of_clusters(clusters: Iterable[ClusterFigures]) -> Iterator[Metric]:
     lag = GaugeMetricFamily(
-        "portal_collector_lag_seconds", "Time since the last complete pass over a cluster.", labels=["cluster"]
+        "portal_collector_lag_seconds", "Time since a cluster's quotas were last read in full.", labels=["cluster"]
+    )
+    unread = GaugeMetricFamily(
+        "portal_cluster_look_age_seconds",
+        "Time since all objects of a kind were last read, or since the first try.",
+        labels=["cluster", "kind"],
     )
     policies = GaugeMetricFamily(
         "portal_cluster_policies",
@@ -156,9 +172,12 @@ def _of_clusters(clusters: Iterable[ClusterFigures]) -> Iterator[Metric]:
     for cluster in clusters:
         if cluster.lag is not None:
             lag.add_metric([cluster.slug], cluster.lag)
+            for look in cluster.looks:
+                unread.add_metric([cluster.slug, look.kind], _age(look.known_at, timezone.now()))
         for state in Cluster.AdmissionState.values if cluster.policies else ():
             policies.add_metric([cluster.slug, state], state == cluster.policies)
     yield lag
+    yield unread
     yield policies
 
 

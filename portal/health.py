@@ -7,6 +7,7 @@ stored. Answers contain names and states, never addresses or error texts.
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import resolve
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -23,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from environments.lib import looks
 from portal import figures
 from portal.celery import app
 
@@ -145,5 +148,7 @@ def _complaints(found: figures.Figures) -> Iterator[str]:
     for cluster in found.clusters:
         if cluster.lag is not None and cluster.lag > late:
             yield f"cluster {cluster.slug}: {'not answering' if cluster.has_error else 'not read for a while'}"
+        elif unread := looks.overdue(cluster.looks, timezone.now(), timedelta(seconds=settings.OBSERVE_SECONDS)):
+            yield f"cluster {cluster.slug}: not read in full ({', '.join(look.plural for look in unread)})"
         if cluster.is_unguarded:
             yield f"cluster {cluster.slug}: admission policies no longer as installed ({cluster.policies})"

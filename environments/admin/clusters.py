@@ -26,6 +26,7 @@ from environments.kube import rbac
 from environments.lib import naming
 from environments.models import Cluster, Environment
 from environments.routine import policy_looks
+from environments.web.pages import freshness
 
 _ONCE_STORED = ("Last check", "Admission policies")
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
@@ -118,6 +119,7 @@ class ClusterAdmin(BriefDeletion):
         "answers",
         "checked_at",
         "check_error",
+        "objects_read",
         "policies_found",
         "admission_looked_at",
         "admission_installed_at",
@@ -157,7 +159,7 @@ class ClusterAdmin(BriefDeletion):
                 "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
             },
         ),
-        ("Last check", {"fields": ("answers", "checked_at", "check_error")}),
+        ("Last check", {"fields": ("answers", "checked_at", "check_error", "objects_read")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
@@ -208,7 +210,15 @@ class ClusterAdmin(BriefDeletion):
             return pill("lost", "bad")
         if row.checked_at is None:
             return pill("not checked yet")
-        return pill("no", "bad") if row.check_error else pill("yes", "ok")
+        if not row.check_error:
+            return pill("yes", "ok")
+        return pill("no", "bad") if freshness.is_silent(row) else pill("in part", "warn")
+
+    @admin.display(description="Objects read")
+    def objects_read(self, row: Cluster) -> SafeString:
+        """When each kind of object was last read in full, the oldest first."""
+        looks = sorted(row.looks, key=lambda look: (look.at is not None, look.at, look.kind))
+        return render_to_string("admin/environments/cluster/looks.html", {"looks": looks})
 
     @admin.display(description="Admission policies", ordering="admission_state")
     def policies(self, row: Cluster) -> SafeString:

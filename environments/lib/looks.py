@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from environments.lib import dates
+
+#: What every environment has. A pass reads these first, the quotas last of them.
+GOVERNING = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding", "ResourceQuota")
+
 FEW = 3  # intervals after which a kind that cannot be read is worth a word
 LATE = timedelta(minutes=30)  # after which one is that nobody tried to read
 LONG = timedelta(hours=1)  # after which platform admins are told
@@ -69,6 +74,23 @@ def overdue(looks: Iterable[KindLook], now: datetime, interval: timedelta) -> li
     return sorted(
         (look for look in looks if look.is_overdue(now, interval)), key=lambda look: (look.known_at or now, look.kind)
     )
+
+
+def sentence(looks: Iterable[KindLook], now: datetime) -> str:
+    """How old the knowledge of some kinds is: `Deployments and Services here were last read in full 3 hours ago.`"""
+    by_age: dict[str, list[KindLook]] = {}
+    for look in looks:
+        age = f"were last read in full {dates.relative((look.at - now).total_seconds())}" if look.at else _NEVER
+        by_age.setdefault(age, []).append(look)
+    return " ".join(f"{_listed(found)} here {age}." for age, found in by_age.items())
+
+
+_NEVER = "have never been read in full"
+
+
+def _listed(looks: list[KindLook]) -> str:
+    *first, last = sorted(look.plural for look in looks)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _as_data(look: KindLook) -> dict[str, str]:

@@ -1,7 +1,12 @@
 """Shared clusters that environments are created on."""
 
+from collections.abc import Container
+from datetime import timedelta
+
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
+from django.utils import timezone
 
 from environments.lib import looks
 from environments.lib.looks import KindLook
@@ -31,6 +36,12 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         """Clusters that had the admission policies, but not as installed at the last check."""
         had = self.filter(lost_at=None, admission_installed_at__isnull=False)
         return had.exclude(admission_state=AdmissionState.INSTALLED)
+
+    def unread(self) -> "list[tuple[Cluster, list[KindLook]]]":
+        """Clusters with the kinds of objects that the portal has been unable to read in full for long."""
+        rows = self.filter(lost_at=None).only("name", "kind_looks")
+        found = ((row, row.unread(row.kind_looks, least=looks.LONG)) for row in rows)
+        return [(row, kinds) for row, kinds in found if kinds]
 
 
 class Cluster(models.Model):
@@ -177,3 +188,9 @@ class Cluster(models.Model):
     def looks(self) -> list[KindLook]:
         """When each kind of object on it was last read in full."""
         return list(looks.read(self.kind_looks).values())
+
+    def unread(self, kinds: Container[str], *, least: timedelta = timedelta(0)) -> list[KindLook]:
+        """Those of some kinds of which nothing has been known for too long, and for at least so long; oldest first."""
+        interval, now = timedelta(seconds=settings.OBSERVE_SECONDS), timezone.now()
+        found = looks.overdue((look for look in self.looks if look.kind in kinds), now, interval)
+        return [look for look in found if now - (look.known_at or now) >= least]

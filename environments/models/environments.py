@@ -10,6 +10,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments import spec as template_spec
+from environments.lib import looks
+from environments.lib.looks import KindLook
 from environments.lib.phases import LIVE, MOVES, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
 from environments.models import clock
 from environments.models.clusters import Cluster
@@ -272,6 +274,14 @@ class Environment(models.Model):
     def tone(self) -> str:
         """The colour class of the phase."""
         return TONES[Phase(self.phase)]
+
+    @property
+    def unread(self) -> list[KindLook]:
+        """The kinds of its objects of which the portal has known nothing for too long; they may have changed."""
+        young = timezone.now() - timedelta(seconds=looks.FEW * settings.OBSERVE_SECONDS)
+        if self.phase not in (Phase.READY, Phase.DEGRADED) or self.ready_at is None or self.ready_at > young:
+            return []
+        return self.cluster.unread({*looks.GOVERNING, *(key.partition("/")[0] for key in self.applied_objects)})
 
     @property
     def template_spec(self) -> template_spec.TemplateSpec:

@@ -1,15 +1,18 @@
 """Clusters in the admin: credentials go in and never come out, and a check says what is wrong with an account."""
 
 import copy
+from datetime import timedelta
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import timezone
 
 from environments.admin.clusters import ClusterForm
 from environments.kube import admission, rbac
+from environments.lib import looks
 from environments.models import Cluster
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
@@ -330,3 +333,21 @@ class TestTheManifests:
     def test_a_namespace_cannot_break_out_of_the_yaml(self, client):
         response = client.get(reverse("admin:environments_cluster_rbac"), {"namespace": "a\n  b: {c", "download": "1"})
         assert list(yaml.safe_load_all(response.content)) == rbac.documents("a-b-c")
+
+
+def test_what_could_not_be_read_stands_on_the_clusters_page_and_above_the_list(client, stored):
+    now = timezone.now()
+    looked = looks.after({}, {"Deployment": now - timedelta(hours=3, seconds=1), "Namespace": now}, {}, now)
+    failed = looks.after(looked, {"Namespace": now}, {"Deployment": "The answer is too large."}, now)
+    said = {"check_error": "Deployment: The answer is too large.", "checked_at": now, "observed_at": now}
+    Cluster.objects.update(kind_looks=failed, **said)
+    page = soup(client.get(reverse("admin:environments_cluster_change", args=[stored.pk])))
+    table = [[" ".join(cell.text.split()) for cell in row.select("th, td")] for row in page.select("table.plain tr")]
+    assert ["Deployments", "3 hours ago", "The answer is too large."] in table
+    assert ["Namespaces", "just now", "–"] in table
+    assert "in part" in page.select_one(".field-answers").text
+    for name in (LIST, "admin:index"):
+        (alert,) = soup(client.get(reverse(name))).select("[role=alert]")
+        assert "can't read everything on Oslo (Deployments: last read in full 3 hours ago)" in " ".join(
+            alert.text.split()
+        )

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from environments.lib import dates
+from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Environment, Event
+from environments.models import Cluster, Environment, Event
 from environments.reconcile.steps import STEPS
 from tests.pages.reading import HTMX, facts, one, read, rows, words
 
@@ -336,3 +336,39 @@ def test_objects_whose_pods_are_rejected_are_a_notice_although_the_step_is_done(
     done = {"Objects": {"status": Status.DONE, "reason": "PodsRejected", "message": told, "duration_ms": 3}}
     notice = one(read(page(make_environment(conditions=done), dana)), "#live .notice.warn")
     assert words(notice).startswith(f"The template's pods can't start. {told}")
+
+
+def unread(environment, *kinds, error="The cluster's answer is too large to read."):
+    """Let the last complete look at some kinds be three hours ago."""
+    now = timezone.now()
+    stored = looks.after({}, dict.fromkeys(kinds, now - timedelta(hours=3, seconds=1)), {}, now)
+    failed = dict.fromkeys(kinds, error)
+    Cluster.objects.filter(pk=environment.cluster.pk).update(kind_looks=looks.after(stored, {}, failed, now))
+    Environment.objects.filter(pk=environment.pk).update(ready_at=now - timedelta(days=7))
+
+
+def test_ready_is_not_said_of_what_could_not_be_read(page, client, dana, make_environment):
+    environment = make_environment()
+    unread(environment, "NetworkPolicy")
+    soup = read(page(environment, dana))
+    notice = words(one(soup, ".notice.warn:not([hidden])"))
+    assert "Not everything here could be checked. NetworkPolicies here were last read in full 3 hours ago." in notice
+    assert "it does not notice if someone changes them. The cluster's answer is too large to read." in notice
+    assert facts(soup)["State"] == "Not fully checked"
+    assert words(one(soup, "#status")) == "Not fully checked"
+    steps = [words(line.b) for line in one(soup, "#steps .timeline").select("li")]
+    assert steps[-1] == "Ready : not fully checked"
+    shown = [words(line) for line in one(soup, "#objects").select(".things div")]
+    assert [line for line in shown if "deny-all" in line] == [
+        "NetworkPolicy deny-all blocks all traffic (last read 3 hours ago )"
+    ]
+    assert not [line for line in shown if "LimitRange" in line and "last read" in line]
+    assert "Not fully checked" in client.get("/environments/").content.decode()
+
+
+def test_a_kind_that_it_has_none_of_says_nothing_of_it(page, dana, make_environment):
+    environment = make_environment()
+    unread(environment, "Deployment")
+    soup = read(page(environment, dana))
+    assert facts(soup)["State"] == "Ready"
+    assert not soup.select(".notice.warn:not([hidden])")

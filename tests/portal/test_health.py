@@ -14,6 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
+from environments.lib import looks
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
@@ -126,6 +127,15 @@ def test_a_cluster_that_was_just_read_or_holds_nothing_is_not_told(client, make_
     Cluster.objects.filter(pk=cluster.pk).update(observed_at=timezone.now(), check_error="One kind was refused.")
     figures.forget()
     assert ready(client)[1]["degraded"] == []
+
+
+def test_a_kind_that_cannot_be_read_is_told_by_its_name_only(client, make_environment, cluster):
+    make_environment()
+    now = timezone.now()
+    stored = looks.after({}, {"Deployment": now - timedelta(hours=1), "Service": now}, {}, now)
+    stored = looks.after(stored, {"Service": now}, {"Deployment": "https://10.1.2.3 is too large"}, now)
+    Cluster.objects.filter(pk=cluster.pk).update(observed_at=now, kind_looks=stored)
+    assert ready(client)[1]["degraded"] == ["cluster amsterdam: not read in full (Deployments)"]
 
 
 def test_work_that_nobody_comes_to_is_told(client, make_environment):

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from environments import tasks
+from environments.lib import looks
 from environments.lib import metrics as counted
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, TemporaryError
@@ -244,6 +245,20 @@ def test_gauges_say_where_environments_stand_and_what_waits(client, make_environ
     assert found["portal_mails_owed", none] == 1
     assert found["portal_mails_owed_age_seconds", none] == pytest.approx(180, abs=30)
     assert found["portal_collector_lag_seconds", frozenset({("cluster", "amsterdam")})] == pytest.approx(120, abs=30)
+
+
+def test_the_age_of_each_kind_s_last_complete_look_is_a_gauge_and_no_kind_is_made_up(client, make_environment):
+    make_environment()
+    now = timezone.now()
+    seen = {"Deployment": now - timedelta(hours=1), "Invented": now}
+    stored = looks.after(looks.after({}, seen, {}, now), {}, {"Deployment": "Too big.", "Invented": "Too."}, now)
+    Cluster.objects.update(kind_looks=stored)
+    found = scrape(client)
+    ages = {dict(labels)["kind"]: age for (name, labels), age in found.items() if name == LOOK_AGE}
+    assert ages == {"Deployment": pytest.approx(3600, abs=30)}
+
+
+LOOK_AGE = "portal_cluster_look_age_seconds"
 
 
 def test_what_is_owed_since_a_change_or_a_next_try_counts_from_there(make_environment):

@@ -33,8 +33,6 @@ from environments.routine.observe.expectations import Wanted
 from environments.routine.observe.reading import Page, pages, seen
 from environments.routine.observe.second_look import SecondLook
 
-#: What every environment has. These come first: whoever may create what templates add may make it hard to read.
-_FENCES = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
 _QUOTA = "ResourceQuota"
 
 #: The portal may not read these over a whole cluster. The step applies them again from time to time.
@@ -108,8 +106,8 @@ class _Reading:
         self._client = kube.connect(self.row)
         self._end = time.monotonic() + MOST_SECONDS
         self._wanted = Wanted(self._portal_user())
-        more = expectations.more_kinds(self.expected.values()) - _UNSEEN - {*_FENCES, _QUOTA}
-        kinds = [*_FENCES, _QUOTA, *sorted(more)]
+        more = expectations.more_kinds(self.expected.values()) - _UNSEEN - set(looks.GOVERNING)
+        kinds = [*looks.GOVERNING, *sorted(more)]  # whoever may create what templates add may make that hard to read
         for number, kind in enumerate(kinds):
             self._look(kind, self._deadline(len(kinds) - number))
             self._refuse_silence()

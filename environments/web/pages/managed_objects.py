@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from environments.kube import manifests
+from environments.lib.looks import KindLook
 from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.reconcile import desired, drift
@@ -25,6 +26,7 @@ class ManagedObject:
     kind: str
     name: str
     purpose: str
+    unread: KindLook | None = None  # if the portal could not read this kind in full for too long
 
 
 def managed_objects(environment: Environment) -> list[ManagedObject]:
@@ -32,7 +34,11 @@ def managed_objects(environment: Environment) -> list[ManagedObject]:
     if environment.readable_spec is None:
         return []
     wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
-    return [ManagedObject(item["kind"], item["metadata"]["name"], _purpose(item)) for item in wanted]
+    unread = {look.kind: look for look in environment.unread}
+    return [
+        ManagedObject(item["kind"], item["metadata"]["name"], _purpose(item), unread.get(item["kind"]))
+        for item in wanted
+    ]
 
 
 def drift_of(environment: Environment) -> dict[str, list[Entry]]:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from environments.actions import deciders
+from environments.lib import looks
 from environments.lib.activity import Activity
+from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
 from environments.models import Condition, Environment, Event, Member, User
 from environments.reconcile.desired import UNREADABLE
@@ -16,7 +18,7 @@ from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
 from environments.web.pages.managed_objects import ManagedObject, managed_objects
 from environments.web.pages.running import has_workloads
-from environments.web.pages.steps import TimelineEntry, poll_seconds, timeline
+from environments.web.pages.steps import UNREAD, TimelineEntry, poll_seconds, timeline
 from environments.web.pages.usage_page import sparks
 from environments.web.pages.versions import NewerVersion, newer
 from environments.web.permissions import may_decide, may_edit, published_versions
@@ -104,6 +106,8 @@ class EnvironmentPage:
     @property
     def status(self) -> str:
         """The phase and its progress in one short sentence, for screen readers and the tab's title."""
+        if self.environment.phase == Phase.READY and self.environment.unread:
+            return UNREAD
         if self.environment.phase in (Phase.PROVISIONING, Phase.DELETING):
             return f"{self.environment.phase}: {self.done} of {len(self.timeline)} done"
         return str(self.environment.phase)
@@ -197,6 +201,13 @@ def _quoted(note: str) -> str:
     return f"“{note}” Nothing was created." if note else "Nothing was created."
 
 
+def _not_read(unread: list[KindLook]) -> str:
+    """Since when the portal knows nothing of some kinds of objects, what that means, and why it is so."""
+    errors = dict.fromkeys(look.error for look in unread if look.error)
+    means = "Until the portal can read them again, it does not notice if someone changes them."
+    return " ".join([looks.sentence(unread, timezone.now()), means, *errors])
+
+
 def notice(environment: Environment, lines: list[TimelineEntry]) -> Notice | None:
     """What is waiting and for whom, or what a person has to do; None if all is well."""
     if environment.wanted and environment.readable_spec is None:
@@ -211,6 +222,8 @@ def notice(environment: Environment, lines: list[TimelineEntry]) -> Notice | Non
     opened = next((line for line in lines if line.tone == "warn"), None)
     if opened and environment.wanted:
         return Notice("warn", f"{opened.title} is not guaranteed.", opened.message, can_retry=True)
+    if unread := environment.unread:
+        return Notice("warn", "Not everything here could be checked.", _not_read(unread))
     if environment.orphaned_at and environment.wanted:
         text = f"{environment.orphaned_why} Hand it over to someone, or delete it."
         return Notice("warn", "This environment has no owner.", text)

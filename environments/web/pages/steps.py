@@ -7,6 +7,7 @@ from environments.lib.phases import Phase, Status
 from environments.models import Condition, Environment
 from environments.reconcile.steps import BY_TYPE, REMOVALS, STEPS, policies
 
+UNREAD = "Not fully checked"  # instead of Ready
 _PATIENT_POLL, _SLOW_POLL, _FAST_POLL = 15, 5, 1  # seconds between refreshes of a live region
 
 
@@ -37,13 +38,16 @@ def timeline(environment: Environment, conditions: list[Condition], deciders: st
     if not environment.wanted:
         return [TimelineEntry("Deletion requested", "ok", word="done"), *lines]
     first = _first(environment, deciders)
-    ready = environment.phase == Phase.READY
-    last = (
-        TimelineEntry("Ready", "ok", took_ms=_took(environment), word="done")
-        if ready
-        else TimelineEntry("Ready", word="pending")
-    )
-    return [first, *lines, last]
+    return [first, *lines, _last(environment)]
+
+
+def _last(environment: Environment) -> TimelineEntry:
+    """That it is ready: not said if the portal could not read all of it for too long."""
+    if environment.phase != Phase.READY:
+        return TimelineEntry("Ready", word="pending")
+    if environment.unread:
+        return TimelineEntry("Ready", word=UNREAD.lower())
+    return TimelineEntry("Ready", "ok", took_ms=_took(environment), word="done")
 
 
 def _first(environment: Environment, deciders: str) -> TimelineEntry:
