@@ -4,6 +4,8 @@ No input or output happens here. The same manifests are shown in the form's prev
 compared with the cluster to find drift.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -181,6 +183,12 @@ def portal_binding(desired: Desired, user: str) -> Manifest:
 def key(manifest: Manifest) -> str:
     """An object of a namespace in one word: `Deployment/web`."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def digest(manifest: Manifest) -> str:
+    """A manifest in a few letters: another one means that the portal wants something else of the object."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def own_keys(spec: TemplateSpec, values: dict[str, str]) -> list[str]:

@@ -18,4 +18,9 @@ class Migration(migrations.Migration):
             name='kind_looks',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False, help_text='For each kind of object, when the portal last read all of them, and why it no longer can.'),
         ),
+        migrations.AddField(
+            model_name='environment',
+            name='applied_digests',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False, help_text='The manifests that were last applied.'),
+        ),
     ]

@@ -8,6 +8,7 @@ import random
 import uuid
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
@@ -29,6 +30,8 @@ from environments.reconcile.steps.base import Step
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY, LAST_DELAY = 1.0, 300.0  # seconds
+#: Reasons of steps that wait for the cluster to notice what the portal did a moment ago, and for how many tries.
+_CATCHING_UP, _FEW_TRIES = frozenset({"NotCounted", "NotYet", "Recorded"}), 5
 FAILED_LOOK, SECOND_LOOK = 900.0, 600.0  # seconds
 
 
@@ -95,12 +98,14 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
     phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
     before = drift.read(environment.drift)
     after = _drift(before, phase, attempts)
+    changes = _applied(environment, phase, attempts) | ({} if after == before else {"drift": drift.as_data(after)})
+    if phase == Phase.DEGRADED and environment.phase == Phase.READY and recorder.only_catches_up(attempts):
+        phase = Phase.READY
     events = [*_events_of_drift(environment, before, after), *_event(environment, phase, attempts)]
-    changed = None if after == before else drift.as_data(after)
     with transaction.atomic():
         recorder.rest_of(attempts)
         next_at = recorder.next_at or _look_again_at(environment, phase)
-        is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, events=events, drift=changed)
+        is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, events=events, **changes)
     outcomes.append(phase.value)
     if is_owed:
         return 0.0
@@ -140,6 +145,13 @@ class _Recorder:
         """Write down those of a run's attempts that are not written yet. For inside the transaction of its result."""
         if rest := attempts[self._written :]:
             self(rest)
+
+    def only_catches_up(self, attempts: list[Attempt]) -> bool:
+        """Whether all that is not done is that the cluster has to count or to see what was just applied: no problem."""
+        waiting = [attempt for attempt in attempts if attempt.status != Status.DONE]
+        return all(
+            attempt.reason in _CATCHING_UP and self._tries.get(attempt.step.type, 0) < _FEW_TRIES for attempt in waiting
+        )
 
     def __call__(self, attempts: list[Attempt]) -> None:
         next_tries = [self._next_try(attempt) for attempt in attempts]
@@ -220,6 +232,13 @@ def _drift(before: list[Entry], phase: Phase, attempts: list[Attempt]) -> list[E
     altered = {key: found for attempt in attempts for key, found in attempt.facts.altered.items()}
     complete = phase in (Phase.READY, Phase.DELETED)
     return drift.with_altered(before, altered, timezone.now(), complete=complete)
+
+
+def _applied(environment: Environment, phase: Phase, attempts: list[Attempt]) -> dict[str, Any]:
+    """The change of what was last applied; after a run that did not apply everything, the rest stays as it was."""
+    known = {} if phase in (Phase.READY, Phase.DELETED) else environment.applied_digests
+    made = known | {key: digest for attempt in attempts for key, digest in attempt.facts.digests.items()}
+    return {} if made == environment.applied_digests else {"applied_digests": made}
 
 
 def _events_of_drift(environment: Environment, before: list[Entry], after: list[Entry]) -> list[Event]:

@@ -36,4 +36,6 @@ class Facts:
     applied: tuple[str, ...] | None = None  # the template's own objects, `Kind/name`
     #: For each applied object, `Kind/name`, what the cluster has otherwise than applied.
     altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
+    #: For each applied object, `Kind/name`, the digest of its manifest.
+    digests: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the history: what was found out of order and repaired

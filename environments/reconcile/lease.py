@@ -81,18 +81,17 @@ def settle(
     phase: Phase,
     next_reconcile_at: datetime | None,
     events: Iterable[Event] = (),
-    drift: list[dict[str, Any]] | None = None,
+    **changes: Any,
 ) -> bool:
-    """Set the phase, say what is still owed, give the lease back; with the events of a change, and the drift if new.
+    """Set the phase, say what is still owed, give the lease back; with the events, and other `changes` of the row.
 
     Returns whether more was asked for since the lease was taken. Raises LeaseLostError, SupersededError and, where the
     row's phase cannot become this one, IllegalMoveError: then nothing is written.
     """
-    changes: dict[str, Any] = {"next_reconcile_at": lease.told(next_reconcile_at)}
+    changes |= {"next_reconcile_at": lease.told(next_reconcile_at)}
     if first := {Phase.READY: "ready_at", Phase.DELETED: "deleted_at"}.get(phase):
         changes[first] = Coalesce(first, timezone.now(), output_field=DateTimeField())
     changes |= {"lease": None, "lease_until": None, "observed_generation": lease.generation}
-    changes |= {} if drift is None else {"drift": drift}
     with transaction.atomic():
         is_latest = _mine(lease).filter(generation=lease.generation).move_to(phase, **changes)
         if not is_latest and not _mine(lease).move_to(phase, **changes):

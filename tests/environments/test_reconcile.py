@@ -1,5 +1,6 @@
 """From a row to a world, through every failure, to the same world."""
 
+import itertools
 import time
 import uuid
 from datetime import timedelta
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from environments import actions
-from environments.kube import manifests
+from environments.kube import manifests, others
 from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError
 from environments.lib.phases import Phase, Role, Status
@@ -435,3 +436,17 @@ def test_the_phase_follows_from_the_steps(statuses, wanted, was_ready, phase):
     words = {"D": Status.DONE, "W": Status.WAITING, "F": Status.FAILED}
     attempts = [Attempt(NAMESPACE, words[letter], "", "", 0) for letter in statuses]
     assert phase_after(attempts, 2, wanted=wanted, was_ready=was_ready) == phase
+
+
+@pytest.mark.parametrize(("slow", "told"), [(4, []), (16, [Activity.DEGRADED, Activity.REPAIRED])])
+def test_that_the_cluster_counts_a_new_quota_in_its_own_time_is_no_news_unless_it_takes_long(
+    ask, monkeypatch, slow, told
+):
+    environment = settle(ask())
+    before, answers = environment.events.count(), itertools.repeat(False, slow)
+    counted = others.counted
+    monkeypatch.setattr(others, "counted", lambda quota: next(answers, True) and counted(quota))
+    Environment.objects.filter(pk=environment.pk).update(next_reconcile_at=timezone.now())
+    assert settle(environment).phase == Phase.READY
+    assert next(answers, True) is True, "the cluster took its time"
+    assert [each.kind for each in environment.events.order_by("pk")[before:]] == told

@@ -19,8 +19,14 @@ from environments.reconcile.steps.base import Context, Outcome
 def govern(context: Context, wanted: Iterable[Manifest]) -> Facts:
     """Apply each manifest and remove what others added; what the cluster still has otherwise is in the facts."""
     notes: list[str] = []
-    altered = {manifests.key(manifest): govern_one(context, manifest, notes)[1] for manifest in wanted}
-    return Facts(altered=altered, notes=tuple(notes))
+    objects = list(wanted)
+    altered = {manifests.key(manifest): govern_one(context, manifest, notes)[1] for manifest in objects}
+    return Facts(altered=altered, digests=digests(objects), notes=tuple(notes))
+
+
+def digests(wanted: Iterable[Manifest]) -> dict[str, str]:
+    """What was applied, in a few letters each: so that the pass over the cluster can tell a new wish from a change."""
+    return {manifests.key(manifest): manifests.digest(manifest) for manifest in wanted}
 
 
 def govern_one(context: Context, manifest: Manifest, notes: list[str]) -> tuple[Manifest, tuple[Difference, ...]]:

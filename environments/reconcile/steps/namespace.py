@@ -5,7 +5,7 @@ from environments.kube.answers import AlreadyExistsError
 from environments.kube.client import FIELD_MANAGER, Manifest
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.reconcile.facts import Facts
-from environments.reconcile.steps.applying import concluded, govern_one
+from environments.reconcile.steps.applying import concluded, digests, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 _DELETING = "The cluster is deleting the namespace and everything in it."
@@ -30,7 +30,7 @@ def ensure(context: Context) -> Outcome:
         return Outcome(_deleted_outside(context, live), "Terminating", wait=5)
     live, found = govern_one(context, wanted, [])
     altered = {manifests.key(wanted): found}
-    facts = Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new, altered=altered)
+    facts = Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new, altered=altered, digests=digests([wanted]))
     return concluded(context.desired.namespace, facts)
 
 

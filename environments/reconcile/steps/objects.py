@@ -20,7 +20,7 @@ from environments.kube.differing import Difference
 from environments.kube.manifests import DEFAULT_ACCOUNT
 from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts
-from environments.reconcile.steps.applying import concluded, govern_one
+from environments.reconcile.steps.applying import concluded, digests, govern_one
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 PODS_REJECTED = "PodsRejected"  # the reason of a condition that the page shows as a notice
@@ -76,7 +76,8 @@ def _settle(context: Context, wanted: list[Manifest]) -> Outcome:
     if not any(key != DEFAULT_ACCOUNT for key in keep):
         _delete(context, "RoleBinding", manifests.PORTAL_BINDING)
     is_unseen = any(manifest["kind"] == "ConfigMap" for manifest in wanted)
-    facts = Facts(applied=tuple(keep), altered=applied.altered, notes=tuple(applied.notes))
+    made = digests([*wanted, manifests.portal_binding(context.desired, context.cluster.whoami())] if keep else [])
+    facts = Facts(applied=tuple(keep), altered=applied.altered, digests=made, notes=tuple(applied.notes))
     look_again = _LOOK_AGAIN if is_unseen or applied.rejected else None
     outcome = concluded(_words(keep, gone, applied.rejected), facts, look_again=look_again)
     return replace(outcome, reason=PODS_REJECTED) if applied.rejected and not outcome.failed else outcome

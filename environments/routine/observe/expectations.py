@@ -6,7 +6,7 @@ Facts are small and their templates shared; objects are made when there is somet
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import batched, chain
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.db.models.functions import Cast
 from environments import spec as template_spec
 from environments.kube import manifests
 from environments.kube.client import Manifest
+from environments.kube.differing import Difference
 from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib.phases import Phase
@@ -64,10 +65,32 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     return found
 
 
-def recorded_drift(ids: Iterable[str]) -> dict[str, list[Entry]]:
-    """What is known to differ already, by environment id."""
-    rows = Environment.objects.filter(pk__in=list(ids)).exclude(drift=[]).values_list("pk", "drift")
-    return {str(pk): drift.read(stored) for pk, stored in rows}
+@dataclass(frozen=True)
+class Recorded:
+    """What is known of an environment's objects: how they differ already, and the manifests that were last applied."""
+
+    drift: list[Entry] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def is_wished(self, difference: Difference, manifest: Manifest | None) -> bool:
+        """Whether the portal itself wants something else of an object than it applied, after an update, say.
+
+        Of environments that another version made, the manifests are not known: a label or an annotation that is not
+        there is then taken for one that this version adds.
+        """
+        if self.digests:
+            key = f"{difference.kind}/{difference.name}"
+            return manifest is not None and self.digests.get(key) != manifests.digest(manifest)
+        return difference.found is None and difference.path[:2] in _NOTES
+
+
+_NOTES = (("metadata", "labels"), ("metadata", "annotations"))
+
+
+def recorded(ids: Iterable[str]) -> dict[str, Recorded]:
+    """What is known of some environments' objects, by environment id."""
+    rows = Environment.objects.filter(pk__in=list(ids)).values_list("pk", "drift", "applied_digests")
+    return {str(pk): Recorded(drift.read(stored), digests) for pk, stored, digests in rows}
 
 
 def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,12 +25,13 @@ from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event
+from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import drift
 from environments.reconcile.drift import Cause, Entry
 from environments.routine import alerts, usage
 from environments.routine.observe import expectations
 from environments.routine.observe.comparing import Comparison, Drift
-from environments.routine.observe.expectations import Wanted
+from environments.routine.observe.expectations import Recorded, Wanted
 from environments.routine.observe.reading import Page, pages, seen
 from environments.routine.observe.second_look import SecondLook
 
@@ -192,29 +194,58 @@ class _Reading:
 
 
 def _conclude(row: Cluster, reading: _Reading) -> list[str]:
-    """Record what drifted. Where something else is wanted by now, the comparison says nothing."""
-    drifted: list[str] = []
+    """Record what drifted. Where something else is wanted by now, the comparison says nothing.
+
+    What differs because the portal itself wants something else than it applied is applied without a word.
+    """
+    owed: list[str] = []
     look = reading.second_look()
     for batch in batched(sorted(reading.drift), _BATCH, strict=False):
-        now_wanted, recorded = expectations.load(row, batch), expectations.recorded_drift(batch)
+        now_wanted, known = expectations.load(row, batch), expectations.recorded(batch)
         found: Drift = {}
+        wishes: list[str] = []
         for owner in batch:
-            unexpected = drift.unexpected(reading.drift[owner], recorded.get(owner, []), timezone.now())
-            if unexpected and now_wanted.get(owner) == reading.expected[owner]:
-                found[owner] = drift.unexpected(
-                    look.confirmed(owner, unexpected), recorded.get(owner, []), timezone.now()
-                )
-        drifted += _record({owner: differences for owner, differences in found.items() if differences})
-    return drifted
+            if owner not in known or now_wanted.get(owner) != reading.expected[owner]:
+                continue
+            unexpected = _confirmed(look, owner, reading.drift[owner], known[owner])
+            changed = [each for each in unexpected if not _is_wished(look, owner, each, known[owner])]
+            if changed:
+                found[owner] = changed
+            elif unexpected:
+                wishes.append(owner)
+        owed += _record(found) + _owe(wishes)
+    return owed
+
+
+def _confirmed(look: SecondLook, owner: str, first: list[Difference], known: Recorded) -> list[Difference]:
+    """What still differs at a second look, except what is known as the cluster's own doing."""
+    unexpected = drift.unexpected(first, known.drift, timezone.now())
+    return drift.unexpected(look.confirmed(owner, unexpected), known.drift, timezone.now()) if unexpected else []
+
+
+def _is_wished(look: SecondLook, owner: str, difference: Difference, known: Recorded) -> bool:
+    return known.is_wished(difference, look.manifest(owner, difference.kind, difference.name))
+
+
+def _owe(ids: list[str]) -> list[str]:
+    """Have environments reconciled whose phase and history this is no news for."""
+    idle = _idle(ids)
+    mine = [str(pk) for pk in idle.values_list("pk", flat=True)]
+    idle.update(next_reconcile_at=timezone.now())
+    return mine
+
+
+def _idle(ids: Iterable[str]) -> EnvironmentQuerySet:
+    """Those that no worker has or is about to have, and that are not over since they were read."""
+    idle = Environment.objects.filter(pk__in=list(ids), observed_generation=F("generation"), lease=None)
+    return idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))
 
 
 def _record(found: Drift) -> list[str]:
     """Mark as degraded and owed, with an event each; those that a worker has already are left to it."""
-    idle = Environment.objects.filter(pk__in=found, observed_generation=F("generation"), lease=None)
-    idle = idle.filter(phase__in=(Phase.READY, Phase.DEGRADED))  # its end may have come since it was read
     now = timezone.now()
     with transaction.atomic():
-        rows = list(idle.order_by("pk").select_for_update(no_key=True).values_list("pk", "drift"))
+        rows = list(_idle(found).order_by("pk").select_for_update(no_key=True).values_list("pk", "drift"))
         mine = [pk for pk, _ in rows]
         Environment.objects.filter(pk__in=mine).move_to(Phase.DEGRADED, next_reconcile_at=now)
         told = _told(mine, now)

@@ -36,12 +36,16 @@ class SecondLook:
         except ReconcileError:
             return []
 
+    def manifest(self, owner: str, kind: str, name: str) -> Manifest | None:
+        """The object as it is wanted; None if it is not."""
+        found = self._wanted.of(kind, self._expected[owner])
+        return next((each for each in found if each["metadata"]["name"] == name), None)
+
     def _object(self, owner: str, kind: str, name: str, first: list[Difference]) -> list[Difference]:
         if self._left <= 0 or time.monotonic() > self._deadline:
             return [each for each in first if each.path or kind not in self._incomplete]
         self._left -= 1
-        desired = self._expected[owner]
-        manifest = next((each for each in self._wanted.of(kind, desired) if each["metadata"]["name"] == name), None)
+        desired, manifest = self._expected[owner], self.manifest(owner, kind, name)
         live = self._read(kind, name, "" if kind == "Namespace" else desired.namespace)
         if manifest is None or live is None:
             return [Difference(kind, name)] if manifest else []
