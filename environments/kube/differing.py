@@ -116,6 +116,23 @@ def removal(wanted: Manifest, found: list[Difference]) -> Manifest | None:
     return patch
 
 
+def is_as_applied(wanted: Manifest, live: Manifest, label_domain: str) -> bool:
+    """Whether an apply would change nothing: no field differs, and the portal set nothing that it no longer wants."""
+    return not differences(wanted, live, label_domain) and not _left_over(wanted, live)
+
+
+def _left_over(wanted: Manifest, live: Manifest) -> bool:
+    """Whether there are labels or annotations that the portal applied once: only another apply takes them away."""
+    for entry in live["metadata"].get("managedFields") or []:
+        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply"):
+            fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+            for part in ("labels", "annotations"):
+                owned = {key.removeprefix("f:") for key in fields.get(f"f:{part}") or {} if key.startswith("f:")}
+                if owned - (wanted["metadata"].get(part) or {}).keys():
+                    return True
+    return False
+
+
 def attributed(difference: Difference, live: Manifest) -> Difference:
     """The difference with the field manager that set what was found, if the cluster recorded one."""
     owners = [

@@ -7,6 +7,7 @@ import logging
 import random
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -140,6 +141,7 @@ class _Recorder:
         self._conditions = {condition.type: condition for condition in conditions}
         self._tries = {condition.type: condition.attempts for condition in conditions}
         self._written = 0
+        self.was_warned = any(runner.WARNS in condition.message for condition in conditions)
 
     def rest_of(self, attempts: list[Attempt]) -> None:
         """Write down those of a run's attempts that are not written yet. For inside the transaction of its result."""
@@ -188,7 +190,7 @@ class _Recorder:
 
 def _attempts(environment: Environment, steps: tuple[Step, ...], record: _Recorder) -> list[Attempt]:
     try:
-        context = desired.context(environment)
+        context = replace(desired.context(environment), insists=record.was_warned)
     except ReconcileError as error:  # a credential that cannot be read holds up the first step
         attempt = Attempt(steps[0], Status.FAILED, error.reason, error.message, 0)
         record([attempt])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields, replace
 
+from environments.kube.client import Manifest
 from environments.kube.differing import Difference
 from environments.lib.phases import Role
 
@@ -38,4 +39,6 @@ class Facts:
     altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
     #: For each applied object, `Kind/name`, the digest of its manifest.
     digests: dict[str, str] = field(default_factory=dict)
+    #: Of some kinds, what there is in the namespace, whoever made it: later steps need not read it again.
+    seen: dict[str, list[Manifest]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the history: what was found out of order and repaired

@@ -21,6 +21,7 @@ from environments.reconcile.steps.base import Context, Outcome, Step, merge
 logger = logging.getLogger(__name__)
 
 BLINK = 0.2  # seconds that what has ended waits for what is still running
+WARNS = "The cluster warns about"  # in the message of a step
 PATIENCE = 0.5  # seconds that what was done waits to be written down while the next wave begins
 _UNEXPECTED = "The portal had an unexpected error, which was logged. We retry automatically."
 
@@ -153,6 +154,6 @@ def _with_warnings(outcome: Outcome, warnings: list[ApiWarning]) -> Outcome:
     unsaid = [warning for warning in warnings if warning.text not in outcome.message]
     if not unsaid:
         return outcome
-    told = " ".join(f"The cluster warns about {warning}." for warning in unsaid)
+    told = " ".join(f"{WARNS} {warning}." for warning in unsaid)
     reason = "Warned" if outcome.reason == "Done" else outcome.reason
     return replace(outcome, message=f"{outcome.message.rstrip('.')}. {told}", reason=reason)

@@ -118,6 +118,7 @@ def test_a_smaller_quota_is_told_once_shown_and_left(environment, mutate, portal
     mutate("ResourceQuota", ("spec", "hard", "pods"), "7")
     probe = quota(environment.namespace, {"pods": "3"}, name="probe")
     in_force(portal, probe, lambda answer: answer["spec"]["hard"]["pods"] == "7")
+    admin.delete("ResourceQuota", "environment-quota", environment.namespace)  # what is as wanted is not applied again
     for _ in range(3):
         assert again(environment).phase == Phase.READY
         assert observe.observe(place.pk) == []
@@ -137,13 +138,16 @@ def test_a_smaller_quota_is_told_once_shown_and_left(environment, mutate, portal
     assert [entry["cause"] for entry in environment.drift] == ["cluster"]
 
 
-def test_an_opened_network_policy_is_not_ready_and_admins_hear_of_it(environment, mutate, portal, place, mailoutbox):
+def test_an_opened_network_policy_is_not_ready_and_admins_hear_of_it(
+    environment, mutate, portal, admin, place, mailoutbox
+):
     User.objects.create(username="ada", email="ada@example.com", is_superuser=True, is_staff=True)
     mutate("NetworkPolicy", ("spec", "ingress"), [{}])
     probe = namespace("probe") | {"kind": "NetworkPolicy", "apiVersion": "networking.k8s.io/v1"}
     probe |= {"metadata": {"name": "probe", "namespace": environment.namespace}}
     probe |= {"spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
     in_force(portal, probe, lambda answer: answer["spec"].get("ingress") == [{}])
+    admin.delete("NetworkPolicy", "deny-all", environment.namespace)
     assert again(environment).phase == Phase.FAILED
     network = environment.conditions.get(type="NetworkPolicy")
     assert (network.status, network.reason) == ("Failed", "ChangedByCluster")
@@ -158,11 +162,12 @@ def test_an_opened_network_policy_is_not_ready_and_admins_hear_of_it(environment
     assert "NetworkPolicy deny-all: spec.ingress is [{}], wanted not set" in message.body
 
 
-def test_defaults_that_the_cluster_changes_loosen_nothing(environment, mutate, portal, place):
+def test_defaults_that_the_cluster_changes_loosen_nothing(environment, mutate, portal, admin, place):
     mutate("LimitRange", ("spec", "limits", "0", "default", "cpu"), "900m")
     probe = limit_range(environment.namespace, default={"cpu": "400m"})
     probe["metadata"]["name"] = "probe"
     in_force(portal, probe, lambda answer: answer["spec"]["limits"][0]["default"]["cpu"] == "900m")
+    admin.delete("LimitRange", "environment-limits", environment.namespace)
     assert again(environment).phase == Phase.READY
     assert observe.observe(place.pk) == []
     assert [entry["field"] for entry in environment.drift] == ["spec.limits[0].default.cpu"]

@@ -16,11 +16,19 @@ from environments.reconcile.facts import Facts
 from environments.reconcile.steps.base import Context, Outcome
 
 
-def govern(context: Context, wanted: Iterable[Manifest]) -> Facts:
-    """Apply each manifest and remove what others added; what the cluster still has otherwise is in the facts."""
+def govern(context: Context, wanted: Iterable[Manifest], there: dict[str, Manifest] | None = None) -> Facts:
+    """Apply each manifest and remove what others added; what the cluster still has otherwise is in the facts.
+
+    `there`: if all are of one kind, that kind's objects by name, as they were just read. What is as wanted is not
+    applied again; what is applied is in there afterwards.
+    """
+    there = {} if there is None else there
     notes: list[str] = []
+    altered: dict[str, tuple[Difference, ...]] = {}
     objects = list(wanted)
-    altered = {manifests.key(manifest): govern_one(context, manifest, notes)[1] for manifest in objects}
+    for manifest in objects:
+        name, key = manifest["metadata"]["name"], manifests.key(manifest)
+        there[name], altered[key] = govern_one(context, manifest, notes, there.get(name))
     return Facts(altered=altered, digests=digests(objects), notes=tuple(notes))
 
 
@@ -29,9 +37,16 @@ def digests(wanted: Iterable[Manifest]) -> dict[str, str]:
     return {manifests.key(manifest): manifests.digest(manifest) for manifest in wanted}
 
 
-def govern_one(context: Context, manifest: Manifest, notes: list[str]) -> tuple[Manifest, tuple[Difference, ...]]:
-    """The object as the cluster keeps it, and what it has otherwise than wanted. Repairs add to `notes`."""
+def govern_one(
+    context: Context, manifest: Manifest, notes: list[str], there: Manifest | None = None
+) -> tuple[Manifest, tuple[Difference, ...]]:
+    """The object as the cluster keeps it, and what it has otherwise than wanted. Repairs add to `notes`.
+
+    `there`: the object as it was just read; if it is as wanted, an apply would only cost a call.
+    """
     domain = context.desired.label_domain
+    if there is not None and not context.insists and differing.is_as_applied(manifest, there, domain):
+        return there, ()
     live = apply(context, manifest, notes)
     found = differing.differences(manifest, live, domain)
     if patch := differing.removal(manifest, found):

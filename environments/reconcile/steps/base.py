@@ -4,7 +4,7 @@ A step is a module's `STEP`. `ensure` and `remove` take a `Context` and return a
 the two errors. Both may be called any number of times, after any crash, and lead to the same world.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from environments.directory import DirectoryClient, GroupKey
@@ -70,6 +70,8 @@ class Context:
     groups: tuple[GroupState, ...] = ()
     members: tuple[MemberState, ...] = ()
     applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
+    seen: dict[str, list[Manifest]] = field(default_factory=dict)  # what this run read of the namespace, by kind
+    insists: bool = False  # on applying what is as wanted already: the cluster warned, and does so only then
 
     def wanted_members(self, role: Role | None = None) -> list[MemberState]:
         """Members who should have access, of one role or of all."""
@@ -116,18 +118,30 @@ def prune(
     *,
     namespace: str = "",
     spare: Callable[[Manifest], bool] = lambda live: False,
+    found: Iterable[Manifest] | None = None,
 ) -> None:
     """Delete this environment's objects of a kind, in its own or the given namespace.
 
-    Those named in `keep` stay, and those of which `spare` says so. Where the namespace is new there is nothing to find.
+    Those named in `keep` stay, and those of which `spare` says so. `found`: what was just read.
     """
-    if context.is_new:
-        return
-    namespace, domain = namespace or context.desired.namespace, context.desired.label_domain
-    selector = f"{manifests.environment_label(domain)}={context.desired.environment_id}"
-    for live in context.cluster.list_objects(kind, namespace, labels=selector):
+    namespace = namespace or context.desired.namespace
+    for live in ours(context, kind, namespace) if found is None else found:
         if live["metadata"]["name"] not in keep and not spare(live):
             context.cluster.delete(kind, live["metadata"]["name"], namespace, uid=live["metadata"]["uid"])
+
+
+def ours(context: Context, kind: str, namespace: str = "") -> list[Manifest]:
+    """This environment's objects of a kind. Where the namespace is new there is nothing to find."""
+    if context.is_new:
+        return []
+    selector = f"{manifests.environment_label(context.desired.label_domain)}={context.desired.environment_id}"
+    return list(context.cluster.list_objects(kind, namespace or context.desired.namespace, labels=selector))
+
+
+def everyones(context: Context, kind: str) -> dict[str, Manifest]:
+    """All objects of a kind in the namespace by name, whoever made them; a new one is not searched."""
+    found = [] if context.is_new else context.cluster.list_objects(kind, context.desired.namespace)
+    return {live["metadata"]["name"]: live for live in found}
 
 
 def merge(context: Context, facts: Facts) -> Context:
@@ -139,7 +153,10 @@ def merge(context: Context, facts: Facts) -> Context:
     uid = context.namespace_uid if facts.namespace_uid is None else facts.namespace_uid
     applied = context.applied if facts.applied is None else facts.applied
     is_new = context.is_new or facts.is_new
-    return replace(context, namespace_uid=uid, is_new=is_new, groups=groups, members=members, applied=applied)
+    seen = context.seen | facts.seen
+    return replace(
+        context, namespace_uid=uid, is_new=is_new, groups=groups, members=members, applied=applied, seen=seen
+    )
 
 
 def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:

@@ -1,6 +1,5 @@
 """The RoleBindings. Created only after quota, limits and network policies are in place."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +9,7 @@ from environments.kube.manifests import Binding
 from environments.lib.phases import CLUSTER_ROLES
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.steps.applying import apply, concluded, govern
-from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, prune
+from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, ours, prune
 
 YOUNG = timedelta(minutes=10)  # longer than any run
 
@@ -22,9 +21,10 @@ def ensure(context: Context) -> Outcome:
     for name in sorted(accounts):
         context.cluster.apply(manifests.service_account(desired, name))
     wanted = manifests.role_bindings(desired)
-    governed = govern(context, wanted)
+    found = ours(context, "RoleBinding")
+    governed = govern(context, wanted, {live["metadata"]["name"]: live for live in found})
     names = {manifest["metadata"]["name"] for manifest in wanted}
-    prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain))
+    prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain), found=found)
     spared = _prune_accounts(context, accounts)
     facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
     roles = ", ".join(binding.role.value for binding in desired.bindings) or "none yet"
@@ -45,7 +45,7 @@ def withdraw(context: Context) -> Outcome:
     """
     wanted = {CLUSTER_ROLES[each.role]: each for each in bindings(context.groups, context.members, context.naming)}
     notes: list[str] = []
-    for live in list(_ours(context)):
+    for live in _of_members(context):
         name = live["metadata"]["name"]
         if name in wanted:
             _reduce(context, live, wanted[name], notes)
@@ -57,11 +57,9 @@ def withdraw(context: Context) -> Outcome:
     return Outcome(said, facts=Facts(members=facts, notes=tuple(notes)))
 
 
-def _ours(context: Context) -> Iterator[Manifest]:
-    domain = context.desired.label_domain
-    selector = f"{manifests.environment_label(domain)}={context.desired.environment_id}"
-    found = context.cluster.list_objects("RoleBinding", context.desired.namespace, labels=selector)
-    return (live for live in found if not manifests.is_extra(live, domain))
+def _of_members(context: Context) -> list[Manifest]:
+    found = ours(context, "RoleBinding")
+    return [live for live in found if not manifests.is_extra(live, context.desired.label_domain)]
 
 
 def _reduce(context: Context, live: Manifest, wanted: Binding, notes: list[str]) -> None:

@@ -12,17 +12,19 @@ from environments.kube.others import OtherLimit
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 NOTED = "Noted"  # the reason of a condition whose message the page shows beside the quota
+_LOOKS = 2  # at a quota that is not counted yet
 _RETRY = 0.1  # seconds, then doubling
 _LOOK_AGAIN = 3600  # seconds; a CustomResourceDefinition may be installed later
 
 
 def ensure(context: Context) -> Outcome:
     """Look at the quota. Done when the cluster has counted it as it is now, which takes it a few milliseconds."""
-    quotas = _read(context, "ResourceQuota")
+    quotas = context.seen.get("ResourceQuota", [])
     ours = _ours(context, quotas)
-    if ours is not None and not others.counted(ours):
-        quotas = _read(context, "ResourceQuota")
-        ours = _ours(context, quotas)
+    for _ in range(_LOOKS):
+        if ours is None or not others.counted(ours):
+            quotas = _read(context, "ResourceQuota")
+            ours = _ours(context, quotas)
     if ours is None or not others.counted(ours):
         return Outcome(
             "Waiting for the cluster to count the quota. Until then it rejects pods.", "NotCounted", wait=_RETRY
@@ -50,7 +52,7 @@ def _others(context: Context, quotas: list[Manifest]) -> Iterator[OtherLimit]:
     """What limits the namespace besides the template. A new one is not searched for it."""
     domain, key = context.desired.label_domain, context.desired.environment_id
     for kind in ("ResourceQuota",) if context.is_new else others.KINDS:
-        found = quotas if kind == "ResourceQuota" else _read(context, kind)
+        found = quotas if kind == "ResourceQuota" else context.seen.get(kind) or _read(context, kind)
         yield from others.limits_of_others(found, kind, label_domain=domain, environment_id=key)
 
 

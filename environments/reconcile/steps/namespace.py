@@ -28,7 +28,7 @@ def ensure(context: Context) -> Outcome:
         )
     if live["metadata"].get("deletionTimestamp"):
         return Outcome(_deleted_outside(context, live), "Terminating", wait=5)
-    live, found = govern_one(context, wanted, [])
+    live, found = govern_one(context, wanted, [], live)
     altered = {manifests.key(wanted): found}
     facts = Facts(namespace_uid=live["metadata"]["uid"], is_new=is_new, altered=altered, digests=digests([wanted]))
     return concluded(context.desired.namespace, facts)

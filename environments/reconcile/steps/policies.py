@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from environments.kube import manifests
 from environments.kube.client import Manifest
+from environments.reconcile.facts import Facts
 from environments.reconcile.steps.applying import concluded, govern
-from environments.reconcile.steps.base import Context, Outcome, Step, prune
+from environments.reconcile.steps.base import Context, Outcome, Step, everyones, prune
 
 #: The step is done, and policies that the portal did not make open what it closed.
 OPENED = "OpenedByOthers"
@@ -14,7 +15,8 @@ OPENED = "OpenedByOthers"
 def ensure_quota(context: Context) -> Outcome:
     """Apply the quota; it is changed in place."""
     wanted = manifests.resource_quota(context.desired)
-    return concluded(f"{len(wanted['spec']['hard'])} resources limited", govern(context, [wanted]))
+    facts, _ = _govern(context, "ResourceQuota", [wanted])
+    return concluded(f"{len(wanted['spec']['hard'])} resources limited", facts)
 
 
 def ensure_limits(context: Context) -> Outcome:
@@ -23,28 +25,33 @@ def ensure_limits(context: Context) -> Outcome:
     if wanted is None:
         prune(context, "LimitRange", set())
         return Outcome("This template sets no container defaults")
-    message = "Containers without requests or limits get the template's defaults"
-    return concluded(message, govern(context, [wanted]))
+    facts, _ = _govern(context, "LimitRange", [wanted])
+    return concluded("Containers without requests or limits get the template's defaults", facts)
 
 
 def ensure_network(context: Context) -> Outcome:
     """Apply the wanted policies, then remove those of ours that are wanted no longer; name those of others."""
     wanted = manifests.network_policies(context.desired)
-    facts = govern(context, wanted)
-    others = _others(context, {policy["metadata"]["name"] for policy in wanted})
+    facts, there = _govern(context, "NetworkPolicy", wanted)
+    others = _others(context, {policy["metadata"]["name"] for policy in wanted}, there)
     outcome = concluded(_allowed(wanted), facts)
     if outcome.failed or not others:
         return outcome
     return replace(outcome, message=_opened(others), reason=OPENED)
 
 
-def _others(context: Context, keep: set[str]) -> list[str]:
+def _govern(context: Context, kind: str, wanted: list[Manifest]) -> tuple[Facts, dict[str, Manifest]]:
+    """Apply what is not as wanted; with all that there is of the kind, by name."""
+    there = everyones(context, kind)
+    facts = govern(context, wanted, there)
+    return replace(facts, seen={kind: list(there.values())}), there
+
+
+def _others(context: Context, keep: set[str], there: dict[str, Manifest]) -> list[str]:
     """Delete our other policies; the names of policies that are not ours and let traffic through."""
-    if context.is_new:
-        return []
     namespace, domain, names = context.desired.namespace, context.desired.label_domain, []
-    for live in context.cluster.list_objects("NetworkPolicy", namespace):
-        name, spec = live["metadata"]["name"], live.get("spec") or {}
+    for name, live in there.items():
+        spec = live.get("spec") or {}
         if name in keep:
             continue
         if manifests.is_ours(live, domain, context.desired.environment_id):
