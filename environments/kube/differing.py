@@ -65,10 +65,25 @@ class Difference:
 
 def differences(wanted: Manifest, live: Manifest, label_domain: str) -> list[Difference]:
     """Every field in which an object on the cluster is not what its manifest says."""
+    if _is_equal(wanted, live):
+        return []
     kind, name = wanted["kind"], wanted["metadata"]["name"]
     is_extra = f"{label_domain}/extra" in wanted["metadata"].get("labels", {})
     found = [*_content(wanted, live, is_extra=is_extra), *_foreign_labels(wanted, live, label_domain)]
     return [Difference(kind, name, *each) for each in found]
+
+
+def _is_equal(wanted: Manifest, live: Manifest) -> bool:
+    """Whether all that the manifest says is there word for word: most of a cluster, most of the time."""
+    there = live["metadata"]
+    for key, value in wanted.items():
+        if key == "metadata":
+            for name, part in value.items():
+                if there.get(name) != part:
+                    return False
+        elif key not in ("apiVersion", "kind") and live.get(key) != value:
+            return False
+    return True
 
 
 def _content(wanted: Manifest, live: Manifest, *, is_extra: bool) -> _Found:
@@ -194,7 +209,7 @@ def _is_same(wanted: Any, live: Any, path: Path) -> bool:
         return True
     if not wanted and not live:
         return not (live is None and path[-1] in _MEANT)
-    return _is_quantity(path) and _value(wanted) is not None and _value(wanted) == _value(live)
+    return _is_quantity(path) and (amount := _value(wanted)) is not None and amount == _value(live)
 
 
 def _is_quantity(path: Path) -> bool:
