@@ -157,6 +157,13 @@ class ClusterAdmin(BriefDeletion):
                 "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
             },
         ),
+        (
+            "Checks of templates",
+            {
+                "fields": ("workbench_namespace",),
+                "description": "Before a template is published, the portal tries it on this cluster.",
+            },
+        ),
         ("Last check", {"fields": ("answers", "checked_at", "check_error")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),

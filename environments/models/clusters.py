@@ -1,6 +1,6 @@
 """Shared clusters that environments are created on."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 
 from environments.lib.phases import AdmissionState
@@ -102,6 +102,19 @@ class Cluster(models.Model):
         max_length=63,
         default="allotment",
         help_text="The namespace of members' ServiceAccounts. No pods run in it.",
+    )
+    workbench_namespace = models.CharField(
+        max_length=63,
+        default="allotment-workbench",
+        db_default="allotment-workbench",
+        validators=[RegexValidator(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", "Use for example allotment-workbench.")],
+        help_text="The portal creates this namespace, and checks templates in it before they are published.",
+    )
+    workbench_lease = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The check that uses the workbench namespace now."
+    )
+    workbench_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="After this time, another check can use it."
     )
     is_simulated = models.BooleanField(default=False, help_text="Pages show that the cluster is simulated.")
     accepts_new = models.BooleanField("accepts new environments", default=True)
