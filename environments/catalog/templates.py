@@ -101,7 +101,7 @@ def publish(version: TemplateVersion, actor: User | None, *, based_on: str = "",
     with transaction.atomic():
         current = locked_draft(version)
         if based_on and digest(current) != based_on:
-            raise ValidationError("Someone edited this draft in the meantime.", code="stale")
+            raise ValidationError("Someone edited this draft after it was checked.", code="stale")
         check_publishable(current)
         published = TemplateVersion.objects.filter(template=version.template, state=State.PUBLISHED)
         former = published.first()
