@@ -151,18 +151,18 @@ def go_on(verdict_id: int, run: str, turn: int) -> tuple[int, float] | None:
     rows = ClusterVerdict.objects.select_related("cluster", "check_of__version__template", "check_of__asked_by")
     row = rows.filter(pk=verdict_id, run=run).first()
     if row is None:
-        _release(uuid.UUID(run))
+        release_workbench(uuid.UUID(run))
         return None
     if row.turn != turn or row.is_over or not _store(row, turn, {"turn": turn + 1}):
         return None
     if not _is_wanted(row.check_of):
-        _release(row.run)
+        release_workbench(row.run)
         return None
     if not _take(row):
         return row.turn, _BUSY
     wait = _work(row)
     if wait is None:
-        _release(row.run)
+        release_workbench(row.run)
         conclude(row.check_of_id)
         return None
     return row.turn, wait
@@ -280,7 +280,8 @@ def _take(row: ClusterVerdict) -> bool:
     return take_workbench(row.cluster_id, row.run)
 
 
-def _release(holder: uuid.UUID) -> None:
+def release_workbench(holder: uuid.UUID) -> None:
+    """Give a workbench back, if this holder has one."""
     Cluster.objects.filter(workbench_lease=holder).update(workbench_lease=None, workbench_until=None)
 
 
