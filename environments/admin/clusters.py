@@ -59,6 +59,13 @@ class ClusterForm(SecretForm):
         check_address(server)
         return server
 
+    def clean_workbench_namespace(self) -> str:
+        """A namespace of its own: in the account namespace the portal manages members' accounts."""
+        name = str(self.cleaned_data["workbench_namespace"])
+        if name == self.data.get("account_namespace", self.instance.account_namespace):
+            raise ValidationError("Members' ServiceAccounts are in this namespace. Use another name.")
+        return name
+
     def has_moved(self) -> bool:
         """A kubeconfig holds its own address."""
         return self.cleaned_data.get("credential_kind") == Cluster.Credential.TOKEN and super().has_moved()
