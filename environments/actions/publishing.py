@@ -9,6 +9,7 @@ asked, or it stays a draft and says why. A draft that is edited meanwhile makes 
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from environments import kube
@@ -37,6 +38,7 @@ _ENDED = "This check has ended. Look at the page again."
 AT_ONCE = 20.0  # seconds of one message's work, far below its limit; the next one does the rest
 _PATIENCE = 15.0  # seconds of waiting for a cluster that does not answer, besides the calls themselves
 _PAUSE = 3.0
+_LOSS = 4.0  # seconds of patience that a lost worker costs: a check that stops them all must end, too
 _BUSY = 2.0  # seconds until another look at a workbench that is in use
 _LEASE = timedelta(seconds=90)  # longer than one message's work
 
@@ -151,18 +153,23 @@ def go_on(verdict_id: int, run: str, turn: int) -> tuple[int, float] | None:
     rows = ClusterVerdict.objects.select_related("cluster", "check_of__version__template", "check_of__asked_by")
     row = rows.filter(pk=verdict_id, run=run).first()
     if row is None:
-        release_workbench(uuid.UUID(run))
+        leave_workbench(uuid.UUID(run))
         return None
     if row.turn != turn or row.is_over or not _store(row, turn, {"turn": turn + 1}):
         return None
     if not _is_wanted(row.check_of):
-        release_workbench(row.run)
+        leave_workbench(row.run)
+        return None
+    if row.patience < 0:
+        _end(row, VerdictState.UNREACHABLE, "The workers that checked this cluster stopped several times.")
+        leave_workbench(row.run)
+        conclude(row.check_of_id)
         return None
     if not _take(row):
         return row.turn, _BUSY
     wait = _work(row)
     if wait is None:
-        release_workbench(row.run)
+        leave_workbench(row.run)
         conclude(row.check_of_id)
         return None
     return row.turn, wait
@@ -188,7 +195,6 @@ def _work(row: ClusterVerdict) -> float | None:
                 return wait
             if row.position < len(found) and time.monotonic() - started > AT_ONCE:
                 return 0.0
-        workbench.tidy(bench)
     except _LostError:
         return None
     except TemporaryError as error:
@@ -280,8 +286,13 @@ def _take(row: ClusterVerdict) -> bool:
     return take_workbench(row.cluster_id, row.run)
 
 
-def release_workbench(holder: uuid.UUID) -> None:
-    """Give a workbench back, if this holder has one."""
+def leave_workbench(holder: uuid.UUID) -> None:
+    """Bring a workbench to rest and give it back, if this holder has one."""
+    cluster = Cluster.objects.filter(workbench_lease=holder).first()
+    if cluster is None:
+        return
+    with suppress(ReconcileError):
+        workbench.tidy(workbench_of(cluster, "template"))
     Cluster.objects.filter(workbench_lease=holder).update(workbench_lease=None, workbench_until=None)
 
 
@@ -390,7 +401,7 @@ def resume_stopped() -> list[Message]:
     running = PublishCheck.objects.filter(state=CheckState.RUNNING)
     waiting = ClusterVerdict.objects.filter(check_of__in=running, at__lt=silent).exclude(state__in=OVER)
     messages = [_message(each) for each in waiting]
-    waiting.update(at=timezone.now())
+    waiting.update(at=timezone.now(), patience=F("patience") - _LOSS)
     open_ones = ClusterVerdict.objects.exclude(state__in=OVER).values("check_of")
     for check in running.filter(asked_at__lt=silent).exclude(pk__in=open_ones):
         conclude(check.pk)

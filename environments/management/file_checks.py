@@ -42,9 +42,9 @@ def _of_one(document: Document, cluster: Cluster) -> list[Problem]:
         _wait_for_turn(cluster, holder)
         return _tried(publishing.workbench_of(cluster, document.content.template.slug), document.content.spec)
     except ReconcileError as error:
-        return [((), f"It could not be checked. {error.message} To import all the same, use --without-check.")]
+        return [((), f"It could not be checked. {error.message} To import it anyway, use --without-check.")]
     finally:
-        publishing.release_workbench(holder)
+        publishing.leave_workbench(holder)
 
 
 def _wait_for_turn(cluster: Cluster, holder: uuid.UUID) -> None:
@@ -57,7 +57,6 @@ def _wait_for_turn(cluster: Cluster, holder: uuid.UUID) -> None:
 
 def _tried(bench: Workbench, spec: TemplateSpec) -> list[Problem]:
     found = [problem for sample in workbench.samples(spec) for problem in _patiently(bench, spec, sample)]
-    workbench.tidy(bench)
     return list(dict.fromkeys(found))
 
 

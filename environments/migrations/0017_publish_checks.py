@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='cluster',
             name='workbench_namespace',
-            field=models.CharField(db_default='allotment-workbench', default='allotment-workbench', help_text='The portal creates this namespace, and checks templates in it before they are published.', max_length=63, validators=[django.core.validators.RegexValidator('[a-z0-9]([a-z0-9-]*[a-z0-9])?\\Z', 'Use for example allotment-workbench.')]),
+            field=models.CharField(db_default='allotment-workbench', default='allotment-workbench', help_text='The portal creates this namespace, and checks templates in it before they are published.', max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\\Z', 'Use for example allotment-workbench.')]),
         ),
         migrations.AddField(
             model_name='cluster',

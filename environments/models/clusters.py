@@ -107,7 +107,7 @@ class Cluster(models.Model):
         max_length=63,
         default="allotment-workbench",
         db_default="allotment-workbench",
-        validators=[RegexValidator(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", "Use for example allotment-workbench.")],
+        validators=[RegexValidator(r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", "Use for example allotment-workbench.")],
         help_text="The portal creates this namespace, and checks templates in it before they are published.",
     )
     workbench_lease = models.UUIDField(

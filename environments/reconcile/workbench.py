@@ -134,6 +134,9 @@ def tidy(bench: Workbench) -> None:
     """Bring the workbench to rest. What does not work is left to the next check."""
     desired = _desired(bench, AT_REST, Sample("", {}), bench.name, LABEL)
     with suppress(ReconcileError):
+        live = bench.client.get("Namespace", bench.name)
+        if live is None or not manifests.is_ours(live, bench.label_domain, LABEL):
+            return
         bench.client.apply(manifests.namespace(desired))
         bench.client.apply(manifests.resource_quota(desired))
 

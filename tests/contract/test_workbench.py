@@ -8,9 +8,15 @@ import time
 import pytest
 
 from environments import spec as template_spec
+from environments.actions import publishing
+from environments.catalog import templates as template_actions
+from environments.catalog.files import read
+from environments.catalog.forms import SpecForms
 from environments.kube import admission, manifests
 from environments.kube.client import ClusterClient
 from environments.lib.errors import PermanentError
+from environments.management.commands.import_templates import SEEDS
+from environments.models import Cluster, ClusterVerdict, PublishCheck, Template, TemplateVersion
 from environments.reconcile import workbench
 from environments.reconcile.workbench import Workbench
 from tests.contract.arrange import ClusterEndpoint, eventually, namespace
@@ -281,3 +287,41 @@ def test_a_workbench_that_somebody_deleted_is_made_again(bench, admin):
     admin.delete("Namespace", NAME)
     eventually(lambda: admin.get("Namespace", NAME) is None, "the workbench is gone")
     assert tried(bench, content(manifests=SERVICE)) == []
+
+
+@pytest.mark.parametrize("path", sorted(SEEDS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_the_portal_ships_is_taken(bench, path):
+    spec = read(path).spec
+    assert workbench.samples(spec)
+    assert tried(bench, spec) == []
+
+
+@pytest.mark.django_db
+def test_a_refusal_stands_in_the_cell_of_the_draft_and_mended_it_is_published(cluster_endpoint, ada, enqueued):
+    """From the button to the field, as an admin meets it."""
+    way = cluster_endpoint.portal
+    place = {"server": way.server, "credential": way.credential, "certificate_authority": way.certificate_authority}
+    Cluster.objects.create(slug="c", name="Amsterdam", workbench_namespace="their-workbench", **place)
+    template = Template.objects.create(slug="small", name="Small", summary="A small one.")
+    size = {"name": "small", "quota": {"count/widgets.example.com": "5"}}
+    draft = template_actions.first_draft(template, ada, content(sizes=[size]), "New.")
+
+    def check() -> PublishCheck:
+        publishing.publish(draft, ada)
+        verdict = ClusterVerdict.objects.get()
+        turn, wait = publishing.go_on(verdict.pk, str(verdict.run), 0) or (0, 0.0)
+        while turn:
+            time.sleep(wait)
+            turn, wait = publishing.go_on(verdict.pk, str(verdict.run), turn) or (0, 0.0)
+        return PublishCheck.objects.get()
+
+    assert check().state == PublishCheck.State.REFUSED
+    forms = SpecForms(draft.parsed())
+    forms.show(publishing.objections(draft))
+    row = next(row for row in forms.quota.forms if row.text("resource") == "count/widgets.example.com")
+    sentence = "This cluster never counts count/widgets.example.com, so the quota does not limit it."
+    assert row.errors == {"size_0": [f"Amsterdam: {sentence}"]}
+    template_actions.save_draft(draft, content(sizes=[size | {"quota": {"pods": "5"}}]), "New.", ada)
+    assert check().state == PublishCheck.State.PUBLISHED
+    draft.refresh_from_db()
+    assert (draft.state, draft.published_by) == (TemplateVersion.State.PUBLISHED, ada)

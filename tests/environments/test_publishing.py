@@ -426,6 +426,34 @@ class TestWorkers:
         draft.refresh_from_db()
         assert draft.state == State.PUBLISHED
 
+    def test_a_check_that_stops_every_worker_ends(self, draft, place, press, enqueued, checked):
+        press(draft)
+        enqueued.messages.clear()
+        for _ in range(4):
+            ClusterVerdict.objects.update(at=timezone.now() - timedelta(minutes=2))
+            tasks.sweep()
+            lost = [message for message in enqueued.messages if message.task == tasks.check_template.name]
+            assert len(lost) == 1
+            enqueued.messages.clear()
+        tasks.check_template(*lost[0].arguments)
+        verdict, check = ClusterVerdict.objects.get(), PublishCheck.objects.get()
+        assert verdict.message == "The workers that checked this cluster stopped several times."
+        assert (check.state, check.message) == (PublishCheck.State.STOPPED, "Amsterdam could not be checked.")
+
+    def test_a_check_that_is_given_up_leaves_the_workbench_at_rest(
+        self, draft, change, place, press, enqueued, checked, admin
+    ):
+        change(quota={"pods": "50"}, pod_security={"enforce": "privileged"})
+        press(draft)
+        tasks.check_template(*enqueued.messages.pop().arguments)
+        home = "allotment-workbench"
+        assert admin.get("ResourceQuota", manifests.QUOTA, home)["spec"]["hard"] == {"pods": "50"}
+        change(quota={"pods": "7"})
+        checked()
+        assert admin.get("ResourceQuota", manifests.QUOTA, home)["spec"]["hard"] == {"pods": "0"}
+        labels = admin.get("Namespace", home)["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
     def test_it_goes_on_where_it_stopped(self, draft, change, place, press, enqueued, checked, monkeypatch):
         monkeypatch.setattr(publishing, "AT_ONCE", 0)
         change(sizes=[{"name": name} for name in ("small", "medium", "large")])
