@@ -85,7 +85,7 @@ def try_again(version: TemplateVersion, actor: User) -> None:
     """Have the clusters checked again that could not be. Raises ValidationError if nothing waits for that."""
     with transaction.atomic():
         check = _stopped(version)
-        verdicts = list(check.verdicts.filter(state=VerdictState.UNREACHABLE))
+        verdicts = list(check.verdicts.filter(state=VerdictState.UNREACHABLE).select_related("cluster"))
         if not verdicts:
             raise ValidationError(_ENDED)
         for verdict in verdicts:
@@ -94,6 +94,8 @@ def try_again(version: TemplateVersion, actor: User) -> None:
             ClusterVerdict.objects.filter(pk=verdict.pk).update(**fresh, **state)
             _send_after_commit(ClusterVerdict.objects.get(pk=verdict.pk))
         _resume(check, actor)
+        message = f"v{version.number} is checked on {_names(verdicts)} again."
+        template_actions.record(version, actor, TemplateActivity.CHECKED, message)
 
 
 def publish_without(version: TemplateVersion, actor: User, clusters: Iterable[int]) -> None:
@@ -357,16 +359,17 @@ def _decide(check: PublishCheck, version: TemplateVersion) -> None:
     if new := clusters.keys() - {each.cluster_id for each in rows}:
         _add(check, [clusters[pk] for pk in new])
     elif found.is_complete and (refused := found.of(VerdictState.REFUSED)):
-        _refuse(check, version, refused)
+        _hold(check, version, CheckState.REFUSED, f"{_names(refused)} rejects it.")
     elif found.is_complete and found.open:
-        _stop(check.pk, f"{_names(found.open)} could not be checked.")
+        _hold(check, version, CheckState.STOPPED, f"{_names(found.open)} could not be checked.")
     elif found.is_complete:
         _publish(found, version)
 
 
-def _refuse(check: PublishCheck, version: TemplateVersion, refused: list[ClusterVerdict]) -> None:
-    message = f"v{version.number} was not published: {_names(refused)} rejects it."
-    PublishCheck.objects.filter(pk=check.pk).update(state=CheckState.REFUSED, message=message[:500])
+def _hold(check: PublishCheck, version: TemplateVersion, state: CheckState, why: str) -> None:
+    """End a check without publishing, and record why."""
+    message = f"v{version.number} was not published: {why}"
+    PublishCheck.objects.filter(pk=check.pk).update(state=state, message=message[:500])
     template_actions.record(version, check.asked_by, TemplateActivity.CHECKED, message)
 
 

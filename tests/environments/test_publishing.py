@@ -235,7 +235,7 @@ class TestAClusterThatDoesNotAnswer:
         stopped.refresh_from_db()
         assert stopped.state == State.DRAFT
         page = soup(client.get(url(stopped, "check")))
-        assert page.select_one("[role=alert] p").get_text() == "Amsterdam could not be checked."
+        assert page.select_one("[role=alert] p").get_text() == "v2 was not published: Amsterdam could not be checked."
         _, amsterdam, berlin = page.select("section.panel")
         assert amsterdam.select_one(".says").get_text() == "The portal cannot reach the cluster."
         assert [pill.get_text() for pill in amsterdam.select(".pill")] == ["not checked", "not checked"]
@@ -248,6 +248,7 @@ class TestAClusterThatDoesNotAnswer:
     def test_it_is_asked_again(self, stopped, place, simulated, press, checked):
         Cluster.objects.filter(pk=place.pk).update(server=simulated.url, updated_at=timezone.now())
         press(stopped, "check_again")
+        assert last_event(stopped).message == "v2 is checked on Amsterdam again."
         checked()
         stopped.refresh_from_db()
         assert stopped.state == State.PUBLISHED
@@ -438,7 +439,10 @@ class TestWorkers:
         tasks.check_template(*lost[0].arguments)
         verdict, check = ClusterVerdict.objects.get(), PublishCheck.objects.get()
         assert verdict.message == "The workers that checked this cluster stopped several times."
-        assert (check.state, check.message) == (PublishCheck.State.STOPPED, "Amsterdam could not be checked.")
+        assert (check.state, check.message) == (
+            PublishCheck.State.STOPPED,
+            "v2 was not published: Amsterdam could not be checked.",
+        )
 
     def test_a_check_that_is_given_up_leaves_the_workbench_at_rest(
         self, draft, change, place, press, enqueued, checked, admin
