@@ -13,6 +13,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from environments.actions import directories as directory_actions
+from environments.actions import publishing
 from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
@@ -38,7 +39,7 @@ def reconcile(environment_id: str) -> None:
 
 @shared_task(name="environments.sweep")
 def sweep() -> None:
-    """Enqueue everything that is owed: reconciles, emails, and the ends of directory tests that lost their worker.
+    """Enqueue everything that is owed: reconciles, emails, and tests and checks that lost their worker.
 
     While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
     """
@@ -53,6 +54,16 @@ def sweep() -> None:
         queue.send(deliver_notices.name, event_ids)
     for arguments in directory_actions.resume_stopped():
         queue.send(try_directory.name, *arguments)
+    for message in publishing.resume_stopped():
+        queue.send(check_template.name, *message)
+
+
+@shared_task(name=queue.CHECK_TEMPLATE, soft_time_limit=120, time_limit=140)
+def check_template(verdict_id: int, run: str, turn: int) -> None:
+    """Go on with a draft's check on one cluster, and come back if it has to wait."""
+    if follows := publishing.go_on(verdict_id, run, turn):
+        turn, delay = follows
+        queue.send(check_template.name, verdict_id, run, turn, delay=delay)
 
 
 @shared_task(name=queue.TRY_DIRECTORY)

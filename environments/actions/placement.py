@@ -14,9 +14,13 @@ _MOST_CORES = Decimal(10**15 - 1)  # some quotas mean “any number”
 
 def candidates(template: Template) -> QuerySet[Cluster]:
     """The clusters that a template may land on at the moment."""
-    clusters = Cluster.objects.filter(accepts_new=True, lost_at=None)
     chosen = template.clusters.values("pk")
-    return clusters.filter(Q(pk__in=chosen) | ~Exists(chosen))
+    return open_clusters().filter(Q(pk__in=chosen) | ~Exists(chosen))
+
+
+def open_clusters() -> QuerySet[Cluster]:
+    """The clusters that accept new environments at the moment."""
+    return Cluster.objects.filter(accepts_new=True, lost_at=None)
 
 
 def least_reserved(clusters: QuerySet[Cluster]) -> Cluster | None:

@@ -60,6 +60,13 @@ class ClusterForm(SecretForm):
         check_address(server)
         return server
 
+    def clean_workbench_namespace(self) -> str:
+        """A namespace of its own: in the account namespace the portal manages members' accounts."""
+        name = str(self.cleaned_data["workbench_namespace"])
+        if name == self.data.get("account_namespace", self.instance.account_namespace):
+            raise ValidationError("Members' ServiceAccounts are in this namespace. Use another name.")
+        return name
+
     def has_moved(self) -> bool:
         """A kubeconfig holds its own address."""
         return self.cleaned_data.get("credential_kind") == Cluster.Credential.TOKEN and super().has_moved()
@@ -157,6 +164,13 @@ class ClusterAdmin(BriefDeletion):
             {
                 "fields": ("dns_namespace", "dns_port", "ingress_namespace"),
                 "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
+            },
+        ),
+        (
+            "Checks of templates",
+            {
+                "fields": ("workbench_namespace",),
+                "description": "Before a template is published, the portal tries it on this cluster.",
             },
         ),
         ("Last check", {"fields": ("answers", "checked_at", "check_error", "objects_read")}),

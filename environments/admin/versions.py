@@ -19,7 +19,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
-from environments.admin import version_pages
+from environments.actions import publishing
+from environments.admin import publish_page, version_pages
 from environments.admin.base import ReadOnlyAdmin, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin, count_of
 from environments.admin.templates import history_page
@@ -65,13 +66,14 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
         """With the number of environments made from each."""
-        rows: QuerySet[TemplateVersion] = super().get_queryset(request).select_related("template", "published_by")
+        rows: QuerySet[TemplateVersion] = (
+            super().get_queryset(request).select_related("template", "published_by", "publish_check")
+        )
         return rows.annotate(live_count=count_of(Environment.objects.live(), "version"))
 
     def get_urls(self) -> list[URLPattern]:
         """The verbs, each by POST, and the pages that show."""
         verbs: dict[str, tuple[Callable[..., Any], str]] = {
-            "publish": (template_actions.publish, "{} was published."),
             "retire": (template_actions.retire, "{} was retired. It can no longer be requested."),
             "discard": (template_actions.discard, "{} was discarded."),
             "new-draft": (template_actions.new_draft, "New draft created from {}."),
@@ -79,6 +81,9 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         views: dict[str, Callable[..., HttpResponse]] = {
             name: require_POST(partial(self.verb_view, verb=verb, done=done)) for name, (verb, done) in verbs.items()
         }
+        views |= {"publish": require_POST(self.publish_view), "check": require_safe(self.check_view)}
+        views |= {"check-again": require_POST(partial(self.go_on_view, verb=publishing.try_again))}
+        views |= {"publish-without": require_POST(partial(self.go_on_view, verb=publishing.publish_without))}
         views |= {"differences": require_safe(self.differences_view), "preview": self.preview_view}
         wrap = self.admin_site.admin_view
         own = [
@@ -129,6 +134,7 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
             tables = SpecForms(spec, blank=_rows(request.GET))
             if "check" in request.GET:
                 tables.show_objections()
+            tables.show(publishing.objections(version))
             initial = {"changelog": version.changelog, "based_on": template_actions.digest(version)}
             return self._editor(request, version, tables, ChangelogForm(initial=initial))
         data = with_more_rows(request.POST, MORE_ROWS) if "_rows" in request.POST else request.POST
@@ -153,7 +159,7 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         if changed:
             self.log_change(request, version, "Edited the draft.")
         if "_publish" in request.POST:
-            return self.verb_view(request, version.pk, template_actions.publish, "{} was published.")
+            return self.publish_view(request, version.pk)
         messages.success(request, f"{version} was saved." if changed else "There were no changes to save.")
         if "_preview" in request.POST:
             return redirect("admin:environments_templateversion_preview", version.pk)
@@ -175,16 +181,14 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         self, request: HttpRequest, pk: int, verb: Callable[..., Any] | None = None, done: str = ""
     ) -> HttpResponse:
         """Carry out one of the actions, show its result, and go to the page about it."""
-        version = self._version(request, str(pk))
-        if verb is None or not request.user.has_perm("environments.change_templateversion"):
+        version = self._changeable(request, pk)
+        if verb is None:
             raise PermissionDenied
         name, target = str(version), version
         try:
             made = verb(version, actor(request))
         except (ValidationError, ImmutableVersionError) as error:
-            for sentence in getattr(error, "messages", [str(error)]):
-                messages.error(request, sentence)
-            return redirect(f"{self._url(version)}?check=1")
+            return self._objected(request, version, error)
         messages.success(request, done.format(name))
         self.log_change(request, version.template, done.format(name))
         if verb is template_actions.discard:
@@ -192,6 +196,40 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         if isinstance(made, TemplateVersion):
             target = made
         return redirect(self._url(target))
+
+    def publish_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Publish a draft, or begin its check on the clusters and show the page that follows it."""
+        version = self._changeable(request, pk)
+        try:
+            check = publishing.publish(version, actor(request))
+        except (ValidationError, ImmutableVersionError) as error:
+            return self._objected(request, version, error)
+        done = f"{version} is checked before it is published." if check else f"{version} was published."
+        self.log_change(request, version.template, done)
+        if check:
+            return redirect("admin:environments_templateversion_check", version.pk)
+        messages.success(request, done)
+        return redirect(self._url(version))
+
+    def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The last check on the clusters. While it runs, the page reloads itself."""
+        version = self._version(request, str(pk))
+        page = publish_page.load(version)
+        if page is None:
+            return redirect(self._url(version))
+        return self._page(request, version, "check", {"page": page})
+
+    def go_on_view(self, request: HttpRequest, pk: int, verb: Callable[..., Any] | None = None) -> HttpResponse:
+        """Go on with a check that waits for a decision."""
+        version = self._changeable(request, pk)
+        if verb is None:
+            raise PermissionDenied
+        try:
+            verb(version, actor(request), *_clusters(request, verb))
+        except ValidationError as error:
+            for sentence in error.messages:
+                messages.error(request, sentence)
+        return redirect("admin:environments_templateversion_check", version.pk)
 
     def differences_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The differences between two versions, as sentences and as YAML."""
@@ -213,6 +251,18 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
         return history_page(request, version.events.all(), context)
 
     # Helpers
+
+    def _objected(self, request: HttpRequest, version: TemplateVersion, error: Exception) -> HttpResponse:
+        """What is wrong, on the page of the version."""
+        for sentence in getattr(error, "messages", [str(error)]):
+            messages.error(request, sentence)
+        return redirect(f"{self._url(version)}?check=1")
+
+    def _changeable(self, request: HttpRequest, pk: int) -> TemplateVersion:
+        version = self._version(request, str(pk))
+        if not request.user.has_perm(publishing.PERMISSION):
+            raise PermissionDenied
+        return version
 
     def _version(self, request: HttpRequest, pk: str) -> TemplateVersion:
         version = self.get_object(request, pk)
@@ -244,3 +294,9 @@ class TemplateVersionAdmin(LeanAdmin, ReadOnlyAdmin):
 def _rows(query: QueryDict) -> int:
     text = query.get("rows", "")
     return min(int(text), 20) if text.isdecimal() else BLANK_ROWS
+
+
+def _clusters(request: HttpRequest, verb: Callable[..., Any]) -> list[list[int]]:
+    """The clusters that the form names, for the verb that wants them."""
+    named = [int(text) for text in request.POST.getlist("cluster") if text.isdecimal() and len(text) < 10]
+    return [named] if verb is publishing.publish_without else []

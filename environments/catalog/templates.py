@@ -54,7 +54,7 @@ def first_draft(
     """A draft that begins with the given content."""
     with transaction.atomic():
         version = _add(template, template_spec.dump(spec), changelog)
-        _record(version, actor, TemplateActivity.DRAFT_CREATED, f"Draft v{version.number} was created.")
+        record(version, actor, TemplateActivity.DRAFT_CREATED, f"Draft v{version.number} was created.")
     return version
 
 
@@ -63,7 +63,7 @@ def new_draft(version: TemplateVersion, actor: User | None) -> TemplateVersion:
     with transaction.atomic():
         draft = _add(version.template, version.spec, "")
         message = f"Draft v{draft.number} was created from v{version.number}."
-        _record(draft, actor, TemplateActivity.DRAFT_CREATED, message)
+        record(draft, actor, TemplateActivity.DRAFT_CREATED, message)
     return draft
 
 
@@ -76,7 +76,7 @@ def save_draft(
     """
     data = template_spec.dump(spec)
     with transaction.atomic():
-        current = _locked_draft(version)
+        current = locked_draft(version)
         if based_on and digest(current) != based_on:
             raise ValidationError(
                 "Someone else saved this draft after you opened it. Reload the page, or save yours as another draft.",
@@ -86,27 +86,31 @@ def save_draft(
         if changed:
             TemplateVersion.objects.filter(pk=version.pk).update(spec=data, changelog=changelog)
             message = f"Draft v{version.number} was edited."
-            _record(version, actor, TemplateActivity.DRAFT_EDITED, message, current.spec, data)
+            record(version, actor, TemplateActivity.DRAFT_EDITED, message, current.spec, data)
     version.spec, version.changelog = data, changelog
     return changed
 
 
-def publish(version: TemplateVersion, actor: User | None) -> TemplateVersion:
-    """Make a draft the version that can be requested, and retire the former one.
+def publish(version: TemplateVersion, actor: User | None, *, based_on: str = "", note: str = "") -> TemplateVersion:
+    """Make a draft the version that can be requested, and retire the former one. The history adds the `note`.
 
-    Raises ValidationError, with every reason, where it is no draft, has no changelog line, or would not work.
+    The portal's own rules are checked, no cluster (`actions.publishing` does both). Raises ValidationError, with every
+    reason, where it is no draft, not the one with the digest that it was `based_on`, has no changelog line, or would
+    not work.
     """
     with transaction.atomic():
-        current = _locked_draft(version)
-        _check(current)
+        current = locked_draft(version)
+        if based_on and digest(current) != based_on:
+            raise ValidationError("Someone edited this draft after it was checked.", code="stale")
+        check_publishable(current)
         published = TemplateVersion.objects.filter(template=version.template, state=State.PUBLISHED)
         former = published.first()
         published.update(state=State.RETIRED)
         draft = TemplateVersion.objects.filter(pk=version.pk, state=State.DRAFT)
         draft.update(state=State.PUBLISHED, published_at=timezone.now(), published_by=actor)
         retired = f"; v{former.number} is retired" if former else ""
-        message = f"v{version.number} was published{retired}. {current.changelog}"
-        _record(version, actor, TemplateActivity.PUBLISHED, message, former.spec if former else None, current.spec)
+        message = " ".join(filter(None, [f"v{version.number} was published{retired}.", note, current.changelog]))
+        record(version, actor, TemplateActivity.PUBLISHED, message, former.spec if former else None, current.spec)
     version.refresh_from_db()
     return version
 
@@ -121,14 +125,14 @@ def retire(version: TemplateVersion, actor: User | None) -> None:
         if not rows.update(state=State.RETIRED):
             raise ValidationError(f"{version} is not published.")
         message = f"v{version.number} was retired and can no longer be requested."
-        _record(version, actor, TemplateActivity.RETIRED, message)
+        record(version, actor, TemplateActivity.RETIRED, message)
     version.refresh_from_db()
 
 
 def discard(version: TemplateVersion, actor: User | None) -> None:
     """Delete a draft. Raises ValidationError if it is no longer a draft."""
     with transaction.atomic():
-        current = _locked_draft(version)
+        current = locked_draft(version)
         TemplateEvent.objects.create(
             template=version.template,
             actor=actor,
@@ -180,7 +184,7 @@ def _add(template: Template, data: Any, changelog: str) -> TemplateVersion:
     return TemplateVersion.objects.create(template=template, number=number, spec=data, changelog=changelog)
 
 
-def _locked_draft(version: TemplateVersion) -> TemplateVersion:
+def locked_draft(version: TemplateVersion) -> TemplateVersion:
     """The draft as it is now, for this transaction alone. Raises ValidationError."""
     Template.objects.select_for_update().get(pk=version.template_id)
     current = TemplateVersion.objects.filter(pk=version.pk, state=State.DRAFT).first()
@@ -189,7 +193,8 @@ def _locked_draft(version: TemplateVersion) -> TemplateVersion:
     return current
 
 
-def _check(version: TemplateVersion) -> None:
+def check_publishable(version: TemplateVersion) -> None:
+    """Raise ValidationError with everything that the portal's own rules have against a draft."""
     sentences = [] if version.changelog else ["Describe what is new in the changelog line."]
     try:
         problems = version.parsed().objections()
@@ -200,7 +205,7 @@ def _check(version: TemplateVersion) -> None:
         raise ValidationError(sentences)
 
 
-def _record(
+def record(
     version: TemplateVersion,
     actor: User | None,
     kind: TemplateActivity,
@@ -208,7 +213,7 @@ def _record(
     old: Any = None,
     new: Any = None,
 ) -> None:
-    """Add a line to the history, with the difference where there is one."""
+    """Add a line to a version's history, with the difference between two contents where there is one."""
     compared = old is not None and new is not None
     TemplateEvent.objects.create(
         template=version.template,

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 import msgspec
 
 from environments.lib import bounds
-from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib.errors import Cause, PermanentError, ReconcileError, TemporaryError
 
 #: An applied manifest that does not fit the schema is answered with 500, yet trying again changes nothing.
 _MISFITS = ("failed to create typed patch object", "failed to convert new object")
@@ -41,6 +41,7 @@ Object = dict[str, Any]
 TOO_BIG = "TooBig"  # the reason of an answer above the size limit
 
 _MOST_SECONDS = 3600  # that anybody asks us to wait
+_MOST_CAUSES = 50  # of one refusal
 _LIMITS = {"name": 253, "uid": 64, "namespace": 63}  # characters; a uid as the portal stores it
 _TEXTS, _MAPS = frozenset({str, int, bool}), frozenset({dict})
 
@@ -182,7 +183,21 @@ def translate(status: int, answer: Any, retry_after: str | None) -> ReconcileErr
         return TemporaryError("The cluster is limiting requests (429).", reason="TooManyRequests", retry_after=delay)
     if status >= 500 and not message.startswith(_MISFITS):
         return TemporaryError(f"The cluster reported an error ({status}): {message}", reason=reason, retry_after=delay)
-    return PermanentError(f"The cluster rejected the request ({status}): {message}", reason=reason)
+    return PermanentError(
+        f"The cluster rejected the request ({status}): {message}", reason=reason, causes=_causes(details)
+    )
+
+
+def _causes(details: Any) -> tuple[Cause, ...]:
+    """The fields that a Status names as wrong, each with its sentence; what is malformed is left out."""
+    found = details.get("causes") if isinstance(details, dict) else None
+    causes = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    pairs = [(each.get("field"), each.get("message")) for each in causes[:_MOST_CAUSES]]
+    return tuple(
+        Cause(field[:400], message[:400])
+        for field, message in pairs
+        if isinstance(field, str) and isinstance(message, str) and field and message
+    )
 
 
 def _seconds(value: Any) -> float | None:

@@ -102,6 +102,7 @@ class TemplateActivity(TextChoices):
     DRAFT_CREATED = "Draft", "Draft created"
     DRAFT_EDITED = "Edit", "Draft edited"
     DRAFT_DISCARDED = "Discard", "Draft discarded"
+    CHECKED = "Check", "Checked on clusters"
     PUBLISHED = "Publish", "Published"
     RETIRED = "Retire", "Retired"
     CARD_CHANGED = "Card", "Card changed"

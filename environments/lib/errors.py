@@ -8,6 +8,16 @@ Every foreign exception (Kubernetes, HTTP, TLS, socket) is translated into one o
 with a sentence that can be shown to a developer and holds no secret.
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that a server says is wrong with what it was sent: the field, such as `spec.hard[pods]`, and why."""
+
+    field: str
+    message: str
+
 
 class ReconcileError(Exception):
     """What went wrong, as a sentence for a person.
@@ -30,7 +40,8 @@ class TemporaryError(ReconcileError):
 
 
 class PermanentError(ReconcileError):
-    """Trying again changes nothing until a person does."""
+    """Trying again changes nothing until a person does. `causes`: the fields that a server found wrong, if it said."""
 
-    def __init__(self, message: str, *, reason: str = "Refused") -> None:
+    def __init__(self, message: str, *, reason: str = "Refused", causes: tuple[Cause, ...] = ()) -> None:
         super().__init__(message, reason=reason)
+        self.causes = causes

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 RECONCILE = "environments.reconcile"  # the task that reconciles one environment
+CHECK_TEMPLATE = "environments.check_template"  # the task that goes on with a draft's check on one cluster
 TRY_DIRECTORY = "environments.try_directory"  # the task that goes on with a directory's test
 
 

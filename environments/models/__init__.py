@@ -1,5 +1,6 @@
 """The record: everything the portal knows, in the words its users see."""
 
+from environments.models.checks import ClusterVerdict, PublishCheck
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
@@ -10,6 +11,7 @@ from environments.models.usage import Consumption, Rate, Span, Usage
 
 __all__ = [
     "Cluster",
+    "ClusterVerdict",
     "Condition",
     "Consumption",
     "Directory",
@@ -19,6 +21,7 @@ __all__ = [
     "Invitation",
     "LocalGroup",
     "Member",
+    "PublishCheck",
     "Rate",
     "Span",
     "Team",

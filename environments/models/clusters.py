@@ -4,7 +4,7 @@ from collections.abc import Container
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
@@ -115,6 +115,19 @@ class Cluster(models.Model):
         max_length=63,
         default="allotment",
         help_text="The namespace of members' ServiceAccounts. No pods run in it.",
+    )
+    workbench_namespace = models.CharField(
+        max_length=63,
+        default="allotment-workbench",
+        db_default="allotment-workbench",
+        validators=[RegexValidator(r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", "Use for example allotment-workbench.")],
+        help_text="The portal creates this namespace, and checks templates in it before they are published.",
+    )
+    workbench_lease = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The check that uses the workbench namespace now."
+    )
+    workbench_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="After this time, another check can use it."
     )
     is_simulated = models.BooleanField(default=False, help_text="Pages show that the cluster is simulated.")
     accepts_new = models.BooleanField("accepts new environments", default=True)

@@ -53,6 +53,15 @@ def documents(spec: "TemplateSpec", values: Mapping[str, str]) -> list[dict[str,
     return [each.data for each in sorted(filled, key=lambda each: order.index(each.kind))]
 
 
+def located(
+    spec: "TemplateSpec", values: Mapping[str, str], key: tuple[str, str], remark: tuple[tuple[str | int, ...], str]
+) -> Flaw | None:
+    """A remark about the document that makes the object with this kind and name, with its line; None without one."""
+    parsed, _ = _read(spec.manifests)
+    filled, _ = _filled(parsed, spec, _complete(spec, values))
+    return next((each.sentence(remark) for each in filled if (each.kind, each.name) == key), None)
+
+
 @lru_cache(maxsize=256)
 def kinds(text: str) -> frozenset[str]:
     """The kinds that a template's manifests are of."""
@@ -125,7 +134,7 @@ def _scaled(one: Filled, filled: list[Filled]) -> Iterator[Remark]:
 def _trials(parsed: Iterable[Document], spec: "TemplateSpec") -> Iterator[tuple[str, dict[str, str]]]:
     """Values to try, each with the words for what is special about them."""
     used = {name for document in parsed for name in placeholders(document.data)}
-    usual = {parameter.name: _sample(parameter) for parameter in spec.parameters}
+    usual = {parameter.name: example(parameter) for parameter in spec.parameters}
     yield "", usual
     for parameter in spec.parameters:
         if parameter.name not in used:
@@ -136,8 +145,8 @@ def _trials(parsed: Iterable[Document], spec: "TemplateSpec") -> Iterator[tuple[
             yield f" (with ${{{parameter.name}}} left empty)", usual | {parameter.name: ""}
 
 
-def _sample(parameter: Parameter) -> str:
-    """A value that fits in most places: names know no _."""
+def example(parameter: Parameter) -> str:
+    """A value to try a template with that fits in most places: names know no _."""
     if parameter.type is Kind.BOOLEAN:
         return parameter.default or "false"
     found = sample(parameter)

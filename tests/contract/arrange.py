@@ -16,6 +16,7 @@ from environments.lib.errors import PermanentError
 from environments.lib.phases import Role
 from portal.demo import controlplane
 from portal.demo.simulated import SimulatedCluster
+from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.mutating import Mutations
 
 PATIENCE = 120  # seconds; a real namespace takes more than five to go
@@ -57,6 +58,7 @@ class ClusterEndpoint:
     portal: Way
     admin: Way
     mutations: Mutations | None = None  # of a simulated cluster
+    denials: Denials | None = None  # of a simulated cluster
 
     def client(self, **options) -> ClusterClient:
         return ClusterClient(self.portal, **options)
@@ -70,7 +72,7 @@ def simulated() -> Iterator[ClusterEndpoint]:
     """A simulated cluster of one's own."""
     with SimulatedCluster(termination_delay=0.2) as cluster:
         portal, admin = (Way(cluster.url, token) for token in (cluster.portal_token, cluster.admin_token))
-        yield ClusterEndpoint("simulated", portal, admin, cluster.mutations)
+        yield ClusterEndpoint("simulated", portal, admin, cluster.mutations, cluster.denials)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from django.utils import timezone
 from environments.catalog import templates as template_actions
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
-from environments.models import Condition, Environment, Event, Rate, TemplateVersion
+from environments.models import ClusterVerdict, Condition, Environment, Event, PublishCheck, Rate, TemplateVersion
 from portal.admin_site import AdminSite
 
 MODELS = [
@@ -38,8 +38,10 @@ def soup(response) -> BeautifulSoup:
 @pytest.fixture
 def world(make_environment, ada, theo, max_manager, template_version):
     """One row of everything."""
-    template_actions.new_draft(template_version, ada)
+    draft = template_actions.new_draft(template_version, ada)
     environment = make_environment()
+    check = PublishCheck.objects.create(version=draft, digest=template_actions.digest(draft), asked_by=ada)
+    ClusterVerdict.objects.create(check_of=check, cluster=environment.cluster)
     Rate.objects.create(cluster=environment.cluster, starts_on=timezone.now().date())
     return environment
 
@@ -58,6 +60,8 @@ def pages(world) -> list[str]:
         urls += [
             reverse(f"admin:environments_templateversion_{p}", args=[version.pk]) for p in ("differences", "preview")
         ]
+    checks = PublishCheck.objects.values_list("version", flat=True)
+    urls += [reverse("admin:environments_templateversion_check", args=[pk]) for pk in checks]
     return urls
 
 

@@ -183,6 +183,20 @@ def test_a_whole_kubeconfig_is_taken(client):
     assert yaml.safe_load(Cluster.objects.get().credential) == KUBECONFIG
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("allotment", "Members' ServiceAccounts are in this namespace. Use another name."),
+        ("Work Bench", "Use for example allotment-workbench."),
+        ("", "This field is required."),
+    ],
+)
+def test_the_workbench_is_a_namespace_of_its_own(client, stored, name, sentence):
+    response = client.post(reverse(ADD), filled(name="Bergen", slug="bergen", workbench_namespace=name))
+    assert sentence in soup(response).select_one(".field-workbench_namespace .errorlist").get_text()
+    assert not Cluster.objects.filter(slug="bergen").exists()
+
+
 class TestTheCheck:
     """It asks the cluster, and says what is missing and what is too much."""
 

@@ -69,3 +69,14 @@ def test_a_cluster_that_does_not_answer_is_said_and_hides_no_other(ready, admin)
     with pytest.raises(CommandError, match="Some clusters could not be compared: A gone one"):
         call_command("compare_clusters", stdout=out)
     assert "has no environment" in out.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_workbench_of_a_cluster_is_no_namespace_without_an_environment(place, admin):
+    name, labels = place.workbench_namespace, {"app.kubernetes.io/managed-by": "allotment"}
+    bench = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    bench["metadata"]["labels"] = labels | {"allotment.internal/environment": "workbench"}
+    admin.create(bench)
+    assert compare() == ""
+    Cluster.objects.update(workbench_namespace="another")
+    assert compare() == f"Amsterdam: namespace {name} has no environment (label: workbench)\n"

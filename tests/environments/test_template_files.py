@@ -85,7 +85,7 @@ def test_a_shipped_file_is_written_as_an_export_would_write_it(path):
 
 @pytest.mark.django_db
 def test_an_export_imported_elsewhere_is_exported_as_the_same_bytes(tmp_path):
-    Cluster.objects.create(slug="amsterdam", name="Amsterdam")
+    Cluster.objects.create(slug="amsterdam", name="Amsterdam", accepts_new=False)
     Team.objects.create(name="Search: 10", group="search")
     run(verbosity=0)
     template = Template.objects.get(slug="namespace")
@@ -377,10 +377,10 @@ def test_several_files_are_imported_together_or_not_at_all(write, monkeypatch):
     other = SMALL.replace("small", "other").replace("Small", "Other")
     publish = template_actions.publish
 
-    def refusing(version, actor):
+    def refusing(version, actor, **options):
         if version.template.slug == "other":
             raise ValidationError(["It is Friday.", "It is late."])
-        return publish(version, actor)
+        return publish(version, actor, **options)
 
     monkeypatch.setattr(template_actions, "publish", refusing)
     with pytest.raises(CommandError) as caught:

@@ -163,6 +163,29 @@ def test_a_platform_admin_sees_everything_and_reads_the_outbox(visit):
     assert answer.status == 200
 
 
+def test_a_platform_admin_publishes_what_both_clusters_accept_without_javascript(visit):
+    page = visit("ada", java_script_enabled=False)
+    page.goto("/admin/environments/template/")
+    page.click("text=Preview")
+    page.click("button:has-text('New draft')")
+    page.fill("[name=changelog]", "More pods.")
+    empty = page.locator("#quota ~ * [name^=quota-][name$=-resource]").last
+    empty.fill("count/widgets.example.com")
+    figure = (empty.get_attribute("name") or "").replace("-resource", "-all")
+    page.fill(f"[name={figure}]", "5")
+    page.click("[name=_publish]")
+    expect(page.get_by_role("alert")).to_contain_text("was not published", timeout=90_000)
+    page.click("text=See each problem at its field")
+    cell = page.locator("td:has([value='5']) .errorlist").first
+    expect(cell).to_contain_text("never counts count/widgets.example.com")
+    row = page.locator("tr:has([value='count/widgets.example.com'])")
+    row.locator("[name$=-DELETE]").check()
+    page.click("[name=_publish]")
+    expect(page.locator("[role=status]")).to_contain_text("was published", timeout=90_000)
+    page.click("text=History")
+    expect(page.locator(".history > li").first).to_contain_text("Checked on")
+
+
 def test_a_second_run_goes_on_where_the_first_ended(demo, visit):
     address = environment_of(visit("dana"), "checkout refunds")
     assert demo.stop() == 0

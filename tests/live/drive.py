@@ -27,7 +27,7 @@ from environments.models import Cluster, Directory, Environment, TemplateVersion
 def prepare(server: str, token: str) -> dict[str, Any]:
     """Migrate, and add a cluster, a directory, templates and Dana."""
     call_command("migrate", verbosity=0)
-    call_command("import_templates", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    call_command("import_templates", without_check=True, verbosity=0, stdout=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     Cluster.objects.create(slug="c", name="C", server=server, credential=token)
     Directory.objects.create(name="Local", kind=Directory.Kind.LOCAL, is_default=True)
     User.objects.create(username="dana", email="dana@example.com")

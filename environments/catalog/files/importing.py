@@ -4,7 +4,7 @@ A document is the whole truth about its template: what it does not mention goes 
 through template_actions, so that published ones stay as they are and the history is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
@@ -13,7 +13,7 @@ from django.db import transaction
 from environments.catalog import templates as template_actions
 from environments.catalog.files import checking, differing
 from environments.catalog.files.content import Card, TemplateFile
-from environments.catalog.files.mistakes import InvalidFilesError
+from environments.catalog.files.mistakes import InvalidFilesError, Mistake
 from environments.catalog.files.reading import Document
 from environments.lib.activity import TemplateActivity
 from environments.models import Cluster, Team, Template, TemplateVersion, User
@@ -31,6 +31,7 @@ class Options:
     actor: User | None = None
     changelog: str = ""
     draft: bool = False
+    note: str = ""  # what the history says of the check on clusters
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,21 @@ class _Before:
 
 
 def import_documents(
-    documents: Sequence[Document], options: Options | None = None, *, dry_run: bool = False
+    documents: Sequence[Document],
+    options: Options | None = None,
+    *,
+    dry_run: bool = False,
+    check: Callable[[list[Document]], list[Mistake]] | None = None,
 ) -> list[Outcome]:
     """Make the record say what the documents say, in one transaction; with `dry_run` it is rolled back at its end.
 
-    A draft leaves the card of a known template alone. Raises InvalidFilesError, and changes nothing.
+    `check` says what clusters have against those that would be published. A draft leaves the card of a known template
+    alone. Raises InvalidFilesError, and changes nothing.
     """
     options = options or Options()
     mistakes = checking.mistakes(documents, publishing=not options.draft)
+    if check and not mistakes and not options.draft:
+        mistakes = check(_changed(documents))
     if mistakes:
         raise InvalidFilesError(mistakes)
     outcomes = []
@@ -77,6 +85,18 @@ def import_documents(
         if dry_run:
             transaction.set_rollback(True)
     return outcomes
+
+
+def _changed(documents: Sequence[Document]) -> list[Document]:
+    """The documents whose content is not what is published."""
+    slugs = [document.content.template.slug for document in documents]
+    rows = TemplateVersion.objects.filter(state=State.PUBLISHED, template__slug__in=slugs)
+    published = {row.template.slug: row for row in rows.select_related("template")}
+    return [
+        document
+        for document in documents
+        if differing.spec_changes(published.get(document.content.template.slug), document.content.spec)
+    ]
 
 
 def _carry_out(content: TemplateFile, options: Options) -> Outcome:
@@ -161,7 +181,7 @@ def _save_version(template: Template, content: TemplateFile, options: Options) -
         return (
             (f"v{version.number} is a draft", True) if is_new else (f"v{version.number} is already this draft", False)
         )
-    template_actions.publish(version, options.actor)
+    template_actions.publish(version, options.actor, note=options.note)
     return f"v{version.number} was published", True
 
 

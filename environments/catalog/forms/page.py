@@ -88,7 +88,11 @@ class SpecForms:
 
     def show_objections(self) -> None:
         """Put what no cluster would accept at its cells, too: for the page, before it is published."""
-        for problem in self.spec.objections():
+        self.show(self.spec.objections())
+
+    def show(self, problems: Iterable[Problem]) -> None:
+        """Put sentences about the spec that the page began with at their cells."""
+        for problem in problems:
             self._place(problem)
 
     # From the spec to rows

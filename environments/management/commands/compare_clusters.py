@@ -13,6 +13,7 @@ from environments import kube
 from environments.kube import manifests
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment
+from environments.reconcile import workbench
 
 
 class Command(BaseCommand):
@@ -48,11 +49,12 @@ def differences(found: dict[str, str], known: dict[str, tuple[str, bool]]) -> li
 
 
 def _namespaces(row: Cluster) -> dict[str, str]:
-    """Those that are not on their way out."""
+    """Those that are not on their way out, without the workbench, which belongs to no environment."""
     label = manifests.environment_label(settings.LABEL_DOMAIN)
     items = kube.connect(row).list_objects("Namespace", labels=manifests.SELECTOR)
     staying = (item["metadata"] for item in items if not item["metadata"].get("deletionTimestamp"))
-    return {metadata["name"]: (metadata.get("labels") or {}).get(label, "") for metadata in staying}
+    found = {metadata["name"]: (metadata.get("labels") or {}).get(label, "") for metadata in staying}
+    return {name: value for name, value in found.items() if (name, value) != (row.workbench_namespace, workbench.LABEL)}
 
 
 def _environments(row: Cluster) -> dict[str, tuple[str, bool]]:

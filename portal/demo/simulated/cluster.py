@@ -10,6 +10,7 @@ from environments.kube.rbac import ACCOUNT, ACCOUNT_NAMESPACE
 from portal.demo.simulated.accounts import Accounts
 from portal.demo.simulated.api import Api, Request, Response
 from portal.demo.simulated.bootstrap import bootstrap
+from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.faults import Faults
 from portal.demo.simulated.kinds import BY_NAME, Object
 from portal.demo.simulated.mutating import Mutations
@@ -76,6 +77,11 @@ class SimulatedCluster:
     def mutations(self) -> Mutations:
         """What mutating admission policies do on this cluster; nothing unless something is added."""
         return self.writer.mutations
+
+    @property
+    def denials(self) -> Denials:
+        """What validating admission policies of its own refuse on this cluster; nothing unless something is added."""
+        return self.writer.denials
 
     @property
     def portal_token(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from portal.demo.simulated import apply as server_side
 from portal.demo.simulated import fence, limits, quota, statuses
 from portal.demo.simulated.defaults import drop_nulls, initial_status, normalised
+from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
 from portal.demo.simulated.mutating import Mutations
 from portal.demo.simulated.rbac import Attributes, User, prevent_escalation, require
@@ -50,6 +51,7 @@ class Writer:
         """`terminate` is called with the name of each namespace that starts terminating."""
         self._store, self._terminate = store, terminate
         self.mutations = Mutations()
+        self.denials = Denials()
 
     def create(self, kind: Kind, namespace: str, body: Object, how: Writing) -> Object:
         """POST. Raises StatusError 400, 403, 404, 409 AlreadyExists, 422."""
@@ -229,6 +231,8 @@ class Writer:
         name, namespace = metadata["name"], metadata.get("namespace", "")
         write = fence.Write(kind, name, namespace, found, live, how.subresource, how.dry_run)
         fence.admit(self._store, how.user.name, write)
+        if found is not None and not how.subresource:
+            self.denials.admit(kind, found, self._store.get(_NAMESPACE, namespace) if namespace else None)
 
     def _admit(self, kind: Kind, found: Object) -> None:
         if not kind.namespaced:
