@@ -21,6 +21,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='environment',
             name='applied_digests',
-            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False, help_text='The manifests that were last applied.'),
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
         ),
     ]

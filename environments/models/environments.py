@@ -209,9 +209,7 @@ class Environment(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     decision_note = models.CharField(max_length=500, blank=True, default="", db_default="")
-    applied_digests = models.JSONField(
-        default=dict, db_default={}, blank=True, editable=False, help_text="The manifests that were last applied."
-    )
+    applied_digests = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ready_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
     extensions = models.PositiveIntegerField(default=0, help_text="How many times it was extended.")
