@@ -1,6 +1,7 @@
 """Clusters in the admin: their connection, and the checks of the portal's account in them."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import yaml
 from django import forms
@@ -52,6 +53,13 @@ class ClusterForm(SecretForm):
     def clean_certificate_authority(self) -> str:
         """Certificates in PEM, or nothing."""
         return self._authority("certificate_authority")
+
+    def clean_public_server(self) -> str:
+        """An address with TLS, or nothing."""
+        server = str(self.cleaned_data["public_server"])
+        if server and urlsplit(server).scheme != "https":
+            raise ValidationError("Enter an address that begins with https. kubectl never signs in over http.")
+        return server
 
     def clean_public_certificate_authority(self) -> str:
         """Certificates in PEM exactly where members' files shall have their own."""

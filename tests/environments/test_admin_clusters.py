@@ -141,6 +141,7 @@ class TestTheCredential:
             "public_certificate_authority",
             "not a PEM certificate",
         ),
+        ({"public_server": "http://api.example.com"}, "public_server", "kubectl never signs in over http"),
         ({"public_trust": "own"}, "public_certificate_authority", "Paste the certificates here, or choose differently"),
         (
             {"public_certificate_authority": AUTHORITY},
@@ -209,6 +210,7 @@ def test_a_whole_kubeconfig_is_taken(client):
     "typed",
     [
         {"tls_server_name": "kubernetes"},
+        {"public_server": "https://203.0.113.9:6443"},
         {"tls_server_name": "203.0.113.9"},
         {"tls_server_name": "2001:db8::1"},
         {"proxy_url": "http://proxy:3128"},
