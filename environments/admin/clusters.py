@@ -24,7 +24,7 @@ from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.kube import rbac
-from environments.lib import naming
+from environments.lib import dates, naming
 from environments.models import Cluster, Environment
 from environments.routine import policy_looks
 
@@ -148,6 +148,7 @@ class ClusterAdmin(BriefDeletion):
         "answers",
         "checked_at",
         "check_error",
+        "token_cap",
         "policies_found",
         "admission_looked_at",
         "admission_installed_at",
@@ -192,7 +193,7 @@ class ClusterAdmin(BriefDeletion):
                 "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
             },
         ),
-        ("Last check", {"fields": ("answers", "checked_at", "check_error")}),
+        ("Last check", {"fields": ("answers", "checked_at", "check_error", "token_cap")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
@@ -260,6 +261,13 @@ class ClusterAdmin(BriefDeletion):
         """The same in a sentence, with the command that puts them right."""
         context = {"row": row, "standing": policy_looks.kept(row)}
         return render_to_string("admin/environments/cluster/policies.html", context)
+
+    @admin.display(description="Token lifetime")
+    def token_cap(self, row: Cluster) -> str:
+        """Whether the API server shortens members' tokens, as far as downloads have shown."""
+        if row.token_cap_seconds is None:
+            return "As requested"
+        return f"Shortened by the API server to {dates.lifetime(row.token_cap_seconds)}"
 
     @admin.display(description="Environments", ordering="live_count")
     def live_environments(self, row: Any) -> int:

@@ -226,6 +226,13 @@ def test_what_members_need_to_reach_a_cluster_is_stored(client, typed):
     assert {name: getattr(row, name) for name in typed} == typed
 
 
+@pytest.mark.parametrize(("seconds", "sentence"), [(None, "As requested"), (5400, "by the API server to 90 minutes")])
+def test_it_is_said_whether_the_cluster_shortens_tokens(client, stored, seconds, sentence):
+    Cluster.objects.update(token_cap_seconds=seconds)
+    page = soup(client.get(reverse("admin:environments_cluster_change", args=[stored.pk])))
+    assert sentence in page.select_one(".field-token_cap").get_text()
+
+
 class TestTheCheck:
     """It asks the cluster, and says what is missing and what is too much."""
 
