@@ -1,6 +1,7 @@
 """Clusters in the admin: their connection, and the checks of the portal's account in them."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import yaml
 from django import forms
@@ -23,7 +24,7 @@ from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.kube import rbac
-from environments.lib import naming
+from environments.lib import dates, naming
 from environments.models import Cluster, Environment
 from environments.routine import policy_looks
 from environments.web.pages import freshness
@@ -45,11 +46,40 @@ class ClusterForm(SecretForm):
     class Meta:
         model = Cluster
         exclude = ()
-        widgets: ClassVar = {"certificate_authority": forms.Textarea(attrs={"rows": 4, "class": "secret"})}
+        widgets: ClassVar = {
+            name: forms.Textarea(attrs={"rows": 4, "class": "secret"})
+            for name in ("certificate_authority", "public_certificate_authority", "oidc_certificate_authority")
+        }
 
     def clean_certificate_authority(self) -> str:
         """Certificates in PEM, or nothing."""
-        pem = str(self.cleaned_data["certificate_authority"]).strip()
+        return self._authority("certificate_authority")
+
+    def clean_public_server(self) -> str:
+        """An address with TLS, or nothing."""
+        server = str(self.cleaned_data["public_server"])
+        if server and urlsplit(server).scheme != "https":
+            raise ValidationError("Enter an address that begins with https. kubectl never signs in over http.")
+        return server
+
+    def clean_public_certificate_authority(self) -> str:
+        """Certificates in PEM exactly where members' files shall have their own."""
+        pem = self._authority("public_certificate_authority")
+        is_wanted = self.cleaned_data.get("public_trust") == Cluster.Trust.OWN
+        if is_wanted and not pem:
+            raise ValidationError("Paste the certificates here, or choose differently at “Members trust”.")
+        if pem and not is_wanted:
+            raise ValidationError(
+                f"To use these, choose “{Cluster.Trust.OWN.label}” at “Members trust”. Otherwise, remove them."
+            )
+        return pem
+
+    def clean_oidc_certificate_authority(self) -> str:
+        """Certificates in PEM, or nothing."""
+        return self._authority("oidc_certificate_authority")
+
+    def _authority(self, field: str) -> str:
+        pem = str(self.cleaned_data[field]).strip()
         if pem:
             _sentence(kubeconfigs.check_authority, pem)
         return pem
@@ -127,6 +157,7 @@ class ClusterAdmin(BriefDeletion):
         "checked_at",
         "check_error",
         "objects_read",
+        "token_cap",
         "policies_found",
         "admission_looked_at",
         "admission_installed_at",
@@ -150,9 +181,14 @@ class ClusterAdmin(BriefDeletion):
                 "fields": (
                     "access",
                     "public_server",
+                    "public_trust",
+                    "public_certificate_authority",
+                    "tls_server_name",
+                    "proxy_url",
                     "oidc_issuer",
                     "oidc_client_id",
                     "oidc_scopes",
+                    "oidc_certificate_authority",
                     "max_token_hours",
                     "account_namespace",
                 ),
@@ -173,7 +209,7 @@ class ClusterAdmin(BriefDeletion):
                 "description": "Before a template is published, the portal tries it on this cluster.",
             },
         ),
-        ("Last check", {"fields": ("answers", "checked_at", "check_error", "objects_read")}),
+        ("Last check", {"fields": ("answers", "checked_at", "check_error", "objects_read", "token_cap")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
@@ -249,6 +285,13 @@ class ClusterAdmin(BriefDeletion):
         """The same in a sentence, with the command that puts them right."""
         context = {"row": row, "standing": policy_looks.kept(row)}
         return render_to_string("admin/environments/cluster/policies.html", context)
+
+    @admin.display(description="Token lifetime")
+    def token_cap(self, row: Cluster) -> str:
+        """Whether the API server shortens members' tokens, as far as downloads have shown."""
+        if row.token_cap_seconds is None:
+            return "As requested"
+        return f"Shortened by the API server to {dates.lifetime(row.token_cap_seconds)}"
 
     @admin.display(description="Environments", ordering="live_count")
     def live_environments(self, row: Any) -> int:
