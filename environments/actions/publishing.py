@@ -9,26 +9,22 @@ asked, or it stays a draft and says why. A draft that is edited meanwhile makes 
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
-from environments import kube
-from environments.actions import placement
+from environments.actions import placement, workbenches
 from environments.catalog import templates as template_actions
 from environments.lib import queue
 from environments.lib.activity import TemplateActivity
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
-from environments.models import Cluster, ClusterVerdict, PublishCheck, TemplateVersion, User, clock
+from environments.models import Cluster, ClusterVerdict, PublishCheck, TemplateVersion, User
 from environments.models.checks import OVER, SILENCE, CheckState, VerdictState
-from environments.reconcile import desired, workbench
+from environments.reconcile import workbench
 from environments.reconcile.workbench import Sample, Workbench
 from environments.spec import InvalidSpecError, Problem, TemplateSpec
 
@@ -40,7 +36,6 @@ _PATIENCE = 15.0  # seconds of waiting for a cluster that does not answer, besid
 _PAUSE = 3.0
 _LOSS = 4.0  # seconds of patience that a lost worker costs: a check that stops them all must end, too
 _BUSY = 2.0  # seconds until another look at a workbench that is in use
-_LEASE = timedelta(seconds=90)  # longer than one message's work
 
 Message = tuple[int, str, int]  # the verdict, its run, its turn
 
@@ -155,23 +150,23 @@ def go_on(verdict_id: int, run: str, turn: int) -> tuple[int, float] | None:
     rows = ClusterVerdict.objects.select_related("cluster", "check_of__version__template", "check_of__asked_by")
     row = rows.filter(pk=verdict_id, run=run).first()
     if row is None:
-        leave_workbench(uuid.UUID(run))
+        workbenches.leave(uuid.UUID(run))
         return None
     if row.turn != turn or row.is_over or not _store(row, turn, {"turn": turn + 1}):
         return None
     if not _is_wanted(row.check_of):
-        leave_workbench(row.run)
+        workbenches.leave(row.run)
         return None
     if row.patience < 0:
         _end(row, VerdictState.UNREACHABLE, "The workers that checked this cluster stopped several times.")
-        leave_workbench(row.run)
+        workbenches.leave(row.run)
         conclude(row.check_of_id)
         return None
     if not _take(row):
         return row.turn, _BUSY
     wait = _work(row)
     if wait is None:
-        leave_workbench(row.run)
+        workbenches.leave(row.run)
         conclude(row.check_of_id)
         return None
     return row.turn, wait
@@ -248,21 +243,7 @@ def _end(row: ClusterVerdict, state: VerdictState, message: str = "") -> None:
 def _workbench(row: ClusterVerdict) -> Workbench:
     """Raises PermanentError if a connection cannot be set up."""
     cluster, check = row.cluster, row.check_of
-    return workbench_of(cluster, check.version.template.slug, check.asked_by.email if check.asked_by else "")
-
-
-def workbench_of(cluster: Cluster, template: str, owner: str = "") -> Workbench:
-    """The workbench of a cluster, for a template. Raises PermanentError if a connection cannot be set up."""
-    return Workbench(
-        client=kube.connect(cluster),
-        name=cluster.workbench_namespace,
-        label_domain=settings.LABEL_DOMAIN,
-        naming=desired.naming(cluster),
-        neighbours=desired.neighbours(cluster),
-        account_namespace=cluster.account_namespace,
-        template=template,
-        owner=owner or "somebody@example.com",
-    )
+    return workbenches.of(cluster, check.version.template.slug, check.asked_by.email if check.asked_by else "")
 
 
 def _store(row: ClusterVerdict, turn: int, changes: dict[str, Any]) -> bool:
@@ -276,26 +257,8 @@ def _store(row: ClusterVerdict, turn: int, changes: dict[str, Any]) -> bool:
     return True
 
 
-def take_workbench(cluster_id: int, holder: uuid.UUID) -> bool:
-    """Take the workbench of a cluster, or hold on to it; whether it was free."""
-    now: Any = clock.database_now()
-    free = Q(workbench_lease=None) | Q(workbench_lease=holder) | Q(workbench_until__lt=now)
-    rows = Cluster.objects.filter(free, pk=cluster_id)
-    return bool(rows.update(workbench_lease=holder, workbench_until=now + _LEASE))
-
-
 def _take(row: ClusterVerdict) -> bool:
-    return take_workbench(row.cluster_id, row.run)
-
-
-def leave_workbench(holder: uuid.UUID) -> None:
-    """Bring a workbench to rest and give it back, if this holder has one."""
-    cluster = Cluster.objects.filter(workbench_lease=holder).first()
-    if cluster is None:
-        return
-    with suppress(ReconcileError):
-        workbench.tidy(workbench_of(cluster, "template"))
-    Cluster.objects.filter(workbench_lease=holder).update(workbench_lease=None, workbench_until=None)
+    return workbenches.take(row.cluster_id, row.run)
 
 
 def _stop(check_id: int, message: str) -> None:

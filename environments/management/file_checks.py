@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
-from environments.actions import placement, publishing
+from environments.actions import placement, workbenches
 from environments.catalog.files import Document, Mistake
 from environments.lib.errors import ReconcileError, TemporaryError
 from environments.models import Cluster
@@ -39,25 +39,24 @@ def clusters(slugs: Sequence[str]) -> list[Cluster]:
 def _of_one(document: Document, cluster: Cluster) -> list[Problem]:
     holder = uuid.uuid4()
     try:
-        _wait_for_turn(cluster, holder)
-        return _tried(publishing.workbench_of(cluster, document.content.template.slug), document.content.spec)
+        bench, spec = workbenches.of(cluster, document.content.template.slug), document.content.spec
+        found: list[Problem] = []
+        for sample in workbench.samples(spec):
+            _wait_for_turn(cluster, holder)  # also holds on to it
+            found += _patiently(bench, spec, sample)
+        return list(dict.fromkeys(found))
     except ReconcileError as error:
         return [((), f"It could not be checked. {error.message} To import it anyway, use --without-check.")]
     finally:
-        publishing.leave_workbench(holder)
+        workbenches.leave(holder)
 
 
 def _wait_for_turn(cluster: Cluster, holder: uuid.UUID) -> None:
     end = time.monotonic() + _TURN
-    while not publishing.take_workbench(cluster.pk, holder):
+    while not workbenches.take(cluster.pk, holder):
         if time.monotonic() > end:
             raise TemporaryError("Another check uses its workbench.", reason="InUse")
         time.sleep(_PAUSE)
-
-
-def _tried(bench: Workbench, spec: TemplateSpec) -> list[Problem]:
-    found = [problem for sample in workbench.samples(spec) for problem in _patiently(bench, spec, sample)]
-    return list(dict.fromkeys(found))
 
 
 def _patiently(bench: Workbench, spec: TemplateSpec, sample: Sample) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from environments.management.commands.import_templates import SEEDS
 from environments.models import Cluster, ClusterVerdict, PublishCheck, Template, TemplateVersion
 from environments.reconcile import workbench
 from environments.reconcile.workbench import Workbench
-from tests.contract.arrange import ClusterEndpoint, eventually, namespace
+from tests.contract.arrange import ClusterEndpoint, eventually, namespace, quota
 
 DOMAIN = "example.org"
 NAME = "allotment-workbench"
@@ -87,23 +87,26 @@ def deny(
     return name
 
 
-def lift(endpoint: ClusterEndpoint, admin: ClusterClient, name: str) -> None:
+def lift(endpoint: ClusterEndpoint, admin: ClusterClient, name: str, probe: dict) -> None:
+    """Take the policy away again, and wait until what it refuses is taken: other tests of this module follow."""
     if endpoint.denials is not None:
         endpoint.denials.clear()
         return
     for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
         admin.delete(kind, name)
+    eventually(lambda: not is_refused(admin, probe), "the policy is not in force any more")
+
+
+def is_refused(admin: ClusterClient, manifest: dict) -> bool:
+    try:
+        admin.apply(manifest, dry_run=True)
+    except PermanentError:
+        return True
+    return False
 
 
 def in_force(admin: ClusterClient, manifest: dict) -> None:
-    def is_refused() -> bool:
-        try:
-            admin.apply(manifest, dry_run=True)
-        except PermanentError:
-            return True
-        return False
-
-    eventually(is_refused, "the policy is in force")
+    eventually(lambda: is_refused(admin, manifest), "the policy is in force")
 
 
 def test_what_the_cluster_takes_is_taken_in_every_size(bench):
@@ -190,13 +193,12 @@ def test_what_a_policy_of_the_cluster_refuses_of_the_quota_is_told_at_its_figure
     def applies(found, home):
         return "services" in found["spec"].get("hard", {})
 
+    probe = quota("default", {"services": "1"}, "probe")
     rule = deny(
         cluster_endpoint, admin, "ResourceQuota", "resourcequotas", "!('services' in object.spec.hard)", applies
     )
     try:
-        admin_quota = {"hard": {"services": "1"}}
-        meta = {"name": "probe", "namespace": "default"}
-        in_force(admin, {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": admin_quota})
+        in_force(admin, probe)
         [(place, sentence)] = tried(bench, content())
         assert place == ("quota",)
         assert sentence == (
@@ -207,7 +209,7 @@ def test_what_a_policy_of_the_cluster_refuses_of_the_quota_is_told_at_its_figure
         assert admin.get("ResourceQuota", manifests.QUOTA, NAME)["spec"]["hard"] == {"pods": "0"}
         assert tried(bench, content(quota={"pods": "10"})) == []
     finally:
-        lift(cluster_endpoint, admin, rule)
+        lift(cluster_endpoint, admin, rule, probe)
 
 
 def test_what_a_policy_refuses_of_the_namespace_is_told_at_the_label(cluster_endpoint, bench, admin):
@@ -217,15 +219,16 @@ def test_what_a_policy_refuses_of_the_namespace_is_told_at_the_label(cluster_end
     expression = (
         "!has(object.metadata.labels) || !('tier' in object.metadata.labels) || object.metadata.labels.tier != 'gold'"
     )
+    probe = namespace("probe", labels={"tier": "gold"})
     rule = deny(cluster_endpoint, admin, "Namespace", "namespaces", expression, applies)
     try:
-        in_force(admin, namespace("probe", labels={"tier": "gold"}))
+        in_force(admin, probe)
         [(place, sentence)] = tried(bench, content(labels={"tier": "gold"}, manifests=SERVICE))
         assert place == ("naming", "namespace")
         assert "The house takes no such namespaces." in sentence
         assert tried(bench, content(labels={"tier": "silver"}, manifests=SERVICE)) == []
     finally:
-        lift(cluster_endpoint, admin, rule)
+        lift(cluster_endpoint, admin, rule, probe)
 
 
 def test_the_options_of_the_template_are_in_force_when_its_objects_are_tried(cluster_endpoint, bench, admin):
@@ -240,9 +243,10 @@ def test_the_options_of_the_template_are_in_force_when_its_objects_are_tried(clu
         f"&& namespaceObject.metadata.annotations[?'{key}'].orValue('') == 'true'"
     )
     rule = deny(cluster_endpoint, admin, "Service", "services", expression, applies)
+    probe = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "probe", "namespace": "default"}}
+    probe["spec"] = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
     try:
-        probe = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "probe", "namespace": "default"}}
-        in_force(admin, probe | {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}})
+        in_force(admin, probe)
         allowed = content(manifests=SERVICE, admission={"external_names": True})
         assert tried(bench, allowed) == []
         [(place, sentence)] = tried(bench, content(manifests=SERVICE))
@@ -250,7 +254,7 @@ def test_the_options_of_the_template_are_in_force_when_its_objects_are_tried(clu
         assert "The house takes no such services." in sentence
         assert tried(bench, allowed) == []
     finally:
-        lift(cluster_endpoint, admin, rule)
+        lift(cluster_endpoint, admin, rule, probe)
 
 
 def test_with_the_policies_of_the_portal_the_workbench_works_and_privileged_is_told(bench, portal, admin):
