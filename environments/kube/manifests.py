@@ -20,9 +20,13 @@ Manifest = dict[str, Any]
 
 MANAGED_BY = "allotment"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
-QUOTA, LIMITS = "environment-quota", "environment-limits"
+QUOTA, LIMITS, CRITICAL_QUOTA = "environment-quota", "environment-limits", "environment-critical-pods"
 PORTAL_BINDING = "allotment-portal-objects"
 DEFAULT_ACCOUNT = "ServiceAccount/default"
+
+#: The priority classes of Kubernetes' own components: pods with them evict all others.
+CRITICAL_CLASSES = ("system-cluster-critical", "system-node-critical")
+_MANY = "1000000"
 _RBAC = "rbac.authorization.k8s.io"
 
 #: Selects every object of the portal, in any namespace.
@@ -57,6 +61,7 @@ class Desired:
     bindings: tuple[Binding, ...] = ()
     account_namespace: str = "allotment"
     neighbours: Neighbours = field(default_factory=Neighbours)
+    guards_pods: bool = False  # the cluster has the policy allotment-pods
 
 
 def environment_label(label_domain: str) -> str:
@@ -86,6 +91,28 @@ def resource_quota(desired: Desired) -> Manifest:
     """The ResourceQuota. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
     hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
     return _object(desired, "v1", "ResourceQuota", QUOTA, spec={"hard": hard})
+
+
+def critical_quota(desired: Desired) -> Manifest | None:
+    """The ResourceQuota without pods of critical priority classes; None where the policy allotment-pods refuses them.
+
+    Where the template permits some, it counts only the others, or as many pods as the template's quota. It is then
+    wanted beside the policy, too: the portal cannot delete quotas, and an earlier one may be left.
+    https://kubernetes.io/docs/concepts/policy/resource-quotas/#resource-quota-per-priorityclass
+    """
+    refused = [each for each in CRITICAL_CLASSES if each not in desired.spec.admission.priority_classes]
+    if desired.guards_pods and len(refused) == len(CRITICAL_CLASSES):
+        return None
+    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
+    pods = "0" if refused else hard.get("pods", _MANY)
+    term = {"scopeName": "PriorityClass", "operator": "In", "values": refused or list(CRITICAL_CLASSES)}
+    spec: Manifest = {"hard": {"pods": pods}, "scopeSelector": {"matchExpressions": [term]}}
+    return _object(desired, "v1", "ResourceQuota", CRITICAL_QUOTA, spec=spec)
+
+
+def quotas(desired: Desired) -> list[Manifest]:
+    """The environment's quota, and that of critical pods where one is wanted."""
+    return [resource_quota(desired), *filter(None, [critical_quota(desired)])]
 
 
 def limit_range(desired: Desired) -> Manifest | None:
@@ -203,7 +230,7 @@ def all_manifests(desired: Desired) -> list[Manifest]:
     """Everything, in the order in which it is made."""
     return [
         namespace(desired),
-        resource_quota(desired),
+        *quotas(desired),
         *filter(None, [limit_range(desired)]),
         *network_policies(desired),
         *filter(None, [default_account(desired)]),

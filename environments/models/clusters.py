@@ -159,6 +159,13 @@ class Cluster(models.Model):
         return self.name
 
     @property
+    def guards_pods(self) -> bool:
+        """Whether the policy allotment-pods was in place at the last check."""
+        is_older = self.admission_state == AdmissionState.OLDER
+        intact = is_older and not any(str(name).endswith(" allotment-pods") for name in self.admission_names)
+        return intact or self.admission_state == AdmissionState.INSTALLED
+
+    @property
     def is_unguarded(self) -> bool:
         """Whether it lost or changed its admission policies, as `ClusterQuerySet.unguarded` selects."""
         had = self.admission_installed_at is not None and self.lost_at is None

@@ -22,6 +22,11 @@ pytestmark = pytest.mark.django_db
 
 LIMITS = {"default": {"cpu": "100m", "memory": "128Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}
 DNS_PORTS = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+CRITICAL = ["system-cluster-critical", "system-node-critical"]
+NO_CRITICAL_PODS = {
+    "hard": {"pods": "0"},
+    "scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": CRITICAL}]},
+}
 EVERY_POD = {"podSelector": {}}
 
 
@@ -83,6 +88,7 @@ def test_every_object_is_exactly_this(choice, request_choice, world):
     wanted = {
         ("Namespace", environment.namespace): None,
         ("ResourceQuota", "environment-quota"): {"hard": choice.quota},
+        ("ResourceQuota", "environment-critical-pods"): NO_CRITICAL_PODS,
         ("LimitRange", "environment-limits"): {"limits": [{"type": "Container"} | LIMITS]},
         ("NetworkPolicy", "deny-all"): reference.DENY_ALL,
         ("NetworkPolicy", "allow-dns"): _allow_dns(),
@@ -185,6 +191,7 @@ def test_both_have_an_end_and_can_be_extended(choice, days, request_choice):
     ("kind", "name"),
     [
         ("ResourceQuota", "environment-quota"),
+        ("ResourceQuota", "environment-critical-pods"),
         ("LimitRange", "environment-limits"),
         ("NetworkPolicy", "deny-all"),
         ("NetworkPolicy", "allow-dns"),

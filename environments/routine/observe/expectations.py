@@ -51,7 +51,9 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     """
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
     columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
-    common = _Common(facts.naming(row), facts.neighbours(row), row.account_namespace, settings.LABEL_DOMAIN)
+    common = _Common(
+        facts.naming(row), facts.neighbours(row), row.account_namespace, settings.LABEL_DOMAIN, row.guards_pods
+    )
     found: dict[str, Desired] = {}
     stream = columns.values_list(*_ENVIRONMENT, "parameters", "spec_text", named=True).iterator(_BATCH)
     for batch in batched(stream, _BATCH, strict=False):
@@ -85,6 +87,7 @@ class _Common:
     neighbours: Neighbours
     account_namespace: str
     label_domain: str
+    guards_pods: bool
 
 
 def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
@@ -105,6 +108,7 @@ def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) ->
         bindings=binding.bindings(*states, common.naming),
         account_namespace=common.account_namespace,
         neighbours=common.neighbours,
+        guards_pods=common.guards_pods,
     )
 
 
@@ -121,7 +125,7 @@ def _some(manifest: Manifest | None) -> list[Manifest]:
 
 _GOVERNING: dict[str, Callable[[Desired], list[Manifest]]] = {
     "Namespace": lambda desired: [manifests.namespace(desired)],
-    "ResourceQuota": lambda desired: [manifests.resource_quota(desired)],
+    "ResourceQuota": manifests.quotas,
     "LimitRange": lambda desired: _some(manifests.limit_range(desired)),
     "NetworkPolicy": manifests.network_policies,
     "ServiceAccount": lambda desired: _some(manifests.default_account(desired)),
