@@ -4,6 +4,7 @@ No input or output happens here. The same manifests are shown in the form's prev
 compared with the cluster to find drift.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,7 @@ from environments import spec as template_spec
 from environments.kube import network_policies as policies
 from environments.kube import permits
 from environments.kube.network_policies import Neighbours
-from environments.lib import naming
+from environments.lib import hosts, naming
 from environments.lib.phases import CLUSTER_ROLES, Role
 from environments.spec import TemplateSpec, extras
 
@@ -62,6 +63,7 @@ class Desired:
     account_namespace: str = "allotment"
     neighbours: Neighbours = field(default_factory=Neighbours)
     guards_pods: bool = False  # the cluster has the policy allotment-pods
+    host_patterns: tuple[str, ...] = ()  # of the cluster
 
 
 def environment_label(label_domain: str) -> str:
@@ -83,7 +85,8 @@ def namespace(desired: Desired) -> Manifest:
         f"{desired.label_domain}/name": desired.name,
         f"{desired.label_domain}/purpose": desired.purpose,
     }
-    annotations |= permits.annotations(desired.spec, desired.size, desired.label_domain)
+    host_names = permits.host_names(desired.spec, desired.host_patterns, desired.namespace)
+    annotations |= permits.annotations(desired.spec, desired.size, desired.label_domain, host_names)
     return _object(desired, "v1", "Namespace", desired.namespace, labels=labels, annotations=annotations)
 
 
@@ -183,7 +186,18 @@ def extra_objects(desired: Desired) -> list[Manifest]:
 
     Raises ValueError, a sentence a line, where the values make something of them that may not be made.
     """
-    return [extra_object(desired, document) for document in extras.documents(desired.spec, dict(desired.parameters))]
+    return [extra_object(desired, document) for document in extras.documents(desired.spec, values(desired))]
+
+
+def values(desired: Desired) -> dict[str, str]:
+    """What `${…}` in the template's objects stands for: its parameters, and what the portal knows by itself."""
+    return portal_values(desired.spec, desired.host_patterns, desired.namespace) | dict(desired.parameters)
+
+
+def portal_values(spec: TemplateSpec, host_patterns: Iterable[str], namespace: str) -> dict[str, str]:
+    """The values that a template's objects can use beside its parameters."""
+    patterns = spec.admission.host_names or host_patterns
+    return {"namespace": namespace, "host_domain": hosts.domain(patterns, namespace)}
 
 
 def extra_object(desired: Desired, document: Manifest) -> Manifest:

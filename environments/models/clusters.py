@@ -3,6 +3,7 @@
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 
+from environments.lib import hosts
 from environments.lib.phases import AdmissionState
 from environments.models.fields import SecretField
 
@@ -70,6 +71,14 @@ class Cluster(models.Model):
     dns_port = models.PositiveIntegerField("DNS port", default=53, validators=[MaxValueValidator(65535)])
     ingress_namespace = models.CharField(
         max_length=63, default="ingress-nginx", help_text="The namespace of the ingress controller."
+    )
+    host_names = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What Ingresses and routes of an environment can use, for example *.${namespace}.apps.example.com. "
+        "Empty: any host name, also those of other environments.",
     )
     access = models.CharField(
         "kubeconfig",
@@ -157,6 +166,11 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host_patterns(self) -> tuple[str, ...]:
+        """The patterns for host names of its environments; none where any are allowed."""
+        return hosts.split(self.host_names)
 
     @property
     def guards_pods(self) -> bool:

@@ -19,6 +19,12 @@ from environments.spec.yaml_documents import Document, Flaw, read
 if TYPE_CHECKING:
     from environments.spec.template import TemplateSpec
 
+#: What documents can use beside the template's parameters, with a value to try them with.
+PORTAL_VALUES = {"namespace": "team-a-web-x7k2p", "host_domain": "team-a-web-x7k2p.apps.example.com"}
+
+_HOSTS = "host_domain"
+_NO_HOSTS = "The cluster has no pattern for host names, so ${host_domain} has no value. Ask a platform admin to set it."
+
 MOST_DOCUMENTS, MOST_BYTES = 50, 100_000
 _MOST_TRIALS = 200  # lists of values multiply
 
@@ -42,7 +48,7 @@ def documents(spec: "TemplateSpec", values: Mapping[str, str]) -> list[dict[str,
     Raises ValueError, a sentence a line, where one may not be made.
     """
     parsed, flaws = _read(spec.manifests)
-    flaws = flaws or _static(parsed, spec)
+    flaws = flaws or _static(parsed, spec) or _without_hosts(parsed, spec, values)
     filled: list[Filled] = []
     if not flaws:
         filled, remarks = _filled(parsed, spec, _complete(spec, values))
@@ -73,11 +79,28 @@ def _read(text: str) -> tuple[tuple[Document, ...], list[Flaw]]:
 
 def _static(parsed: Iterable[Document], spec: "TemplateSpec") -> list[Flaw]:
     """What is wrong whatever the values are."""
-    names = {parameter.name for parameter in spec.parameters}
+    names = {parameter.name for parameter in spec.parameters} | PORTAL_VALUES.keys()
     return [
         Filled(number, document, document.data).sentence(remark)
         for number, document in enumerate(parsed, 1)
         for remark in (*misplaced(document), *unknown(document, names))
+    ]
+
+
+def uses_hosts(spec: "TemplateSpec") -> bool:
+    """Whether the manifests need the cluster's pattern for host names."""
+    return f"${{{_HOSTS}}}" in spec.manifests and all(parameter.name != _HOSTS for parameter in spec.parameters)
+
+
+def _without_hosts(parsed: Iterable[Document], spec: "TemplateSpec", values: Mapping[str, str]) -> list[Flaw]:
+    """Where host names are used on a cluster that has no pattern for them."""
+    if values.get(_HOSTS, PORTAL_VALUES[_HOSTS]) or not uses_hosts(spec):
+        return []
+    others = {parameter.name for parameter in spec.parameters} | {*PORTAL_VALUES} - {_HOSTS}
+    return [
+        Filled(number, document, document.data).sentence((path, _NO_HOSTS))
+        for number, document in enumerate(parsed, 1)
+        for path, _ in unknown(document, others)
     ]
 
 
@@ -125,7 +148,7 @@ def _scaled(one: Filled, filled: list[Filled]) -> Iterator[Remark]:
 def _trials(parsed: Iterable[Document], spec: "TemplateSpec") -> Iterator[tuple[str, dict[str, str]]]:
     """Values to try, each with the words for what is special about them."""
     used = {name for document in parsed for name in placeholders(document.data)}
-    usual = {parameter.name: _sample(parameter) for parameter in spec.parameters}
+    usual = PORTAL_VALUES | {parameter.name: _sample(parameter) for parameter in spec.parameters}
     yield "", usual
     for parameter in spec.parameters:
         if parameter.name not in used:
@@ -145,8 +168,12 @@ def _sample(parameter: Parameter) -> str:
 
 
 def _complete(spec: "TemplateSpec", values: Mapping[str, str]) -> dict[str, str]:
-    """A value for every parameter: a fixed one is the template's, one that was not asked for has its default."""
-    return {
+    """A value for every parameter: a fixed one is the template's, one that was not asked for has its default.
+
+    What only the portal knows has a sample where it is not known yet, and no value where the cluster has none.
+    """
+    known = {name: values.get(name, sample) for name, sample in PORTAL_VALUES.items()}
+    return {name: value for name, value in known.items() if value} | {
         parameter.name: parameter.default
         if parameter.mode is Mode.FIXED
         else _given(parameter, values.get(parameter.name))

@@ -151,7 +151,7 @@ def test_a_cluster_that_is_down_keeps_its_last_finding_with_its_time(db):
     found = (State.MISSING, row.admission_names, row.admission_looked_at)
     row = look(place)
     assert (row.admission_state, row.admission_names, row.admission_looked_at) == found
-    assert (row.admission_state, len(row.admission_names), row.check_error) == (State.MISSING, 14, "")
+    assert (row.admission_state, len(row.admission_names), row.check_error) == (State.MISSING, 18, "")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"drop_connection": True}, {"truncate": True}])
@@ -175,7 +175,7 @@ def test_a_look_asks_once_for_each_document_and_who_the_portal_is(place, install
     install()
     counted = simulated.faults.add(delay=0.0001, times=100)
     look(place)
-    assert counted.seen == 1 + len(admission.documents()) == 15
+    assert counted.seen == 1 + len(admission.documents()) == 19
 
 
 # What an environment has instead of the policy about pods

@@ -52,7 +52,12 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
     columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
     common = _Common(
-        facts.naming(row), facts.neighbours(row), row.account_namespace, settings.LABEL_DOMAIN, row.guards_pods
+        facts.naming(row),
+        facts.neighbours(row),
+        row.account_namespace,
+        settings.LABEL_DOMAIN,
+        row.guards_pods,
+        row.host_patterns,
     )
     found: dict[str, Desired] = {}
     stream = columns.values_list(*_ENVIRONMENT, "parameters", "spec_text", named=True).iterator(_BATCH)
@@ -88,6 +93,7 @@ class _Common:
     account_namespace: str
     label_domain: str
     guards_pods: bool
+    host_patterns: tuple[str, ...]
 
 
 def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
@@ -109,6 +115,7 @@ def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) ->
         account_namespace=common.account_namespace,
         neighbours=common.neighbours,
         guards_pods=common.guards_pods,
+        host_patterns=common.host_patterns,
     )
 
 
@@ -160,7 +167,7 @@ class Wanted:
 
         None where something is wrong with them: the step says what.
         """
-        spec, values = desired.spec, dict(desired.parameters)
+        spec, values = desired.spec, manifests.values(desired)
         if id(spec) not in self._placeholders:
             # The spec is kept beside its names: its id would mean nothing once it is gone.
             self._placeholders[id(spec)] = spec, sorted(set(PLACEHOLDER.findall(spec.manifests)))
