@@ -245,11 +245,16 @@ def _figures(plan: Plan) -> Iterator[Refusal]:
         places = [parameter_field(name) for name in names if name in free]
         yield Refusal(next(iter(places), NON_FIELD_ERRORS), "figures", sentence)
     if not misfits:
-        try:
-            manifests.own_keys(plan.spec, plan.parameters)
-        except ValueError as error:
-            for sentence in str(error).splitlines():
-                yield Refusal(NON_FIELD_ERRORS, "objects", sentence)
+        yield from (Refusal(NON_FIELD_ERRORS, "objects", sentence) for sentence in _objects(plan))
+
+
+def _objects(plan: Plan) -> list[str]:
+    """What is wrong with the template's objects with these answers."""
+    try:
+        manifests.own_keys(plan.spec, plan.parameters)
+    except ValueError as error:
+        return str(error).splitlines()
+    return extras.unpermitted(plan.spec, plan.parameters)
 
 
 def _collaborators(plan: Plan) -> Iterator[Refusal]:

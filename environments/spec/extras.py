@@ -10,7 +10,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from environments.spec import extra_checks, extra_rights
+from environments.lib import hosts
+from environments.spec import extra_checks, extra_permits, extra_rights
 from environments.spec.extra_checks import KINDS
 from environments.spec.filling import Filled, Remark, fill, misplaced, placeholders, unknown
 from environments.spec.parameters import Kind, Mode, Parameter, sample
@@ -106,7 +107,26 @@ def _without_hosts(parsed: Iterable[Document], spec: "TemplateSpec", values: Map
 
 def _tried(parsed: Iterable[Document], spec: "TemplateSpec", values: Mapping[str, str]) -> list[Flaw]:
     filled, flaws = _filled(parsed, spec, values)
-    return [*flaws, *_checked(filled, spec)]
+    open_names = {each.name for each in spec.parameters if not each.choices and each.mode is not Mode.FIXED}
+    found = [*flaws, *_checked(filled, spec)]
+    return found or list(_unpermitted(filled, spec, values, frozenset(open_names)))
+
+
+def unpermitted(spec: "TemplateSpec", values: Mapping[str, str]) -> list[str]:
+    """What the cluster's policies would refuse of good documents with these values, a sentence each."""
+    parsed, _ = _read(spec.manifests)
+    complete = _complete(spec, values)
+    filled, _ = _filled(parsed, spec, complete)
+    return [sentence for _, sentence in _unpermitted(filled, spec, complete, frozenset())]
+
+
+def _unpermitted(
+    filled: list[Filled], spec: "TemplateSpec", values: Mapping[str, str], open_names: frozenset[str]
+) -> Iterator[Flaw]:
+    namespace = values.get("namespace", PORTAL_VALUES["namespace"])
+    for one in filled:
+        if one.kind in KINDS and isinstance(one.data, dict):
+            yield from (one.sentence(remark) for remark in extra_permits.check(one, spec, namespace, open_names))
 
 
 def _filled(
@@ -148,7 +168,7 @@ def _scaled(one: Filled, filled: list[Filled]) -> Iterator[Remark]:
 def _trials(parsed: Iterable[Document], spec: "TemplateSpec") -> Iterator[tuple[str, dict[str, str]]]:
     """Values to try, each with the words for what is special about them."""
     used = {name for document in parsed for name in placeholders(document.data)}
-    usual = PORTAL_VALUES | {parameter.name: _sample(parameter) for parameter in spec.parameters}
+    usual = _known(spec, {}) | {parameter.name: _sample(parameter) for parameter in spec.parameters}
     yield "", usual
     for parameter in spec.parameters:
         if parameter.name not in used:
@@ -172,13 +192,20 @@ def _complete(spec: "TemplateSpec", values: Mapping[str, str]) -> dict[str, str]
 
     What only the portal knows has a sample where it is not known yet, and no value where the cluster has none.
     """
-    known = {name: values.get(name, sample) for name, sample in PORTAL_VALUES.items()}
-    return {name: value for name, value in known.items() if value} | {
+    return _known(spec, values) | {
         parameter.name: parameter.default
         if parameter.mode is Mode.FIXED
         else _given(parameter, values.get(parameter.name))
         for parameter in spec.parameters
     }
+
+
+def _known(spec: "TemplateSpec", values: Mapping[str, str]) -> dict[str, str]:
+    """What only the portal knows; samples for what it does not know yet."""
+    namespace = values.get("namespace", PORTAL_VALUES["namespace"])
+    sample = hosts.domain(spec.admission.host_names, namespace) or PORTAL_VALUES[_HOSTS]
+    domain = values.get(_HOSTS, sample)
+    return {"namespace": namespace} | ({_HOSTS: domain} if domain else {})
 
 
 def _given(parameter: Parameter, value: str | None) -> str:
