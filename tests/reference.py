@@ -120,7 +120,30 @@ class Mended:
         return (self.what in quota) != (self.reference == "open")
 
 
+#: What fills a cluster's database if nobody counts it.
+COUNTED = {
+    "secrets": "50",
+    "count/pods": "400",
+    "count/deployments.apps": "50",
+    "count/replicasets.apps": "550",
+    "count/statefulsets.apps": "20",
+    "count/daemonsets.apps": "10",
+    "count/jobs.batch": "100",
+    "count/cronjobs.batch": "20",
+    "count/serviceaccounts": "20",
+    "count/horizontalpodautoscalers.autoscaling": "50",
+    "count/poddisruptionbudgets.policy": "50",
+    "count/ingresses.networking.k8s.io": "20",
+    "count/resourceclaims.resource.k8s.io": "0",
+    "count/resourceclaimtemplates.resource.k8s.io": "0",
+}
+
 MENDED = (
+    *(Mended("both", what, "open", most, "what nobody counts fills etcd") for what, most in COUNTED.items()),
+    Mended("both", "requests.ephemeral-storage", "open", "20Gi", "one environment fills no node's disk"),
+    Mended("both", "limits.ephemeral-storage", "open", "100Gi", "one environment fills no node's disk"),
+    Mended("both", "requests.amd.com/gpu", "open", "0", "a template without GPUs has none, not any number"),
+    Mended("namespace", "requests.nvidia.com/gpu", "open", "0", "a template without GPUs has none, not any number"),
     Mended("namespace", "limits.cpu", "4000m", "${cpu}", "limits follow the choice"),
     Mended("namespace", "limits.memory", "4096Mi", "${memory}", "limits follow the choice"),
     Mended("namespace", "requests.storage", "1Gi", "10Gi", "room for the two claims that are allowed"),

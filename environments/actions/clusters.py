@@ -25,3 +25,8 @@ def take_back(row: Cluster) -> None:
 def do_without_policies(row: Cluster) -> None:
     """Say that a cluster is meant to be without the admission policies: no alert until they are seen again."""
     Cluster.objects.filter(pk=row.pk).update(admission_installed_at=None)
+
+
+def owe_all(row: Cluster) -> int:
+    """Have the portal bring all environments of a cluster up to its row soon; how many there are."""
+    return Environment.objects.filter(cluster=row).live().owe()

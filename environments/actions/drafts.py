@@ -17,7 +17,7 @@ from environments.lib import naming
 from environments.lib.phases import Role
 from environments.models import Cluster, Directory, Environment, Team, Template, TemplateVersion, User
 from environments.models.templates import Placement
-from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
+from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec, extras
 
 MAX_NAME, MAX_PURPOSE = 40, 200
 OUTDATED = "This template was changed or retired while you filled in the form. Check your answers and send them again."
@@ -245,11 +245,16 @@ def _figures(plan: Plan) -> Iterator[Refusal]:
         places = [parameter_field(name) for name in names if name in free]
         yield Refusal(next(iter(places), NON_FIELD_ERRORS), "figures", sentence)
     if not misfits:
-        try:
-            manifests.own_keys(plan.spec, plan.parameters)
-        except ValueError as error:
-            for sentence in str(error).splitlines():
-                yield Refusal(NON_FIELD_ERRORS, "objects", sentence)
+        yield from (Refusal(NON_FIELD_ERRORS, "objects", sentence) for sentence in _objects(plan))
+
+
+def _objects(plan: Plan) -> list[str]:
+    """What is wrong with the template's objects with these answers."""
+    try:
+        manifests.own_keys(plan.spec, plan.parameters)
+    except ValueError as error:
+        return str(error).splitlines()
+    return extras.unpermitted(plan.spec, plan.parameters)
 
 
 def _collaborators(plan: Plan) -> Iterator[Refusal]:
@@ -293,6 +298,13 @@ def _cluster(plan: Plan) -> Iterator[Refusal]:
         yield Refusal("cluster", "no_choice", text)
     elif not placement.candidates(template).filter(pk=chosen.pk).exists():
         yield _why_not(chosen)
+    if plan.cluster and _lacks_hosts(plan.cluster, plan.spec):
+        text = f"This template needs host names, and {plan.cluster} has no pattern for them. Ask a platform admin."
+        yield Refusal("cluster", "hosts", text)
+
+
+def _lacks_hosts(cluster: Cluster, spec: TemplateSpec) -> bool:
+    return not cluster.host_patterns and not spec.admission.host_names and extras.uses_hosts(spec)
 
 
 def _why_not(chosen: Cluster) -> Refusal:

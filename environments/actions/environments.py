@@ -155,7 +155,7 @@ def _create(plan: CheckedPlan, suffix: str) -> Environment:
     environment.directory = plan.directory  # type: ignore[assignment] # `check` refuses a plan without one
     cpu, memory = placement.reserved(template_spec.render_quota(plan.spec, environment.size, plan.parameters))
     environment.reserved_cpu, environment.reserved_memory = cpu, memory
-    environment.applied_objects = manifests.own_keys(plan.spec, plan.parameters)
+    environment.applied_objects = _own_keys(environment, plan.spec, plan.parameters)
     environment.save(force_insert=True)
     Member.objects.bulk_create(made.members)
     Group.objects.bulk_create(made.groups)
@@ -178,12 +178,17 @@ def _keep_to_the_limit(plan: CheckedPlan) -> None:
         raise ValidationError({NON_FIELD_ERRORS: [ValidationError(sentence, code="limit")]})
 
 
+def _own_keys(environment: Environment, spec: TemplateSpec, parameters: dict[str, str]) -> list[str]:
+    known = manifests.portal_values(spec, environment.cluster.host_patterns, environment.namespace)
+    return manifests.own_keys(spec, known | parameters)
+
+
 def _changes(
     environment: Environment, version: TemplateVersion, parameters: dict[str, str], hard: dict[str, str]
 ) -> dict[str, Any]:
     cpu, memory = placement.reserved(hard)
     try:
-        own = manifests.own_keys(version.parsed(), parameters)
+        own = _own_keys(environment, version.parsed(), parameters)
     except ValueError as error:
         raise ValidationError(str(error).splitlines()) from error
     return {

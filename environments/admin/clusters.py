@@ -24,11 +24,12 @@ from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.kube import rbac
-from environments.lib import dates, naming
+from environments.lib import dates, hosts, naming
 from environments.models import Cluster, Environment
 from environments.routine import policy_looks
 from environments.web.pages import freshness
 
+_PEM = forms.Textarea(attrs={"rows": 4, "class": "secret"})
 _ONCE_STORED = ("Last check", "Admission policies")
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
 
@@ -47,8 +48,10 @@ class ClusterForm(SecretForm):
         model = Cluster
         exclude = ()
         widgets: ClassVar = {
-            name: forms.Textarea(attrs={"rows": 4, "class": "secret"})
-            for name in ("certificate_authority", "public_certificate_authority", "oidc_certificate_authority")
+            "certificate_authority": _PEM,
+            "public_certificate_authority": _PEM,
+            "oidc_certificate_authority": _PEM,
+            "host_names": forms.TextInput(attrs={"class": "code", "size": 60, "spellcheck": "false"}),
         }
 
     def clean_certificate_authority(self) -> str:
@@ -83,6 +86,16 @@ class ClusterForm(SecretForm):
         if pem:
             _sentence(kubeconfigs.check_authority, pem)
         return pem
+
+    def clean_host_names(self) -> str:
+        """Patterns with the namespace in them, or nothing."""
+        patterns = hosts.split(str(self.cleaned_data["host_names"]))
+        if len(patterns) > hosts.MOST:
+            raise ValidationError(f"Use at most {hosts.MOST} patterns; you entered {len(patterns)}.")
+        problems = (hosts.problem(each, needs_namespace=True) for each in patterns)
+        if sentences := list(filter(None, problems)):
+            raise ValidationError(sentences)
+        return ", ".join(patterns)
 
     def clean_server(self) -> str:
         """An address that the portal may connect to."""
@@ -198,8 +211,9 @@ class ClusterAdmin(BriefDeletion):
         (
             "Network",
             {
-                "fields": ("dns_namespace", "dns_port", "ingress_namespace"),
-                "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
+                "fields": ("dns_namespace", "dns_port", "ingress_namespace", "host_names"),
+                "description": "What network policies allow: DNS lookups, and traffic from the ingress controller. "
+                "Admission policies hold Ingresses and routes to the host names.",
             },
         ),
         (
@@ -218,6 +232,12 @@ class ClusterAdmin(BriefDeletion):
         """With the number of environments that are there."""
         rows: QuerySet[Cluster] = super().get_queryset(request)
         return rows.annotate(live_count=count_of(Environment.objects.live(), "cluster"))
+
+    def save_model(self, request: HttpRequest, obj: Cluster, form: Any, change: bool) -> None:
+        """Store it. Other host names are owed to its environments: the next pass would take them for edits by hand."""
+        super().save_model(request, obj, form, change)
+        if change and "host_names" in form.changed_data:
+            cluster_actions.owe_all(obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
         """Without what is only known of a cluster that is stored."""

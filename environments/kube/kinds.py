@@ -46,6 +46,7 @@ RESOURCES = {
     "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
     "Ingress": Resource(_NET, "ingresses"),
+    "HTTPRoute": Resource("/apis/gateway.networking.k8s.io/v1", "httproutes"),
     "ValidatingAdmissionPolicy": Resource(_ADMISSION, "validatingadmissionpolicies", namespaced=False),
     "ValidatingAdmissionPolicyBinding": Resource(_ADMISSION, "validatingadmissionpolicybindings", namespaced=False),
 }

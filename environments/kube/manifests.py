@@ -6,6 +6,7 @@ compared with the cluster to find drift.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from environments import spec as template_spec
 from environments.kube import network_policies as policies
 from environments.kube import permits
 from environments.kube.network_policies import Neighbours
-from environments.lib import naming
+from environments.lib import hosts, naming
 from environments.lib.phases import CLUSTER_ROLES, Role
 from environments.spec import TemplateSpec, extras
 
@@ -22,9 +23,13 @@ Manifest = dict[str, Any]
 
 MANAGED_BY = "allotment"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
-QUOTA, LIMITS = "environment-quota", "environment-limits"
+QUOTA, LIMITS, CRITICAL_QUOTA = "environment-quota", "environment-limits", "environment-critical-pods"
 PORTAL_BINDING = "allotment-portal-objects"
 DEFAULT_ACCOUNT = "ServiceAccount/default"
+
+#: The priority classes of Kubernetes' own components: pods with them evict all others.
+CRITICAL_CLASSES = ("system-cluster-critical", "system-node-critical")
+_MANY = "1000000"
 _RBAC = "rbac.authorization.k8s.io"
 
 #: Selects every object of the portal, in any namespace.
@@ -59,6 +64,8 @@ class Desired:
     bindings: tuple[Binding, ...] = ()
     account_namespace: str = "allotment"
     neighbours: Neighbours = field(default_factory=Neighbours)
+    guards_pods: bool = False  # the cluster has the policy allotment-pods
+    host_patterns: tuple[str, ...] = ()  # of the cluster
 
 
 def environment_label(label_domain: str) -> str:
@@ -80,7 +87,8 @@ def namespace(desired: Desired) -> Manifest:
         f"{desired.label_domain}/name": desired.name,
         f"{desired.label_domain}/purpose": desired.purpose,
     }
-    annotations |= permits.annotations(desired.spec, desired.size, desired.label_domain)
+    host_names = permits.host_names(desired.spec, desired.host_patterns, desired.namespace)
+    annotations |= permits.annotations(desired.spec, desired.size, desired.label_domain, host_names)
     return _object(desired, "v1", "Namespace", desired.namespace, labels=labels, annotations=annotations)
 
 
@@ -88,6 +96,28 @@ def resource_quota(desired: Desired) -> Manifest:
     """The ResourceQuota. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
     hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
     return _object(desired, "v1", "ResourceQuota", QUOTA, spec={"hard": hard})
+
+
+def critical_quota(desired: Desired) -> Manifest | None:
+    """The ResourceQuota without pods of critical priority classes; None where the policy allotment-pods refuses them.
+
+    Where the template permits some, it counts only the others, or as many pods as the template's quota. It is then
+    wanted beside the policy, too: the portal cannot delete quotas, and an earlier one may be left.
+    https://kubernetes.io/docs/concepts/policy/resource-quotas/#resource-quota-per-priorityclass
+    """
+    refused = [each for each in CRITICAL_CLASSES if each not in desired.spec.admission.priority_classes]
+    if desired.guards_pods and len(refused) == len(CRITICAL_CLASSES):
+        return None
+    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
+    pods = "0" if refused else hard.get("pods", _MANY)
+    term = {"scopeName": "PriorityClass", "operator": "In", "values": refused or list(CRITICAL_CLASSES)}
+    spec: Manifest = {"hard": {"pods": pods}, "scopeSelector": {"matchExpressions": [term]}}
+    return _object(desired, "v1", "ResourceQuota", CRITICAL_QUOTA, spec=spec)
+
+
+def quotas(desired: Desired) -> list[Manifest]:
+    """The environment's quota, and that of critical pods where one is wanted."""
+    return [resource_quota(desired), *filter(None, [critical_quota(desired)])]
 
 
 def limit_range(desired: Desired) -> Manifest | None:
@@ -158,7 +188,18 @@ def extra_objects(desired: Desired) -> list[Manifest]:
 
     Raises ValueError, a sentence a line, where the values make something of them that may not be made.
     """
-    return [extra_object(desired, document) for document in extras.documents(desired.spec, dict(desired.parameters))]
+    return [extra_object(desired, document) for document in extras.documents(desired.spec, values(desired))]
+
+
+def values(desired: Desired) -> dict[str, str]:
+    """What `${…}` in the template's objects stands for: its parameters, and what the portal knows by itself."""
+    return portal_values(desired.spec, desired.host_patterns, desired.namespace) | dict(desired.parameters)
+
+
+def portal_values(spec: TemplateSpec, host_patterns: Iterable[str], namespace: str) -> dict[str, str]:
+    """The values that a template's objects can use beside its parameters."""
+    patterns = spec.admission.host_names or host_patterns
+    return {"namespace": namespace, "host_domain": hosts.domain(patterns, namespace)}
 
 
 def extra_object(desired: Desired, document: Manifest) -> Manifest:
@@ -211,7 +252,7 @@ def all_manifests(desired: Desired) -> list[Manifest]:
     """Everything, in the order in which it is made."""
     return [
         namespace(desired),
-        resource_quota(desired),
+        *quotas(desired),
         *filter(None, [limit_range(desired)]),
         *network_policies(desired),
         *filter(None, [default_account(desired)]),

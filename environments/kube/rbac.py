@@ -39,6 +39,7 @@ _LISTED = (
     ("horizontalpodautoscalers", "autoscaling"),
     ("poddisruptionbudgets", "policy"),
     ("ingresses", _NET),
+    ("httproutes", "gateway.networking.k8s.io"),
 )
 
 #: What the portal asks for all over a cluster. Without reading the admission policies it works: environments.admission

@@ -60,7 +60,10 @@ _COUNTED = {
     "networkpolicies": "Network policies",
     "poddisruptionbudgets": "Disruption budgets",
     "replicasets": "ReplicaSets",
+    "grpcroutes": "GRPC routes",
+    "httproutes": "HTTP routes",
     "resourceclaims": "Resource claims",
+    "resourceclaimtemplates": "Resource claim templates",
     "rolebindings": "Role bindings",
     "serviceaccounts": "Service accounts",
     "statefulsets": "StatefulSets",
@@ -170,6 +173,11 @@ def name(resource: str) -> str:
     if "/" in what or not kind:  # a quota counts no limits of others' resources, so “requests” says nothing
         return _WORDS.get(what) or _device(what)
     return f"{_WORDS.get(what, what)} {kind}"
+
+
+def inside(words: str) -> str:
+    """A resource's name inside a sentence: “load balancers”, but “NVIDIA GPUs”."""
+    return words if words[1:] != words[1:].lower() else words.lower()
 
 
 def verb(resource: str) -> str:

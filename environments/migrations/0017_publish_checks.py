@@ -14,7 +14,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0015_kind_looks'),
+        ('environments', '0016_host_names'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils import timezone
 
-from environments.lib import looks
+from environments.lib import hosts, looks
 from environments.lib.looks import KindLook
 from environments.lib.phases import AdmissionState
 from environments.models import validators
@@ -93,6 +93,14 @@ class Cluster(models.Model):
     dns_port = models.PositiveIntegerField("DNS port", default=53, validators=[MaxValueValidator(65535)])
     ingress_namespace = models.CharField(
         max_length=63, default="ingress-nginx", help_text="The namespace of the ingress controller."
+    )
+    host_names = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What Ingresses and routes of an environment can use, for example *.${namespace}.apps.example.com. "
+        "Empty: any host name, also those of other environments.",
     )
     access = models.CharField(
         "kubeconfig",
@@ -246,6 +254,18 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host_patterns(self) -> tuple[str, ...]:
+        """The patterns for host names of its environments; none where any are allowed."""
+        return hosts.split(self.host_names)
+
+    @property
+    def guards_pods(self) -> bool:
+        """Whether the policy allotment-pods was in place at the last check."""
+        is_older = self.admission_state == AdmissionState.OLDER
+        intact = is_older and not any(str(name).endswith(" allotment-pods") for name in self.admission_names)
+        return intact or self.admission_state == AdmissionState.INSTALLED
 
     @property
     def is_unguarded(self) -> bool:

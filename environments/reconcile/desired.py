@@ -51,6 +51,8 @@ def _facts(environment: Environment, spec: TemplateSpec) -> Desired:
         parameters=tuple(environment.parameters.items()),
         account_namespace=environment.cluster.account_namespace,
         neighbours=neighbours(environment.cluster),
+        guards_pods=environment.cluster.guards_pods,
+        host_patterns=environment.cluster.host_patterns,
     )
 
 

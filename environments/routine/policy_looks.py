@@ -14,7 +14,7 @@ from environments import kube
 from environments.kube.admission.standing import Standing, standing
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import AdmissionState as State
-from environments.models import Cluster
+from environments.models import Cluster, Environment
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,17 @@ def keep(row: Cluster, found: Standing, began: datetime) -> None:
         logger.warning("cluster %s: admission policies are no longer as installed (%s)", row.slug, names)
     else:
         mine.update(**changes)
+    _make_up_for(row)
+
+
+def _make_up_for(row: Cluster) -> None:
+    """Where the policy about pods is there no longer, owe each environment the quota of critical pods instead.
+
+    Otherwise the next pass would take the quotas that are missing for deleted by hand.
+    """
+    now_guarded = Cluster.objects.get(pk=row.pk).guards_pods
+    if row.guards_pods and not now_guarded:
+        Environment.objects.filter(cluster=row).live().owe()
 
 
 def kept(row: Cluster) -> Standing | None:

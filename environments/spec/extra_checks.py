@@ -28,6 +28,7 @@ KINDS = {
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "PodDisruptionBudget": "policy/v1",
     "Ingress": "networking.k8s.io/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
 }
 _GOVERNED = ("ResourceQuota", "LimitRange", "NetworkPolicy")
 _CLUSTER_SCOPED = frozenset(
@@ -144,7 +145,7 @@ def _place(kind: str, path: Path, key: str, value: Any) -> Iterator[Remark]:
     """What is wrong with one key, wherever it is."""
     if key == "metadata" and isinstance(value, dict):
         yield from _metadata(kind, path, value)
-    elif key in _HOSTILE and path[:-1] != ("metadata",) and value not in (None, False):
+    elif key in _HOSTILE and path[:-1] != ("metadata",) and value not in (None, False) and not _is_parent(kind, path):
         yield path, _HOSTILE[key]
     elif key in _TEXT_MAPS and isinstance(value, dict):
         yield from _only_texts(path, value)
@@ -153,6 +154,11 @@ def _place(kind: str, path: Path, key: str, value: Any) -> Iterator[Remark]:
     elif key == "env" and isinstance(value, list):
         texts = {(*path, index, "value"): each.get("value", "") for index, each in _maps(value)}
         yield from ((place, _QUOTE) for place, text in texts.items() if not isinstance(text, str))
+
+
+def _is_parent(kind: str, path: Path) -> bool:
+    """Whether this names the Gateway of a route, which is in a namespace of the platform."""
+    return kind == "HTTPRoute" and path[:2] == ("spec", "parentRefs") and path[3:] == ("namespace",)
 
 
 _QUOTE = "This must be a text. Put it in quotes."

@@ -10,7 +10,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from environments.spec import extra_checks, extra_rights
+from environments.lib import hosts
+from environments.spec import extra_checks, extra_permits, extra_rights
 from environments.spec.extra_checks import KINDS
 from environments.spec.filling import Filled, Remark, fill, misplaced, placeholders, unknown
 from environments.spec.parameters import Kind, Mode, Parameter, sample
@@ -18,6 +19,12 @@ from environments.spec.yaml_documents import Document, Flaw, read
 
 if TYPE_CHECKING:
     from environments.spec.template import TemplateSpec
+
+#: What documents can use beside the template's parameters, with a value to try them with.
+PORTAL_VALUES = {"namespace": "team-a-web-x7k2p", "host_domain": "team-a-web-x7k2p.apps.example.com"}
+
+_HOSTS = "host_domain"
+_NO_HOSTS = "The cluster has no pattern for host names, so ${host_domain} has no value. Ask a platform admin to set it."
 
 MOST_DOCUMENTS, MOST_BYTES = 50, 100_000
 _MOST_TRIALS = 200  # lists of values multiply
@@ -42,7 +49,7 @@ def documents(spec: "TemplateSpec", values: Mapping[str, str]) -> list[dict[str,
     Raises ValueError, a sentence a line, where one may not be made.
     """
     parsed, flaws = _read(spec.manifests)
-    flaws = flaws or _static(parsed, spec)
+    flaws = flaws or _static(parsed, spec) or _without_hosts(parsed, spec, values)
     filled: list[Filled] = []
     if not flaws:
         filled, remarks = _filled(parsed, spec, _complete(spec, values))
@@ -82,7 +89,7 @@ def _read(text: str) -> tuple[tuple[Document, ...], list[Flaw]]:
 
 def _static(parsed: Iterable[Document], spec: "TemplateSpec") -> list[Flaw]:
     """What is wrong whatever the values are."""
-    names = {parameter.name for parameter in spec.parameters}
+    names = {parameter.name for parameter in spec.parameters} | PORTAL_VALUES.keys()
     return [
         Filled(number, document, document.data).sentence(remark)
         for number, document in enumerate(parsed, 1)
@@ -90,9 +97,45 @@ def _static(parsed: Iterable[Document], spec: "TemplateSpec") -> list[Flaw]:
     ]
 
 
+def uses_hosts(spec: "TemplateSpec") -> bool:
+    """Whether the manifests need the cluster's pattern for host names."""
+    return f"${{{_HOSTS}}}" in spec.manifests and all(parameter.name != _HOSTS for parameter in spec.parameters)
+
+
+def _without_hosts(parsed: Iterable[Document], spec: "TemplateSpec", values: Mapping[str, str]) -> list[Flaw]:
+    """Where host names are used on a cluster that has no pattern for them."""
+    if values.get(_HOSTS, PORTAL_VALUES[_HOSTS]) or not uses_hosts(spec):
+        return []
+    others = {parameter.name for parameter in spec.parameters} | {*PORTAL_VALUES} - {_HOSTS}
+    return [
+        Filled(number, document, document.data).sentence((path, _NO_HOSTS))
+        for number, document in enumerate(parsed, 1)
+        for path, _ in unknown(document, others)
+    ]
+
+
 def _tried(parsed: Iterable[Document], spec: "TemplateSpec", values: Mapping[str, str]) -> list[Flaw]:
     filled, flaws = _filled(parsed, spec, values)
-    return [*flaws, *_checked(filled, spec)]
+    open_names = {each.name for each in spec.parameters if not each.choices and each.mode is not Mode.FIXED}
+    found = [*flaws, *_checked(filled, spec)]
+    return found or list(_unpermitted(filled, spec, values, frozenset(open_names)))
+
+
+def unpermitted(spec: "TemplateSpec", values: Mapping[str, str]) -> list[str]:
+    """What the cluster's policies would refuse of good documents with these values, a sentence each."""
+    parsed, _ = _read(spec.manifests)
+    complete = _complete(spec, values)
+    filled, _ = _filled(parsed, spec, complete)
+    return [sentence for _, sentence in _unpermitted(filled, spec, complete, frozenset())]
+
+
+def _unpermitted(
+    filled: list[Filled], spec: "TemplateSpec", values: Mapping[str, str], open_names: frozenset[str]
+) -> Iterator[Flaw]:
+    namespace = values.get("namespace", PORTAL_VALUES["namespace"])
+    for one in filled:
+        if one.kind in KINDS and isinstance(one.data, dict):
+            yield from (one.sentence(remark) for remark in extra_permits.check(one, spec, namespace, open_names))
 
 
 def _filled(
@@ -134,7 +177,7 @@ def _scaled(one: Filled, filled: list[Filled]) -> Iterator[Remark]:
 def _trials(parsed: Iterable[Document], spec: "TemplateSpec") -> Iterator[tuple[str, dict[str, str]]]:
     """Values to try, each with the words for what is special about them."""
     used = {name for document in parsed for name in placeholders(document.data)}
-    usual = {parameter.name: example(parameter) for parameter in spec.parameters}
+    usual = _known(spec, {}) | {parameter.name: example(parameter) for parameter in spec.parameters}
     yield "", usual
     for parameter in spec.parameters:
         if parameter.name not in used:
@@ -154,13 +197,24 @@ def example(parameter: Parameter) -> str:
 
 
 def _complete(spec: "TemplateSpec", values: Mapping[str, str]) -> dict[str, str]:
-    """A value for every parameter: a fixed one is the template's, one that was not asked for has its default."""
-    return {
+    """A value for every parameter: a fixed one is the template's, one that was not asked for has its default.
+
+    What only the portal knows has a sample where it is not known yet, and no value where the cluster has none.
+    """
+    return _known(spec, values) | {
         parameter.name: parameter.default
         if parameter.mode is Mode.FIXED
         else _given(parameter, values.get(parameter.name))
         for parameter in spec.parameters
     }
+
+
+def _known(spec: "TemplateSpec", values: Mapping[str, str]) -> dict[str, str]:
+    """What only the portal knows; samples for what it does not know yet."""
+    namespace = values.get("namespace", PORTAL_VALUES["namespace"])
+    sample = hosts.domain(spec.admission.host_names, namespace) or PORTAL_VALUES[_HOSTS]
+    domain = values.get(_HOSTS, sample)
+    return {"namespace": namespace} | ({_HOSTS: domain} if domain else {})
 
 
 def _given(parameter: Parameter, value: str | None) -> str:

@@ -105,7 +105,8 @@ class _Filling:
         try:
             whole = PLACEHOLDER.fullmatch(text) if path in self.document.unquoted else None
             filled = substitute(text, dict(self.values))
-            return _typed(self.parameters[whole[1]], filled) if whole else filled
+            parameter = self.parameters.get(whole[1]) if whole else None
+            return _typed(parameter, filled) if parameter else filled
         except ValueError as error:
             self.remarks.append((path, str(error)))
             return text

@@ -2,11 +2,12 @@
 
 import re
 from datetime import datetime, timedelta
+from operator import not_
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from environments.lib import naming
+from environments.lib import hosts, naming, quantities
 from environments.spec.base import PLACEHOLDER, Figures, LaterSwitch, Name, Problem, Strict, in_words, refuse
 
 
@@ -39,6 +40,12 @@ class Limits(Strict):
     """The request of a container that sets none."""
     maximum: Figures = Field(default_factory=dict)
     """The most that one container may have."""
+
+    @property
+    def default_words(self) -> str:
+        """The defaults as people read them: `100m CPU, 128Mi memory and 1Gi ephemeral storage`."""
+        figures = [f"{amount} {quantities.inside(quantities.name(key))}" for key, amount in self.default.items()]
+        return " and ".join(filter(None, (", ".join(figures[:-1]), *figures[-1:])))
 
     def groups(self) -> tuple[tuple[str, Figures], ...]:
         """The three kinds of figures with their names."""
@@ -87,6 +94,8 @@ class Admission(Strict):
     """Whether Services may have externalIPs."""
     external_names: bool = False
     """Whether Services may have the type ExternalName."""
+    host_names: Annotated[tuple[str, ...], Field(exclude_if=not_, max_length=hosts.MOST)] = ()  # came later
+    """Host names for Ingresses and routes, such as *.${namespace}.example.com. Empty: those of the cluster."""
 
     @model_validator(mode="after")
     def _well_formed(self) -> Self:
@@ -101,6 +110,8 @@ class Admission(Strict):
             for text in getattr(self, field)
             if not pattern.fullmatch(text) or len(text) > 253
         ]
+        problems = (hosts.problem(text, needs_namespace=False) for text in self.host_names)
+        found += [(("host_names",), sentence) for sentence in problems if sentence]
         refuse("Admission", found)
         return self
 
@@ -110,6 +121,7 @@ class Admission(Strict):
             "Priority classes: {}.": self.priority_classes,
             "More extended resources: {}.": self.extended_resources,
             "Images only from {}.": self.image_registries,
+            "Host names only as {}.": self.host_names,
         }
         found = [text.format(", ".join(words)) for text, words in texts.items() if words]
         found += ["Pods may choose their node and use control plane nodes."] if self.control_plane_nodes else []

@@ -82,10 +82,8 @@ def _quota_words(wanted: Desired) -> str:
 
 
 def _limit_words(spec: TemplateSpec) -> str:
-    figures = [
-        f"{amount} {'CPU' if resource == 'cpu' else resource}" for resource, amount in spec.limits.default.items()
-    ]
-    return f"containers without limits get {' and '.join(figures)}" if figures else "none"
+    words = spec.limits.default_words
+    return f"containers without limits get {words}" if words else "none"
 
 
 def _network_words(spec: TemplateSpec) -> str:

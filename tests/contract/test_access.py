@@ -72,6 +72,13 @@ def test_a_viewer_reads(may, resource):
     assert not may(Role.VIEWER, "create", resource)
 
 
+@pytest.mark.parametrize("route", ["httproutes", "grpcroutes", "tlsroutes"])
+def test_a_viewer_reads_routes_as_ingresses(may, route):
+    for resource, group in ((route, "gateway.networking.k8s.io"), ("ingresses", NET)):
+        assert may(Role.VIEWER, "list", resource, group)
+        assert not may(Role.VIEWER, "create", resource, group)
+
+
 def test_a_viewer_reads_no_secrets_and_enters_no_pods(may):
     assert not may(Role.VIEWER, "get", "secrets")
     assert not may(Role.VIEWER, "list", "secrets")
@@ -87,6 +94,7 @@ def test_who_works_there_may_deploy_and_debug(may, role):
         ("deployments", APPS),
         ("jobs", "batch"),
         ("ingresses", NET),
+        *((route, "gateway.networking.k8s.io") for route in ("httproutes", "grpcroutes", "tlsroutes")),
     ):
         assert all(may(role, verb, resource, group) for verb in WRITES), resource
     assert may(role, "create", "pods/exec")

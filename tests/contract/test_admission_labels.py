@@ -10,6 +10,7 @@ from environments.kube.client import RESOURCES, Question
 from environments.kube.kinds import path_of
 from environments.spec.extra_checks import KINDS
 from tests.contract.arrange import desired, eventually, namespace, real, wait_until_furnished
+from tests.contract.gateway import install_gateway
 from tests.contract.somebody import BASELINE, Somebody, denied, install
 
 pytestmark = pytest.mark.real_cluster
@@ -48,12 +49,14 @@ CONTENT = {
     },
     "PodDisruptionBudget": {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}}},
     "Ingress": {"spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}},
+    "HTTPRoute": {"spec": {"hostnames": ["web.example.com"]}},
 }
 
 
 @pytest.fixture(scope="module")
 def plane():
     with real() as endpoint:
+        install_gateway(endpoint)
         install(endpoint, label_domain=DOMAIN, break_glass="platform-emergency")
         yield endpoint
 

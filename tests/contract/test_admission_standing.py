@@ -25,7 +25,7 @@ from tests.contract.arrange import ClusterEndpoint, Way, eventually, real, simul
 DOMAIN = "told.example"
 EVERYTHING = tuple(
     f"{what} allotment-{name}"
-    for name in ("namespaces", "objects", "isolation", "portal", "pods", "services", "labels")
+    for name in ("namespaces", "objects", "isolation", "portal", "pods", "services", "ingresses", "routes", "labels")
     for what in ("policy", "binding")
 )
 REAL = pytest.param("real", marks=pytest.mark.real_cluster)

@@ -59,6 +59,20 @@ def test_a_resource_that_the_cluster_never_counts_is_told(context, key):
     assert outcome.message == f"This cluster does not count {key}, so the quota does not limit it."
 
 
+def test_none_of_what_the_cluster_does_not_have_needs_no_word(context, portal, home):
+    """A template forbids an API altogether, such as resource.k8s.io, also for clusters that do not serve it."""
+    found = context(HARD | {"count/widgets.example.com": "0"})
+    policies.ensure_quota(found)
+    outcome = settled(found)
+    assert (outcome.reason, outcome.look_again) == ("Done", None)
+    assert outcome.message == "The cluster counts all 2 resources"
+    (live,) = (
+        each for each in portal.list_objects("ResourceQuota", home) if each["metadata"]["name"] == manifests.QUOTA
+    )
+    assert live["status"]["hard"]["count/widgets.example.com"] == "0"
+    assert "count/widgets.example.com" not in live["status"]["used"]
+
+
 def test_what_others_limit_is_named_with_its_figures(context, admin, portal, home):
     found = context(HARD)
     policies.ensure_quota(found)

@@ -115,6 +115,7 @@ def again(environment: Environment) -> Environment:
 
 
 def test_a_smaller_quota_is_told_once_shown_and_left(environment, mutate, portal, admin, place):
+    Cluster.objects.update(admission_state=Cluster.AdmissionState.INSTALLED)  # no quota of critical pods
     mutate("ResourceQuota", ("spec", "hard", "pods"), "7")
     probe = quota(environment.namespace, {"pods": "3"}, name="probe")
     in_force(portal, probe, lambda answer: answer["spec"]["hard"]["pods"] == "7")
@@ -136,6 +137,16 @@ def test_a_smaller_quota_is_told_once_shown_and_left(environment, mutate, portal
     assert observe.observe(place.pk) == [str(environment.pk)]
     assert settle(environment).phase == Phase.READY
     assert [entry["cause"] for entry in environment.drift] == ["cluster"]
+
+
+def test_a_cluster_that_lets_critical_pods_in_is_not_ready(environment, mutate, portal, admin):
+    mutate("ResourceQuota", ("spec", "hard", "pods"), "7")
+    probe = quota(environment.namespace, {"pods": "3"}, name="probe")
+    in_force(portal, probe, lambda answer: answer["spec"]["hard"]["pods"] == "7")
+    admin.delete("ResourceQuota", "environment-critical-pods", environment.namespace)
+    assert again(environment).phase == Phase.FAILED
+    message = environment.conditions.get(type="Quota").message
+    assert "ResourceQuota environment-critical-pods: spec.hard.pods is 7, not 0" in message
 
 
 def test_an_opened_network_policy_is_not_ready_and_admins_hear_of_it(

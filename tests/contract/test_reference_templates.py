@@ -55,11 +55,14 @@ def test_every_choice_becomes_a_governed_namespace(choice, provision, admin):
     quota = wait_until_enforced(admin, name, QUOTA)
     assert values(quota["spec"]["hard"]) == values(choice.quota)
     assert values(quota["status"]["hard"]) == values(choice.quota)
+    hard = quota["spec"]["hard"]
+    assert environment.conditions.get(type="Counting").message == f"The cluster counts all {len(hard)} resources"
+    assert quota["status"]["used"].keys() == hard.keys()
     assert admin.get("LimitRange", LIMITS, name)["spec"]["limits"] == [
         {
             "type": "Container",
-            "default": {"cpu": "100m", "memory": "128Mi"},
-            "defaultRequest": {"cpu": "50m", "memory": "64Mi"},
+            "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
+            "defaultRequest": {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "100Mi"},
         }
     ]
     policies = {item["metadata"]["name"]: item["spec"] for item in admin.list_objects("NetworkPolicy", namespace=name)}
@@ -78,9 +81,10 @@ def test_a_pod_that_asks_for_nothing_starts_and_counts(choice, provision, admin)
     wait_until_enforced(admin, name, QUOTA)
     made = eventually(lambda: _try(admin, pod(name, "plain")), "the limit range is known")
     assert made["spec"]["containers"][0]["resources"] == {
-        "limits": {"cpu": "100m", "memory": "128Mi"},
-        "requests": {"cpu": "50m", "memory": "64Mi"},
+        "limits": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
+        "requests": {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "100Mi"},
     }
+    eventually(lambda: used(admin, name, "requests.ephemeral-storage", QUOTA) == "100Mi", "the disk is counted")
     eventually(lambda: used(admin, name, "requests.cpu", QUOTA) == "50m", "the defaults are counted")
 
 

@@ -20,6 +20,7 @@ from environments.routine.observe import expectations
 from environments.routine.observe.comparing import Comparison
 from environments.routine.observe.expectations import Wanted
 from tests.contract.arrange import Raw, Way, desired, eventually, used, wait_until_enforced, wait_until_furnished
+from tests.contract.gateway import install_gateway
 
 WHO = "system:serviceaccount:allotment:portal"
 DOMAIN = "allotment.internal"
@@ -125,6 +126,14 @@ spec:
     - host: web.example.com
       http:
         paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web}}
+spec:
+  parentRefs: [{{name: shared, namespace: gateways}}]
+  hostnames: [web.example.com]
+  rules: [{{backendRefs: [{{name: web, port: 80}}]}}]
 """
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {a: b}\n"
 
@@ -136,8 +145,9 @@ def described(text: str = "", **more) -> spec.TemplateSpec:
 
 
 @pytest.fixture
-def ensure(portal, admin, home):
+def ensure(portal, admin, home, cluster_endpoint):
     """Run the step for a template until it is done, as the worker would; the context afterwards."""
+    install_gateway(cluster_endpoint)
     wait_until_furnished(admin, home)
 
     def run(template: spec.TemplateSpec, applied: tuple[str, ...] = (), **parameters: str) -> Context:

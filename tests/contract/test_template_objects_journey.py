@@ -84,7 +84,7 @@ def test_it_is_ready_with_what_its_template_brings_and_loses_nothing_else_on_the
     actions.move_environment(environment, publish(PREVIEW), environment.owner)
     assert settle(environment).phase == Phase.READY, conditions(environment)
     assert there(admin, environment) == [*KEYS, "portal"]
-    assert environment.conditions.get(type="Counting").message == "The cluster counts all 12 resources"
+    assert environment.conditions.get(type="Counting").message == "The cluster counts all 28 resources"
     actions.delete_environment(environment, environment.owner, typed_name="shop")
     settle(environment)
     assert admin.get("RoleBinding", manifests.PORTAL_BINDING, environment.namespace) is None

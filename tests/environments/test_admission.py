@@ -32,7 +32,7 @@ def test_the_command_takes_domain_account_and_groups():
     assert "corp.example/environment" in text
     assert "allotment.internal" not in text
     assert text.count("'oidc:portal', 'system:apiserver'") == 3
-    assert text.count("['a', 'b']") == 6
+    assert text.count("['a', 'b']") == 8
     assert admission.PORTAL not in text
 
 

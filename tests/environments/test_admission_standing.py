@@ -13,6 +13,8 @@ from environments.lib.errors import PermanentError, TemporaryError
 DOMAIN = "corp.example"
 ISOLATION, OBJECTS, NAMESPACES = (f"allotment-{name}" for name in ("isolation", "objects", "namespaces"))
 PODS, SERVICES, LABELS = (f"allotment-{name}" for name in ("pods", "services", "labels"))
+INGRESSES, ROUTES = "allotment-ingresses", "allotment-routes"
+PERMITTING = (OBJECTS, ISOLATION, PODS, SERVICES, INGRESSES, ROUTES, LABELS)
 
 
 class Answers:
@@ -152,7 +154,7 @@ def test_a_group_that_all_of_them_exempt_is_kept_and_one_that_some_do_is_not():
     mixed = installed(break_glass=["glass"])[:2] + installed(break_glass=["glass", "friends"])[2:]
     found = standing(Answers(mixed))
     assert (found.state, found.exempt) == (State.OLDER, ("glass",))
-    assert set(found.names) == {f"policy {name}" for name in (OBJECTS, ISOLATION, PODS, SERVICES, LABELS)}
+    assert set(found.names) == {f"policy {name}" for name in PERMITTING}
     assert "friends" not in found.command
 
 

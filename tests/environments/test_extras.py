@@ -103,6 +103,38 @@ def test_values_go_where_they_were_asked_for():
     assert service["spec"]["ports"] == [{"port": 80, "targetPort": 8080}]
 
 
+def test_a_route_names_its_gateway_and_what_the_portal_knows():
+    text = """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: HTTPRoute
+        metadata: {name: web, annotations: {example.com/of: "${namespace}"}}
+        spec:
+          parentRefs: [{name: shared, namespace: gateways}]
+          hostnames: ["web.${host_domain}"]
+    """
+    assert problems(text) == []
+    known = {"namespace": "team-a-web", "host_domain": "team-a-web.apps.example.com"}
+    (route,) = extras.documents(template(text), known)
+    assert route["metadata"]["annotations"] == {"example.com/of": "team-a-web"}
+    assert route["spec"]["hostnames"] == ["web.team-a-web.apps.example.com"]
+
+
+def test_without_quotes_what_the_portal_knows_is_a_text():
+    text = (
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: a-${namespace}\n  annotations:\n    a: ${namespace}"
+    )
+    (account,) = extras.documents(template(text), {"namespace": "x7"})
+    assert account["metadata"] == {"name": "a-x7", "annotations": {"a": "x7"}}
+
+
+def test_a_parameter_comes_before_what_the_portal_knows():
+    text = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: ${namespace}"
+    own = [{"name": "namespace", "default": "mine"}]
+    for values in ({}, {"namespace": "mine", "host_domain": ""}):
+        (account,) = extras.documents(template(text, parameters=own), values)
+        assert account["metadata"]["name"] == "mine"
+
+
 def test_a_fixed_parameter_is_what_the_template_says():
     fixed = [{"name": "app", "mode": "fixed", "default": "web"}]
     text = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: ${app}"
@@ -271,6 +303,19 @@ REFUSALS = {
         "    nginx.ingress.kubernetes.io/server-snippet: x",
         6,
         "Snippets are not allowed",
+    ),
+    "a backend of others": (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\nspec:\n"
+        "  parentRefs: [{name: shared, namespace: gateways}]\n  rules:\n"
+        "    - backendRefs:\n        - {name: web, namespace: team-b}",
+        8,
+        "Leave the namespace out",
+    ),
+    "a gateway that is no parent": (
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n"
+        "  parentRefs: [{name: shared, namespace: gateways}]",
+        5,
+        "Leave the namespace out",
     ),
     "two who scale": (
         workload("{}").replace("spec:\n  template", "spec:\n  replicas: 2\n  template")

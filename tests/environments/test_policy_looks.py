@@ -17,11 +17,14 @@ from django.utils import timezone
 from environments import tasks
 from environments.kube import admission
 from environments.kube.admission import State
-from environments.models import Cluster
-from environments.routine import policy_looks
+from environments.lib.activity import Activity
+from environments.lib.phases import Phase
+from environments.models import Cluster, Environment
+from environments.routine import observe, policy_looks
 from portal import figures
 from portal.demo.ports import free_port
 from portal.demo.simulated import SimulatedCluster
+from tests.arranging import settle
 
 pytestmark = pytest.mark.django_db
 BINDING = "ValidatingAdmissionPolicyBinding"
@@ -148,7 +151,7 @@ def test_a_cluster_that_is_down_keeps_its_last_finding_with_its_time(db):
     found = (State.MISSING, row.admission_names, row.admission_looked_at)
     row = look(place)
     assert (row.admission_state, row.admission_names, row.admission_looked_at) == found
-    assert (row.admission_state, len(row.admission_names), row.check_error) == (State.MISSING, 14, "")
+    assert (row.admission_state, len(row.admission_names), row.check_error) == (State.MISSING, 18, "")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"drop_connection": True}, {"truncate": True}])
@@ -172,7 +175,59 @@ def test_a_look_asks_once_for_each_document_and_who_the_portal_is(place, install
     install()
     counted = simulated.faults.add(delay=0.0001, times=100)
     look(place)
-    assert counted.seen == 1 + len(admission.documents()) == 15
+    assert counted.seen == 1 + len(admission.documents()) == 19
+
+
+# What an environment has instead of the policy about pods
+
+
+def quota_names(environment, admin) -> list[str]:
+    return [each["metadata"]["name"] for each in admin.list_objects("ResourceQuota", environment.namespace)]
+
+
+def test_without_the_policy_about_pods_a_quota_refuses_critical_ones(place, install, admin, ask):
+    """And nobody is told that somebody deleted the quotas by hand, which were not there before."""
+    install()
+    look(place)
+    environment = settle(ask())
+    assert quota_names(environment, admin) == ["environment-quota"]
+    admin.delete(BINDING, "allotment-pods")
+    assert not look(place).guards_pods
+    observe.observe(place.pk)
+    environment = settle(Environment.objects.get())
+    assert quota_names(environment, admin) == ["environment-critical-pods", "environment-quota"]
+    assert not environment.events.filter(kind=Activity.CHANGED_BY_HAND).exists()
+    admin.delete("ResourceQuota", "environment-critical-pods", environment.namespace)
+    observe.observe(place.pk)
+    environment = settle(Environment.objects.get())
+    assert quota_names(environment, admin) == ["environment-critical-pods", "environment-quota"]
+    assert environment.events.filter(kind=Activity.CHANGED_BY_HAND).count() == 1
+
+
+def test_with_the_policies_back_the_quota_stays_and_is_looked_after_no_more(place, install, admin, ask):
+    environment = settle(ask())
+    install()
+    assert look(place).guards_pods
+    observe.observe(place.pk)
+    environment = settle(Environment.objects.get())
+    assert (environment.phase, environment.drift) == (Phase.READY, [])
+    assert quota_names(environment, admin) == ["environment-critical-pods", "environment-quota"]
+
+
+@pytest.mark.parametrize(
+    ("state", "names", "guards"),
+    [
+        (State.INSTALLED, [], True),
+        (State.OLDER, ["policy allotment-objects"], True),
+        (State.OLDER, ["policy allotment-pods"], False),
+        (State.OLDER, ["binding allotment-pods"], False),
+        (State.MISSING, ["policy allotment-labels"], False),  # what else differs is not known then
+        (State.UNKNOWN, [], False),
+        ("", [], False),
+    ],
+)
+def test_when_the_policy_about_pods_is_relied_on(state, names, guards):
+    assert Cluster(admission_state=state, admission_names=names).guards_pods is guards
 
 
 # Two at once

@@ -196,3 +196,18 @@ def test_resources_stand_in_the_order_in_which_people_ask_for_them():
         "count/jobs.batch",
         "services",
     ]
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        ("services.loadbalancers", "load balancers"),
+        ("requests.nvidia.com/gpu", "NVIDIA GPUs"),
+        ("configmaps", "ConfigMaps"),
+        ("requests.cpu", "CPU requests"),
+        ("count/resourceclaimtemplates.resource.k8s.io", "resource claim templates"),
+        ("count/httproutes.gateway.networking.k8s.io", "HTTP routes"),
+    ],
+)
+def test_inside_a_sentence_names_keep_their_capitals(resource, words):
+    assert quantities.inside(quantities.name(resource)) == words

@@ -26,7 +26,7 @@ from tests.arranging import names, settle
 from tests.contract.arrange import PATIENCE
 
 COMPLETE = {
-    "ResourceQuota": ["environment-quota"],
+    "ResourceQuota": ["environment-critical-pods", "environment-quota"],
     "LimitRange": ["environment-limits"],
     "NetworkPolicy": ["allow-dns", "deny-all"],
     "RoleBinding": ["environment-admin"],

@@ -15,13 +15,22 @@ from environments.spec import Mode
 from environments.web.forms import RequestForm
 from tests import reference
 from tests.arranging import settle
-from tests.reference import CHOICES, CHOICES_101, CHOICES_102, MENDED, Choice, values
+from tests.reference import CHOICES, CHOICES_101, CHOICES_102, COUNTED, MENDED, Choice, values
 from tests.templates import publish
 
 pytestmark = pytest.mark.django_db
 
-LIMITS = {"default": {"cpu": "100m", "memory": "128Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}
+LIMITS = {
+    "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
+    "defaultRequest": {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "100Mi"},
+}
 DNS_PORTS = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+CRITICAL = ["system-cluster-critical", "system-node-critical"]
+NO_CRITICAL_PODS = {
+    "hard": {"pods": "0"},
+    "scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": CRITICAL}]},
+}
+MORE = (*COUNTED, "requests.ephemeral-storage", "limits.ephemeral-storage", "requests.amd.com/gpu")
 EVERY_POD = {"podSelector": {}}
 
 
@@ -59,7 +68,7 @@ def differing(one: dict[str, str], two: dict[str, str]) -> set[str]:
 def test_the_quota_is_the_references_but_for_what_was_mended(choice):
     template = read(SEEDS / f"{choice.template}.yaml").spec
     hard = spec.render_quota(template, choice.size, dict(choice.parameters))
-    mended = {item.what for item in MENDED if item.template == choice.template}
+    mended = {item.what for item in MENDED if item.template in (choice.template, "both")}
     assert differing(hard, choice.reference_quota) <= mended
     assert values(hard) == values(choice.quota)
 
@@ -73,6 +82,8 @@ def test_what_was_mended_in_the_quota_differs_somewhere():
         ("namespace", "limits.memory"),
         ("namespace", "requests.storage"),
         ("gpu-namespace", "requests.nvidia.com/gpu"),
+        ("namespace", "requests.nvidia.com/gpu"),
+        *((template, what) for template in ("namespace", "gpu-namespace") for what in MORE),
     }
 
 
@@ -83,6 +94,7 @@ def test_every_object_is_exactly_this(choice, request_choice, world):
     wanted = {
         ("Namespace", environment.namespace): None,
         ("ResourceQuota", "environment-quota"): {"hard": choice.quota},
+        ("ResourceQuota", "environment-critical-pods"): NO_CRITICAL_PODS,
         ("LimitRange", "environment-limits"): {"limits": [{"type": "Container"} | LIMITS]},
         ("NetworkPolicy", "deny-all"): reference.DENY_ALL,
         ("NetworkPolicy", "allow-dns"): _allow_dns(),
@@ -120,7 +132,8 @@ def _check_namespace(environment: Environment, live: dict) -> None:
         "allotment.internal/owner": "dana@example.com",
         "allotment.internal/name": "Checkout",
         "allotment.internal/purpose": "",
-    } | ({"allotment.internal/extended-resources": "nvidia.com/gpu"} if template == "gpu-namespace" else {})
+        "allotment.internal/extended-resources": "amd.com/gpu,nvidia.com/gpu",
+    }
     assert environment.namespace.startswith("dana-checkout-")
 
 
@@ -185,6 +198,7 @@ def test_both_have_an_end_and_can_be_extended(choice, days, request_choice):
     ("kind", "name"),
     [
         ("ResourceQuota", "environment-quota"),
+        ("ResourceQuota", "environment-critical-pods"),
         ("LimitRange", "environment-limits"),
         ("NetworkPolicy", "deny-all"),
         ("NetworkPolicy", "allow-dns"),

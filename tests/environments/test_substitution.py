@@ -161,7 +161,8 @@ def test_what_the_form_takes_leads_to_objects_of_the_same_shape_and_what_it_refu
     hard = made[1]["spec"]["hard"]
     for resource, amount in hard.items():
         check_amount(resource, amount)
-    container = made[2]["spec"]["limits"][0]
+    (limits,) = (each for each in made if each["kind"] == "LimitRange")
+    container = limits["spec"]["limits"][0]
     assert not quantities.exceeds(container["defaultRequest"]["cpu"], container["default"]["cpu"])
     cpu, memory = placement.reserved(hard)
     Environment._meta.get_field("reserved_cpu").clean(cpu, None)
@@ -187,6 +188,7 @@ def test_a_hostile_answer_is_provisioned_as_a_text(hostile, client, people, open
     assert [(kind, name) for kind, name, _ in names(made) if kind != "ConfigMap"] == [
         ("Namespace", environment.namespace),
         ("ResourceQuota", "environment-quota"),
+        ("ResourceQuota", "environment-critical-pods"),
         ("LimitRange", "environment-limits"),
         ("NetworkPolicy", "deny-all"),
         ("NetworkPolicy", "allow-dns"),

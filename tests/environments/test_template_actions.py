@@ -17,6 +17,8 @@ from tests.templates import publish
 
 State = TemplateVersion.State
 
+GIVEN = {"cpu": "1", "memory": "1Mi", "ephemeral-storage": "1Gi"}
+
 
 @pytest.fixture
 def published(namespace_template) -> TemplateVersion:
@@ -201,7 +203,7 @@ class TestPublishing:
         assert published.state == State.PUBLISHED
 
     def test_every_reason_is_said_at_once(self, draft, ada):
-        spec = changed(draft, limits={"default": {"cpu": "1", "memory": "1Mi"}, "default_request": {"cpu": "2"}})
+        spec = changed(draft, limits={"default": GIVEN, "default_request": {"cpu": "2"}})
         template_actions.save_draft(draft, spec, "", ada)
         with pytest.raises(ValidationError) as caught:
             template_actions.publish(draft, ada)

@@ -160,6 +160,13 @@ QUOTA = (
         ),
         (
             "FailedCreate",
+            'pods "a" is forbidden: exceeded quota: environment-critical-pods, requested: pods=1, used: pods=0, '
+            "limited: pods=0",
+            "Pods in this environment cannot use the priority classes of Kubernetes' own components. Leave "
+            "priorityClassName out, or choose another class.",
+        ),
+        (
+            "FailedCreate",
             "failed quota: environment-quota: must specify limits.cpu for: main; limits.memory for: main",
             "The quota environment-quota requires a value for CPU limits and Memory limits. Set it for each container.",
         ),

@@ -21,7 +21,7 @@ def page(client):
 def test_the_yaml_is_what_the_portal_keeps(page, dana, make_environment):
     documents = list(yaml.safe_load_all(one(read(page(make_environment(), dana)), "#yaml").get_text()))
     kinds = [document["kind"] for document in documents]
-    assert kinds[:3] == ["Namespace", "ResourceQuota", "LimitRange"]
+    assert kinds[:4] == ["Namespace", "ResourceQuota", "ResourceQuota", "LimitRange"]
     assert "NetworkPolicy" in kinds
 
 

@@ -20,11 +20,31 @@ def test_the_sizes_stand_side_by_side(page, template_version):
 
 def test_what_sets_the_sizes_apart_comes_first(page, template_version):
     names = [row[0] for row in rows(read(page()))]
-    assert names == ["CPU requests", "Memory requests", "Pods", "Services", "Load balancers"]
+    assert names == ["CPU requests", "Memory requests", "Pods", "Services"]
 
 
 def test_what_is_not_allowed_is_said_in_a_word(page, template_version):
-    assert ["Load balancers", "none", "none", "none"] in rows(read(page()))
+    soup = read(page())
+    assert "Load balancers" not in [row[0] for row in rows(soup)]
+    assert words(one(soup, "p.closed")) == "Not allowed: load balancers."
+
+
+def test_numbers_of_objects_are_folded(page, make_template):
+    quota = {"pods": "3", "count/jobs.batch": "20", "count/secrets": "9", "requests.nvidia.com/gpu": "0"}
+    make_template("preview", spec={"quota": quota})
+    soup = read(page("preview"))
+    more = one(soup, "details#more-sizes")
+    assert words(more.summary) == "Numbers of objects (2)"
+    assert rows(more) == [["Jobs", "20"], ["Secrets (objects)", "9"]]
+    assert words(one(soup, "p.closed")) == "Not allowed: NVIDIA GPUs."
+    assert rows(one(soup, ".card > .scroll")) == [["Pods", "3"]]
+
+
+def test_a_quota_of_nothing_else_shows_its_numbers(page, make_template):
+    make_template("preview", spec={"quota": {"count/jobs.batch": "20"}})
+    soup = read(page("preview"))
+    assert rows(soup) == [["Jobs", "20"]]
+    assert soup.select("details") == []
 
 
 def test_a_template_without_sizes_shows_its_quota(page, make_template):

@@ -31,7 +31,8 @@ def test_every_test_that_is_named_is_there():
 
 
 def test_every_threat_has_its_test():
-    rows = [line for line in NOTES.splitlines() if line.startswith("| ") and not line.startswith("| Threat")]
+    threats = NOTES.partition("\n## Threats\n")[2].partition("\n## ")[0]
+    rows = [line for line in threats.splitlines() if line.startswith("| ") and not line.startswith("| Threat")]
     assert len(rows) > 25
     for row in rows:
         cells = [cell.strip() for cell in row.strip("|").split("|")]

@@ -145,6 +145,11 @@ apiVersion: batch/v1
 kind: CronJob
 metadata: {{name: daily}}
 spec: {{schedule: "0 3 * * *", jobTemplate: {{spec: {{template: {_POD % ("daily", "restartPolicy: Never, ")}}}}}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web}}
+spec: {{hostnames: [web.example.com]}}
 """
 
 

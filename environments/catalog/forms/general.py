@@ -21,6 +21,7 @@ GROUPS = {
         "control_plane_nodes",
         "external_ips",
         "external_names",
+        "host_names",
     ),
     "extension": ("maximum_days", "times"),
     "naming": ("namespace", "group"),
@@ -75,6 +76,10 @@ class GeneralForm(forms.Form):
     )
     external_ips = forms.BooleanField(label="Services may have externalIPs", required=False)
     external_names = forms.BooleanField(label="Services may have the type ExternalName", required=False)
+    host_names = WordsField(
+        label="Host names",
+        help_text="Of Ingresses and routes, for example *.${namespace}.example.com. Empty: those of the cluster.",
+    )
     owner_role = forms.ChoiceField(label="Owner's role", choices=Role.choices)
     collaborator_roles = forms.MultipleChoiceField(
         label="Roles for collaborators",
@@ -135,7 +140,7 @@ class GeneralForm(forms.Form):
 
     @staticmethod
     def _initial_of(spec: TemplateSpec) -> Data:
-        plain = spec.model_dump(mode="json") | {"admission": spec.admission.model_dump(mode="json")}
+        plain = spec.model_dump(mode="json") | {"admission": dict(spec.admission)}  # with what a dump leaves out
         grouped = {field: plain[group][field] for group, fields in GROUPS.items() for field in fields}
         return grouped | {field: plain.get(field) for field in TOP}
 

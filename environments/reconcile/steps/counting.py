@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from environments.kube import manifests, others
 from environments.kube.client import Manifest
 from environments.kube.others import OtherLimit
+from environments.lib import quantities
 from environments.reconcile.steps.base import Context, Outcome, Step
 
 NOTED = "Noted"  # the reason of a condition whose message the page shows beside the quota
@@ -29,13 +30,23 @@ def ensure(context: Context) -> Outcome:
         return Outcome(
             "Waiting for the cluster to count the quota. Until then it rejects pods.", "NotCounted", wait=_RETRY
         )
-    missing, more = others.uncounted(ours), list(_others(context, quotas))
+    hard, uncounted = ours["spec"]["hard"], others.uncounted(ours)
+    missing = [key for key in uncounted if not _is_moot(key, hard[key])]
+    more = list(_others(context, quotas))
     notes = [f"This cluster does not count {', '.join(missing)}, so the quota does not limit it."] if missing else []
     notes += [f"Also limited by {'; '.join(f'{each.kind} {each.name}' for each in more)}."] if more else []
     look_again = _LOOK_AGAIN if missing else None
     if notes:
         return Outcome(" ".join(notes), NOTED, look_again=look_again)
-    return Outcome(f"The cluster counts all {len(ours['spec']['hard'])} resources")
+    return Outcome(f"The cluster counts all {len(hard) - len(uncounted)} resources")
+
+
+def _is_moot(key: str, amount: str) -> bool:
+    """Whether it does not matter that a resource is not counted: none is allowed, and the cluster does not have it.
+
+    The cluster counts objects of every API that it serves, so there can be none of these. Devices it counts anyway.
+    """
+    return key.startswith("count/") and quantities.parse(amount) == 0
 
 
 def _read(context: Context, kind: str) -> list[Manifest]:

@@ -14,6 +14,7 @@ of the template knows what to remove.
 from dataclasses import replace
 
 from environments.kube import api_warnings, manifests
+from environments.kube.answers import NotFoundError
 from environments.kube.api_warnings import ApiWarning
 from environments.kube.client import FIELD_MANAGER, Manifest, Question
 from environments.kube.differing import Difference
@@ -91,6 +92,9 @@ class _NotYetError(Exception):
 _SOON = ('" cannot ', "status unknown for quota")
 
 
+_UNKNOWN = "This cluster does not have the kind {kind} ({apiVersion}). Choose another cluster, or ask a platform admin."
+
+
 class _Applied:
     """Applies the template's objects, and collects what the cluster has otherwise and what was repaired."""
 
@@ -109,6 +113,8 @@ class _Applied:
                 live, self.altered[manifests.key(manifest)] = self._one(manifest)
                 if _rejects_pods(self._context, live, api_warnings.heard()[before:]):
                     self.rejected.append(f"{manifest['kind']} {manifest['metadata']['name']}")
+            except NotFoundError:  # not the namespace: that is another error
+                refused.append(_UNKNOWN.format(**manifest))
             except PermanentError as error:
                 if error.reason == "Forbidden" and any(words in error.message for words in _SOON):
                     raise _NotYetError(error.message) from error

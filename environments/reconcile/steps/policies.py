@@ -13,10 +13,13 @@ OPENED = "OpenedByOthers"
 
 
 def ensure_quota(context: Context) -> Outcome:
-    """Apply the quota; it is changed in place."""
-    wanted = manifests.resource_quota(context.desired)
-    facts, _ = _govern(context, "ResourceQuota", [wanted])
-    return concluded(f"{len(wanted['spec']['hard'])} resources limited", facts)
+    """Apply the quotas; they are changed in place.
+
+    That of critical pods stays where it is wanted no longer: the portal's account may delete no quota alone.
+    """
+    wanted = manifests.quotas(context.desired)
+    facts, _ = _govern(context, "ResourceQuota", wanted)
+    return concluded(f"{len(wanted[0]['spec']['hard'])} resources limited", facts)
 
 
 def ensure_limits(context: Context) -> Outcome:

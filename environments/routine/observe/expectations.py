@@ -52,7 +52,14 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     """
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
     columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
-    common = _Common(facts.naming(row), facts.neighbours(row), row.account_namespace, settings.LABEL_DOMAIN)
+    common = _Common(
+        facts.naming(row),
+        facts.neighbours(row),
+        row.account_namespace,
+        settings.LABEL_DOMAIN,
+        row.guards_pods,
+        row.host_patterns,
+    )
     found: dict[str, Desired] = {}
     stream = columns.values_list(*_ENVIRONMENT, "parameters", "spec_text", named=True).iterator(_BATCH)
     for batch in batched(stream, _BATCH, strict=False):
@@ -108,6 +115,8 @@ class _Common:
     neighbours: Neighbours
     account_namespace: str
     label_domain: str
+    guards_pods: bool
+    host_patterns: tuple[str, ...]
 
 
 def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
@@ -128,6 +137,8 @@ def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) ->
         bindings=binding.bindings(*states, common.naming),
         account_namespace=common.account_namespace,
         neighbours=common.neighbours,
+        guards_pods=common.guards_pods,
+        host_patterns=common.host_patterns,
     )
 
 
@@ -144,7 +155,7 @@ def _some(manifest: Manifest | None) -> list[Manifest]:
 
 _GOVERNING: dict[str, Callable[[Desired], list[Manifest]]] = {
     "Namespace": lambda desired: [manifests.namespace(desired)],
-    "ResourceQuota": lambda desired: [manifests.resource_quota(desired)],
+    "ResourceQuota": manifests.quotas,
     "LimitRange": lambda desired: _some(manifests.limit_range(desired)),
     "NetworkPolicy": manifests.network_policies,
     "ServiceAccount": lambda desired: _some(manifests.default_account(desired)),
@@ -179,7 +190,7 @@ class Wanted:
 
         None where something is wrong with them: the step says what.
         """
-        spec, values = desired.spec, dict(desired.parameters)
+        spec, values = desired.spec, manifests.values(desired)
         if id(spec) not in self._placeholders:
             # The spec is kept beside its names: its id would mean nothing once it is gone.
             self._placeholders[id(spec)] = spec, sorted(set(PLACEHOLDER.findall(spec.manifests)))

@@ -22,6 +22,11 @@ class QuotaBar:
     is_closed: bool = False  # none is allowed and none is used
     spark: Spark | None = None  # how it was in the last day
 
+    @property
+    def name_inside(self) -> str:
+        """The name inside a sentence."""
+        return quantities.inside(self.name)
+
 
 def bars(environment: Environment) -> list[QuotaBar]:
     """The quota's resources, highest usage first. Their tone changes at the environment's alert thresholds."""
@@ -35,12 +40,17 @@ def fullest(environment: Environment) -> QuotaBar | None:
 
 
 def _in_order(environment: Environment) -> list[tuple[str, Decimal, Decimal]]:
-    """Each resource with what is used and what is allowed, highest usage first."""
+    """Each resource with what is used and what is allowed, highest usage first, unused numbers of objects last."""
     rows = [
         (resource, quantities.parse(used), quantities.parse(hard))
         for resource, (used, hard) in environment.usage.items()
     ]
-    return sorted(rows, key=lambda row: (-quantities.ratio(row[1], row[2]), not row[2], quantities.rank(row[0])))
+    return sorted(rows, key=_place)
+
+
+def _place(row: tuple[str, Decimal, Decimal]) -> tuple[Decimal, bool, bool, tuple[int, str]]:
+    resource, used, hard = row
+    return -quantities.ratio(used, hard), not hard, resource.startswith("count/"), quantities.rank(resource)
 
 
 def with_sparks(found: list[QuotaBar], sparks: Mapping[str, Spark]) -> list[QuotaBar]:

@@ -55,6 +55,8 @@ def _purpose(manifest: manifests.Manifest) -> str:
         case "Namespace":
             level = manifest["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
             return f"Pod Security {level}"
+        case "ResourceQuota" if manifest["metadata"]["name"] == manifests.CRITICAL_QUOTA:
+            return f"{manifest['spec']['hard']['pods']} pods with critical priority"
         case "ResourceQuota":
             return f"{len(manifest['spec']['hard'])} resources limited"
         case "LimitRange":

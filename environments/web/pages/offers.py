@@ -20,10 +20,18 @@ class TemplateCard:
 
 @dataclass(frozen=True)
 class QuotaTable:
-    """A template's sizes side by side: a line for each resource, its figure for each size."""
+    """A template's sizes side by side: a line for each resource, its figure for each size.
+
+    `more` are numbers of objects, which few people need to know, and `closed` the names of what no size allows.
+    """
 
     columns: list[str]
     rows: list[tuple[str, list[str]]]
+    more: list[tuple[str, list[str]]]
+    closed: list[str]
+
+
+_NONE = "none"
 
 
 def catalog(user: User, search: str = "") -> list[TemplateCard]:
@@ -57,11 +65,17 @@ def quota_table(spec: TemplateSpec) -> QuotaTable:
     # The order is ours: PostgreSQL keeps none in JSON. What sets the sizes apart comes first.
     resources = sorted({resource for quota in quotas for resource in quota}, key=quantities.rank)
     resources.sort(key=lambda resource: len({quota.get(resource) for quota in quotas}) == 1)
-    lines = [
-        (quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas])
-        for resource in resources
-    ]
-    return QuotaTable([size.title for size in spec.sizes] or ["Quota"], lines)
+    rows: list[tuple[str, list[str]]] = []
+    more: list[tuple[str, list[str]]] = []
+    closed: list[str] = []
+    for resource in resources:
+        name, figures = quantities.name(resource), [_figure(resource, quota.get(resource)) for quota in quotas]
+        if set(figures) == {_NONE}:
+            closed.append(quantities.inside(name))
+        else:
+            (more if resource.startswith("count/") else rows).append((name, figures))
+    columns = [size.title for size in spec.sizes] or ["Quota"]
+    return QuotaTable(columns, rows, more, closed) if rows else QuotaTable(columns, more, [], closed)
 
 
 def approval_words(spec: TemplateSpec) -> str:
@@ -83,7 +97,7 @@ def _figure(resource: str, amount: str | None) -> str:
     if "${" in amount:
         return "your choice"
     value = quantities.parse(amount)
-    return quantities.human(resource, value) if value else "none"
+    return quantities.human(resource, value) if value else _NONE
 
 
 def _haystack(template: Template) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from environments.actions import deciders
+from environments.kube import permits
 from environments.lib import looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
@@ -69,6 +70,7 @@ class EnvironmentPage:
     can_extend_to: datetime | None
     to_decide: ApprovalRequest | None  # if the reader may decide on it
     request_again: RequestAgain | None  # if the reader requested it, and it is over
+    host_names: tuple[str, ...]  # patterns; none where any are allowed
     asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
 
     @property
@@ -146,6 +148,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         can_extend_to=environment.extended_end(),
         to_decide=next(iter(approval_requests([environment])), None) if may_decide(user, environment) else None,
         request_again=_request_again(environment, user),
+        host_names=_host_names(environment),
         asked_for=_asked_for(environment, members),
     )
 
@@ -158,6 +161,13 @@ def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[st
     people = ", ".join(f"{member.email} ({member.get_role_display()})" for member in others)
     show = people and not environment.awaits_approval
     return [*answers(environment), *([("Collaborators", people)] if show else [])]
+
+
+def _host_names(environment: Environment) -> tuple[str, ...]:
+    spec = environment.readable_spec
+    if spec is None or not environment.wanted:
+        return ()
+    return permits.host_names(spec, environment.cluster.host_patterns, environment.namespace)
 
 
 def _request_again(environment: Environment, user: User) -> RequestAgain | None:

@@ -7,6 +7,7 @@ exit codes above 128: a signal, https://tldp.org/LDP/abs/html/exitcodes.html
 import re
 
 from environments.kube.client import Manifest
+from environments.kube.manifests import CRITICAL_QUOTA
 from environments.lib import quantities
 from environments.web.workloads.fields import number, text
 
@@ -90,10 +91,16 @@ def warning(reason: str, message: str) -> str:
     return _refusal(message) or _EVENTS.get(reason, "") or _scheduling(reason, message)
 
 
+_CRITICAL = (
+    "Pods in this environment cannot use the priority classes of Kubernetes' own components. Leave priorityClassName "
+    "out, or choose another class."
+)
+
+
 def _refusal(message: str) -> str:
     """Why the API server rejected an object: the quota, a limit, Pod Security or a missing account."""
     if found := _QUOTA.search(message):
-        return _over_quota(*found.groups())
+        return _CRITICAL if found[1] == CRITICAL_QUOTA else _over_quota(*found.groups())
     if found := _MUST.search(message):
         needs = f"a value for {_and(_missing(found[2]))}"
         return f"The quota {found[1]} requires {needs}. Set it for each container."

@@ -120,6 +120,8 @@ KINDS = (
     _kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", version="v2"),
     _kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", has_generation=True, atomic=_ATOMIC_SELECTOR),
     _kind("Ingress", "ingresses", "networking.k8s.io", has_generation=True),
+    # As on a cluster with the Gateway API.
+    _kind("HTTPRoute", "httproutes", "gateway.networking.k8s.io", has_generation=True),
     _kind(
         "NetworkPolicy",
         "networkpolicies",

@@ -35,6 +35,8 @@ def admit(store: Store, kind: Kind, found: Object, live: Object | None = None) -
     demand, before = demands(kind, found), demands(kind, live) if live else {}
     requested = {name: Quantity(each.value - _of(before, name).value, each.binary) for name, each in demand.items()}
     for each in quotas:
+        if not concerns(each, kind, found):
+            continue
         hard = {name: amount for name, amount in _parsed(each["spec"].get("hard", {})).items() if is_counted(name)}
         if kind.kind == "Pod" and live is None:
             _require_amounts(each, hard, found)
@@ -78,7 +80,7 @@ def refresh(store: Store, namespace: str) -> None:
     """Bring `status` of a namespace's quotas up to date, as the controller does."""
     for each in store.objects(_QUOTA, namespace):
         hard = each["spec"].get("hard", {})
-        used = usage(store, namespace, hard)
+        used = usage(store, namespace, each["spec"])
         status = {"hard": hard, "used": used} if hard else {}
         if each.get("status") != status:
             changed = copy(each)
@@ -86,17 +88,44 @@ def refresh(store: Store, namespace: str) -> None:
             store.put(_QUOTA, changed)
 
 
-def usage(store: Store, namespace: str, hard: dict[str, str]) -> dict[str, str]:
-    """What the namespace uses of each resource that `hard` names."""
+def usage(store: Store, namespace: str, spec: Object) -> dict[str, str]:
+    """What the namespace uses of each resource that a quota names, counting only objects in its scopes."""
+    hard = spec.get("hard", {})
     totals: Amounts = {name: Quantity() for name in hard if is_counted(name)}
     for kind in NAMESPACED:
         if not _matters(kind, hard):
             continue
         for found in store.objects(kind, namespace):
+            if not concerns({"spec": spec}, kind, found):
+                continue
             for name, amount in demands(kind, found).items():
                 if name in totals:
                     totals[name] += amount
     return {name: str(amount) for name, amount in totals.items()}
+
+
+def concerns(quota: Object, kind: Kind, found: Object) -> bool:
+    """Whether an object is in the scopes of a quota. Of the scopes, only PriorityClass is simulated.
+
+    Source: podMatchesScopeFunc in the API server's pkg/quota/v1/evaluator/core/pods.go
+    """
+    terms = quota["spec"].get("scopeSelector", {}).get("matchExpressions", [])
+    if not terms:
+        return True
+    name = found["spec"].get("priorityClassName", "") if kind.kind == "Pod" else None
+    return name is not None and all(_matches(term, name) for term in terms if term["scopeName"] == "PriorityClass")
+
+
+def _matches(term: Object, name: str) -> bool:
+    match term["operator"]:
+        case "In":
+            return name in term["values"]
+        case "NotIn":
+            return name not in term["values"]
+        case "Exists":
+            return bool(name)
+        case _:
+            return not name
 
 
 #: What a real cluster counts beside the kinds that this one serves.
