@@ -24,7 +24,7 @@ from environments.reconcile.steps import BY_TYPE
 from environments.web import pages
 
 #: Of an environment, and of what it points to: nothing that a list shows.
-_LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state")
+_LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state", "alert_rising", "alert_mailed")
 
 
 class ConditionInline(ReadOnlyInline):

@@ -34,6 +34,14 @@ def upcoming(moment: datetime, now: datetime) -> str:
     return f"{upcoming_day(moment, now)}, {_utc(moment):%H:%M}"
 
 
+def since(moment: datetime, now: datetime) -> str:
+    """A moment in the past as a beginning: `09:14` today, `Tuesday` within six days, else `12 November 2026`."""
+    days = (_date(now) - _date(moment)).days
+    if days <= 0:
+        return f"{_utc(moment):%H:%M}"
+    return f"{_utc(moment):%A}" if days < 7 else day(moment)
+
+
 def relative(seconds: float) -> str:
     """A number of seconds from now, negative for the past: `in 2 days`, `3 minutes ago`, `just now`."""
     if abs(seconds) < _NOW:

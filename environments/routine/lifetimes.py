@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from environments.actions import removals
 from environments.lib.activity import Activity
 from environments.models import Environment, User
+from environments.routine import messages
 
 NOTICE_DAYS = (7, 3, 1)  # before the end; one message a person for everything that is due at the time
 _GRACE = timedelta(days=1)
@@ -79,5 +80,4 @@ def _message(owner: User, environments: list[Environment], now: datetime) -> Ema
     first, *more = ordered
     subject = f"{len(ordered)} of your environments expire soon" if more else f"Environment {first} expires soon"
     context = {"owner": owner, "environments": ordered, "portal_name": settings.PORTAL_NAME}
-    body = render_to_string("email/ending.txt", context)
-    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[owner.email])
+    return messages.plain([owner.email], subject, render_to_string("email/ending.txt", context), can_be_off=False)

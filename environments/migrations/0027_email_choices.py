@@ -1,0 +1,36 @@
+"""When people want to get which emails, and the emails that wait for their moment.
+
+The column has a default in the database: the version before writes rows without it during a rollout.
+"""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('environments', '0026_alerts_that_last'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='user',
+            name='email_choices',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False, help_text='Email topic -> when they want to get it (lib/emails.py). Topics that are missing: at once.'),
+        ),
+        migrations.CreateModel(
+            name='Letter',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('address', models.EmailField(max_length=254)),
+                ('due_at', models.DateTimeField()),
+                ('tried_at', models.DateTimeField(help_text='When a worker last tried to send it.', null=True)),
+                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='letters', to='environments.event')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['due_at'], name='letter_due')],
+                'constraints': [models.UniqueConstraint(fields=('address', 'event'), name='one_letter_per_event')],
+            },
+        ),
+    ]
