@@ -161,6 +161,7 @@ def send_letters() -> None:
     """Have the emails sent that waited for their moment, each person's on its own: one that fails stops no other."""
     for letter_id in digests.due(timezone.now())[:_BATCH]:
         queue.send(send_letter.name, letter_id)
+    digests.prune(timezone.now())
 
 
 @shared_task(name="environments.send_letter")

@@ -31,5 +31,5 @@ def choose(user: User, choices: Mapping[Topic, Timing]) -> None:
         row.save(update_fields=["email_choices"])
         off = [topic for topic, timing in choices.items() if timing is Timing.OFF]
         kinds = [kind for kind in Activity if kind.mail and kind.mail.topic in off]
-        Letter.objects.filter(address=row.email, event__kind__in=kinds).delete()
+        Letter.objects.filter(address=row.email, event__kind__in=kinds, sent_at=None).delete()
     user.email_choices = row.email_choices

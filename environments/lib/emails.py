@@ -68,6 +68,5 @@ class Topic(TextChoices):
 #: Emails that cannot be turned off or postponed, each with the reason.
 ALWAYS = (
     ("Your environment expires soon", "Everything in it will be deleted, and after that it is too late to extend it."),
-    ("Reminders to decide", "The requester is still waiting."),
     ("Your account", "Invitations, password resets and changes of second factors protect your account."),
 )

@@ -26,10 +26,11 @@ class Migration(migrations.Migration):
                 ('address', models.EmailField(max_length=254)),
                 ('due_at', models.DateTimeField()),
                 ('tried_at', models.DateTimeField(help_text='When a worker last tried to send it.', null=True)),
+                ('sent_at', models.DateTimeField(help_text='When it was sent, or found to be out of date.', null=True)),
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='letters', to='environments.event')),
             ],
             options={
-                'indexes': [models.Index(fields=['due_at'], name='letter_due')],
+                'indexes': [models.Index(condition=models.Q(('sent_at', None)), fields=['due_at'], name='letter_due')],
                 'constraints': [models.UniqueConstraint(fields=('address', 'event'), name='one_letter_per_event')],
             },
         ),

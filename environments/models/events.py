@@ -88,17 +88,18 @@ class Event(models.Model):
 class Letter(models.Model):
     """An event that one person gets by email at a later moment, together with everything else that is due to them then.
 
-    The row is deleted once the email was sent.
+    Once the email was sent, the row stays for a while: it says when the person got the last one.
     """
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="letters")
     address = models.EmailField()
     due_at = models.DateTimeField()
     tried_at = models.DateTimeField(null=True, help_text="When a worker last tried to send it.")
+    sent_at = models.DateTimeField(null=True, help_text="When it was sent, or found to be out of date.")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["address", "event"], name="one_letter_per_event"),)
-        indexes = (models.Index(fields=["due_at"], name="letter_due"),)
+        indexes = (models.Index(fields=["due_at"], name="letter_due", condition=models.Q(sent_at=None)),)
 
     def __str__(self) -> str:
         return f"{self.event_id} to {self.address}"

@@ -136,6 +136,15 @@ def configure(environment: Environment, actor: User, choice: Choice) -> None:
         Event.record(environment, actor, Activity.ALERTS_CHANGED, message, data)
 
 
+def hold_in_words() -> str:
+    """How long usage has to stay above a threshold: `10 minutes`, `90 seconds`; empty for no time at all."""
+    seconds = round(settings.ALERT_HOLD_SECONDS)
+    if not seconds:
+        return ""
+    number, unit = (seconds // 60, "minute") if seconds % 60 == 0 else (seconds, "second")
+    return f"{number} {unit}" + ("" if number == 1 else "s")
+
+
 def crossings(event: Event) -> list[Crossing]:
     """The crossings of an alert event, fullest first."""
     return [Crossing(**crossing) for crossing in event.data["crossings"]]

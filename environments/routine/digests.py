@@ -1,8 +1,8 @@
 """Emails that wait for their moment: everything that is due to one person is one email.
 
 A letter is stored in the transaction that marks its event as delivered, once a person and event, so none is lost or
-doubled by a crash. Before it is sent, an UPDATE claims it, so that no other worker sends it too; it is deleted once
-the mail server has taken the email. A worker that dies in between leaves it to be sent again.
+doubled by a crash. Before it is sent, an UPDATE claims it, so that no other worker sends it too; it is marked as sent
+once the mail server has taken the email. A worker that dies in between leaves it to be sent again.
 """
 
 from collections.abc import Iterable
@@ -11,25 +11,37 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 
 from environments.actions import memberships
+from environments.lib.activity import Activity
 from environments.lib.emails import Timing
 from environments.models import Event, Letter, clock
 from environments.models.environments import Alerts
 from environments.routine import messages, recipients
+from environments.routine.holding import BAD
 
 TRY_AGAIN = timedelta(minutes=10)  # after a failed try, or a worker that stopped
+GATHER = timedelta(hours=1)  # between two emails about alerts to one person, unless one is about the second threshold
+_KEPT = timedelta(days=2)  # after it was sent
 _MOST = 200  # events in one email; the next one has the rest
 
 
-def due_at(event: Event, timing: Timing, now: datetime) -> datetime | None:
-    """When an event is due to people with this timing; None if it is an email of its own, sent at once."""
+def due_at(event: Event, timing: Timing, addresses: list[str], now: datetime) -> dict[str, datetime]:
+    """When an event is due to these people with this timing; nothing if it is an email of its own, sent at once."""
     if timing == Timing.DAILY:
-        return next_daily(now)
+        return dict.fromkeys(addresses, next_daily(now))
     if event.data.get("taken"):  # until then it can be undone, and then there is nothing to email about
-        return event.at + memberships.UNDO
-    return now if recipients.mail_of(event).gathers else None
+        return dict.fromkeys(addresses, event.at + memberships.UNDO)
+    return _gathered(event, addresses, now) if recipients.mail_of(event).gathers else {}
+
+
+def _gathered(event: Event, addresses: list[str], now: datetime) -> dict[str, datetime]:
+    """At once for people who got no such email within the last hour and for what is bad, else after the hour."""
+    recent = Letter.objects.filter(address__in=addresses, event__kind__in=_gathering(), sent_at__gt=now - GATHER)
+    last = dict(recent.order_by().values("address").annotate(last=Max("sent_at")).values_list("address", "last"))
+    urgent = event.tone == BAD
+    return {each: now if urgent or each not in last else last[each] + GATHER for each in addresses}
 
 
 def next_daily(now: datetime) -> datetime:
@@ -58,18 +70,34 @@ def send(letter_id: int, now: datetime) -> None:
         return
     if events := [event for event in _events(mine) if _still_due(event, address)]:
         _message(address, events).send()
-    Letter.objects.filter(pk__in=mine).delete()
+    Letter.objects.filter(pk__in=mine).update(sent_at=now)
 
 
-def _free(now: datetime) -> QuerySet[Letter]:
+def prune(now: datetime) -> None:
+    """Delete what was sent some time ago."""
+    Letter.objects.filter(sent_at__lt=now - _KEPT).delete()
+
+
+def _gathering() -> list[Activity]:
+    return [kind for kind in Activity if kind.mail and kind.mail.gathers]
+
+
+def _free(now: datetime, *, early: bool = False) -> QuerySet[Letter]:
+    """What no worker has; `early`: also alerts that would wait, since an email is on its way anyway."""
     by_the_clock: Any = clock.database_now()
-    return Letter.objects.filter(Q(tried_at=None) | Q(tried_at__lt=by_the_clock - TRY_AGAIN), due_at__lte=now)
+    is_due = Q(due_at__lte=now)
+    if early:
+        is_due |= Q(due_at__lte=now + GATHER, event__kind__in=_gathering())
+    free = Q(tried_at=None) | Q(tried_at__lt=by_the_clock - TRY_AGAIN)
+    return Letter.objects.filter(is_due, free, sent_at=None)
 
 
 def _claim(address: str, now: datetime) -> list[int]:
     """The ids of the letters that this worker alone sends from now on."""
     with transaction.atomic():
-        rows = _free(now).filter(address=address).order_by("pk").select_for_update(no_key=True)
+        rows = (
+            _free(now, early=True).filter(address=address).order_by("pk").select_for_update(of=("self",), no_key=True)
+        )
         mine = list(rows.values_list("pk", flat=True)[:_MOST])
         Letter.objects.filter(pk__in=mine).update(tried_at=clock.database_now())
     return mine

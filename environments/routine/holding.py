@@ -18,15 +18,16 @@ Mailed = dict[str, list[str]]  # resource -> level and time of the last email
 def lasting(before: State, reached: State, rising: Rising, now: datetime, hold: timedelta) -> tuple[State, Rising]:
     """The levels that count and those that still have to last, after a resource has reached these levels.
 
-    A level that a resource falls below begins anew when it is reached again. Falling counts at once.
+    A level that a resource falls below begins anew when it is reached again. Falling counts at once. While a worse
+    level has not lasted, the one below it waits as well, so that a steady rise is one alert and not two.
     """
     state: State = {}
     still: Rising = {}
     for resource, level in reached.items():
         told = before.get(resource, "")
         since = {each: rising.get(resource, {}).get(each, now.isoformat()) for each in _above(told, level)}
-        lasted = [each for each, start in since.items() if now - datetime.fromisoformat(start) >= hold]
-        counts = max(lasted, key=RANK.__getitem__, default=min(told, level, key=RANK.__getitem__))
+        lasted = level in since and now - datetime.fromisoformat(since[level]) >= hold
+        counts = level if lasted else min(told, level, key=RANK.__getitem__)
         if counts:
             state[resource] = counts
         if left := {each: start for each, start in since.items() if RANK[each] > RANK[counts]}:

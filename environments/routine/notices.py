@@ -55,11 +55,10 @@ def _deliver(event: Event) -> None:
     now, at_once = timezone.now(), list[str]()
     later: dict[str, datetime] = {}
     for timing, addresses in recipients.by_timing(event).items():
-        moment = digests.due_at(event, timing, now)
-        if timing != Timing.OFF and moment:
-            later |= dict.fromkeys(addresses, moment)
-        elif timing != Timing.OFF:
-            at_once += addresses
+        if timing != Timing.OFF:
+            moments = digests.due_at(event, timing, addresses, now)
+            later |= moments
+            at_once += [each for each in addresses if each not in moments]
     if at_once:
         messages.about(event, at_once).send()
     with transaction.atomic():

@@ -46,6 +46,10 @@ def work() -> None:
     tasks.send_letters()
 
 
+def waiting_letters() -> int:
+    return Letter.objects.filter(sent_at=None).count()
+
+
 def to() -> list[str]:
     return sorted(message.to[0] for message in mail.outbox)
 
@@ -85,7 +89,41 @@ class TestAlerts:
         notices.deliver(event.pk)
         Environment.objects.filter(pk=environment.pk).update(**change)
         tasks.send_letters()
-        assert (mail.outbox, Letter.objects.count()) == ([], 0)
+        assert (mail.outbox, waiting_letters()) == ([], 0)
+
+    def test_come_at_most_once_an_hour_to_one_person(self, make_environment, traveller):
+        alert(make_environment(name="First"))
+        work()
+        for minute in (10, 20):
+            traveller.move_to(NOW + timedelta(minutes=minute))
+            alert(make_environment(name=f"Minute {minute}"))
+            work()
+        assert len(mail.outbox) == 1
+        traveller.move_to(NOW + timedelta(minutes=60))
+        work()
+        assert [message.subject for message in mail.outbox[1:]] == ["[Allotment] Quotas nearly full in 2 environments"]
+
+    def test_about_the_second_threshold_come_at_once_with_those_that_were_waiting(self, make_environment, traveller):
+        alert(make_environment(name="First"))
+        work()
+        traveller.move_to(NOW + timedelta(minutes=10))
+        alert(make_environment(name="Second"))
+        work()
+        bad = alert(make_environment(name="Third"), level="bad", used="50")
+        Event.objects.filter(pk=bad.pk).update(tone="bad")
+        work()
+        assert len(mail.outbox) == 2
+        assert mail.outbox[1].subject == "[Allotment] Quotas nearly full in 2 environments"
+        assert waiting_letters() == 0
+
+
+def test_letters_are_forgotten_two_days_after_they_were_sent(make_environment, traveller):
+    alert(make_environment())
+    work()
+    for days, left in ((1.9, 1), (2.1, 0)):
+        traveller.move_to(NOW + timedelta(days=days))
+        work()
+        assert Letter.objects.count() == left
 
 
 class TestChoices:
@@ -142,7 +180,7 @@ class TestDaily:
         Event.record(first, None, Activity.FAILED, "Namespace: it is taken.")
         Event.record(second, None, Activity.DELETED, "The namespace was deleted.")
         work()
-        assert (mail.outbox, Letter.objects.count()) == ([], 2)
+        assert (mail.outbox, waiting_letters()) == ([], 2)
 
     def test_is_one_email_about_everything_with_a_link_to_each(self, waiting, traveller, settings):
         settings.PORTAL_URL = "https://portal.example.com"
@@ -190,7 +228,7 @@ class TestDaily:
         assert mail.outbox == []
         tried(digests.TRY_AGAIN + timedelta(seconds=1))
         tasks.send_letters()
-        assert (len(mail.outbox), Letter.objects.count()) == (1, 0)
+        assert (len(mail.outbox), waiting_letters()) == (1, 0)
 
     def test_of_a_worker_that_dies_before_the_event_is_marked_keeps_nothing_twice(
         self, make_environment, dana, monkeypatch
@@ -206,17 +244,17 @@ class TestDaily:
             with pytest.raises(DatabaseError):
                 notices.deliver(event.pk)
         event.refresh_from_db()
-        assert (event.notice_owed, Letter.objects.count()) == (True, 0)
+        assert (event.notice_owed, waiting_letters()) == (True, 0)
         notices.deliver(event.pk)
         notices.deliver(event.pk)
-        assert Letter.objects.count() == 1
+        assert waiting_letters() == 1
 
     def test_leaves_out_environments_that_the_person_lost_in_between(self, waiting, traveller, theo):
         Environment.objects.update(owner=theo)
         Member.objects.all().delete()
         traveller.move_to(DAILY)
         work()
-        assert (mail.outbox, Letter.objects.count()) == ([], 0)
+        assert (mail.outbox, waiting_letters()) == ([], 0)
 
     def test_names_a_request_that_was_decided_before_no_longer(self, make_environment, max_manager, traveller):
         emails.choose(max_manager, {Topic.DECISIONS: Timing.DAILY})

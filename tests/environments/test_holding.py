@@ -32,10 +32,11 @@ def course(series: list[tuple[float, str]], before: str = "") -> list[str]:
     [
         ([(0, WARN), (9.9, WARN), (10, WARN)], ["", "", WARN]),
         ([(0, WARN), (5, ""), (6, WARN), (12, WARN), (16, WARN)], ["", "", "", "", WARN]),  # begun anew
-        ([(0, WARN), (4, BAD), (10, BAD), (14, BAD)], ["", "", WARN, BAD]),  # each level lasts for itself
+        ([(0, WARN), (4, BAD), (10, BAD), (14, BAD)], ["", "", "", BAD]),  # a rise is one alert, not two
+        ([(0, WARN), (9, BAD), (12, BAD), (13, WARN)], ["", "", "", WARN]),
         ([(0, BAD), (10, BAD)], ["", BAD]),  # both at once are one
         ([(0, BAD), (5, WARN), (10, WARN)], ["", "", WARN]),
-        ([(0, BAD), (5, WARN), (6, BAD), (12, BAD), (16, BAD)], ["", "", "", WARN, BAD]),
+        ([(0, BAD), (5, WARN), (6, BAD), (12, BAD), (16, BAD)], ["", "", "", "", BAD]),
     ],
 )
 def test_a_level_counts_once_it_has_lasted(series, found):
@@ -79,6 +80,15 @@ def test_only_the_emails_of_the_last_day_are_remembered():
     now = START + timedelta(hours=24.5)
     after = remember(["pods"], {"pods": BAD}, mailed, now)
     assert after == {"services": [BAD, minutes(60).isoformat()], "pods": [BAD, now.isoformat()]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, ""), (1, "1 second"), (60, "1 minute"), (90, "90 seconds"), (600, "10 minutes"), (0.2, "")],
+)
+def test_the_time_to_last_is_said_in_words(settings, seconds, words):
+    settings.ALERT_HOLD_SECONDS = seconds
+    assert alerts.hold_in_words() == words
 
 
 # What is stored
