@@ -19,6 +19,7 @@ class Audience(StrEnum):
     OWNER = "owner"
     NAMESPACE_ADMINS = "namespace admins"  # the owner and all members with the role admin
     MEMBERS = "members"  # the owner and all members
+    OTHER_MEMBERS = "other members"  # all members without the owner
     MANAGERS = "managers"  # of the team, and platform admins
     CONCERNED = "concerned"  # the people whose access changed, named in the event's data; not the one who changed it
 
@@ -30,6 +31,7 @@ class Mail:
     to: Audience
     subject: str = ""  # {name} is the environment's name
     topic: Topic = Topic.STATE  # of the recipients' email settings
+    waits: bool = True  # whether people who want one email a day get it then; else at once
     gathers: bool = False  # whether several that are due to one person become one email
 
 
@@ -130,6 +132,13 @@ class Activity(TextChoices):
 
     # The end
     EXTENDED = "Extended", "", "clock", "Extended"
+    EXPIRES_SOON = (
+        "Ends soon",
+        "warn",
+        "clock",
+        Mail(Audience.OTHER_MEMBERS, "Environment {name} expires soon", Topic.ENDS, waits=False),
+        "Expires soon",
+    )
     EXPIRED = "Ended", "", "clock", "Expired"
     CLUSTER_LOST = "Cluster lost", "", "warning", "Cluster lost"
     DELETION_REQUESTED = "Delete", "", "trash", "Deletion requested"

@@ -40,7 +40,11 @@ class Topic(TextChoices):
     REQUESTS = "requests", "Your request was approved, rejected or withdrawn.", "Decisions on your requests"
     STATE = "state", "An environment is ready, or its setup or deletion failed.", "Ready or failed"
     ACCESS = "access", "You were added or removed, or ownership changed.", "Your access"
-    ENDS = "ends", "An environment that you own or use was deleted.", "Deleted environments"
+    ENDS = (
+        "ends",
+        "An environment that you own or use was deleted. If one that you use expires within a day, we email at once.",
+        "Ending environments",
+    )
     ALERTS = (
         "alerts",
         "A quota is nearly full. At most one email a day for each resource, unless it gets worse.",

@@ -1,4 +1,4 @@
-"""When people want to get which emails, and the emails that wait for their moment.
+"""When people want to get which emails, the emails that wait for their moment, and a kind of activity.
 
 The column has a default in the database: the version before writes rows without it during a rollout.
 """
@@ -18,6 +18,11 @@ class Migration(migrations.Migration):
             model_name='user',
             name='email_choices',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False, help_text='Email topic -> when they want to get it (lib/emails.py). Topics that are missing: at once.'),
+        ),
+        migrations.AlterField(
+            model_name='event',
+            name='kind',
+            field=models.CharField(choices=[('Requested', 'Requested'), ('Reminded', 'Reminder sent'), ('Approved', 'Approved'), ('Rejected', 'Rejected'), ('Withdrawn', 'Withdrawn'), ('Ready', 'Ready'), ('Degraded', 'Degraded'), ('Failed', 'Failed'), ('Drift', 'Changed by hand'), ('Mutated', 'Changed by the cluster'), ('Repaired', 'Repaired'), ('Access', 'Access changed'), ('Kubeconfig', 'Kubeconfig downloaded'), ('Revoked', 'Tokens revoked'), ('Token', 'Token'), ('Handover', 'Owner changed'), ('Moved', 'Version changed'), ('Alerts', 'Alerts changed'), ('Retry', 'Check requested'), ('Quota', 'Quota nearly full'), ('Orphaned', 'Orphaned'), ('Owned', 'Owner returned'), ('Extended', 'Extended'), ('Ends soon', 'Expires soon'), ('Ended', 'Expired'), ('Cluster lost', 'Cluster lost'), ('Delete', 'Deletion requested'), ('Deleted', 'Deleted'), ('Cleaned', 'Cleaned up')], db_column='verb', max_length=40),
         ),
         migrations.CreateModel(
             name='Letter',

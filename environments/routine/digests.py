@@ -29,7 +29,7 @@ _MOST = 200  # events in one email; the next one has the rest
 
 def due_at(event: Event, timing: Timing, addresses: list[str], now: datetime) -> dict[str, datetime]:
     """When an event is due to these people with this timing; nothing if it is an email of its own, sent at once."""
-    if timing == Timing.DAILY:
+    if timing == Timing.DAILY and recipients.mail_of(event).waits:
         return dict.fromkeys(addresses, next_daily(now))
     if event.data.get("taken"):  # until then it can be undone, and then there is nothing to email about
         return dict.fromkeys(addresses, event.at + memberships.UNDO)
@@ -58,7 +58,7 @@ def keep(event: Event, moments: dict[str, datetime]) -> None:
 
 def due(now: datetime) -> list[int]:
     """One letter's id for each address that something is due to now."""
-    rows = _free(now).order_by().values("address").annotate(first=Min("pk"))
+    rows = _free().filter(due_at__lte=now).order_by().values("address").annotate(first=Min("pk"))
     return list(rows.order_by("first").values_list("first", flat=True))
 
 
@@ -82,23 +82,22 @@ def _gathering() -> list[Activity]:
     return [kind for kind in Activity if kind.mail and kind.mail.gathers]
 
 
-def _free(now: datetime, *, early: bool = False) -> QuerySet[Letter]:
-    """What no worker has; `early`: also alerts that would wait, since an email is on its way anyway."""
+def _free() -> QuerySet[Letter]:
+    """What was not sent and what no worker has."""
     by_the_clock: Any = clock.database_now()
-    is_due = Q(due_at__lte=now)
-    if early:
-        is_due |= Q(due_at__lte=now + GATHER, event__kind__in=_gathering())
-    free = Q(tried_at=None) | Q(tried_at__lt=by_the_clock - TRY_AGAIN)
-    return Letter.objects.filter(is_due, free, sent_at=None)
+    return Letter.objects.filter(Q(tried_at=None) | Q(tried_at__lt=by_the_clock - TRY_AGAIN), sent_at=None)
 
 
 def _claim(address: str, now: datetime) -> list[int]:
-    """The ids of the letters that this worker alone sends from now on."""
+    """The ids of the letters that this worker alone sends from now on: what is due, and alerts that would still wait.
+
+    Locked without a join and filtered by what a faster worker changes, so that PostgreSQL checks it after the wait.
+    """
+    early = Q(due_at__lte=now + GATHER, event__kind__in=_gathering())
     with transaction.atomic():
-        rows = (
-            _free(now, early=True).filter(address=address).order_by("pk").select_for_update(of=("self",), no_key=True)
-        )
-        mine = list(rows.values_list("pk", flat=True)[:_MOST])
+        due_ids = list(_free().filter(Q(due_at__lte=now) | early, address=address).values_list("pk", flat=True)[:_MOST])
+        rows = _free().filter(pk__in=due_ids).order_by("pk").select_for_update(no_key=True)
+        mine = list(rows.values_list("pk", flat=True))
         Letter.objects.filter(pk__in=mine).update(tried_at=clock.database_now())
     return mine
 

@@ -30,6 +30,8 @@ def of(event: Event) -> list[str]:
             return [environment.owner.email, *_others(environment, role=Role.ADMIN)]
         case Audience.MEMBERS:
             return [environment.owner.email, *_others(environment)]
+        case Audience.OTHER_MEMBERS:  # of an environment that expires soon, unless it was extended
+            return list(_others(environment)) if environment.wanted and environment.noticed_days is not None else []
         case Audience.CONCERNED:
             return _concerned(event)
         case Audience.OWNER:
