@@ -18,7 +18,7 @@ from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
 from environments.reports import summaries
-from environments.routine import departures, lifetimes, notices, observe, policy_looks, usage
+from environments.routine import departures, digests, lifetimes, notices, observe, policy_looks, usage
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +165,20 @@ def remind_deciders() -> None:
 def deliver_notices(event_ids: Sequence[int]) -> None:
     """Send the e-mails about some events."""
     notices.deliver(*event_ids)
+
+
+@shared_task(name="environments.send_letters")
+def send_letters() -> None:
+    """Have the emails sent that waited for their moment, each person's on its own: one that fails stops no other."""
+    for letter_id in digests.due(timezone.now())[:_BATCH]:
+        queue.send(send_letter.name, letter_id)
+    digests.prune(timezone.now())
+
+
+@shared_task(name="environments.send_letter")
+def send_letter(letter_id: int) -> None:
+    """Send everything that is due to the address of one letter."""
+    digests.send(letter_id, timezone.now())
 
 
 @shared_task(name="environments.deliver_notice")

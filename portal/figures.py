@@ -1,4 +1,4 @@
-"""Current figures from the database, for /metrics and /readyz: always four queries, however many rows there are."""
+"""Current figures from the database, for /metrics and /readyz: always five queries, however many rows there are."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from environments.kube.kinds import RESOURCES
 from environments.lib import looks
 from environments.lib.looks import KindLook
 from environments.lib.phases import Phase
-from environments.models import Cluster, Environment, Event
+from environments.models import Cluster, Environment, Event, Letter
 
 _KEPT_SECONDS = 5.0
 
@@ -57,13 +57,14 @@ def read() -> Figures:
     now = timezone.now()
     owed = Environment.objects.owed().order_by().aggregate(count=Count("pk"), oldest=Min(_owed_since()))
     mails = Event.objects.filter(notice_owed=True).order_by().aggregate(count=Count("pk"), oldest=Min("at"))
+    due = Letter.objects.filter(sent_at=None, due_at__lte=now).aggregate(count=Count("pk"), oldest=Min("due_at"))
     found = Environment.objects.order_by().values_list("phase").annotate(count=Count("pk"))
     return Figures(
         phases=dict.fromkeys(Phase.values, 0) | dict(found),
         owed=owed["count"],
         owed_age=_age(owed["oldest"], now),
-        mails=mails["count"],
-        mails_age=_age(mails["oldest"], now),
+        mails=mails["count"] + due["count"],
+        mails_age=max(_age(mails["oldest"], now), _age(due["oldest"], now)),
         clusters=tuple(_clusters(now)),
     )
 

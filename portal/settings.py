@@ -33,6 +33,8 @@ RECONCILE_WORKERS = read("RECONCILE_WORKERS")
 LEASE_SECONDS = read("LEASE_SECONDS")
 DEPARTED_DAYS = read("DEPARTED_DAYS")
 APPROVAL_REMINDER_DAYS = read("APPROVAL_REMINDER_DAYS")
+ALERT_HOLD_SECONDS = read("ALERT_HOLD_SECONDS")
+DAILY_EMAIL_HOUR = read("DAILY_EMAIL_HOUR")
 RESYNC_SECONDS = read("RESYNC_SECONDS")
 SWEEP_SECONDS = read("SWEEP_SECONDS")
 OBSERVE_SECONDS = read("OBSERVE_SECONDS")
@@ -233,6 +235,7 @@ CELERY_BEAT_SCHEDULE = {
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
     "prune": {"task": "environments.prune_usage", "schedule": crontab(minute="7")},
     "reminders": {"task": "environments.remind_deciders", "schedule": crontab(minute="40")},
+    "letters": {"task": "environments.send_letters", "schedule": min(6 * SWEEP_SECONDS, 60.0), "options": _FRESH},
     "summaries": {"task": "environments.send_summaries", "schedule": crontab(minute="20")},
 }
 

@@ -3,10 +3,13 @@
 Each one asks whether the actor may, and holds the environment's row while it counts and writes.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from environments.actions import addresses as people
 from environments.actions import drafts, guards
@@ -16,6 +19,7 @@ from environments.lib.phases import Role
 from environments.models import Environment, Event, Group, Member, Team, Template, User
 
 MAX_MEMBERS = 100  # of one environment, owner included
+UNDO = timedelta(minutes=5)  # after a member was removed; until then nobody has got an email about it
 
 
 def add_members(environment: Environment, actor: User, addresses: list[str], role: Role) -> None:
@@ -30,32 +34,72 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
     _check_addresses(environment, actor, addresses)
     with transaction.atomic():
         guards.lock_environment(environment)
-        for address in addresses:
-            _set_role(environment, actor, address, role)
-        if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
-            raise _at("addresses", f"An environment has at most {MAX_MEMBERS} members.", "too_many")
+        given = [address for address in addresses if _set_role(environment, actor, address, role)]
+        _check_number(environment)
         message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
-        Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": addresses, "role": role.value})
+        Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": given, "role": role.value})
         Environment.objects.filter(pk=environment.pk).owe()
         queue.enqueue_after_commit(environment.pk)
 
 
-def remove_member(environment: Environment, actor: User, address: str) -> None:
-    """Remove a member; nothing happens for an address that is none's. Raises ValidationError for the owner.
+def remove_member(environment: Environment, actor: User, address: str) -> bool:
+    """Remove a member; False if the address is none's. For UNDO, `undo_removal` can take it back.
 
-    Raises PermissionDenied.
+    Raises ValidationError for the owner, PermissionDenied.
     """
     guards.check_editable(environment, actor)
     with transaction.atomic():
         row = guards.lock_environment(environment)
         if row and address.strip().lower() == row.owner.email.lower():
             raise ValidationError("The owner keeps access. Hand the environment over first.")
-        if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
-            Event.record(
-                environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {address}.", {"taken": [address]}
-            )
-            Environment.objects.filter(pk=environment.pk).owe()
-            queue.enqueue_after_commit(environment.pk)
+        member = environment.members.with_address(address).filter(wanted=True).first()
+        if member is None:
+            return False
+        environment.members.filter(pk=member.pk).update(wanted=False)
+        data = {"taken": [member.email], "role": member.role}
+        Event.record(environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {member.email}.", data)
+        Environment.objects.filter(pk=environment.pk).owe()
+        queue.enqueue_after_commit(environment.pk)
+    return True
+
+
+def undoable(environment: Environment) -> list[tuple[int, str]]:
+    """The removals that can be undone now, newest first: the event's id and the address."""
+    if not environment.wanted:
+        return []
+    recent = environment.events.filter(kind=Activity.ACCESS_CHANGED, at__gt=timezone.now() - UNDO)
+    found: dict[str, int] = {}
+    for pk, data in recent.values_list("pk", "data"):
+        for address in data.get("taken", ()):
+            found.setdefault(address, pk)
+    if not found:
+        return []
+    members = {email.lower() for email in environment.members.filter(wanted=True).values_list("email", flat=True)}
+    return [(pk, address) for address, pk in found.items() if address.lower() not in members]
+
+
+def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
+    """Give a member who was just removed the same role again; the address.
+
+    The row of the member is still there, so everything else about their access stays as it was, too. Raises
+    ValidationError if that was too long ago, was undone, or the role is no longer the template's; PermissionDenied.
+    """
+    guards.check_editable(environment, actor)
+    with transaction.atomic():
+        row = guards.lock_environment(environment)
+        address = dict(undoable(row)).get(event_id) if row else None
+        if row is None or address is None:
+            raise ValidationError("This can no longer be undone. Add the person again.")
+        role = Role(environment.events.get(pk=event_id).data["role"])
+        _check_role(row, role)
+        _set_role(environment, actor, address, role)
+        _check_number(environment)
+        message = f"{actor} undid the removal of {address}, who has the role {role.value} again."
+        data = {"restored": [address], "role": role.value}
+        Event.record(environment, actor, Activity.ACCESS_CHANGED, message, data, notice_owed=False)
+        Environment.objects.filter(pk=environment.pk).owe()
+        queue.enqueue_after_commit(environment.pk)
+    return address
 
 
 def hand_over(environment: Environment, actor: User, address: str, *, keep: Role | None) -> None:
@@ -98,6 +142,11 @@ def _at(field: str, sentence: str, code: str) -> ValidationError:
     return ValidationError({field: [ValidationError(sentence, code=code)]})
 
 
+def _check_number(environment: Environment) -> None:
+    if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
+        raise _at("addresses", f"An environment has at most {MAX_MEMBERS} members.", "too_many")
+
+
 def _check_addresses(environment: Environment, actor: User, addresses: list[str]) -> None:
     if environment.owner.email.lower() in addresses:
         raise _at("addresses", f"{environment.owner.email} is the owner.", "owner")
@@ -138,8 +187,10 @@ def _check_room(environment: Environment, heir: User) -> None:
         raise _at("address", text, "limit")
 
 
-def _set_role(environment: Environment, actor: User, address: str, role: Role) -> None:
+def _set_role(environment: Environment, actor: User, address: str, role: Role) -> bool:
+    """Make someone a member with a role; whether they had not got it yet."""
     known = environment.members.with_address(address)
+    is_news = not known.filter(role=role, wanted=True).exists()
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     if not known.update(role=role, wanted=True):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor)
@@ -153,6 +204,7 @@ def _set_role(environment: Environment, actor: User, address: str, role: Role) -
         pattern = environment.template_spec.naming.group
         name = naming.group(parts, environment.namespace, role, pattern)
         Group.objects.create(environment=environment, role=role, name=name)
+    return is_news
 
 
 def _check_role(environment: Environment, role: Role, field: str = "role") -> None:

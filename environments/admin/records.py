@@ -24,7 +24,7 @@ from environments.reconcile.steps import BY_TYPE
 from environments.web import pages
 
 #: Of an environment, and of what it points to: nothing that a list shows.
-_LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state")
+_LARGE = ("spec", "parameters", "usage", "applied_objects", "alert_state", "alert_rising", "alert_mailed")
 
 
 class ConditionInline(ReadOnlyInline):
@@ -58,7 +58,7 @@ class GroupInline(ReadOnlyInline):
 class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     """All environments, those that are gone included."""
 
-    list_display = ("name", "namespace", "state", "owner", "team", "template", "cluster", "created_at", "ends_at")
+    list_display = ("title", "state", "people", "template", "created_at", "ends_at")
     list_filter = (
         "phase",
         ("cluster", FewFilter),
@@ -107,10 +107,20 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
         """The phase with its colour."""
         return pill(row.phase, row.tone)
 
+    @admin.display(description="Environment", ordering="name")
+    def title(self, row: Environment) -> SafeString:
+        """Its name, and the namespace below it: nine columns would not fit beside the filters."""
+        return format_html('{}<span class="sub">{}</span>', row.name, row.namespace)
+
+    @admin.display(description="Owner", ordering="owner__email")
+    def people(self, row: Environment) -> SafeString:
+        """Its owner, and the team below."""
+        return format_html('{}<span class="sub">{}</span>', row.owner, row.team or "no team")
+
     @admin.display(description="Template", ordering="version__template__name")
-    def template(self, row: Environment) -> str:
-        """What it was made from."""
-        return str(row.version)
+    def template(self, row: Environment) -> SafeString:
+        """What it was made from, and the cluster below."""
+        return format_html('{}<span class="sub">on {}</span>', row.version, row.cluster)
 
     @admin.display(description="Parameters")
     def answers(self, row: Environment) -> str:

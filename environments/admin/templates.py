@@ -90,9 +90,10 @@ class TemplateAdmin(BriefDeletion):
         """How many live ones were made from any of its versions."""
         return int(row.live_count)
 
-    def view_on_site(self, row: Template) -> str:
-        """Its page in the catalog."""
-        return reverse("template", args=[row.slug])
+    def view_on_site(self, row: Template) -> str | None:
+        """Its page in the catalog; there is none before a version is published."""
+        is_published = row.versions.filter(state=State.PUBLISHED).exists()
+        return reverse("template", args=[row.slug]) if is_published else None
 
     # Pages
 

@@ -9,6 +9,8 @@ from typing import Self
 
 from django.db.models import TextChoices
 
+from environments.lib.emails import Topic
+
 
 class Audience(StrEnum):
     """Who gets the email about an activity."""
@@ -17,7 +19,9 @@ class Audience(StrEnum):
     OWNER = "owner"
     NAMESPACE_ADMINS = "namespace admins"  # the owner and all members with the role admin
     MEMBERS = "members"  # the owner and all members
+    OTHER_MEMBERS = "other members"  # all members without the owner
     MANAGERS = "managers"  # of the team, and platform admins
+    CONCERNED = "concerned"  # the people whose access changed, named in the event's data; not the one who changed it
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class Mail:
 
     to: Audience
     subject: str = ""  # {name} is the environment's name
+    topic: Topic = Topic.STATE  # of the recipients' email settings
+    waits: bool = True  # whether people who want one email a day get it then; else at once
+    gathers: bool = False  # whether several that are due to one person become one email
 
 
 class Activity(TextChoices):
@@ -46,11 +53,29 @@ class Activity(TextChoices):
         return member
 
     # A request and the decision on it
-    REQUESTED = "Requested", "", "plus", Mail(Audience.APPROVERS), "Requested"
+    REQUESTED = "Requested", "", "plus", Mail(Audience.APPROVERS, topic=Topic.DECISIONS), "Requested"
     REMINDED = "Reminded", "", "bell", "Reminder sent"
-    APPROVED = "Approved", "ok", "check", Mail(Audience.OWNER, "Request for {name} was approved"), "Approved"
-    REJECTED = "Rejected", "bad", "cross", Mail(Audience.OWNER, "Request for {name} was rejected"), "Rejected"
-    WITHDRAWN = "Withdrawn", "", "back", Mail(Audience.OWNER, "Request for {name} was withdrawn"), "Withdrawn"
+    APPROVED = (
+        "Approved",
+        "ok",
+        "check",
+        Mail(Audience.OWNER, "Request for {name} was approved", Topic.REQUESTS),
+        "Approved",
+    )
+    REJECTED = (
+        "Rejected",
+        "bad",
+        "cross",
+        Mail(Audience.OWNER, "Request for {name} was rejected", Topic.REQUESTS),
+        "Rejected",
+    )
+    WITHDRAWN = (
+        "Withdrawn",
+        "",
+        "back",
+        Mail(Audience.OWNER, "Request for {name} was withdrawn", Topic.REQUESTS),
+        "Withdrawn",
+    )
 
     # What a reconcile finds
     READY = "Ready", "ok", "check", Mail(Audience.MEMBERS, "Environment {name} is ready"), "Ready"
@@ -61,38 +86,69 @@ class Activity(TextChoices):
         "Mutated",
         "warn",
         "warning",
-        Mail(Audience.MANAGERS, "The cluster loosens the limits of environment {name}"),
+        Mail(Audience.MANAGERS, "The cluster loosens the limits of environment {name}", Topic.CARE),
         "Changed by the cluster",
     )
     REPAIRED = "Repaired", "ok", "wrench", "Repaired"
 
     # What people change
-    ACCESS_CHANGED = "Access", "", "person", "Access changed"
+    ACCESS_CHANGED = (
+        "Access",
+        "",
+        "person",
+        Mail(Audience.CONCERNED, "Your access to {name} changed", Topic.ACCESS),
+        "Access changed",
+    )
     KUBECONFIG_DOWNLOADED = "Kubeconfig", "", "key", "Kubeconfig downloaded"
     TOKENS_REVOKED = "Revoked", "", "key", "Tokens revoked"
     TOKEN = "Token", "", "key", "Token"  # in old rows only: a kubeconfig was downloaded, or tokens were revoked
-    OWNER_CHANGED = "Handover", "", "person", "Owner changed"
+    OWNER_CHANGED = (
+        "Handover",
+        "",
+        "person",
+        Mail(Audience.CONCERNED, "{name} has a new owner", Topic.ACCESS),
+        "Owner changed",
+    )
     VERSION_CHANGED = "Moved", "", "arrows", "Version changed"
     ALERTS_CHANGED = "Alerts", "", "bell", "Alerts changed"
     CHECK_REQUESTED = "Retry", "", "refresh", "Check requested"
 
     # What the portal notices by itself
-    QUOTA_NEARLY_FULL = "Quota", "warn", "gauge", Mail(Audience.NAMESPACE_ADMINS), "Quota nearly full"
+    QUOTA_NEARLY_FULL = (
+        "Quota",
+        "warn",
+        "gauge",
+        Mail(Audience.NAMESPACE_ADMINS, topic=Topic.ALERTS, gathers=True),
+        "Quota nearly full",
+    )
     ORPHANED = (
         "Orphaned",
         "warn",
         "person",
-        Mail(Audience.MANAGERS, "Environment {name} has lost its owner"),
+        Mail(Audience.MANAGERS, "Environment {name} has lost its owner", Topic.CARE),
         "Orphaned",
     )
     OWNER_RETURNED = "Owned", "", "person", "Owner returned"
 
     # The end
     EXTENDED = "Extended", "", "clock", "Extended"
+    EXPIRES_SOON = (
+        "Ends soon",
+        "warn",
+        "clock",
+        Mail(Audience.OTHER_MEMBERS, "Environment {name} expires soon", Topic.ENDS, waits=False),
+        "Expires soon",
+    )
     EXPIRED = "Ended", "", "clock", "Expired"
     CLUSTER_LOST = "Cluster lost", "", "warning", "Cluster lost"
     DELETION_REQUESTED = "Delete", "", "trash", "Deletion requested"
-    DELETED = "Deleted", "", "trash", Mail(Audience.OWNER, "Environment {name} was deleted"), "Deleted"
+    DELETED = (
+        "Deleted",
+        "",
+        "trash",
+        Mail(Audience.MEMBERS, "Environment {name} was deleted", Topic.ENDS),
+        "Deleted",
+    )
     CLEANED_UP = "Cleaned", "", "trash", "Cleaned up"
 
 

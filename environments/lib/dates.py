@@ -41,6 +41,14 @@ def lifetime(seconds: int) -> str:
     return f"{count} {unit}" + ("" if count == 1 else "s")
 
 
+def since(moment: datetime, now: datetime) -> str:
+    """A moment in the past as a beginning: `09:14` today, `Tuesday` within six days, else `12 November 2026`."""
+    days = (_date(now) - _date(moment)).days
+    if days <= 0:
+        return f"{_utc(moment):%H:%M}"
+    return f"{_utc(moment):%A}" if days < 7 else day(moment)
+
+
 def relative(seconds: float) -> str:
     """A number of seconds from now, negative for the past: `in 2 days`, `3 minutes ago`, `just now`."""
     if abs(seconds) < _NOW:

@@ -193,6 +193,20 @@ class Environment(models.Model):
         editable=False,
         help_text="Resource -> the level of the last alert: warn or bad.",
     )
+    alert_rising = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="Resource -> levels that it has reached without an alert so far, each with the time since when.",
+    )
+    alert_mailed = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="Resource -> level and time of the last alert by email, for a day.",
+    )
 
     created_at = models.DateTimeField(
         default=timezone.now,

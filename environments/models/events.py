@@ -1,4 +1,7 @@
-"""What happened, by whom. Rows are added, never changed, except to note that an email was sent."""
+"""What happened, by whom, and the emails about it that wait for a later moment.
+
+Events are added, never changed, except to note that an email was sent.
+"""
 
 from typing import Any
 
@@ -9,6 +12,22 @@ from django.utils import timezone
 from environments.lib.activity import Activity
 from environments.models.environments import Environment
 from environments.models.people import User
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Queries for events, by who made them."""
+
+    def of_people(self) -> "EventQuerySet":
+        """What people did."""
+        return self.filter(actor__isnull=False)
+
+    def of_portal(self) -> "EventQuerySet":
+        """What the portal did or noticed, without its alerts."""
+        return self.filter(actor=None).exclude(kind=Activity.QUOTA_NEARLY_FULL)
+
+    def of_alerts(self) -> "EventQuerySet":
+        """The portal's alerts about quotas."""
+        return self.filter(actor=None, kind=Activity.QUOTA_NEARLY_FULL)
 
 
 class Event(models.Model):
@@ -22,6 +41,8 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
     tone = models.CharField(max_length=4, blank=True)
     notice_owed = models.BooleanField(default=False, help_text="An email about this still has to be sent.")
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ("-at", "-id")
@@ -62,3 +83,23 @@ class Event(models.Model):
         event = cls.new(kind, message, environment=environment, actor=actor, data=data or {}, **more)
         event.save(force_insert=True)
         return event
+
+
+class Letter(models.Model):
+    """An event that one person gets by email at a later moment, together with everything else that is due to them then.
+
+    Once the email was sent, the row stays for a while: it says when the person got the last one.
+    """
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="letters")
+    address = models.EmailField()
+    due_at = models.DateTimeField()
+    tried_at = models.DateTimeField(null=True, help_text="When a worker last tried to send it.")
+    sent_at = models.DateTimeField(null=True, help_text="When it was sent, or found to be out of date.")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["address", "event"], name="one_letter_per_event"),)
+        indexes = (models.Index(fields=["due_at"], name="letter_due", condition=models.Q(sent_at=None)),)
+
+    def __str__(self) -> str:
+        return f"{self.event_id} to {self.address}"

@@ -65,6 +65,13 @@ class User(AbstractUser):
     summary_tried_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When a worker last tried to send it."
     )
+    email_choices = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="Email topic -> when they want to get it (lib/emails.py). Topics that are missing: at once.",
+    )
     groups_claim = models.JSONField(
         "groups claim",
         default=list,

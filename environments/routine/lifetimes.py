@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from environments.actions import removals
+from environments.lib import dates
 from environments.lib.activity import Activity
-from environments.models import Environment, User
+from environments.models import Environment, Event, User
+from environments.routine import messages
 
 NOTICE_DAYS = (7, 3, 1)  # before the end; one message a person for everything that is due at the time
 _GRACE = timedelta(days=1)
@@ -45,7 +48,10 @@ def may_end(environment: Environment, now: datetime) -> bool:
 
 
 def send_notices(environments: Iterable[Environment], now: datetime) -> None:
-    """Email each owner one notice about all environments that are due, and mark them once it was sent."""
+    """Email each owner one notice about all environments that are due, and mark them once it was sent.
+
+    With the last notice, the other members get an email, too.
+    """
     due: dict[User, list[tuple[Environment, int]]] = defaultdict(list)
     for environment in environments:
         days = notice_due(environment, now)
@@ -54,7 +60,11 @@ def send_notices(environments: Iterable[Environment], now: datetime) -> None:
     for owner, pairs in due.items():
         _message(owner, [environment for environment, _ in pairs], now).send()
         for environment, days in pairs:
-            Environment.objects.filter(pk=environment.pk).update(noticed_days=days, noticed_at=now)
+            with transaction.atomic():
+                Environment.objects.filter(pk=environment.pk).update(noticed_days=days, noticed_at=now)
+                if days == min(NOTICE_DAYS) and environment.ends_at:
+                    message = f"Expires on {dates.date_and_time(environment.ends_at)} UTC, with everything in it."
+                    Event.record(environment, None, Activity.EXPIRES_SOON, message)
 
 
 def end(environment: Environment) -> None:
@@ -79,5 +89,4 @@ def _message(owner: User, environments: list[Environment], now: datetime) -> Ema
     first, *more = ordered
     subject = f"{len(ordered)} of your environments expire soon" if more else f"Environment {first} expires soon"
     context = {"owner": owner, "environments": ordered, "portal_name": settings.PORTAL_NAME}
-    body = render_to_string("email/ending.txt", context)
-    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[owner.email])
+    return messages.plain([owner.email], subject, render_to_string("email/ending.txt", context), can_be_off=False)

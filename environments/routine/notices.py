@@ -6,19 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPRecipientsRefused
-from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import QuerySet
-from django.template.loader import render_to_string
+from django.db import transaction
+from django.utils import timezone
 
 from environments.actions import deciders
-from environments.lib.activity import Activity, Audience, Mail
-from environments.lib.phases import Role
-from environments.models import Environment, Event, Member, User
-from environments.routine import alerts
+from environments.lib.activity import Activity
+from environments.lib.emails import Timing
+from environments.models import Environment, Event
+from environments.routine import digests, messages, recipients
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +51,19 @@ def deliver(*event_ids: int) -> None:
 
 
 def _deliver(event: Event) -> None:
-    if recipients := _recipients(event):
-        _message(event, recipients).send()
-    Event.objects.filter(pk=event.pk).update(notice_owed=False)
+    """Send the email to the people who get it at once, and store when it is due to the others."""
+    now, at_once = timezone.now(), list[str]()
+    later: dict[str, datetime] = {}
+    for timing, addresses in recipients.by_timing(event).items():
+        if timing != Timing.OFF:
+            moments = digests.due_at(event, timing, addresses, now)
+            later |= moments
+            at_once += [each for each in addresses if each not in moments]
+    if at_once:
+        messages.about(event, at_once).send()
+    with transaction.atomic():
+        if Event.objects.filter(pk=event.pk, notice_owed=True).update(notice_owed=False):
+            digests.keep(event, later)
 
 
 def remind_deciders(now: datetime) -> None:
@@ -73,7 +82,9 @@ def remind_deciders(now: datetime) -> None:
             waiting[address].append(environment)
     due = now - timedelta(days=settings.APPROVAL_REMINDER_DAYS)
     asked_of = {address for address, some in waiting.items() if any(_told_before(each, due) for each in some)}
-    reached = set(_reached({address: _asking(waiting[address], [address], again=True) for address in sorted(asked_of)}))
+    reached = set(
+        _reached({address: messages.asking(waiting[address], [address], again=True) for address in sorted(asked_of)})
+    )
     for environment, people in who.items():
         addresses = set(people.addresses)
         if addresses & reached and addresses <= asked_of:
@@ -97,83 +108,3 @@ def _reached(messages: dict[str, EmailMessage]) -> Iterator[str]:
             return
         else:
             yield address
-
-
-def _asking(environments: list[Environment], recipients: list[str], *, again: bool = False) -> EmailMessage:
-    """The message to approvers about one request or several; `again` makes it a reminder."""
-    first, *more = environments
-    still = "still " if again else ""
-    what = f"{len(environments)} requests are" if more else f"Request for {first} is"
-    context = {
-        "environments": environments,
-        "again": again,
-        "days": settings.APPROVAL_REMINDER_DAYS,
-        "portal_name": settings.PORTAL_NAME,
-    }
-    subject = f"{what} {still}waiting for your approval"
-    return _to(recipients, subject, render_to_string("email/approval.txt", context))
-
-
-def _recipients(event: Event) -> list[str]:
-    environment = event.environment
-    match _mail(event).to:
-        case Audience.APPROVERS:
-            return deciders.of(environment).addresses if environment.awaits_approval else []
-        case Audience.MANAGERS:
-            return _managers(environment)
-        case Audience.NAMESPACE_ADMINS:
-            # Developers and viewers can do little about it.
-            return [environment.owner.email, *_others(environment, role=Role.ADMIN)]
-        case Audience.MEMBERS:
-            return [environment.owner.email, *_others(environment)]
-        case Audience.OWNER:
-            return [environment.owner.email]
-
-
-def _mail(event: Event) -> Mail:
-    """The email of an event's kind; about a kind without one, which another version of the portal may have written."""
-    mail = event.activity.mail if event.activity else None
-    return mail or Mail(Audience.OWNER, "{name}: " + event.get_kind_display())
-
-
-def _managers(environment: Environment) -> list[str]:
-    managers = User.objects.filter(is_active=True, managed_teams=environment.team) if environment.team else []
-    admins = User.objects.platform_admins().filter(is_active=True)
-    return sorted({user.email for user in (*managers, *admins)})
-
-
-def _others(environment: Environment, **which: Role) -> QuerySet[Member, str]:
-    """The addresses of the members with access, without the owner's."""
-    owner = environment.members.with_address(environment.owner.email)
-    members = environment.members.filter(wanted=True, in_group=True, **which).exclude(pk__in=owner)
-    return members.values_list("email", flat=True)
-
-
-def _message(event: Event, recipients: list[str]) -> EmailMessage:
-    environment: Environment = event.environment
-    if event.kind == Activity.REQUESTED:
-        return _asking([environment], recipients)
-    context = {"event": event, "environment": environment, "portal_name": settings.PORTAL_NAME}
-    if event.kind == Activity.QUOTA_NEARLY_FULL:
-        subject, body = _alert(event, context)
-    else:
-        subject = _mail(event).subject.format(name=environment.name)
-        body = render_to_string("email/notice.txt", context)
-    return _to(recipients, subject, body)
-
-
-def _to(recipients: list[str], subject: str, body: str) -> EmailMessage:
-    # Blind copies: recipients do not see each other.
-    to, *rest = recipients
-    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[to], bcc=rest)
-
-
-def _alert(event: Event, context: dict[str, Any]) -> tuple[str, str]:
-    """Subject and text of the alert about all resources that passed a threshold in one check."""
-    crossings = alerts.crossings(event)
-    first = crossings[0]
-    subject = f"{event.environment.name}: {first.sentence}"
-    if len(crossings) > 1:
-        subject += f", and {len(crossings) - 1} more"
-    context = context | {"crossings": crossings, "hint": alerts.hint(first.resource)}
-    return subject, render_to_string("email/quota.txt", context)

@@ -4,7 +4,7 @@ Sources: https://kubernetes.io/docs/concepts/policy/resource-quotas/ (a pod with
 quota bounds them) and SetDefaults_LimitRangeItem of the API server (a maximum becomes the default of all containers).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from environments.lib import quantities
 from environments.spec.api_names import MEASURED
@@ -25,6 +25,19 @@ def problems(figures: Iterable[tuple[Place, str]], limits: Limits) -> list[Probl
         if sentence := _missing(section, resource, amount):
             found[key] = place, sentence
     return [*found.values(), *_lone_maximums(limits)]
+
+
+def unusable(figures: Iterable[tuple[Place, str]]) -> Iterator[Problem]:
+    """Where a quota allows more requests than limits. Of a figure that appears twice, the later one counts.
+
+    What depends on a parameter cannot be judged here.
+    """
+    quota = {str(place[-1]): (place, amount) for place, amount in figures if not PLACEHOLDER.search(amount)}
+    for resource, (what, _) in _WORDS.items():
+        request, limit = quota.get(f"requests.{resource}") or quota.get(resource), quota.get(f"limits.{resource}")
+        if request and limit and quantities.exceeds(request[1], limit[1]):
+            text = f"Part of this can never be used, because no container's request is above its limit: {limit[1]} of"
+            yield request[0], f"{text} {what} limits are allowed."
 
 
 def _bounded(key: str) -> tuple[str, str]:

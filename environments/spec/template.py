@@ -133,6 +133,7 @@ class TemplateSpec(Strict):
         found = found or [(place, sentence) for place, _, sentence in self._disorder(self._samples())]
         more = [(("manifests", line), text) for line, text in extras.problems(self.manifests, self)]
         missing = container_defaults.problems(self._figures(), self.limits)
+        missing += [] if found else self._unusable()
         return [*self._strange_names(), *found, *missing, *self.network.objections(), *more]
 
     def _unfit(self, figures: list[tuple[Place, str]]) -> list[Problem]:
@@ -174,6 +175,15 @@ class TemplateSpec(Strict):
             ):
                 sentence = "For devices and huge pages, the default request must equal the default."
                 yield ("limits", "default_request", resource), PLACEHOLDER.findall(request + limit), sentence
+
+    def _unusable(self) -> list[Problem]:
+        """Requests that the quota of a size, or of the template without sizes, allows and its limits do not."""
+        base: list[tuple[Place, str]] = [(("quota", name), amount) for name, amount in self.quota.items()]
+        found: dict[Place, str] = {}
+        for index, size in enumerate(self.sizes):
+            own = ((("sizes", index, "quota", name), amount) for name, amount in size.quota.items())
+            found = dict(container_defaults.unusable([*base, *own])) | found
+        return list((found or dict(container_defaults.unusable(base))).items())
 
     def _strange_names(self) -> Iterator[Problem]:
         for field, keys, takes in (

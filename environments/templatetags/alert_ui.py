@@ -5,6 +5,7 @@ from django import template
 from environments.lib import quantities
 from environments.models import Environment
 from environments.routine import alerts
+from environments.routine.holding import BAD, WARN
 
 register = template.Library()
 
@@ -18,6 +19,6 @@ def alert_choice(environment: Environment) -> str:
 @register.filter
 def told(environment: Environment) -> list[tuple[str, str, int]]:
     """The resources that passed a threshold, the worse ones first: name, level, the threshold in percent."""
-    threshold = {alerts.WARN: environment.alert_warn, alerts.BAD: environment.alert_bad}
+    threshold = {WARN: environment.alert_warn, BAD: environment.alert_bad}
     lines = [(quantities.name(name), level, threshold[level]) for name, level in environment.alert_state.items()]
-    return sorted(lines, key=lambda line: (line[1] != alerts.BAD, line[0]))
+    return sorted(lines, key=lambda line: (line[1] != BAD, line[0]))

@@ -98,6 +98,7 @@ def _environment(options: Options, provider: IdentityProvider) -> None:
         "COLLECTED_STATIC": "false",
         "SWEEP_SECONDS": "5",
         "OBSERVE_SECONDS": "5",
+        "ALERT_HOLD_SECONDS": "60",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
         "LOG_FORMAT": os.environ.get("LOG_FORMAT", "text"),
         "DJANGO_SETTINGS_MODULE": "portal.settings",

@@ -140,7 +140,8 @@ def test_a_revoked_token_is_refused_and_so_is_a_removed_members(client, people, 
     dana, theo = people
     client.force_login(dana)
     mine = client.post(f"{address}token/", {"hours": "2"}).content
-    client.post(f"{address}revoke/")
+    answer = client.post(f"{address}revoke/", follow=True)
+    assert "Your tokens for this environment have been revoked." in answer.content.decode()
     with pytest.raises(TemporaryError) as refused:
         may(mine, environment, "create")
     assert refused.value.reason == "Unauthorized"

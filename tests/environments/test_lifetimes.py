@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from environments import actions, tasks
+from environments.actions import emails
 from environments.lib.activity import Activity
-from environments.lib.phases import Phase
+from environments.lib.emails import Timing, Topic
+from environments.lib.phases import Phase, Role
 from environments.models import Environment
 from environments.routine import lifetimes
 from environments.spec import Extension
@@ -139,3 +142,46 @@ def test_what_cannot_be_extended_says_so(ask):
     environment.spec = environment.spec | {"extension": {"times": 0}}
     with pytest.raises(ValidationError, match="cannot be extended"):
         actions.extend_environment(environment, environment.owner)
+
+
+class TestTheOtherMembers:
+    """They get an email with the last notice, at once, so that there is time to save something."""
+
+    @pytest.fixture
+    def expiring(self, make_environment, theo, enqueued):
+        enqueued.at_once.add(tasks.deliver_notices.name)
+        members = {theo.email: Role.VIEWER}
+
+        def make(left: float, **more):
+            now = timezone.now()
+            times = {"created_at": now - 60 * DAY, "ends_at": now + left * DAY}
+            return make_environment(name="Checkout", members=members, **times, **more)
+
+        return make
+
+    @pytest.mark.parametrize(("left", "to"), [(6.9, []), (2.9, []), (0.9, ["theo@example.com"])])
+    def test_are_emailed_once_with_the_last_notice(self, expiring, left, to):
+        environment = expiring(left)
+        for _ in range(2):
+            tasks.end_environments()
+            tasks.sweep()
+        assert [message.to for message in mail.outbox] == [["dana@example.com"], *([each] for each in to)]
+        assert environment.events.filter(kind=Activity.EXPIRES_SOON).count() == len(to)
+        if to:
+            assert mail.outbox[1].subject == "[Allotment] Environment Checkout expires soon"
+            assert "ask its owner to extend it: dana@example.com" in mail.outbox[1].body
+
+    @pytest.mark.parametrize(("timing", "emails_sent"), [(Timing.NOW, 1), (Timing.DAILY, 1), (Timing.OFF, 0)])
+    def test_do_not_wait_for_the_daily_email_and_may_turn_it_off(self, expiring, theo, timing, emails_sent):
+        emails.choose(theo, {Topic.ENDS: timing})
+        expiring(0.9)
+        tasks.end_environments()
+        tasks.sweep()
+        assert [message.to for message in mail.outbox[1:]] == [[theo.email]] * emails_sent
+
+    def test_are_not_emailed_about_what_was_extended_before(self, expiring):
+        environment = expiring(0.9)
+        tasks.end_environments()
+        Environment.objects.filter(pk=environment.pk).update(noticed_days=None)
+        tasks.sweep()
+        assert [message.to for message in mail.outbox] == [["dana@example.com"]]

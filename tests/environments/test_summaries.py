@@ -357,8 +357,8 @@ def test_what_had_no_rate_is_told(max_wants, make_environment, cluster):
 def test_it_says_how_to_stop_it(max_wants):
     summaries.send(max_wants, NOVEMBER)
     (message,) = mail.outbox
-    stop = "http://localhost:8000/reports/#summary"
-    assert f"To unsubscribe:\n{stop}" in message.body
+    stop = "http://localhost:8000/emails/"
+    assert f"To unsubscribe, and to choose which other emails you get:\n{stop}" in message.body
     assert message.extra_headers["List-Unsubscribe"] == f"<{stop}>"
 
 

@@ -193,6 +193,12 @@ class TestPublishing:
             ({"parameters": [{"name": n, "type": "quantity"} for n in ("cpu", "memory")]}, "can be empty"),
             ({"limits": {"default": {"cpu": "1"}, "default_request": {"cpu": "2"}}}, "above the default"),
             ({"limits": {"default": {"cpu": "2"}, "maximum": {"cpu": "1500m"}}}, "above the maximum"),
+            ({"quota": {"requests.cpu": "4", "limits.cpu": "2"}}, "Part of this can never be used.*: 2 of CPU limits"),
+            ({"quota": {"cpu": "4", "limits.cpu": "2"}}, "Part of this can never be used"),
+            (
+                {"quota": {"limits.cpu": "2"}, "sizes": [{"name": "big", "quota": {"requests.cpu": "4"}}]},
+                "Part of this can never be used",
+            ),
         ],
     )
     def test_what_no_cluster_would_accept_is_not_published(self, published, draft, ada, parts, sentence):

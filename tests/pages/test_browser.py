@@ -176,7 +176,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
     assert reached[0] == "Skip to content"
-    assert reached[2:6] == ["Catalog", "Environments", "Sign out", "Environments"]
+    assert reached[2:7] == ["Catalog", "Environments", "Emails", "Sign out", "Environments"]
     assert reached.index("Delete environment") < reached.index("steps-summary")
 
 

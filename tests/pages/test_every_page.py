@@ -42,6 +42,8 @@ ALL = (
     "history",
     "objects",
     "delete",
+    "members",
+    "emails",
     "request-errors",
     "delete-errors",
     "missing",
@@ -88,12 +90,13 @@ def visit(client: Client, environments: dict[str, Environment], name: str) -> Ht
         "list": "/environments/",
         "missing": "/nothing/",
         "outbox": "/outbox/",
+        "emails": "/emails/",
         "approvals": "/approvals/",
         "withdraw": f"/environments/{environments['waiting'].namespace}/delete/",
         "request-again": f"/catalog/namespace/request/?again={environments['rejected'].namespace}",
         "decide": f"/environments/{environments['waiting'].namespace}/decide/",
         **{name: f"/environments/{row.namespace}/" for name, row in environments.items()},
-        **{name: f"/environments/{first}/{name}/" for name in ("history", "objects", "delete")},
+        **{name: f"/environments/{first}/{name}/" for name in ("history", "objects", "delete", "members")},
     }
     if name == "request-errors":
         return client.post(paths["request"], {"name": HOSTILE, "collaborators": HOSTILE, "key": uuid.uuid4()})

@@ -18,7 +18,7 @@ from environments.lib import metrics as counted
 from environments.lib.activity import Activity
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.lib.phases import Phase
-from environments.models import Cluster, Environment, Event
+from environments.models import Cluster, Environment, Event, Letter
 from environments.reconcile import engine as reconcile
 from environments.reconcile import lease as lifecycle
 from portal import figures, metrics, smtp
@@ -231,9 +231,13 @@ def test_gauges_say_where_environments_stand_and_what_waits(client, make_environ
     now = timezone.now()
     Environment.objects.filter(pk=owed.pk).update(created_at=now - timedelta(minutes=4))
     Cluster.objects.filter(pk=cluster.pk).update(observed_at=now - timedelta(minutes=2))
-    Event.objects.create(
+    event = Event.objects.create(
         environment=owed, kind=Activity.READY, message="", notice_owed=True, at=now - timedelta(minutes=3)
     )
+    for minutes, sent_at in ((-1, None), (2, None), (9, now)):  # not due yet, due, sent
+        address = f"{minutes}@example.com"
+        due_at = now - timedelta(minutes=minutes)
+        Letter.objects.create(event=event, address=address, due_at=due_at, sent_at=sent_at)
     found = scrape(client)
     none: frozenset = frozenset()
     assert found["portal_database_up", none] == 1
@@ -242,7 +246,7 @@ def test_gauges_say_where_environments_stand_and_what_waits(client, make_environ
     assert found["portal_environments", frozenset({("phase", "Failed")})] == 0
     assert found["portal_owed", none] == 1
     assert found["portal_owed_age_seconds", none] == pytest.approx(240, abs=30)
-    assert found["portal_mails_owed", none] == 1
+    assert found["portal_mails_owed", none] == 2
     assert found["portal_mails_owed_age_seconds", none] == pytest.approx(180, abs=30)
     assert found["portal_collector_lag_seconds", frozenset({("cluster", "amsterdam")})] == pytest.approx(120, abs=30)
 
@@ -275,10 +279,10 @@ def test_what_is_owed_since_a_change_or_a_next_try_counts_from_there(make_enviro
     assert (figures.read().owed, figures.read().owed_age) == (0, 0)
 
 
-def test_a_scrape_costs_four_queries_and_the_next_one_none(client, make_environment, django_assert_num_queries):
+def test_a_scrape_costs_five_queries_and_the_next_one_none(client, make_environment, django_assert_num_queries):
     for number in range(5):
         make_environment(name=f"Environment {number}")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         scrape(client)
     with django_assert_num_queries(0):
         scrape(client)

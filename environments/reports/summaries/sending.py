@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
+from environments.lib import links
 from environments.models import Team, User, clock
 from environments.reports import periods
 from environments.reports.spans import next_month
@@ -59,7 +59,7 @@ def choose(user: User, wants: bool) -> None:
 
 
 def _message(user: User, month: date) -> EmailMessage:
-    stop = f"{settings.PORTAL_URL}{reverse('reports')}#summary"
+    stop = links.absolute("emails")
     context = {
         "user": user,
         "month": month,

@@ -28,7 +28,8 @@ from environments.routine.usage.counting import HOUR, Amounts, Figures, Known, S
 _PASSES = 3  # intervals without a pass after which the usage is unknown
 _BATCH = 500  # environments a transaction
 
-_NEEDED = ("usage", "fullest", "usage_at", "counted_until", "alerts", "alert_warn", "alert_bad", "alert_state")
+_ALERTS = ("alerts", "alert_warn", "alert_bad", "alert_state", "alert_rising", "alert_mailed")
+_NEEDED = ("usage", "fullest", "usage_at", "counted_until", *_ALERTS)
 
 
 @dataclass(frozen=True)

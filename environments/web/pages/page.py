@@ -11,9 +11,10 @@ from environments.lib import looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import Condition, Environment, Event, Member, User
+from environments.models import Condition, Environment, Member, User
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
+from environments.web.pages.activity import ActivityCard, Show, activity_card
 from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
 from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
@@ -24,7 +25,6 @@ from environments.web.pages.usage_page import sparks
 from environments.web.pages.versions import NewerVersion, newer
 from environments.web.permissions import may_decide, may_edit, published_versions
 
-_RECENT = 8  # events on the page
 _MOST_BARS = 12  # that are open; "Show more" has the rest
 _MOST_SPARKS = 6
 _SOON = timedelta(days=3)  # before the end, or a third of a short life: the page says so
@@ -64,7 +64,7 @@ class EnvironmentPage:
     has_workloads: bool
     members: list[Member]
     managed_objects: list[ManagedObject]
-    events: list[Event]
+    activity: ActivityCard
     poll_seconds: int | None
     newer: NewerVersion | None
     can_extend_to: datetime | None
@@ -120,20 +120,20 @@ class EnvironmentPage:
         return round(100 * self.done / len(self.timeline)) if self.timeline else 0
 
 
-def environment_page(environment: Environment, user: User) -> EnvironmentPage:
-    """Everything on an environment's page. The environment comes from permissions.py."""
+def environment_page(environment: Environment, user: User, show: Show = Show.ALL) -> EnvironmentPage:
+    """Everything on an environment's page. The environment comes from permissions.py; `show`: whose activity."""
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True))
-    events = list(environment.events.select_related("actor")[:_RECENT])
+    activity = activity_card(environment, show)
     return EnvironmentPage(
         environment=environment,
         may_edit=may_edit(user, environment),
         is_member=user.email.lower() in {member.email.lower() for member in members},
         notice=notice(environment, lines) or _rejected(environment, conditions)
         if environment.is_granted
-        else _on_request(environment, who, events),
+        else _on_request(environment, who),
         timeline=lines,
         done=sum(1 for line in lines if line.word == "done"),
         bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
@@ -142,7 +142,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         has_workloads=has_workloads(environment),
         members=members,
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
-        events=events,
+        activity=activity,
         poll_seconds=poll_seconds(environment, lines),
         newer=newer(environment),
         can_extend_to=environment.extended_end(),
@@ -179,8 +179,8 @@ def _request_again(environment: Environment, user: User) -> RequestAgain | None:
     return RequestAgain(template.slug if offered else "")
 
 
-def _on_request(environment: Environment, who: str, events: list[Event]) -> Notice:
-    """Whom a request waits for, or why it ended, from the newest events."""
+def _on_request(environment: Environment, who: str) -> Notice:
+    """Whom a request waits for, or why it ended. One query more for a request that was withdrawn."""
     owner = environment.owner
     if environment.awaits_approval:
         text = f"The environment will be created after approval. We'll email {owner} when a decision is made."
@@ -188,7 +188,7 @@ def _on_request(environment: Environment, who: str, events: list[Event]) -> Noti
     if environment.phase == Phase.REJECTED:
         by = f" by {environment.decided_by}" if environment.decided_by else ""
         return Notice("bad", f"This request was rejected{by}.", _quoted(environment.decision_note))
-    last = next((event for event in events if event.kind == Activity.WITHDRAWN), None)
+    last = environment.events.select_related("actor").filter(kind=Activity.WITHDRAWN).first()
     if last is None:
         return Notice("", "This request was withdrawn.", _quoted(""))
     if last.actor is None:

@@ -25,5 +25,5 @@ def alerts(request: UserRequest, namespace: str) -> HttpResponse:
         else:
             messages.success(request, f"Alerts for {row} saved: {form.choice()}.")
             return redirect("environment", namespace=namespace)
-    context = {"environment": row, "form": form, "hysteresis": levels.HYSTERESIS}
+    context = {"environment": row, "form": form, "hysteresis": levels.HYSTERESIS, "hold": levels.hold_in_words()}
     return render(request, "environments/alerts.html", context, status=422 if form.errors else 200)

@@ -57,6 +57,7 @@ def request_form(request: UserRequest, slug: str) -> HttpResponse:
         except ValidationError as refusal:
             add_refusal(form, refusal)
         else:
+            messages.success(request, f"{environment.name} was requested.")
             return redirect("environment", namespace=environment.namespace)
     context = _form_context(form) | {"earlier": earlier}
     return render(request, "environments/request.html", context, status=422 if asked else 200)

@@ -19,8 +19,10 @@ from environments.lib import dates
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
+from environments.routine.folding import fold
 from environments.web import pages
 from environments.web.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
+from environments.web.pages.activity import Show, chosen
 from environments.web.pages.managed_objects import drift_of
 from environments.web.permissions import editable_environment, visible_environment
 from environments.web.views.http import UserRequest, render_part, sent
@@ -54,7 +56,7 @@ def environments(request: UserRequest) -> HttpResponse:
 def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while work is in progress."""
     row = visible_environment(request.user, namespace)
-    page = pages.environment_page(row, request.user)
+    page = pages.environment_page(row, request.user, Show.of(request.GET.get("activity", "")))
     context = {"page": page, "environment": row, "form": DecisionForm(row) if page.to_decide else None}
     return render_part(request, "environments/environment.html", "live", context)
 
@@ -63,8 +65,10 @@ def environment(request: UserRequest, namespace: str) -> HttpResponse:
 def history(request: UserRequest, namespace: str) -> HttpResponse:
     """Everything that happened to an environment."""
     row = visible_environment(request.user, namespace)
-    page = Paginator(row.events.select_related("actor"), _EVENTS).get_page(request.GET.get("page"))
-    return render(request, "environments/history.html", {"environment": row, "page": page})
+    show = Show.of(request.GET.get("activity", ""))
+    page = Paginator(chosen(row.events.select_related("actor"), show), _EVENTS).get_page(request.GET.get("page"))
+    context = {"environment": row, "page": page, "lines": fold(page, runs=True), "show": show, "shows": Show.choices}
+    return render(request, "environments/history.html", context)
 
 
 @require_safe
@@ -90,6 +94,7 @@ def delete(request: UserRequest, namespace: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("typed_name", error)
         else:
+            messages.success(request, f"The deletion of {row.name} was requested.")
             return redirect("environment", namespace=namespace)
     status = 422 if form.errors else 200
     return render(request, "environments/delete.html", {"environment": row, "form": form}, status=status)
@@ -104,6 +109,8 @@ def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
         actions.withdraw_request(row, request.user, form.cleaned_data["note"])
     except ValidationError as error:
         messages.warning(request, error.message)
+    else:
+        messages.success(request, f"The request for {row.name} was withdrawn.")
     return redirect("environment", namespace=row.namespace)
 
 
@@ -142,6 +149,7 @@ def move(request: UserRequest, namespace: str) -> HttpResponse:
         except ValidationError as refusal:
             error = " ".join(refusal.messages)
         else:
+            messages.success(request, f"{row.name} was updated to version {newer.version.number}.")
             return redirect("environment", namespace=namespace)
     context = {"environment": row, "newer": newer, "error": error}
     return render(request, "environments/move.html", context, status=422 if error else 200)

@@ -27,6 +27,7 @@ def members(request: UserRequest, namespace: str) -> HttpResponse:
         except ValidationError as refusal:
             add_refusal(form, refusal)
         else:
+            messages.success(request, _gave(form.cleaned_data["addresses"], role))
             return redirect("members", namespace=namespace)
     return _page(request, row, form, HandoverForm(row))
 
@@ -35,10 +36,28 @@ def members(request: UserRequest, namespace: str) -> HttpResponse:
 def remove(request: UserRequest, namespace: str) -> HttpResponse:
     """Remove a member."""
     row = editable_environment(request.user, namespace)
+    address = request.POST.get("address", "")
     try:
-        memberships.remove_member(row, request.user, request.POST.get("address", ""))
+        removed = memberships.remove_member(row, request.user, address)
     except ValidationError as error:
         messages.error(request, error.message)
+    else:
+        done = f"{address} was removed. You can undo this for {memberships.UNDO.seconds // 60} minutes."
+        messages.success(request, done if removed else f"{address or 'This address'} is not a member.")
+    return redirect("members", namespace=namespace)
+
+
+@require_POST
+def undo(request: UserRequest, namespace: str) -> HttpResponse:
+    """Undo a removal, within a few minutes."""
+    row = editable_environment(request.user, namespace)
+    number = request.POST.get("event", "")
+    try:
+        address = memberships.undo_removal(row, request.user, int(number) if number.isdecimal() else 0)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, f"{address} is a member again, with the same role.")
     return redirect("members", namespace=namespace)
 
 
@@ -54,8 +73,16 @@ def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
         except ValidationError as refusal:
             add_refusal(form, refusal)
         else:
+            messages.success(request, f"{row.name} now belongs to {row.owner}.")
             return redirect("environment", namespace=namespace)
     return _page(request, row, MembersForm(row), form)
+
+
+def _gave(addresses: list[str], role: Role) -> str:
+    """What adding people did, as a sentence."""
+    if len(addresses) == 1:
+        return f"{addresses[0]} now has the role {role.value}."
+    return f"{len(addresses)} people now have the role {role.value}."
 
 
 def _page(request: UserRequest, row: Environment, form: MembersForm, handover: HandoverForm) -> HttpResponse:
@@ -64,6 +91,7 @@ def _page(request: UserRequest, row: Environment, form: MembersForm, handover: H
         "page": pages.environment_page(row, request.user),
         "form": form,
         "handover": handover,
+        "undoable": memberships.undoable(row),
     }
     status = 422 if form.errors or handover.errors else 200
     return render(request, "environments/members.html", context, status=status)

@@ -1,0 +1,84 @@
+"""The emails themselves: about one event, about several at once, and to approvers. Plain text, each with its foot."""
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+
+from environments.lib import links
+from environments.lib.activity import Activity
+from environments.models import Environment, Event
+from environments.routine import alerts, recipients
+from environments.routine.folding import fold
+
+
+def about(event: Event, addresses: list[str]) -> EmailMessage:
+    """The message about one event. The first address is shown, the others get blind copies."""
+    environment: Environment = event.environment
+    if event.kind == Activity.REQUESTED:
+        return asking([environment], addresses)
+    context: dict[str, Any] = {"event": event, "environment": environment}
+    if event.kind == Activity.QUOTA_NEARLY_FULL:
+        subject, body = _alert(event, context)
+    else:
+        context["expired"] = event.kind == Activity.DELETED and _expired(environment)
+        subject = recipients.mail_of(event).subject.format(name=environment.name)
+        body = _render("email/notice.txt", context)
+    return plain(addresses, subject, body, can_be_off=recipients.mail_of(event).topic.can_be_off)
+
+
+def digest(address: str, events: Sequence[Event]) -> EmailMessage:
+    """The message about everything that is due to one person: environments by name, their repeats as one line."""
+    ordered = sorted(events, key=lambda event: (event.environment.name, event.environment.namespace))
+    of_each: dict[Environment, list[Event]] = {}
+    for event in ordered:
+        of_each.setdefault(event.environment, []).append(event)
+    news = [(each, fold(sorted(some, key=attrgetter("at"), reverse=True))) for each, some in of_each.items()]
+    only_alerts = all(event.kind == Activity.QUOTA_NEARLY_FULL for event in events)
+    first, *more = of_each
+    where = f"{len(of_each)} environments" if more else f"environment {first}"
+    subject = f"Quotas nearly full in {where}" if only_alerts else f"News from {where}"
+    body = _render("email/digest.txt", {"news": news, "only_alerts": only_alerts})
+    return plain([address], subject, body)
+
+
+def asking(environments: list[Environment], addresses: list[str], *, again: bool = False) -> EmailMessage:
+    """The message to approvers about one request or several; `again` makes it a reminder."""
+    first, *more = environments
+    still = "still " if again else ""
+    what = f"{len(environments)} requests are" if more else f"Request for {first} is"
+    context = {"environments": environments, "again": again, "days": settings.APPROVAL_REMINDER_DAYS}
+    subject = f"{what} {still}waiting for your approval"
+    return plain(addresses, subject, _render("email/approval.txt", context), can_be_off=False)
+
+
+def plain(addresses: Iterable[str], subject: str, body: str, *, can_be_off: bool = True) -> EmailMessage:
+    """A message from the portal. `can_be_off` adds the header with which mail programs unsubscribe (RFC 2369)."""
+    # Blind copies: recipients do not see each other.
+    to, *rest = addresses
+    headers = {"Auto-Submitted": "auto-generated"}
+    if can_be_off:
+        headers["List-Unsubscribe"] = f"<{links.absolute('emails')}>"
+    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[to], bcc=rest, headers=headers)
+
+
+def _render(template: str, context: dict[str, Any]) -> str:
+    return render_to_string(template, context | {"portal_name": settings.PORTAL_NAME})
+
+
+def _expired(environment: Environment) -> bool:
+    return environment.events.filter(kind=Activity.EXPIRED).exists()
+
+
+def _alert(event: Event, context: dict[str, Any]) -> tuple[str, str]:
+    """Subject and text of the alert about all resources of one environment."""
+    crossings = alerts.mailed_crossings(event)
+    first = crossings[0]
+    subject = f"{event.environment.name}: {first.sentence}"
+    if len(crossings) > 1:
+        subject += f", and {len(crossings) - 1} more"
+    context = context | {"crossings": crossings, "hint": alerts.hint(first.resource)}
+    return subject, _render("email/quota.txt", context)
