@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import clusters as cluster_actions
-from environments.admin import cluster_checks, kubeconfigs
+from environments.admin import cluster_checks, cluster_names, kubeconfigs
 from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
@@ -74,6 +74,8 @@ class ClusterForm(SecretForm):
             self._try("credential_kind", kubeconfigs.check_client, kubeconfigs.Draft(kind))
         elif kind:
             self._clean_credential(kind, cleaned)
+        for field, sentence in cluster_names.mistakes(cleaned):
+            self.add_error(field, sentence)
         return cleaned
 
     def _clean_credential(self, kind: str, cleaned: dict[str, Any]) -> None:
@@ -131,8 +133,18 @@ class ClusterAdmin(BriefDeletion):
         (
             "User names in this cluster",
             {
-                "fields": ("username_claim", "username_prefix", "groups_prefix", "bind_members"),
-                "description": "Use the values of the API server's OIDC flags. Role bindings must use the same names.",
+                "fields": (
+                    "username_claim",
+                    "username_lowercase",
+                    "username_prefix",
+                    "groups_claim",
+                    "groups_by",
+                    "groups_prefix",
+                    "bind_members",
+                    "bind_groups",
+                ),
+                "description": "Use the values of the API server's AuthenticationConfiguration or OIDC flags. Role "
+                "bindings name people and groups exactly so. To compare them with a real token, use the button above.",
             },
         ),
         (
@@ -144,6 +156,7 @@ class ClusterAdmin(BriefDeletion):
                     "oidc_issuer",
                     "oidc_client_id",
                     "oidc_scopes",
+                    "id_token_minutes",
                     "max_token_hours",
                     "account_namespace",
                 ),

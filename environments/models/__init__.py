@@ -5,6 +5,7 @@ from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event
 from environments.models.people import Invitation, Team, User
+from environments.models.sign_ins import Departure, TokenCheck
 from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
 
@@ -12,6 +13,7 @@ __all__ = [
     "Cluster",
     "Condition",
     "Consumption",
+    "Departure",
     "Directory",
     "Environment",
     "Event",
@@ -24,6 +26,7 @@ __all__ = [
     "Team",
     "Template",
     "TemplateVersion",
+    "TokenCheck",
     "Usage",
     "User",
 ]

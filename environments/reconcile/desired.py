@@ -1,9 +1,11 @@
 """Turns database rows into the plain data that manifests and steps work with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from django.conf import settings
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
 
 from environments import directory, kube
 from environments.directory import GroupKey
@@ -11,10 +13,11 @@ from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
+from environments.lib.identity import Naming, TokenFacts
 from environments.lib.phases import Role
-from environments.models import Cluster, Environment, Group, Member
+from environments.models import Cluster, Environment, Group, Member, User
 from environments.reconcile.steps import binding
-from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming
+from environments.reconcile.steps.base import Context, GroupState, MemberState
 from environments.spec import TemplateSpec
 
 UNREADABLE = (
@@ -23,6 +26,7 @@ UNREADABLE = (
 )
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
+_NO_CLAIMS = TokenFacts()
 
 
 def desired(environment: Environment) -> Desired:
@@ -67,7 +71,15 @@ def desired_with_bindings(environment: Environment) -> Desired:
 
 def naming(row: Cluster) -> Naming:
     """How a cluster names people and groups."""
-    return Naming(row.username_claim, row.username_prefix, row.groups_prefix, row.bind_members)
+    return Naming(
+        username_claim=row.username_claim,
+        username_prefix=row.username_prefix,
+        groups_prefix=row.groups_prefix,
+        bind_members=row.bind_members,
+        username_lowercase=row.username_lowercase,
+        groups_by=row.groups_by,
+        bind_groups=row.bind_groups,
+    )
 
 
 def context(environment: Environment) -> Context:
@@ -92,7 +104,8 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
 
 
 def _members(environment: Environment) -> tuple[MemberState, ...]:
-    return member_states(environment.members.all(), str(environment.pk))
+    rows = list(environment.members.all())
+    return member_states(rows, str(environment.pk), claims_of(environment.members.all()))
 
 
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
@@ -107,8 +120,23 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberState, ...]:
-    """One environment's members, from their rows."""
+def claims_of(members: QuerySet[Member]) -> dict[str, TokenFacts]:
+    """What the members' last sign-in to the portal brought, by address in lower case. One query."""
+    addresses = members.order_by().values(address=Lower("email"))
+    people = User.objects.alias(address=Lower("email")).filter(address__in=addresses)
+    return {user.email.lower(): token_facts(user) for user in people.only("email", "groups_claim")}
+
+
+def token_facts(user: User) -> TokenFacts:
+    """What a person's last sign-in to the portal says about their tokens. All that is read of it is read here."""
+    return TokenFacts(groups=tuple(value for value in user.groups_claim if isinstance(value, str)))
+
+
+def member_states(
+    rows: Iterable[Member], environment_id: str, claims: Mapping[str, TokenFacts] | None = None
+) -> tuple[MemberState, ...]:
+    """One environment's members, from their rows and what is known of their sign-ins."""
+    known = claims or {}
     return tuple(
         MemberState(
             member.pk,
@@ -119,6 +147,7 @@ def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberSt
             member.directory_id,
             member.in_group,
             naming_rules.account(environment_id, member.email) if member.has_account else "",
+            known.get(member.email.lower(), _NO_CLAIMS),
         )
         for member in rows
     )

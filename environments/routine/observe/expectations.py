@@ -20,6 +20,7 @@ from environments.kube import manifests
 from environments.kube.client import Manifest
 from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
+from environments.lib.identity import Naming, TokenFacts
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
@@ -27,7 +28,6 @@ from environments.reconcile import desired as facts
 from environments.reconcile import drift
 from environments.reconcile.drift import Entry
 from environments.reconcile.steps import binding
-from environments.reconcile.steps.base import Naming
 from environments.spec import TemplateSpec, extras
 from environments.spec.base import PLACEHOLDER, InvalidSpecError
 
@@ -57,10 +57,11 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     for batch in batched(stream, _BATCH, strict=False):
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
-        members = _by_environment(Member.objects.filter(environment__in=keys).values_list(*_MEMBER, named=True))
+        inside = Member.objects.filter(environment__in=keys)
+        members, claims = _by_environment(inside.values_list(*_MEMBER, named=True)), facts.claims_of(inside)
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
-                found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
+                found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk], claims)
     return found
 
 
@@ -87,9 +88,9 @@ class _Common:
     label_domain: str
 
 
-def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
+def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any], claims: dict[str, TokenFacts]) -> Desired:
     key = str(each.pk)
-    states = facts.group_states(groups, key, each.namespace), facts.member_states(members, key)
+    states = facts.group_states(groups, key, each.namespace), facts.member_states(members, key, claims)
     return Desired(
         environment_id=key,
         name=each.name,
