@@ -4,6 +4,7 @@ from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event
+from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.people import Invitation, Team, User
 from environments.models.sign_ins import Departure, TokenCheck
 from environments.models.templates import Template, TemplateVersion
@@ -24,9 +25,11 @@ __all__ = [
     "Rate",
     "Span",
     "Team",
+    "TeamGroup",
     "Template",
     "TemplateVersion",
     "TokenCheck",
+    "UnlinkedIdentity",
     "Usage",
     "User",
 ]
