@@ -8,6 +8,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import TextChoices
 
@@ -44,6 +45,24 @@ class TokenFacts:
         """The value of a claim, empty if it is not known."""
         known = {SUBJECT: self.sub, EMAIL: self.email, PREFERRED_USERNAME: self.preferred_username}
         return known.get(name) or self.other.get(name, "")
+
+
+def token_facts(said: Mapping[str, Any], issuer: str = "", email: str = "") -> TokenFacts:
+    """The facts in what signing in to the portal brought: claims by name with `iss`, as `User.token_facts`.
+
+    A cluster that trusts another `issuer` gets other claims, so then nothing of it is known. `email` is what is known
+    of the address otherwise.
+    """
+    if issuer and said.get("iss", issuer).rstrip("/") != issuer.rstrip("/"):
+        said = {}
+    texts = {name: value for name, value in said.items() if isinstance(value, str)}
+    return TokenFacts(
+        sub=texts.pop(SUBJECT, ""),
+        email=texts.pop(EMAIL, "") or email,
+        preferred_username=texts.pop(PREFERRED_USERNAME, ""),
+        groups=tuple(value for value in said.get("groups") or () if isinstance(value, str)),
+        other=texts,
+    )
 
 
 @dataclass(frozen=True)

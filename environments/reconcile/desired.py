@@ -1,11 +1,10 @@
 """Turns database rows into the plain data that manifests and steps work with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
-from django.db.models.functions import Lower
 
 from environments import directory, kube
 from environments.directory import GroupKey
@@ -13,9 +12,9 @@ from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
-from environments.lib.identity import Naming, TokenFacts
+from environments.lib.identity import Naming, token_facts
 from environments.lib.phases import Role
-from environments.models import Cluster, Environment, Group, Member, User
+from environments.models import Cluster, Environment, Group, Member
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Context, GroupState, MemberState
 from environments.spec import TemplateSpec
@@ -26,7 +25,6 @@ UNREADABLE = (
 )
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
-_NO_CLAIMS = TokenFacts()
 
 
 def desired(environment: Environment) -> Desired:
@@ -104,8 +102,8 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
 
 
 def _members(environment: Environment) -> tuple[MemberState, ...]:
-    rows = list(environment.members.all())
-    return member_states(rows, str(environment.pk), claims_of(environment.members.all()))
+    rows = environment.members.select_related("person")
+    return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
 
 
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
@@ -120,23 +118,17 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def claims_of(members: QuerySet[Member]) -> dict[str, TokenFacts]:
-    """What the members' last sign-in to the portal brought, by address in lower case. One query."""
-    addresses = members.order_by().values(address=Lower("email"))
-    people = User.objects.alias(address=Lower("email")).filter(address__in=addresses)
-    return {user.email.lower(): token_facts(user) for user in people.only("email", "groups_claim")}
-
-
-def token_facts(user: User) -> TokenFacts:
-    """What a person's last sign-in to the portal says about their tokens. All that is read of it is read here."""
-    return TokenFacts(groups=tuple(value for value in user.groups_claim if isinstance(value, str)))
+def _said(member: Member) -> dict[str, Any]:
+    return member.token_facts
 
 
 def member_states(
-    rows: Iterable[Member], environment_id: str, claims: Mapping[str, TokenFacts] | None = None
+    rows: Iterable[Member], environment_id: str, issuer: str, said: Callable[[Any], Mapping[str, Any]] = _said
 ) -> tuple[MemberState, ...]:
-    """One environment's members, from their rows and what is known of their sign-ins."""
-    known = claims or {}
+    """One environment's members, from their rows.
+
+    `issuer`: whose tokens the cluster accepts, empty if not known; `said`: what signing in to the portal brought.
+    """
     return tuple(
         MemberState(
             member.pk,
@@ -147,7 +139,7 @@ def member_states(
             member.directory_id,
             member.in_group,
             naming_rules.account(environment_id, member.email) if member.has_account else "",
-            known.get(member.email.lower(), _NO_CLAIMS),
+            token_facts(said(member), issuer, "" if member.address_lost else member.directory_email or member.email),
         )
         for member in rows
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.lib.identity import GroupsBy, Naming, TokenFacts, lower_ascii, prefix
+from environments.lib.identity import GroupsBy, Naming, TokenFacts, lower_ascii, prefix, token_facts
 
 DANA = TokenFacts(
     sub="auth0|5f7c8ec7c33c6c004bbafe82",
@@ -76,3 +76,31 @@ def test_other_groups_are_those_that_the_provider_sent():
 @pytest.mark.parametrize(("text", "before"), [("", ""), ("-", ""), ("--", "--"), ("oidc:", "oidc:"), ("-x", "-x")])
 def test_a_hyphen_alone_is_no_prefix(text, before):
     assert prefix(text) == before
+
+
+SAID = {
+    "iss": "https://idp.example.com/",
+    "sub": "1",
+    "email": "Dana@Example.com",
+    "preferred_username": "DanaD",
+    "upn": "dana@corp",
+    "groups": ["a", 7, {"name": "b"}],
+}
+
+
+@pytest.mark.parametrize("issuer", ["", "https://idp.example.com/", "https://idp.example.com"])
+def test_what_a_sign_in_to_the_portal_brought_is_known(issuer):
+    facts = token_facts(SAID, issuer, "dana@example.com")
+    assert (facts.sub, facts.email, facts.preferred_username) == ("1", "Dana@Example.com", "DanaD")
+    assert (facts.groups, facts.claim("upn")) == (("a",), "dana@corp")
+
+
+def test_of_another_issuers_tokens_only_the_address_is_known():
+    facts = token_facts(SAID, "https://other.example.com", "dana@example.com")
+    assert facts == TokenFacts(email="dana@example.com")
+    assert Naming("sub").user(facts) == ""
+
+
+def test_without_a_sign_in_only_the_address_is_known():
+    assert token_facts({}, "https://idp.example.com", "dana@example.com") == TokenFacts(email="dana@example.com")
+    assert token_facts({}) == TokenFacts()

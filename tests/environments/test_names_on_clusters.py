@@ -1,11 +1,11 @@
-"""How a cluster names people and groups decides what bindings name and what the cluster is asked, and nothing else does."""
+"""How a cluster names people and groups decides what bindings name and what the cluster is asked."""
 
 import pytest
 
 from environments.kube.client import ClusterClient
 from environments.lib.identity import Naming, TokenFacts
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Cluster, LocalGroup
+from environments.models import Cluster, LocalGroup, User
 from environments.reconcile.steps import access
 from environments.reconcile.steps.base import MemberState
 from environments.routine import observe
@@ -23,6 +23,20 @@ def subjects(world, environment) -> set[tuple[str, str]]:
         if kind == "RoleBinding"
         for each in binding.get("subjects") or []
     }
+
+
+def signed_in(person, **claims) -> None:
+    """What the person's last sign-in to the portal brought."""
+    key = {"provider": "sso", "issuer": "https://idp.example.com", "subject": f"sub-{person.pk}"}
+    type(person).objects.filter(pk=person.pk).update(**key, **claims)
+    person.refresh_from_db()
+
+
+def linked(environment):
+    """The members linked to their people, as a sign-in or a look-up does."""
+    for member in environment.members.all():
+        environment.members.filter(pk=member.pk).update(person=User.objects.with_address(member.email).first())
+    return environment
 
 
 @pytest.fixture
@@ -61,6 +75,43 @@ def test_bindings_and_questions_use_the_names_of_the_cluster(ask, place, world, 
     assert subjects(world, environment) == {("User", user), ("Group", expected)}
     assert {(each[1], each[2]) for each in asked} == {(user, (expected, "system:authenticated"))}
     assert observe.observe(place.pk) == [], "the pass expects the same names"
+
+
+@pytest.mark.parametrize(
+    ("settings", "user"),
+    [
+        ({}, "Dana.D@Example.com"),
+        ({"username_lowercase": True, "username_prefix": "oidc:"}, "oidc:dana.d@example.com"),
+        ({"username_claim": "sub", "username_prefix": "https://idp.example.com#"}, "https://idp.example.com#sub-{pk}"),
+        ({"username_claim": "preferred_username", "username_prefix": "-"}, "DanaD"),
+        ({"username_claim": "upn", "username_lowercase": True}, "dana@corp"),
+        ({"username_claim": "upn", "oidc_issuer": "https://idp.example.com"}, "DANA@corp"),
+        ({"username_claim": "upn", "oidc_issuer": "https://other.example.com"}, ""),
+        ({"username_claim": "sub", "oidc_issuer": "https://other.example.com"}, ""),
+    ],
+    ids=str,
+)
+def test_names_keep_the_spelling_of_the_claim(ask, place, people, world, settings, user):
+    Cluster.objects.filter(pk=place.pk).update(**settings)
+    place.refresh_from_db()
+    claims = {"claimed_email": "Dana.D@Example.com", "claimed_username": "DanaD", "token_claims": {"upn": "DANA@corp"}}
+    signed_in(people[0], **claims)
+    environment = settle(linked(ask()))
+    named = {name for kind, name in subjects(world, environment) if kind == "User"}
+    assert named == ({user.format(pk=people[0].pk)} if user else set())
+    assert observe.observe(place.pk) == [], "the pass expects the same names"
+
+
+def test_of_those_who_never_signed_in_the_directory_knows_the_spelling(ask, world):
+    environment = ask()
+    environment.members.update(directory_email="Dana@Example.com")
+    assert ("User", "Dana@Example.com") in subjects(world, settle(environment))
+
+
+def test_an_address_that_became_another_persons_is_no_name(ask, world):
+    environment = ask()
+    environment.members.update(address_lost=True)
+    assert {kind for kind, _ in subjects(world, settle(environment))} == {"Group"}
 
 
 @pytest.mark.parametrize("by_id", ["name", "id"])
@@ -115,9 +166,8 @@ class TestOtherGroups:
     """What no member may is true of the person: with every group that they are known to be in."""
 
     def test_a_group_that_opens_the_fences_is_found(self, ask, people, admin, place):
-        people[0].groups_claim = ["ops", "everybody"]
-        people[0].save()
-        environment = settle(ask())
+        signed_in(people[0], groups_claim=["ops", "everybody"])
+        environment = settle(linked(ask()))
         assert environment.members.get().message == ""
         admin.apply(role_binding(environment.namespace, "cluster-admin", ("Group", "ops"), name="ops"))
         type(environment).objects.filter(pk=environment.pk).owe()
@@ -128,11 +178,10 @@ class TestOtherGroups:
 
     def test_each_distinct_set_is_asked_about_once_and_by_itself(self, ask, people, place, asked):
         for person in people:
-            person.groups_claim = ["everybody", "developers"]
-            person.save()
+            signed_in(person, groups_claim=["everybody", "developers"])
         Cluster.objects.filter(pk=place.pk).update(groups_prefix="oidc:")
         place.refresh_from_db()
-        settle(ask(collaborators={"theo@example.com": Role.VIEWER}))
+        settle(linked(ask(collaborators={"theo@example.com": Role.VIEWER})))
         sets = [(what, user) for what, user, groups in asked if "oidc:developers" in groups]
         assert len(sets) == len(access.FENCES)
         assert {user for _, user in sets} == {""}

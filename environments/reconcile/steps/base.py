@@ -36,7 +36,6 @@ class MemberState:
         known = self.claims
         return replace(
             known,
-            email=known.email or self.email,
             preferred_username=known.preferred_username or self.username,
             other={DIRECTORY_USERNAME: self.username, **known.other},
         )
