@@ -98,4 +98,4 @@ def _may(context: Context, user: str, groups: tuple[str, ...], question: Questio
     return context.cluster.may(placed, user, [*groups, "system:authenticated"]).allowed
 
 
-STEP = Step("Access", "Access verified", "", ensure, needs=("RoleBinding",))
+STEP = Step("Access", "Roles verified", "", ensure, needs=("RoleBinding",))

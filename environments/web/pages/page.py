@@ -16,6 +16,7 @@ from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
 from environments.web.pages.managed_objects import ManagedObject, managed_objects
 from environments.web.pages.running import has_workloads
+from environments.web.pages.sign_in import AccessLine, access_lines
 from environments.web.pages.steps import TimelineEntry, poll_seconds, timeline
 from environments.web.pages.usage_page import sparks
 from environments.web.pages.versions import NewerVersion, newer
@@ -60,6 +61,7 @@ class EnvironmentPage:
     quota_note: str  # what the quota does not count here, and what limits the namespace besides it
     has_workloads: bool
     members: list[Member]
+    access: list[AccessLine]  # the same members, each with their sign-in to the cluster
     managed_objects: list[ManagedObject]
     events: list[Event]
     poll_seconds: int | None
@@ -119,7 +121,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
-    members = list(environment.members.filter(wanted=True))
+    members = list(environment.members.filter(wanted=True).select_related("person"))
     events = list(environment.events.select_related("actor")[:_RECENT])
     return EnvironmentPage(
         environment=environment,
@@ -135,6 +137,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         quota_note=_said(conditions, counting.NOTED),
         has_workloads=has_workloads(environment),
         members=members,
+        access=access_lines(environment, members),
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
         events=events,
         poll_seconds=poll_seconds(environment, lines),
