@@ -12,6 +12,7 @@ from tests.makers import MakeEnvironment, MakeTemplate, person
 
 pytest_plugins = [
     "tests.fixtures.everybody",
+    "tests.fixtures.kubectl",
     "tests.fixtures.queue",
     "tests.fixtures.sign_in",
     "tests.fixtures.workshop",

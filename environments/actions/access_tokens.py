@@ -5,18 +5,16 @@ portal's namespace on the cluster, where no member can run a pod as it. Tokens a
 deleting the account ends them all.
 """
 
-from datetime import timedelta
-
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.utils import timezone
 
 from environments import kube
 from environments.kube import kubeconfig, manifests
-from environments.lib import naming, queue
+from environments.kube.tokens import IssuedToken
+from environments.lib import dates, naming, queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
-from environments.models import Environment, Event, Member, User
+from environments.models import Cluster, Environment, Event, Member, User
 from environments.reconcile import desired
 
 
@@ -40,7 +38,7 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
     if not 1 <= hours <= environment.cluster.max_token_hours:
         text = f"Choose from 1 to {environment.cluster.max_token_hours} hours."
         raise ValidationError({"hours": [ValidationError(text, code="hours")]})
-    _note(environment, member, user, hours)
+    _note(environment, member)
     client = kube.connect(environment.cluster)
     wanted = desired.desired_with_bindings(environment)
     name = naming.account(str(environment.pk), member.email)
@@ -48,9 +46,8 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
     binding = next(binding for binding in wanted.bindings if binding.role == Role(member.role))
     client.apply(manifests.role_binding(wanted, binding))
     token = client.create_token(name, wanted.account_namespace, seconds=hours * 3600)
-    ends_at = timezone.now() + timedelta(hours=hours)
-    environment.members.filter(pk=member.pk).update(token_ends_at=ends_at)
-    return kubeconfig.with_token(target(environment), token, ends_at)
+    _keep(environment, member, user, token, hours * 3600)
+    return kubeconfig.with_token(target(environment), token.text, token.ends_at)
 
 
 def revoke(environment: Environment, user: User) -> None:
@@ -65,15 +62,35 @@ def revoke(environment: Environment, user: User) -> None:
     with transaction.atomic():
         mine = environment.members.with_address(user.email).filter(has_account=True)
         if mine.update(has_account=False, token_ends_at=None):
-            _record(environment, user, Activity.TOKENS_REVOKED, f"{user} revoked their tokens.")
+            Event.record(environment, user, Activity.TOKENS_REVOKED, f"{user} revoked their tokens.")
+            _owe(environment)
 
 
 def target(environment: Environment) -> kubeconfig.Target:
     """What a member's file points at. Raises PermanentError where the cluster's credential cannot be read."""
     row = environment.cluster
     client = kube.connect(row)
+    authorities = {
+        Cluster.Trust.PORTAL: client.certificate_authority,
+        Cluster.Trust.SYSTEM: "",
+        Cluster.Trust.OWN: row.public_certificate_authority,
+    }
+    # The portal's own kubeconfig may have a name for its address; another address has its own name.
+    name = row.tls_server_name or ("" if row.public_server else client.tls_server_name)
     return kubeconfig.Target(
-        row.slug, row.public_server or client.server, client.certificate_authority, environment.namespace
+        cluster=row.slug,
+        server=row.public_server or client.server,
+        certificate_authority=authorities[Cluster.Trust(row.public_trust)],
+        namespace=environment.namespace,
+        tls_server_name=name,
+        proxy=row.proxy_url,
+    )
+
+
+def oidc(cluster: Cluster) -> kubeconfig.Oidc:
+    """How members sign in to a cluster that trusts the identity provider."""
+    return kubeconfig.Oidc(
+        cluster.oidc_issuer, cluster.oidc_client_id, cluster.oidc_scopes, cluster.oidc_certificate_authority
     )
 
 
@@ -82,19 +99,31 @@ def _is_proven(member: Member) -> bool:
     return bool(member.allowed and member.in_group)
 
 
-def _note(environment: Environment, member: Member, user: User, hours: int) -> None:
+def _note(environment: Environment, member: Member) -> None:
     """On the record before the first call: no crash leaves an account without a record.
 
     The reconcile that follows puts right what an earlier one, which did not know of the account, may undo.
     """
     with transaction.atomic():
         environment.members.filter(pk=member.pk).update(has_account=True)
-        valid = f"{hours} hour" if hours == 1 else f"{hours} hours"
-        message = f"{user} downloaded a kubeconfig (valid for {valid})."
-        _record(environment, user, Activity.KUBECONFIG_DOWNLOADED, message)
+        _owe(environment)
 
 
-def _record(environment: Environment, user: User, kind: Activity, message: str) -> None:
-    Event.record(environment, user, kind, message)
+def _keep(environment: Environment, member: Member, user: User, token: IssuedToken, asked: int) -> None:
+    """On the record before the file is handed over: who got it, and until when, as the cluster says it."""
+    cap = environment.cluster.token_cap_seconds
+    if token.seconds < asked:
+        cap = token.seconds
+    elif cap is not None and asked > cap:
+        cap = None  # the cluster gives more than it did
+    with transaction.atomic():
+        environment.members.filter(pk=member.pk).update(token_ends_at=token.ends_at)
+        if cap != environment.cluster.token_cap_seconds:
+            Cluster.objects.filter(pk=environment.cluster.pk).update(token_cap_seconds=cap)
+        message = f"{user} downloaded a kubeconfig (valid for {dates.lifetime(token.seconds)})."
+        Event.record(environment, user, Activity.KUBECONFIG_DOWNLOADED, message)
+
+
+def _owe(environment: Environment) -> None:
     Environment.objects.filter(pk=environment.pk).owe()
     queue.enqueue_after_commit(environment.pk)

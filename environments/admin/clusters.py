@@ -44,11 +44,33 @@ class ClusterForm(SecretForm):
     class Meta:
         model = Cluster
         exclude = ()
-        widgets: ClassVar = {"certificate_authority": forms.Textarea(attrs={"rows": 4, "class": "secret"})}
+        widgets: ClassVar = {
+            name: forms.Textarea(attrs={"rows": 4, "class": "secret"})
+            for name in ("certificate_authority", "public_certificate_authority", "oidc_certificate_authority")
+        }
 
     def clean_certificate_authority(self) -> str:
         """Certificates in PEM, or nothing."""
-        pem = str(self.cleaned_data["certificate_authority"]).strip()
+        return self._authority("certificate_authority")
+
+    def clean_public_certificate_authority(self) -> str:
+        """Certificates in PEM exactly where members' files shall have their own."""
+        pem = self._authority("public_certificate_authority")
+        is_wanted = self.cleaned_data.get("public_trust") == Cluster.Trust.OWN
+        if is_wanted and not pem:
+            raise ValidationError("Paste the certificates here, or choose differently at “Members trust”.")
+        if pem and not is_wanted:
+            raise ValidationError(
+                f"To use these, choose “{Cluster.Trust.OWN.label}” at “Members trust”. Otherwise, remove them."
+            )
+        return pem
+
+    def clean_oidc_certificate_authority(self) -> str:
+        """Certificates in PEM, or nothing."""
+        return self._authority("oidc_certificate_authority")
+
+    def _authority(self, field: str) -> str:
+        pem = str(self.cleaned_data[field]).strip()
         if pem:
             _sentence(kubeconfigs.check_authority, pem)
         return pem
@@ -153,10 +175,15 @@ class ClusterAdmin(BriefDeletion):
                 "fields": (
                     "access",
                     "public_server",
+                    "public_trust",
+                    "public_certificate_authority",
+                    "tls_server_name",
+                    "proxy_url",
                     "oidc_issuer",
                     "oidc_client_id",
                     "oidc_scopes",
                     "id_token_minutes",
+                    "oidc_certificate_authority",
                     "max_token_hours",
                     "account_namespace",
                 ),

@@ -67,7 +67,14 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
         "wanted",
         "created_at",
     )
-    list_defer = (*_LARGE, "version__spec", "version__template__readme", "cluster__certificate_authority")
+    list_defer = (
+        *_LARGE,
+        "version__spec",
+        "version__template__readme",
+        "cluster__certificate_authority",
+        "cluster__public_certificate_authority",
+        "cluster__oidc_certificate_authority",
+    )
     list_select_related = ("owner", "team", "version__template", "cluster")
     search_fields = ("name", "namespace", "owner__email", "purpose", "id")
     actions = ("look_again", "move_to_newest")

@@ -37,6 +37,7 @@ from environments.kube.answers import (
 )
 from environments.kube.configuration import Connection, configuration
 from environments.kube.kinds import RESOURCES, path_of
+from environments.kube.tokens import IssuedToken, issued_token
 from environments.lib import bounds, connections, log_context, metrics
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
@@ -109,6 +110,11 @@ class ClusterClient:
     def server(self) -> str:
         """The API server's address."""
         return str(self._api.configuration.host)
+
+    @property
+    def tls_server_name(self) -> str:
+        """The name that the server's certificate must have; empty: that of its address."""
+        return str(self._api.configuration.tls_server_name or "")
 
     @property
     def certificate_authority(self) -> str:
@@ -214,7 +220,7 @@ class ClusterClient:
             query["continue"] = token
         raise bad_answer(f"is a list of {kind} objects that does not end")
 
-    def create_token(self, service_account: str, namespace: str, *, seconds: int) -> str:
+    def create_token(self, service_account: str, namespace: str, *, seconds: int) -> IssuedToken:
         """A bearer token for a ServiceAccount that ends by itself (TokenRequest). Raises NotFoundError without one."""
         body = {
             "apiVersion": "authentication.k8s.io/v1",
@@ -222,10 +228,7 @@ class ClusterClient:
             "spec": {"expirationSeconds": seconds},
         }
         path = f"{path_of('ServiceAccount', namespace, service_account)}/token"
-        token = checked_object("TokenRequest", self._request("POST", path, body=body)).get("status", {}).get("token")
-        if not isinstance(token, str) or not token:
-            raise bad_answer("contains no token")
-        return token
+        return issued_token(self._request("POST", path, body=body), seconds)
 
     def may(self, question: Question, user: str, groups: list[str]) -> Answer:
         """Ask the cluster whether a person may (SubjectAccessReview)."""
@@ -338,6 +341,8 @@ class ClusterClient:
 class GoneCluster(ClusterClient):
     """The client for a lost cluster: finds nothing, creates nothing and makes no calls."""
 
+    server = certificate_authority = tls_server_name = ""  # the portal no longer connects to it
+
     def __init__(self) -> None:
         self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
         self._name = ""
@@ -345,16 +350,6 @@ class GoneCluster(ClusterClient):
     def close(self) -> None:
         """Close the kept connections."""
         self._pools.clear()
-
-    @property
-    def server(self) -> str:
-        """Empty: the portal no longer connects to it."""
-        return ""
-
-    @property
-    def certificate_authority(self) -> str:
-        """Empty."""
-        return ""
 
     def get(self, kind: str, name: str, namespace: str = "") -> None:
         """Nothing is there."""

@@ -34,6 +34,13 @@ def upcoming(moment: datetime, now: datetime) -> str:
     return f"{upcoming_day(moment, now)}, {_utc(moment):%H:%M}"
 
 
+def lifetime(seconds: int) -> str:
+    """How long something is valid, in hours if they are whole: `1 hour`, `12 hours`, `90 minutes`."""
+    unit, length = ("hour", 3600) if seconds % 3600 == 0 else ("minute", 60)
+    count = max(1, seconds // length)
+    return f"{count} {unit}" + ("" if count == 1 else "s")
+
+
 def relative(seconds: float) -> str:
     """A number of seconds from now, negative for the past: `in 2 days`, `3 minutes ago`, `just now`."""
     if abs(seconds) < _NOW:

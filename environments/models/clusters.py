@@ -5,6 +5,7 @@ from django.db import models
 
 from environments.lib.identity import GroupsBy
 from environments.lib.phases import AdmissionState
+from environments.models import validators
 from environments.models.fields import SecretField
 
 
@@ -23,6 +24,14 @@ class Access(models.TextChoices):
     OIDC = "oidc", "kubelogin (the cluster trusts the identity provider)"
 
 
+class Trust(models.TextChoices):
+    """What a member's kubeconfig trusts the API server's certificate by."""
+
+    PORTAL = "portal", "The same as the portal"
+    SYSTEM = "system", "The certificate authorities of their computers"
+    OWN = "own", "The certificates below"
+
+
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Queries for clusters."""
 
@@ -39,6 +48,7 @@ class Cluster(models.Model):
     AdmissionState = AdmissionState
     Credential = Credential
     GroupsBy = GroupsBy
+    Trust = Trust
 
     slug = models.SlugField(unique=True, help_text="Used in the kubeconfig context and in file names.")
     name = models.CharField(max_length=80, unique=True)
@@ -133,6 +143,39 @@ class Cluster(models.Model):
         validators=[URLValidator(schemes=["https", "http"])],
         help_text="If members use another address.",
     )
+    public_trust = models.CharField(
+        "members trust",
+        max_length=8,
+        choices=Trust,
+        default=Trust.PORTAL,
+        db_default=Trust.PORTAL,
+        help_text="How kubectl checks the API server's certificate at the address for members.",
+    )
+    public_certificate_authority = models.TextField(
+        "certificate authority for members",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="PEM. Use it if a different certificate authority signed the certificate at this address.",
+    )
+    tls_server_name = models.CharField(
+        "TLS server name",
+        max_length=253,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validators.server_name],
+        help_text="If the certificate has another name than the address for members.",
+    )
+    proxy_url = models.CharField(
+        "proxy for members",
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validators.proxy_url],
+        help_text="If kubectl reaches the API server through a proxy, for example http://proxy.example.com:3128",
+    )
     oidc_issuer = models.CharField(
         "OIDC issuer", max_length=400, blank=True, validators=[URLValidator(schemes=["https", "http"])]
     )
@@ -140,11 +183,24 @@ class Cluster(models.Model):
         "OIDC client ID", max_length=200, blank=True, help_text="Client ID of a public client."
     )
     oidc_scopes = models.CharField("OIDC scopes", max_length=200, default="openid email groups")
+    oidc_certificate_authority = models.TextField(
+        "OIDC issuer's certificate authority",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="PEM. Leave empty if members' computers trust the issuer's certificate.",
+    )
     max_token_hours = models.PositiveSmallIntegerField(
         "maximum token lifetime (hours)",
         default=12,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 30)],
         help_text="Members' tokens expire after at most this time.",
+    )
+    token_cap_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The lifetime to which the cluster last shortened a token. Empty: it shortens none.",
     )
     account_namespace = models.CharField(
         max_length=63,

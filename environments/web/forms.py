@@ -13,7 +13,7 @@ from django.db.models import Q
 from environments.actions import approvals, drafts, placement
 from environments.actions.addresses import MAX_ADDRESSES
 from environments.actions.drafts import CheckedPlan, Draft, max_length, parameter_field, usable_sizes
-from environments.lib import quantities
+from environments.lib import dates, quantities
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Template, TemplateVersion, User
 from environments.models.environments import Alerts
@@ -227,12 +227,25 @@ class TokenForm(forms.Form):
 
     hours = forms.IntegerField(min_value=1, label="Valid for (hours)")
 
-    def __init__(self, maximum: int, data: Any = None) -> None:
+    def __init__(self, cluster: Cluster, data: Any = None) -> None:
+        maximum, cap = cluster.max_token_hours, cluster.token_cap_seconds
         super().__init__(data, initial={"hours": min(8, maximum)})
         hours = cast(forms.IntegerField, self.fields["hours"])
         hours.validators.append(MaxValueValidator(maximum))
         hours.widget.attrs["max"] = maximum
         hours.help_text = f"Up to {maximum}. Then download a new file."
+        if cap and cap < maximum * 3600:
+            hours.help_text += f" This cluster shortens tokens: the last one was valid for {dates.lifetime(cap)}."
+
+
+class SignInForm(forms.Form):
+    """How kubelogin signs in."""
+
+    device_code = forms.BooleanField(
+        label="Sign in with a code on another device",
+        required=False,
+        help_text="For a computer without a browser. The identity provider must allow the device code flow.",
+    )
 
 
 _ALERTS = [

@@ -71,8 +71,12 @@ def available() -> str:
 class ControlPlane:
     """Starts and stops one control plane. Usable as a context manager."""
 
-    def __init__(self, data: Path | None = None) -> None:
-        """`data`: a folder that keeps everything for the next start; without it a temporary one, removed at the end."""
+    def __init__(self, data: Path | None = None, *, flags: Iterable[str] = ()) -> None:
+        """`data`: a folder that keeps everything for the next start; without it a temporary one, removed at the end.
+
+        `flags`: more of them for the API server.
+        """
+        self._flags = tuple(flags)
         self._temporary = data is None
         self.folder = data or Path(tempfile.gettempdir()) / f"allotment-control-plane-{secrets.token_hex(4)}"
         self.admin_token = secrets.token_hex(16)
@@ -133,7 +137,7 @@ class ControlPlane:
 
     def portal_token(self, seconds: int = 3600) -> str:
         """A token for the portal's least-privileged ServiceAccount. Needs `apply_rbac` first."""
-        return self.admin().create_token(ACCOUNT, ACCOUNT_NAMESPACE, seconds=seconds)
+        return self.admin().create_token(ACCOUNT, ACCOUNT_NAMESPACE, seconds=seconds).text
 
     def _start(self) -> None:
         etcd_port, peer_port, api_port = free_port(), free_port(), free_port()
@@ -141,7 +145,7 @@ class ControlPlane:
         manager_token = secrets.token_hex(16)
         self._write_credentials(manager_token)
         self._run("etcd", _etcd_flags(self.folder, etcd_port, peer_port))
-        self._run("kube-apiserver", _apiserver_flags(self.folder, etcd_port, api_port))
+        self._run("kube-apiserver", [*_apiserver_flags(self.folder, etcd_port, api_port), *self._flags])
         self._watch()
         deadline = time.monotonic() + DEADLINE
         self._wait_for("/readyz", deadline)

@@ -202,7 +202,7 @@ def test_a_service_account_works_with_a_token_made_for_it(cluster_endpoint, port
     binding = role_binding(home, "environment-viewer", ("ServiceAccount", account))
     binding["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": rbac.ACCOUNT_NAMESPACE}]
     portal.apply(binding)
-    token = portal.create_token(account, rbac.ACCOUNT_NAMESPACE, seconds=600)
+    token = portal.create_token(account, rbac.ACCOUNT_NAMESPACE, seconds=600).text
     way = cluster_endpoint.portal
     ci = Raw(Way(way.server, token, way.certificate_authority))
     eventually(lambda: ci("GET", f"/api/v1/namespaces/{home}/pods")[0] == 200, "the binding is known")

@@ -185,7 +185,7 @@ def _older_account(endpoint: ClusterEndpoint, admin: ClusterClient) -> Way:
         if "roleRef" in document:
             document["roleRef"] = document["roleRef"] | {"name": "older-portal"}
         admin.apply(document)
-    token = admin.create_token("portal", "older", seconds=3600)
+    token = admin.create_token("portal", "older", seconds=3600).text
     way = Way(endpoint.admin.server, token, endpoint.admin.certificate_authority)
     client = ClusterClient(way)
     question = next(each for each in rbac.REQUIRED if (each.verb, each.resource) == ("get", "namespaces"))

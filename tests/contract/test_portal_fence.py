@@ -176,7 +176,7 @@ def test_where_a_cluster_admin_says_so_it_makes_privileged_ones(fence, portal, a
 def test_it_gets_no_token_but_those_of_members(fence, raw, portal, admin):
     member = f"member-{secrets.token_hex(10)}"
     portal.apply(service_account(desired("anything"), member))
-    assert portal.create_token(member, HOME, seconds=600)
+    assert portal.create_token(member, HOME, seconds=600).text
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     assert refused(raw("POST", f"/api/v1/namespaces/{HOME}/serviceaccounts/portal/token", body))
     assert refused(raw("POST", f"/api/v1/namespaces/{HOME}/serviceaccounts/portal/token?dryRun=All", body))

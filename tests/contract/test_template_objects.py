@@ -259,7 +259,7 @@ def test_outside_the_portal_cannot_write_a_role_with_what_only_members_have(port
 
 def test_the_account_of_a_template_has_what_its_role_says_and_no_more(portal, home, ensure, cluster_endpoint):
     ensure(described(EVERYTHING))
-    token = portal.create_token("web", home, seconds=600)
+    token = portal.create_token("web", home, seconds=600).text
     way = cluster_endpoint.portal
     web = Raw(Way(way.server, token, way.certificate_authority))
     eventually(lambda: web("GET", f"/api/v1/namespaces/{home}/configmaps")[0] == 200, "the binding is known")

@@ -1,6 +1,7 @@
 """Clusters in the admin: credentials go in and never come out, and a check says what is wrong with an account."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,12 +12,14 @@ from django.urls import reverse
 from environments.admin.clusters import ClusterForm
 from environments.kube import admission, rbac
 from environments.models import Cluster
+from tests.detours import Authority
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
 ADD, LIST = "admin:environments_cluster_add", "admin:environments_cluster_changelist"
 CERTIFICATE = """-----BEGIN CERTIFICATE-----
 MIIBfTCCASOgAwIBAgIUVzhoVdtzDaHxBqGkXGtw1ZlBXkQwCgYIKoZIzj0EAwIw
 -----END CERTIFICATE-----"""
+AUTHORITY = Authority(Path()).pem.strip()
 KUBECONFIG = {
     "apiVersion": "v1",
     "kind": "Config",
@@ -133,6 +136,28 @@ class TestTheCredential:
         ({"credential": "two words"}, "credential", "one line of letters"),
         ({"credential": yaml.safe_dump(KUBECONFIG)}, "credential", "This is a file, not a token"),
         ({"certificate_authority": "LS0tLS1CRUdJTg=="}, "certificate_authority", "not a PEM certificate"),
+        (
+            {"public_trust": "own", "public_certificate_authority": "LS0tLS1CRUdJTg=="},
+            "public_certificate_authority",
+            "not a PEM certificate",
+        ),
+        ({"public_trust": "own"}, "public_certificate_authority", "Paste the certificates here, or choose differently"),
+        (
+            {"public_certificate_authority": AUTHORITY},
+            "public_certificate_authority",
+            "choose “The certificates below”",
+        ),
+        ({"public_trust": "nobody"}, "public_trust", "Select a valid choice"),
+        ({"oidc_certificate_authority": "x"}, "oidc_certificate_authority", "not a PEM certificate"),
+        ({"tls_server_name": "https://api.example.com"}, "tls_server_name", "Enter a host name or an IP address"),
+        ({"tls_server_name": "api..example.com"}, "tls_server_name", "Enter a host name or an IP address"),
+        ({"tls_server_name": "*.example.com"}, "tls_server_name", "Enter a host name or an IP address"),
+        ({"proxy_url": "proxy.example.com:3128"}, "proxy_url", "Enter an address with http, https or socks5"),
+        ({"proxy_url": "ftp://proxy.example.com"}, "proxy_url", "Enter an address with http, https or socks5"),
+        ({"proxy_url": "http://proxy:99999"}, "proxy_url", "Enter an address with http, https or socks5"),
+        ({"proxy_url": "http://[proxy"}, "proxy_url", "Enter an address with http, https or socks5"),
+        ({"proxy_url": "http://proxy/path?x"}, "proxy_url", "Enter an address with http, https or socks5"),
+        ({"proxy_url": "http://dana:secret@proxy:3128"}, "proxy_url", "Remove the user name and the password"),
         ({"certificate_authority": "-----BEGIN PRIVATE KEY-----"}, "certificate_authority", "contains a private key"),
         ({"credential_kind": "in_cluster"}, "credential_kind", "The portal does not run in a cluster"),
         ({"username_claim": "two claims"}, "username_claim", "Enter the name of one claim"),
@@ -202,6 +227,25 @@ def test_everything_that_can_be_set_of_a_cluster_has_its_place_on_the_page(clien
 def test_a_whole_kubeconfig_is_taken(client):
     assert client.post(reverse(ADD), filled(credential_kind="kubeconfig", credential=kubeconfig())).status_code == 302
     assert yaml.safe_load(Cluster.objects.get().credential) == KUBECONFIG
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"tls_server_name": "kubernetes"},
+        {"tls_server_name": "203.0.113.9"},
+        {"tls_server_name": "2001:db8::1"},
+        {"proxy_url": "http://proxy:3128"},
+        {"proxy_url": "socks5://[2001:db8::1]:1080"},
+        {"proxy_url": "https://proxy.example.com/"},
+        {"public_trust": "own", "public_certificate_authority": AUTHORITY},
+        {"public_trust": "system", "oidc_certificate_authority": AUTHORITY},
+    ],
+)
+def test_what_members_need_to_reach_a_cluster_is_stored(client, typed):
+    assert client.post(reverse(ADD), filled(**typed)).status_code == 302
+    row = Cluster.objects.get(slug="oslo")
+    assert {name: getattr(row, name) for name in typed} == typed
 
 
 class TestTheCheck:

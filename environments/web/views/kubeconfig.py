@@ -12,7 +12,7 @@ from environments.kube import kubeconfig as files
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment, Member
 from environments.web import pages
-from environments.web.forms import TokenForm, add_refusal
+from environments.web.forms import SignInForm, TokenForm, add_refusal
 from environments.web.pasting import PasteForm
 from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest
@@ -23,7 +23,7 @@ from environments.web.views.http import UserRequest
 def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
     """How to work with the namespace, and the file to download."""
     row, member = _mine(request, namespace)
-    return _page(request, row, member, TokenForm(row.cluster.max_token_hours))
+    return _page(request, row, member, TokenForm(row.cluster))
 
 
 @require_safe
@@ -31,12 +31,12 @@ def kubeconfig(request: UserRequest, namespace: str) -> HttpResponse:
 def download_oidc(request: UserRequest, namespace: str) -> HttpResponse:
     """The file that signs in with kubelogin. It holds no secret."""
     row, member = _mine(request, namespace)
-    cluster = row.cluster
-    if cluster.access != Cluster.Access.OIDC:
+    if row.cluster.access != Cluster.Access.OIDC:
         raise Http404("This cluster does not trust the identity provider.")
-    oidc = files.Oidc(cluster.oidc_issuer, cluster.oidc_client_id, cluster.oidc_scopes)
+    form = SignInForm(request.GET)
+    device_code = form.is_valid() and form.cleaned_data["device_code"]
     try:
-        text = files.with_oidc(access_tokens.target(row), oidc)
+        text = files.with_oidc(access_tokens.target(row), access_tokens.oidc(row.cluster), device_code=device_code)
     except ReconcileError as error:
         return _refused(request, row, member, error.message)
     return _file(row, text)
@@ -47,7 +47,7 @@ def download_oidc(request: UserRequest, namespace: str) -> HttpResponse:
 def download_token(request: UserRequest, namespace: str) -> HttpResponse:
     """The file with a token, shown once."""
     row, member = _mine(request, namespace)
-    form = TokenForm(row.cluster.max_token_hours, request.POST)
+    form = TokenForm(row.cluster, request.POST)
     if not form.is_valid():
         return _page(request, row, member, form)
     try:
@@ -83,7 +83,7 @@ def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
 
 
 def _refused(request: UserRequest, row: Environment, member: Member, sentence: str) -> HttpResponse:
-    form = TokenForm(row.cluster.max_token_hours, request.POST or {"hours": "1"})
+    form = TokenForm(row.cluster, request.POST or {"hours": "1"})
     form.add_error(None, sentence)
     return _page(request, row, member, form)
 
@@ -96,10 +96,21 @@ def _page(request: UserRequest, row: Environment, member: Member, form: TokenFor
         "part": pages.sign_in_part(row, member, request.user),
         "paste": PasteForm(),
         "uses_oidc": row.cluster.access == Cluster.Access.OIDC,
-        "context_name": f"{row.namespace}@{row.cluster.slug}",
+        "sign_in_form": SignInForm(),
+        "target": _target(row),
+        "plugin": files.PLUGIN,
+        "install": files.INSTALL,
     }
     status = 422 if form.errors else 200
     return render(request, "environments/kubeconfig.html", context, status=status)
+
+
+def _target(row: Environment) -> files.Target | None:
+    """What the file points at. None if the cluster's credential cannot be read; the download says so."""
+    try:
+        return access_tokens.target(row)
+    except ReconcileError:
+        return None
 
 
 def _file(row: Environment, text: str) -> HttpResponse:

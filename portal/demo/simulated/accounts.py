@@ -30,6 +30,7 @@ class Accounts:
     def __init__(self, store: Store, key: bytes, tokens: dict[str, User]) -> None:
         self._store, self._key = store, key
         self.tokens = tokens
+        self.longest: int | None = None  # seconds to which longer tokens are shortened; None: any lifetime is given
 
     def authenticate(self, header: str) -> User:
         """The user of an Authorization header; anonymous without one. Raises StatusError 401."""
@@ -53,6 +54,7 @@ class Accounts:
         if seconds < _SHORTEST:
             why = bad_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
             raise invalid_options("authentication.k8s.io", "TokenRequest", [why])
+        seconds = min(seconds, self.longest or seconds)
         begins = int(now if now is not None else time.time())
         ends = begins + seconds
         return {

@@ -138,11 +138,19 @@ class Api:
         if kind.kind == "ServiceAccount" and target.subresource == "token":
             write = fence.Write(kind, target.name, target.namespace, {}, subresource="token", dry_run=how.dry_run)
             fence.admit(self._store, how.user.name, write)
-            return _answer(201, self._accounts.issue(target.name, target.namespace, _decode(request)))
+            return self._token(target, _decode(request))
         if target.name:
             raise method_not_allowed()
         namespace = target.namespace if kind.namespaced else ""
         return self._written(kind, namespace, 201, self._writer.create(kind, namespace, _decode(request), how))
+
+    def _token(self, target: Target, body: Object) -> Response:
+        """The answer to a TokenRequest, with a warning if the token is valid for less than was asked for."""
+        answer = self._accounts.issue(target.name, target.namespace, body)
+        asked, given = (body.get("spec") or {}).get("expirationSeconds"), answer["spec"]["expirationSeconds"]
+        text = f"requested expiration of {asked} seconds shortened to {given} seconds"
+        headers = {"Warning": f'299 - "{text}"'} if asked and int(asked) > given else {}
+        return Response(201, _json(answer), headers=headers)
 
     def _written(self, kind: Kind, namespace: str, status: int, found: Object) -> Response:
         """The answer to a write, with the warning that admission has of it."""

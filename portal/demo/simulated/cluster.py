@@ -72,6 +72,10 @@ class SimulatedCluster:
         """Where the API server listens."""
         return self._server.url
 
+    def shorten_tokens(self, seconds: int | None) -> None:
+        """Give no token for longer, as `--service-account-max-token-expiration` does; None: for any time."""
+        self._accounts.longest = seconds
+
     @property
     def mutations(self) -> Mutations:
         """What mutating admission policies do on this cluster; nothing unless something is added."""
