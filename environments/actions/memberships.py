@@ -13,7 +13,7 @@ from environments.actions import drafts, guards
 from environments.lib import naming, queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
-from environments.models import Environment, Event, Group, Member, Team, Template, User
+from environments.models import Departure, Environment, Event, Group, Member, Team, Template, User
 
 MAX_MEMBERS = 100  # of one environment, owner included
 
@@ -50,7 +50,9 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
         row = guards.lock_environment(environment)
         if row and address.strip().lower() == row.owner.email.lower():
             raise ValidationError("The owner keeps access. Hand the environment over first.")
-        if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
+        leaving = environment.members.with_address(address)
+        Departure.objects.note(environment, leaving)
+        if leaving.filter(wanted=True).update(wanted=False):
             Event.record(
                 environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {address}.", {"taken": [address]}
             )
@@ -81,7 +83,9 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         if keep is not None:
             _set_role(environment, actor, former.email, keep)
         else:
-            environment.members.with_address(former.email).update(wanted=False)
+            leaving = environment.members.with_address(former.email)
+            Departure.objects.note(environment, leaving)
+            leaving.update(wanted=False)
         Event.record(
             environment,
             actor,
@@ -140,6 +144,7 @@ def _check_room(environment: Environment, heir: User) -> None:
 
 def _set_role(environment: Environment, actor: User, address: str, role: Role) -> None:
     known = environment.members.with_address(address)
+    Departure.objects.note(environment, known.exclude(role=role))
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     if not known.update(role=role, wanted=True):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor)

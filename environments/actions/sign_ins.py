@@ -6,10 +6,11 @@ name and no role binding follows from it. It counts for the issuer and the clien
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Max
 from django.utils import timezone
 
 from environments.lib import pasted_tokens, token_lines
@@ -101,6 +102,14 @@ def keep(cluster: Cluster, user: User, text: str) -> TokenCheck:
     content |= {"claims": seen.values} if isinstance(seen, Claims) else {}
     row = {"content": content, "lifetime_seconds": getattr(seen, "lifetime", None), "seen_at": timezone.now()}
     return TokenCheck.objects.update_or_create(cluster=cluster, user=user, kind=kind, defaults=row)[0]
+
+
+def token_lifetime(cluster: Cluster) -> timedelta | None:
+    """How long tokens on the cluster are valid: by its settings, or the longest one seen. None if neither says so."""
+    if cluster.id_token_minutes:
+        return timedelta(minutes=cluster.id_token_minutes)
+    longest = cluster.token_checks.aggregate(longest=Max("lifetime_seconds"))["longest"]
+    return timedelta(seconds=longest) if longest else None
 
 
 def claims_line(cluster: Cluster) -> str:

@@ -1,12 +1,16 @@
 """What is seen of real sign-ins to clusters, and who left a role whose group their token may still name."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from environments.lib.phases import Role
 from environments.models.clusters import Cluster
-from environments.models.environments import Environment
+from environments.models.environments import Environment, Member
+
+_FORGOTTEN = timedelta(days=31)  # longer than any token that `Cluster.id_token_minutes` may say
 
 
 class TokenCheck(models.Model):
@@ -30,6 +34,20 @@ class TokenCheck(models.Model):
         return f"{self.get_kind_display()}: {self.user} on {self.cluster}"
 
 
+class DepartureQuerySet(models.QuerySet["Departure"]):
+    """Queries for departures."""
+
+    def note(self, environment: Environment, members: models.QuerySet[Member]) -> None:
+        """Note that these members lose the roles that they have now, and forget whose tokens have ended long ago."""
+        self.filter(environment=environment, out_at__lt=timezone.now() - _FORGOTTEN).delete()
+        for member in members.filter(wanted=True).exclude(in_group=False):
+            self.create(environment=environment, email=member.email, role=member.role)
+
+    def confirm(self, environment: Environment) -> int:
+        """Note that the directory's groups no longer have whoever left; how many these are."""
+        return self.filter(environment=environment, out_at=None).update(out_at=timezone.now())
+
+
 class Departure(models.Model):
     """A person who lost a role. Until their token ends, it names the role's group, which others may still be in."""
 
@@ -40,6 +58,8 @@ class Departure(models.Model):
     out_at = models.DateTimeField(
         null=True, help_text="When the directory's group no longer had them: no newer token names it."
     )
+
+    objects = DepartureQuerySet.as_manager()
 
     class Meta:
         ordering = ("left_at", "id")

@@ -16,7 +16,7 @@ from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
 from environments.web.pages.managed_objects import ManagedObject, managed_objects
 from environments.web.pages.running import has_workloads
-from environments.web.pages.sign_in import AccessLine, access_lines
+from environments.web.pages.sign_in import AccessLine, Leaver, access_lines, leavers
 from environments.web.pages.steps import TimelineEntry, poll_seconds, timeline
 from environments.web.pages.usage_page import sparks
 from environments.web.pages.versions import NewerVersion, newer
@@ -62,6 +62,7 @@ class EnvironmentPage:
     has_workloads: bool
     members: list[Member]
     access: list[AccessLine]  # the same members, each with their sign-in to the cluster
+    leavers: list[Leaver]
     managed_objects: list[ManagedObject]
     events: list[Event]
     poll_seconds: int | None
@@ -138,6 +139,7 @@ def environment_page(environment: Environment, user: User) -> EnvironmentPage:
         has_workloads=has_workloads(environment),
         members=members,
         access=access_lines(environment, members),
+        leavers=leavers(environment, members),
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
         events=events,
         poll_seconds=poll_seconds(environment, lines),
