@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import clusters as cluster_actions
-from environments.admin import cluster_checks, cluster_names, kubeconfigs
+from environments.admin import cluster_checks, cluster_names, cluster_sign_in, kubeconfigs
 from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
@@ -226,6 +226,7 @@ class ClusterAdmin(BriefDeletion):
         return [
             path("rbac/", wrap(require_safe(self.rbac_view)), name="environments_cluster_rbac"),
             path("<int:pk>/check/", wrap(require_POST(self.check_view)), name="environments_cluster_check"),
+            path("<int:pk>/sign-in/", wrap(self.sign_in_view), name="environments_cluster_sign_in"),
             path("<int:pk>/give-up/", wrap(self.give_up_view), name="environments_cluster_give_up"),
             path("<int:pk>/take-back/", wrap(require_POST(self.take_back_view)), name="environments_cluster_take_back"),
             path(
@@ -281,6 +282,10 @@ class ClusterAdmin(BriefDeletion):
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask one cluster. Outside of the form's own view, which holds a transaction open."""
         return self._checked(request, [self._changeable(request, pk)])
+
+    def sign_in_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Compare a real token's names with the cluster's settings; the admin's own token."""
+        return cluster_sign_in.page(request, self, self._changeable(request, pk))
 
     def give_up_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Mark a cluster as lost, after typing its slug."""
