@@ -2,8 +2,8 @@
 # Canaille 0.3.6: the claim `email_verified` can only be a text, which no Kubernetes API server accepts.
 #
 # Discovery lists the claim, but by default no token has it. A mapping (USERINFO_MAPPING) is a Jinja template, and what it
-# renders is a text: "true" where OpenID Connect Core §5.1 wants true. kube-apiserver 1.36 then rejects the token ("could
-# not parse 'email_verified' claim"), if it makes user names of `email`. Expected: a mapping can give a boolean. Seen: a
+# renders is a text: "true" where OpenID Connect Core §5.1 wants true. kube-apiserver 1.36 then rejects the token ("cannot
+# unmarshal string into Go value of type bool"), if it makes user names of `email`. Expected: a mapping can give a boolean. Seen: a
 # text. Fails if that changes. Way out: leave the claim out, or make user names of another claim.
 set -euo pipefail
 
