@@ -67,7 +67,7 @@ class SignIn:
     @property
     def says(self) -> str:
         """The state in a few words."""
-        return {"ok": "sign-in seen", "bad": "sign-in differs from what was expected"}.get(
+        return {"ok": "sign-in seen", "bad": "sign-in differs"}.get(
             self.tone, "sign-in not yet seen"
         )
 

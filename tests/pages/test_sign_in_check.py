@@ -113,9 +113,7 @@ def test_what_differs_is_said_to_member_and_owner(client, paste, dana, environme
     soup = paste(whoami(environment, name, groups))
     assert "The token differs from what was expected." in words(one(soup, "#sign-in .notice"))
     assert note in words(one(soup, "#sign-in table"))
-    assert verified(client, environment, dana)["dana@example.com"] == (
-        "role verified; sign-in differs from what was expected"
-    )
+    assert verified(client, environment, dana)["dana@example.com"] == "role verified; sign-in differs"
 
 
 def test_access_by_name_works_before_the_token_has_the_group(client, paste, dana, environment):
