@@ -67,9 +67,7 @@ class SignIn:
     @property
     def says(self) -> str:
         """The state in a few words."""
-        return {"ok": "sign-in seen", "bad": "sign-in differs"}.get(
-            self.tone, "sign-in not yet seen"
-        )
+        return {"ok": "sign-in seen", "bad": "sign-in differs"}.get(self.tone, "sign-in not yet seen")
 
     @property
     def seen_at(self) -> datetime | None:

@@ -20,5 +20,13 @@ class PasteForm(forms.Form):
         label="What the command printed",
         help_text="Names and groups only. Never paste a token: the portal would refuse it.",
         error_messages={"required": "Paste what one of the commands prints."},
-        widget=PastedText(attrs={"rows": 6, "class": "vLargeTextField", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+        widget=PastedText(
+            attrs={
+                "rows": 6,
+                "class": "vLargeTextField",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "spellcheck": "false",
+            }
+        ),
     )

@@ -7,10 +7,11 @@ from datetime import timedelta
 import jwt
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from environments.lib.phases import Role
-from environments.models import Cluster, Environment, Member, TokenCheck, User
+from environments.models import Cluster, Departure, Environment, Member, TokenCheck, User
 from tests.pages.reading import one, read, rows, words
 
 ISSUER, CLIENT = "https://idp.example.com", "kubernetes"
@@ -237,3 +238,25 @@ def test_an_admin_who_is_no_member_has_no_form_here(client, ada, environment):
     address = f"/environments/{environment.namespace}/kubeconfig/check/"
     assert client.get(address).status_code == client.post(address, {"pasted": whoami(environment)}).status_code == 403
     assert not TokenCheck.objects.exists()
+
+
+def test_more_members_cost_no_more_queries(client, dana, environment):
+    def cost() -> int:
+        client.get(f"/environments/{environment.namespace}/")  # what is looked up once for all
+        with CaptureQueriesContext(connection) as queries:
+            assert verified(client, environment, dana)
+        return len(queries)
+
+    few = cost()
+    target = [ISSUER, CLIENT]
+    for number in range(12):
+        person = User.objects.create(username=f"p{number}", email=f"p{number}@example.com")
+        Member.objects.create(
+            environment=environment, email=person.email, person=person, role=Role.VIEWER, in_group=True, allowed=True
+        )
+        content = {"for": target, "username": f"oidc:p{number}@example.com", "groups": []}
+        TokenCheck.objects.create(cluster=environment.cluster, user=person, kind="whoami", content=content)
+        Departure.objects.create(environment=environment, email=f"gone{number}@example.com", role=Role.VIEWER)
+    found = verified(client, environment, dana)
+    assert found["p7@example.com"].startswith("✓ role verified; sign-in seen")
+    assert cost() <= few + 1, "how long tokens are valid is asked for once there is someone to say it of"
