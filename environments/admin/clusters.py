@@ -1,6 +1,7 @@
 """Clusters in the admin: their connection, and the checks of the portal's account in them."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import yaml
 from django import forms
@@ -23,7 +24,7 @@ from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.kube import rbac
-from environments.lib import naming
+from environments.lib import dates, naming
 from environments.models import Cluster, Environment
 from environments.routine import policy_looks
 
@@ -52,6 +53,13 @@ class ClusterForm(SecretForm):
     def clean_certificate_authority(self) -> str:
         """Certificates in PEM, or nothing."""
         return self._authority("certificate_authority")
+
+    def clean_public_server(self) -> str:
+        """An address with TLS, or nothing."""
+        server = str(self.cleaned_data["public_server"])
+        if server and urlsplit(server).scheme != "https":
+            raise ValidationError("Enter an address that begins with https. kubectl never signs in over http.")
+        return server
 
     def clean_public_certificate_authority(self) -> str:
         """Certificates in PEM exactly where members' files shall have their own."""
@@ -142,6 +150,7 @@ class ClusterAdmin(BriefDeletion):
         "answers",
         "checked_at",
         "check_error",
+        "token_cap",
         "policies_found",
         "admission_looked_at",
         "admission_installed_at",
@@ -197,7 +206,7 @@ class ClusterAdmin(BriefDeletion):
                 "description": "What network policies allow: DNS lookups, and traffic from the ingress controller.",
             },
         ),
-        ("Last check", {"fields": ("answers", "checked_at", "check_error")}),
+        ("Last check", {"fields": ("answers", "checked_at", "check_error", "token_cap")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
@@ -266,6 +275,13 @@ class ClusterAdmin(BriefDeletion):
         """The same in a sentence, with the command that puts them right."""
         context = {"row": row, "standing": policy_looks.kept(row)}
         return render_to_string("admin/environments/cluster/policies.html", context)
+
+    @admin.display(description="Token lifetime")
+    def token_cap(self, row: Cluster) -> str:
+        """Whether the API server shortens members' tokens, as far as downloads have shown."""
+        if row.token_cap_seconds is None:
+            return "As requested"
+        return f"Shortened by the API server to {dates.lifetime(row.token_cap_seconds)}"
 
     @admin.display(description="Environments", ordering="live_count")
     def live_environments(self, row: Any) -> int:

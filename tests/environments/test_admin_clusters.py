@@ -141,6 +141,7 @@ class TestTheCredential:
             "public_certificate_authority",
             "not a PEM certificate",
         ),
+        ({"public_server": "http://api.example.com"}, "public_server", "kubectl never signs in over http"),
         ({"public_trust": "own"}, "public_certificate_authority", "Paste the certificates here, or choose differently"),
         (
             {"public_certificate_authority": AUTHORITY},
@@ -233,6 +234,7 @@ def test_a_whole_kubeconfig_is_taken(client):
     "typed",
     [
         {"tls_server_name": "kubernetes"},
+        {"public_server": "https://203.0.113.9:6443"},
         {"tls_server_name": "203.0.113.9"},
         {"tls_server_name": "2001:db8::1"},
         {"proxy_url": "http://proxy:3128"},
@@ -246,6 +248,13 @@ def test_what_members_need_to_reach_a_cluster_is_stored(client, typed):
     assert client.post(reverse(ADD), filled(**typed)).status_code == 302
     row = Cluster.objects.get(slug="oslo")
     assert {name: getattr(row, name) for name in typed} == typed
+
+
+@pytest.mark.parametrize(("seconds", "sentence"), [(None, "As requested"), (5400, "by the API server to 90 minutes")])
+def test_it_is_said_whether_the_cluster_shortens_tokens(client, stored, seconds, sentence):
+    Cluster.objects.update(token_cap_seconds=seconds)
+    page = soup(client.get(reverse("admin:environments_cluster_change", args=[stored.pk])))
+    assert sentence in page.select_one(".field-token_cap").get_text()
 
 
 class TestTheCheck:

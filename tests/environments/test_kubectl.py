@@ -18,6 +18,7 @@ from tests.detours import Authority, connect_proxy, tls_front
 
 OIDC = Oidc("https://idp.example.com", "kubectl", "openid email")
 DEAD = Target("amsterdam", "https://127.0.0.1:9", "", "dana-checkout-abcde")
+KUBERC = "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n"
 SINCE_KUBERC = ["1.35", "1.36", "1.37"]  # the first in which a kuberc can forbid plugins
 
 
@@ -83,18 +84,34 @@ class TestThePlugin:
     def test_that_a_kuberc_forbids_is_allowed_by_the_lines_of_the_page(self, kubectl, oidc_page, rest, refusal):
         plugin(kubectl)
         file = written(kubectl, files.with_oidc(DEAD, OIDC))
-        head = "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n"
-        written(kubectl, head + rest, ".kube/kuberc")
+        written(kubectl, KUBERC + rest, ".kube/kuberc")
         done = kubectl("get", "pods", file=file)
         assert done.stderr.splitlines()[-1].startswith("Unable to connect to the server: getting credentials: plugin")
         assert refusal in done.stderr.replace(str(kubectl.path[0]) + "/", "")
         quoted = [words.get_text() for words in oidc_page.select("section[aria-labelledby=plugin-title] q")]
         assert quoted[0] == "Unable to connect to the server"
         assert any(each in refusal for each in quoted[1:])
-        written(kubectl, head + oidc_page.select_one("#kuberc").get_text(), ".kube/kuberc")
+        written(kubectl, KUBERC + oidc_page.select_one("#kuberc").get_text(), ".kube/kuberc")
         done = kubectl("get", "pods", file=file)
         assert "refused" in done.stderr  # the server is not there: the plugin was asked first
         assert "getting credentials" not in done.stderr
+
+    @pytest.mark.parametrize("kubectl", ["1.35"], indirect=True)
+    def test_is_allowed_by_a_word_that_the_first_of_them_knows_too(self, kubectl, oidc_page):
+        plugin(kubectl)
+        lines = f"{KUBERC}{oidc_page.select_one('#kuberc').get_text()}"
+        written(kubectl, lines.replace("- name:", "- command:"), ".kube/kuberc")
+        done = kubectl("get", "pods", file=written(kubectl, files.with_oidc(DEAD, OIDC)))
+        assert "misconfigured credential plugin allowlist" in done.stderr
+
+    def test_is_not_added_by_a_command_that_would_drop_the_others(self, kubectl):
+        """Why the page tells to edit the kuberc. If this fails, it can tell the command instead."""
+        entries = "credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n- command: other\n"
+        kuberc = written(kubectl, KUBERC + entries, ".kube/kuberc")
+        entry = f"--allowlist-entry=command={files.PLUGIN}"
+        done = kubectl("kuberc", "set", "--section=credentialplugin", "--policy=Allowlist", entry)
+        assert done.returncode == 0, done.stderr
+        assert yaml.safe_load(kuberc.read_text())["credentialPluginAllowlist"] == [{"command": files.PLUGIN}]
 
 
 @pytest.fixture
