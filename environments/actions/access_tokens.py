@@ -10,12 +10,16 @@ from django.db import transaction
 
 from environments import kube
 from environments.kube import kubeconfig, manifests
+from environments.kube.client import ClusterClient
 from environments.kube.tokens import IssuedToken
 from environments.lib import dates, naming, queue
 from environments.lib.activity import Activity
-from environments.lib.phases import Phase, Role
+from environments.lib.errors import ReconcileError
+from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Event, Member, User
 from environments.reconcile import desired
+
+_CHANGED = "Your access changed while the token was being created. Reload the page to see how."
 
 
 def membership(environment: Environment, user: User) -> Member | None:
@@ -26,8 +30,8 @@ def membership(environment: Environment, user: User) -> Member | None:
 def issue(environment: Environment, user: User, *, hours: int) -> str:
     """A kubeconfig with a token for a member's own access, valid for so many hours, at most the cluster's maximum.
 
-    Raises PermissionDenied for those who are no members; ValidationError if their access is not verified yet, or the
-    hours are too many; one of the two adapter errors if the cluster refuses.
+    Raises PermissionDenied for those who are no members, or are removed meanwhile; ValidationError if their access is
+    not verified yet, or the hours are too many; one of the two adapter errors if the cluster refuses.
     """
     member = membership(environment, user)
     if member is None:
@@ -39,15 +43,42 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
         text = f"Choose from 1 to {environment.cluster.max_token_hours} hours."
         raise ValidationError({"hours": [ValidationError(text, code="hours")]})
     _note(environment, member)
-    client = kube.connect(environment.cluster)
-    wanted = desired.desired_with_bindings(environment)
-    name = naming.account(str(environment.pk), member.email)
-    client.apply(manifests.service_account(wanted, name))
-    binding = next(binding for binding in wanted.bindings if binding.role == Role(member.role))
-    client.apply(manifests.role_binding(wanted, binding))
-    token = client.create_token(name, wanted.account_namespace, seconds=hours * 3600)
+    client, name = kube.connect(environment.cluster), naming.account(str(environment.pk), member.email)
+    try:
+        token = _token(environment, member, client, name, hours * 3600)
+    except ReconcileError:
+        _owe(environment)  # a binding that was written may name a person who has been removed meanwhile
+        raise
+    _look_again(environment, member, client, name)
     _keep(environment, member, user, token, hours * 3600)
     return kubeconfig.with_token(target(environment), token.text, token.ends_at)
+
+
+def _token(environment: Environment, member: Member, client: ClusterClient, name: str, seconds: int) -> IssuedToken:
+    """A token for the member's own account, which is made and bound to their role first."""
+    wanted = desired.desired_with_bindings(environment)
+    binding = next((each for each in wanted.bindings if each.role == member.role and name in each.accounts), None)
+    if binding is None:  # removed a moment ago: nothing was written
+        raise PermissionDenied(_CHANGED)
+    client.apply(manifests.service_account(wanted, name))
+    client.apply(manifests.role_binding(wanted, binding))
+    return client.create_token(name, wanted.account_namespace, seconds=seconds)
+
+
+def _look_again(environment: Environment, member: Member, client: ClusterClient, name: str) -> None:
+    """Raise PermissionDenied if the member was removed, got another role or revoked their tokens meanwhile.
+
+    The reconcile of such a change may have ended before the last write here, and would spare an account that is this
+    young. So the account is deleted, and one more reconcile is owed. A change from now on finds the account by itself.
+    """
+    same = environment.members.filter(pk=member.pk, role=member.role, wanted=True, has_account=True)
+    if same.filter(environment__wanted=True).exists():
+        return
+    try:
+        client.delete("ServiceAccount", name, environment.cluster.account_namespace)
+    finally:
+        _owe(environment)
+    raise PermissionDenied(_CHANGED)
 
 
 def revoke(environment: Environment, user: User) -> None:

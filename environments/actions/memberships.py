@@ -16,7 +16,7 @@ from environments.actions import drafts, guards
 from environments.lib import naming, queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
-from environments.models import Environment, Event, Group, Member, Team, Template, User
+from environments.models import Departure, Environment, Event, Group, Member, Team, Template, User
 
 MAX_MEMBERS = 100  # of one environment, owner included
 UNDO = timedelta(minutes=5)  # after a member was removed; until then nobody has got an email about it
@@ -55,6 +55,7 @@ def remove_member(environment: Environment, actor: User, address: str) -> bool:
         member = environment.members.with_address(address).filter(wanted=True).first()
         if member is None:
             return False
+        Departure.objects.note(environment, environment.members.filter(pk=member.pk))
         environment.members.filter(pk=member.pk).update(wanted=False)
         data = {"taken": [member.email], "role": member.role}
         Event.record(environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {member.email}.", data)
@@ -93,6 +94,7 @@ def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
         role = Role(environment.events.get(pk=event_id).data["role"])
         _check_role(row, role)
         _set_role(environment, actor, address, role)
+        Departure.objects.forget(environment, address, role)
         _check_number(environment)
         message = f"{actor} undid the removal of {address}, who has the role {role.value} again."
         data = {"restored": [address], "role": role.value}
@@ -125,7 +127,9 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         if keep is not None:
             _set_role(environment, actor, former.email, keep)
         else:
-            environment.members.with_address(former.email).update(wanted=False)
+            leaving = environment.members.with_address(former.email)
+            Departure.objects.note(environment, leaving)
+            leaving.update(wanted=False)
         Event.record(
             environment,
             actor,
@@ -191,6 +195,7 @@ def _set_role(environment: Environment, actor: User, address: str, role: Role) -
     """Make someone a member with a role; whether they had not got it yet."""
     known = environment.members.with_address(address)
     is_news = not known.filter(role=role, wanted=True).exists()
+    Departure.objects.note(environment, known.exclude(role=role))
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     if not known.update(role=role, wanted=True):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor)

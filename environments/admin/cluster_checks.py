@@ -1,14 +1,15 @@
 """Checks a cluster: its connection, the rights of the portal's account, what it refuses, and its admission policies."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils import timezone
 
 from environments import kube
-from environments.kube import admission, rbac
+from environments.kube import admission, issuers, rbac
 from environments.kube.client import Question
+from environments.kube.issuers import Remark
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster
 from environments.routine import policy_looks
@@ -52,6 +53,7 @@ class Report:
     excess: tuple[Finding, ...] = ()
     policies: admission.Standing | None = None
     not_refused: tuple[str, ...] = ()
+    sign_in: tuple[Remark, ...] = ()  # of the issuer, where the cluster authenticates by OIDC
     error: str = ""
 
     @property
@@ -62,7 +64,13 @@ class Report:
         permissions = f"{len(self.missing)} permissions missing, {len(self.excess)} too many"
         found = f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.label}."
         accepted = f" The cluster accepts {len(self.not_refused)} writes that it must refuse."
-        return found + (accepted if self.not_refused else "")
+        return found + (accepted if self.not_refused else "") + (" Sign-in has problems." if self.sign_in_tone else "")
+
+    @property
+    def sign_in_tone(self) -> str:
+        """The worst that was found out about the issuer: bad, warn, or empty."""
+        tones = {remark.tone for remark in self.sign_in}
+        return next((tone for tone in (issuers.BAD, issuers.WARN) if tone in tones), "")
 
     @property
     def is_guarded(self) -> bool:
@@ -89,6 +97,20 @@ def check_all(rows: list[Cluster]) -> list[Report]:
 
 
 def _check(row: Cluster) -> Report:
+    return replace(_check_cluster(row), sign_in=tuple(_check_sign_in(row)))
+
+
+def _check_sign_in(row: Cluster) -> list[Remark]:
+    """What the portal finds out about the issuer that the cluster trusts; nothing if it trusts none, or is lost."""
+    if row.access != Cluster.Access.OIDC or row.lost_at:
+        return []
+    claims = (row.username_claim, row.groups_claim)
+    scopes = tuple(row.oidc_scopes.split())
+    authority = row.oidc_certificate_authority
+    return issuers.look(issuers.Issuer(row.oidc_issuer, row.oidc_client_id, scopes, authority, *claims))
+
+
+def _check_cluster(row: Cluster) -> Report:
     try:
         client = kube.connect(row)
         version = client.version()

@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from environments.actions import clusters as cluster_actions
-from environments.admin import cluster_checks, kubeconfigs
+from environments.admin import cluster_checks, cluster_names, cluster_sign_in, kubeconfigs
 from environments.admin.base import pill
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
@@ -125,6 +125,8 @@ class ClusterForm(SecretForm):
             self._try("credential_kind", kubeconfigs.check_client, kubeconfigs.Draft(kind))
         elif kind:
             self._clean_credential(kind, cleaned)
+        for field, sentence in cluster_names.mistakes(cleaned):
+            self.add_error(field, sentence)
         return cleaned
 
     def _clean_credential(self, kind: str, cleaned: dict[str, Any]) -> None:
@@ -184,8 +186,18 @@ class ClusterAdmin(BriefDeletion):
         (
             "User names in this cluster",
             {
-                "fields": ("username_claim", "username_prefix", "groups_prefix", "bind_members"),
-                "description": "Use the values of the API server's OIDC flags. Role bindings must use the same names.",
+                "fields": (
+                    "username_claim",
+                    "username_lowercase",
+                    "username_prefix",
+                    "groups_claim",
+                    "groups_by",
+                    "groups_prefix",
+                    "bind_members",
+                    "bind_groups",
+                ),
+                "description": "Use the values of the API server's AuthenticationConfiguration or OIDC flags. Role "
+                "bindings name people and groups exactly so. To compare them with a real token, use the button above.",
             },
         ),
         (
@@ -201,6 +213,7 @@ class ClusterAdmin(BriefDeletion):
                     "oidc_issuer",
                     "oidc_client_id",
                     "oidc_scopes",
+                    "id_token_minutes",
                     "oidc_certificate_authority",
                     "max_token_hours",
                     "account_namespace",
@@ -258,6 +271,7 @@ class ClusterAdmin(BriefDeletion):
         return [
             path("rbac/", wrap(require_safe(self.rbac_view)), name="environments_cluster_rbac"),
             path("<int:pk>/check/", wrap(require_POST(self.check_view)), name="environments_cluster_check"),
+            path("<int:pk>/sign-in/", wrap(self.sign_in_view), name="environments_cluster_sign_in"),
             path("<int:pk>/give-up/", wrap(self.give_up_view), name="environments_cluster_give_up"),
             path("<int:pk>/take-back/", wrap(require_POST(self.take_back_view)), name="environments_cluster_take_back"),
             path(
@@ -328,6 +342,10 @@ class ClusterAdmin(BriefDeletion):
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask one cluster. Outside of the form's own view, which holds a transaction open."""
         return self._checked(request, [self._changeable(request, pk)])
+
+    def sign_in_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Compare a real token's names with the cluster's settings; the admin's own token."""
+        return cluster_sign_in.page(request, self, self._changeable(request, pk))
 
     def give_up_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Mark a cluster as lost, after typing its slug."""

@@ -41,7 +41,7 @@ class Binding:
     """Who holds a role: the directory's group and, by name, people; both as the API server calls them."""
 
     role: Role
-    group: str
+    group: str  # empty: people by name alone
     users: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()  # ServiceAccounts, in the account namespace
 
@@ -149,7 +149,7 @@ def role_binding(desired: Desired, binding: Binding) -> Manifest:
     Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/role-binding-v1/
     """
     api_group = "rbac.authorization.k8s.io"
-    subjects = [{"kind": "Group", "name": binding.group, "apiGroup": api_group}]
+    subjects = [{"kind": "Group", "name": name, "apiGroup": api_group} for name in (binding.group,) if name]
     subjects += [{"kind": "User", "name": user, "apiGroup": api_group} for user in binding.users]
     subjects += [
         {"kind": "ServiceAccount", "name": name, "namespace": desired.account_namespace} for name in binding.accounts

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0017_publish_checks'),
+        ('environments', '0023_cluster_names'),
     ]
 
     operations = [

@@ -5,7 +5,9 @@ from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event, Letter
+from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.people import Invitation, Team, User
+from environments.models.sign_ins import Departure, TokenCheck
 from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
 
@@ -14,6 +16,7 @@ __all__ = [
     "ClusterVerdict",
     "Condition",
     "Consumption",
+    "Departure",
     "Directory",
     "Environment",
     "Event",
@@ -26,8 +29,11 @@ __all__ = [
     "Rate",
     "Span",
     "Team",
+    "TeamGroup",
     "Template",
     "TemplateVersion",
+    "TokenCheck",
+    "UnlinkedIdentity",
     "Usage",
     "User",
 ]

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from environments.lib import hosts, looks
+from environments.lib.identity import GroupsBy
 from environments.lib.looks import KindLook
 from environments.lib.phases import AdmissionState
 from environments.models import validators
@@ -59,6 +60,7 @@ class Cluster(models.Model):
     Access = Access
     AdmissionState = AdmissionState
     Credential = Credential
+    GroupsBy = GroupsBy
     Trust = Trust
 
     slug = models.SlugField(unique=True, help_text="Used in the kubeconfig context and in file names.")
@@ -77,17 +79,63 @@ class Cluster(models.Model):
     )
     credential = SecretField(blank=True, default="")
     username_claim = models.CharField(
-        max_length=20,
-        choices=[("email", "Email address"), ("username", "User name")],
+        max_length=200,
         default="email",
-        help_text="What the API server uses as the user name (--oidc-username-claim).",
+        validators=[RegexValidator(r"^[^\s\x00-\x1f]+\Z", "Enter the name of one claim, for example email.")],
+        help_text="The claim that the API server makes the user name of: email, sub, preferred_username or another "
+        "(--oidc-username-claim).",
     )
-    username_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-username-prefix, for example oidc:")
-    groups_prefix = models.CharField(max_length=60, blank=True, help_text="--oidc-groups-prefix, for example oidc:")
+    username_lowercase = models.BooleanField(
+        "user names in lower case",
+        default=False,
+        db_default=False,
+        help_text="The API server lower-cases the claim: claims.email.lowerAscii(). Otherwise names keep its spelling.",
+    )
+    username_prefix = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="What the API server puts before user names, for example oidc: (--oidc-username-prefix). "
+        "A hyphen means none.",
+    )
+    groups_claim = models.CharField(
+        max_length=200,
+        default="groups",
+        db_default="groups",
+        validators=[RegexValidator(r"^[^\s\x00-\x1f]+\Z", "Enter the name of one claim, for example groups.")],
+        help_text="The claim that holds a person's groups (--oidc-groups-claim).",
+    )
+    groups_by = models.CharField(
+        "groups claim holds",
+        max_length=8,
+        choices=GroupsBy,
+        default=GroupsBy.NAME,
+        db_default=GroupsBy.NAME,
+        help_text="How the identity provider writes a group in that claim.",
+    )
+    groups_prefix = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="What the API server puts before group names, for example oidc: (--oidc-groups-prefix). "
+        "A hyphen means none; given to that flag, it would be a prefix.",
+    )
     bind_members = models.BooleanField(
         "name members in role bindings",
         default=True,
         help_text="In addition to the group. Members then have access before their next sign-in adds the new group.",
+    )
+    bind_groups = models.BooleanField(
+        "name groups in role bindings",
+        default=True,
+        db_default=True,
+        help_text="Without groups, members have access by name alone, and a removed member loses it at once, not when "
+        "their token ends.",
+    )
+    id_token_minutes = models.PositiveIntegerField(
+        "token lifetime (minutes)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(60 * 24 * 30)],
+        help_text="How long the identity provider's ID tokens are valid. Empty: the longest that the portal has seen.",
     )
     dns_namespace = models.CharField("DNS namespace", max_length=63, default="kube-system")
     dns_port = models.PositiveIntegerField("DNS port", default=53, validators=[MaxValueValidator(65535)])

@@ -1,7 +1,8 @@
 """Turns database rows into the plain data that manifests and steps work with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.conf import settings
 
@@ -11,10 +12,11 @@ from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
+from environments.lib.identity import Naming, token_facts
 from environments.lib.phases import Role
 from environments.models import Cluster, Environment, Group, Member
 from environments.reconcile.steps import binding
-from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming
+from environments.reconcile.steps.base import Context, GroupState, MemberState
 from environments.spec import TemplateSpec
 
 UNREADABLE = (
@@ -69,7 +71,15 @@ def desired_with_bindings(environment: Environment) -> Desired:
 
 def naming(row: Cluster) -> Naming:
     """How a cluster names people and groups."""
-    return Naming(row.username_claim, row.username_prefix, row.groups_prefix, row.bind_members)
+    return Naming(
+        username_claim=row.username_claim,
+        username_prefix=row.username_prefix,
+        groups_prefix=row.groups_prefix,
+        bind_members=row.bind_members,
+        username_lowercase=row.username_lowercase,
+        groups_by=row.groups_by,
+        bind_groups=row.bind_groups,
+    )
 
 
 def context(environment: Environment) -> Context:
@@ -94,7 +104,8 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
 
 
 def _members(environment: Environment) -> tuple[MemberState, ...]:
-    return member_states(environment.members.all(), str(environment.pk))
+    rows = environment.members.select_related("person")
+    return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
 
 
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
@@ -109,8 +120,17 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberState, ...]:
-    """One environment's members, from their rows."""
+def _said(member: Member) -> dict[str, Any]:
+    return member.token_facts
+
+
+def member_states(
+    rows: Iterable[Member], environment_id: str, issuer: str, said: Callable[[Any], Mapping[str, Any]] = _said
+) -> tuple[MemberState, ...]:
+    """One environment's members, from their rows.
+
+    `issuer`: whose tokens the cluster accepts, empty if not known; `said`: what signing in to the portal brought.
+    """
     return tuple(
         MemberState(
             member.pk,
@@ -121,6 +141,7 @@ def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberSt
             member.directory_id,
             member.in_group,
             naming_rules.account(environment_id, member.email) if member.has_account else "",
+            token_facts(said(member), issuer, "" if member.address_lost else member.directory_email or member.email),
         )
         for member in rows
     )

@@ -19,13 +19,13 @@ from environments.lib import log_context, metrics
 from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase, Status
-from environments.models import Condition, Environment, Event
+from environments.models import Condition, Departure, Environment, Event
 from environments.reconcile import desired, drift, runner
 from environments.reconcile import lease as lifecycle
 from environments.reconcile.drift import Cause, Entry
 from environments.reconcile.lease import Lease, LeaseLostError, SupersededError
 from environments.reconcile.runner import Attempt, Task
-from environments.reconcile.steps import REMOVALS, STEPS, binding
+from environments.reconcile.steps import REMOVALS, STEPS, binding, members
 from environments.reconcile.steps.base import Step
 
 logger = logging.getLogger(__name__)
@@ -107,10 +107,16 @@ def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
         recorder.rest_of(attempts)
         next_at = recorder.next_at or _look_again_at(environment, phase)
         is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, events=events, **changes)
+        if environment.ready_at and not is_owed and _is_done(attempts, members.STEP):
+            Departure.objects.confirm(environment)
     outcomes.append(phase.value)
     if is_owed:
         return 0.0
     return max(0.0, (next_at - timezone.now()).total_seconds()) if next_at else None
+
+
+def _is_done(attempts: list[Attempt], step: Step) -> bool:
+    return any(attempt.step is step and attempt.status == Status.DONE for attempt in attempts)
 
 
 def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:

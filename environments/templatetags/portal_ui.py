@@ -28,6 +28,7 @@ _SECTIONS = {
         "alerts",
         "members",
         "kubeconfig",
+        "check_sign_in",
         "usage",
         "workloads",
     ),

@@ -43,7 +43,7 @@ def _desired(planned: drafts.Plan) -> Desired:
         member.in_group = True
     bound = binding.bindings(
         desired.group_states(made.groups, str(environment.pk), environment.namespace),
-        desired.member_states(made.members, str(environment.pk)),
+        desired.member_states(made.members, str(environment.pk), environment.cluster.oidc_issuer),
         desired.naming(environment.cluster),
     )
     return replace(desired.desired(environment), environment_id="<set when requested>", bindings=bound)

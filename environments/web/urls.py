@@ -11,6 +11,7 @@ from environments.web.views import (
     kubeconfig,
     members,
     reports,
+    sign_in,
     summary,
     usage,
 )
@@ -35,6 +36,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
     path("environments/<slug:namespace>/kubeconfig/", kubeconfig.kubeconfig, name="kubeconfig"),
     path("environments/<slug:namespace>/kubeconfig/oidc/", kubeconfig.download_oidc, name="kubeconfig_oidc"),
+    path("environments/<slug:namespace>/kubeconfig/check/", sign_in.check, name="check_sign_in"),
     path("environments/<slug:namespace>/kubeconfig/token/", kubeconfig.download_token, name="kubeconfig_token"),
     path("environments/<slug:namespace>/kubeconfig/revoke/", kubeconfig.revoke, name="revoke_tokens"),
     path("environments/<slug:namespace>/decide/", approvals.decide, name="decide"),

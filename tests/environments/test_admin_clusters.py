@@ -164,6 +164,30 @@ class TestTheCredential:
         ({"proxy_url": "http://dana:secret@proxy:3128"}, "proxy_url", "Remove the user name and the password"),
         ({"certificate_authority": "-----BEGIN PRIVATE KEY-----"}, "certificate_authority", "contains a private key"),
         ({"credential_kind": "in_cluster"}, "credential_kind", "The portal does not run in a cluster"),
+        ({"username_claim": "two claims"}, "username_claim", "Enter the name of one claim"),
+        ({"username_prefix": "x" * 201}, "username_prefix", "at most 200 characters"),
+        ({"username_prefix": "system:"}, "username_prefix", "Names that begin with system: are Kubernetes' own"),
+        ({"groups_prefix": "system:node"}, "groups_prefix", "Names that begin with system: are Kubernetes' own"),
+        ({"username_claim": "sub"}, "username_prefix", "Enter - if there is none."),
+        (
+            {"username_claim": "sub", "oidc_issuer": "https://idp.example.com/a"},
+            "username_prefix",
+            "uses the prefix https://idp.example.com/a#",
+        ),
+        ({"bind_members": "", "bind_groups": ""}, "bind_groups", "Select at least one"),
+        ({"groups_by": "dn"}, "groups_by", "Select a valid choice"),
+        ({"access": "oidc", "oidc_client_id": "k"}, "oidc_issuer", "Enter the issuer that the API server trusts"),
+        (
+            {"access": "oidc", "oidc_issuer": "https://idp.example.com"},
+            "oidc_client_id",
+            "Enter the client ID that the API server expects",
+        ),
+        (
+            {"access": "oidc", "oidc_issuer": "https://i.example.com", "oidc_client_id": "k", "oidc_scopes": "email"},
+            "oidc_scopes",
+            "Add openid.",
+        ),
+        ({"id_token_minutes": "0"}, "id_token_minutes", "greater than or equal to 1"),
     ],
 )
 def test_what_is_wrong_with_a_connection_is_said_at_its_field(typed, field, sentence, db):

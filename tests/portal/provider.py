@@ -88,6 +88,8 @@ def running(provider: FakeProvider) -> Iterator[None]:
             status, body = provider.answer(self.command, self.path, form)
             content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", str(body))
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -11,6 +11,7 @@ from environments.directory import DirectoryClient, GroupKey
 from environments.kube import manifests
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.manifests import Desired
+from environments.lib.identity import DIRECTORY_USERNAME, Naming, TokenFacts
 from environments.lib.phases import Role
 from environments.reconcile.facts import Facts, MemberFacts
 
@@ -27,6 +28,17 @@ class MemberState:
     directory_id: str
     in_group: bool | None
     account: str = ""  # the ServiceAccount's name, where they have one
+    claims: TokenFacts = field(default_factory=TokenFacts)  # as their last sign-in to the portal brought them
+
+    @property
+    def facts(self) -> TokenFacts:
+        """What is known about their token: what signing in brought, and otherwise what the directory says."""
+        known = self.claims
+        return replace(
+            known,
+            preferred_username=known.preferred_username or self.username,
+            other={DIRECTORY_USERNAME: self.username, **known.other},
+        )
 
 
 @dataclass(frozen=True)
@@ -36,25 +48,6 @@ class GroupState:
     role: Role
     key: GroupKey
     directory_id: str
-
-
-@dataclass(frozen=True)
-class Naming:
-    """How the cluster's API server names people and groups, and whether bindings name people."""
-
-    username_claim: str = "email"
-    username_prefix: str = ""
-    groups_prefix: str = ""
-    bind_members: bool = True
-
-    def user(self, member: MemberState) -> str:
-        """A member's name on the cluster."""
-        name = member.username if self.username_claim == "username" and member.username else member.email
-        return self.username_prefix + name
-
-    def group(self, name: str) -> str:
-        """A directory group's name on the cluster."""
-        return self.groups_prefix + name
 
 
 @dataclass(frozen=True)

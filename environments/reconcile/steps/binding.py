@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from environments.kube import manifests
 from environments.kube.client import Manifest
 from environments.kube.manifests import Binding
+from environments.lib.identity import Naming
 from environments.lib.phases import CLUSTER_ROLES
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.steps.applying import apply, concluded, govern
-from environments.reconcile.steps.base import Context, GroupState, MemberState, Naming, Outcome, Step, ours, prune
+from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step, ours, prune
 
 YOUNG = timedelta(minutes=10)  # longer than any run
 
@@ -67,7 +68,7 @@ def _reduce(context: Context, live: Manifest, wanted: Binding, notes: list[str])
     subjects = [(subject["kind"], subject["name"]) for subject in live.get("subjects") or []]
     users = tuple(user for user in wanted.users if ("User", user) in subjects)
     accounts = tuple(account for account in wanted.accounts if ("ServiceAccount", account) in subjects)
-    if len(subjects) > len(users) + len(accounts) + 1:
+    if len(subjects) > len(users) + len(accounts) + bool(wanted.group):
         reduced = replace(wanted, users=users, accounts=accounts)
         apply(context, manifests.role_binding(context.desired, reduced), notes)
 
@@ -96,15 +97,25 @@ def remove(context: Context) -> Outcome:
 
 
 def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], naming: Naming) -> tuple[Binding, ...]:
-    """Who is bound to which role. People are named only once the directory has them in the group."""
+    """Who is bound to which role. People are named only once the directory has them in the group.
+
+    A person whose name on the cluster is not known yet has access through the group alone.
+    """
     result = []
     for group in groups:
         inside = [member for member in members if member.wanted and member.in_group and member.role == group.role]
         if inside:
-            users = tuple(naming.user(member) for member in inside) if naming.bind_members else ()
+            named = [naming.user(member.facts) for member in inside] if naming.bind_members else []
             accounts = tuple(member.account for member in inside if member.account)
-            result.append(Binding(group.role, naming.group(group.key.name), users, accounts))
+            bound = Binding(group.role, group_name(group, naming), tuple(filter(None, named)), accounts)
+            if bound.group or bound.users or bound.accounts:
+                result.append(bound)
     return tuple(result)
+
+
+def group_name(group: GroupState, naming: Naming) -> str:
+    """The name by which a role binding names the group; empty if it does not, or if the group's ID is not known yet."""
+    return naming.group(group.key.name, group.directory_id) if naming.bind_groups else ""
 
 
 def _is_new(account: Manifest) -> bool:

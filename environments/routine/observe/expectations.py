@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import TextField
+from django.db.models import F, TextField
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from environments import spec as template_spec
@@ -21,6 +22,7 @@ from environments.kube.client import Manifest
 from environments.kube.differing import Difference
 from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
+from environments.lib.identity import Naming
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
@@ -28,7 +30,6 @@ from environments.reconcile import desired as facts
 from environments.reconcile import drift
 from environments.reconcile.drift import Entry
 from environments.reconcile.steps import binding
-from environments.reconcile.steps.base import Naming
 from environments.spec import TemplateSpec, extras
 from environments.spec.base import PLACEHOLDER, InvalidSpecError
 
@@ -37,6 +38,14 @@ _BATCH = 500  # environments a query
 _ENVIRONMENT = ("pk", "name", "namespace", "owner__email", "version__template__slug", "size", "team__name", "purpose")
 _GROUP = ("environment_id", "role", "name", "directory_id")
 _MEMBER = ("environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account")
+_ADDRESS = ("directory_email", "address_lost")
+#: Of what a member's sign-in brought: claims, and where they are.
+_CLAIMS = {
+    "iss": F("person__issuer"),
+    "sub": F("person__subject"),
+    "claimed_email": F("person__claimed_email"),
+    "preferred_username": F("person__claimed_username"),
+}
 
 
 def observed(row: Cluster) -> EnvironmentQuerySet:
@@ -54,6 +63,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
     common = _Common(
         facts.naming(row),
+        row.oidc_issuer,
         facts.neighbours(row),
         row.account_namespace,
         settings.LABEL_DOMAIN,
@@ -65,7 +75,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     for batch in batched(stream, _BATCH, strict=False):
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
-        members = _by_environment(Member.objects.filter(environment__in=keys).values_list(*_MEMBER, named=True))
+        members = _by_environment(_members(keys, row.username_claim))
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
@@ -100,6 +110,13 @@ def recorded(ids: Iterable[str]) -> dict[str, Recorded]:
     return {str(pk): Recorded(drift.read(stored), digests) for pk, stored, digests in rows}
 
 
+def _members(environments: list[UUID], claim: str) -> Iterable[Any]:
+    """The members' columns; of the claims that their sign-ins brought, those that a user name may be made of."""
+    rows = Member.objects.filter(environment__in=environments)
+    rows = rows.annotate(**_CLAIMS, claim=KeyTextTransform(claim, "person__token_claims"))
+    return rows.values_list(*_MEMBER, *_ADDRESS, *_CLAIMS, "claim", named=True)
+
+
 def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
     found = defaultdict(list)
     for each in rows:
@@ -112,6 +129,7 @@ class _Common:
     """What all environments of a cluster share."""
 
     naming: Naming
+    issuer: str
     neighbours: Neighbours
     account_namespace: str
     label_domain: str
@@ -120,8 +138,15 @@ class _Common:
 
 
 def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
-    key = str(each.pk)
-    states = facts.group_states(groups, key, each.namespace), facts.member_states(members, key)
+    key, claim = str(each.pk), common.naming.username_claim
+
+    def said(member: Any) -> dict[str, Any]:
+        known = {claim: member.claim, "iss": member.iss, "sub": member.sub, "email": member.claimed_email}
+        known |= {"preferred_username": member.preferred_username}
+        return {name: value for name, value in known.items() if value}
+
+    members_now = facts.member_states(members, key, common.issuer, said)
+    states = facts.group_states(groups, key, each.namespace), members_now
     return Desired(
         environment_id=key,
         name=each.name,

@@ -5,6 +5,7 @@ from environments.web.pages.listing import list_page, rows
 from environments.web.pages.offers import approval_words, catalog, quota_table
 from environments.web.pages.page import environment_page
 from environments.web.pages.running import has_workloads, running
+from environments.web.pages.sign_in import sign_in_part
 from environments.web.pages.usage_page import CSV_HEADINGS, PERIODS, csv_rows, period_of, usage_page
 from environments.web.pages.versions import newer
 
@@ -24,6 +25,7 @@ __all__ = [
     "quota_table",
     "rows",
     "running",
+    "sign_in_part",
     "usage_page",
     "waiting",
 ]

@@ -20,6 +20,7 @@ from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
 from environments.web.pages.managed_objects import ManagedObject, managed_objects
 from environments.web.pages.running import has_workloads
+from environments.web.pages.sign_in import AccessLine, Leaver, access_lines, leavers
 from environments.web.pages.steps import UNREAD, TimelineEntry, poll_seconds, timeline
 from environments.web.pages.usage_page import sparks
 from environments.web.pages.versions import NewerVersion, newer
@@ -63,6 +64,8 @@ class EnvironmentPage:
     quota_note: str  # what the quota does not count here, and what limits the namespace besides it
     has_workloads: bool
     members: list[Member]
+    access: list[AccessLine]  # the same members, each with their sign-in to the cluster
+    leavers: list[Leaver]
     managed_objects: list[ManagedObject]
     activity: ActivityCard
     poll_seconds: int | None
@@ -125,7 +128,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
-    members = list(environment.members.filter(wanted=True))
+    members = list(environment.members.filter(wanted=True).select_related("person"))
     activity = activity_card(environment, show)
     return EnvironmentPage(
         environment=environment,
@@ -141,6 +144,8 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         quota_note=_said(conditions, counting.NOTED),
         has_workloads=has_workloads(environment),
         members=members,
+        access=access_lines(environment, members),
+        leavers=leavers(environment, members),
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
         activity=activity,
         poll_seconds=poll_seconds(environment, lines),

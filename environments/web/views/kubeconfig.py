@@ -11,7 +11,9 @@ from environments.actions import access_tokens
 from environments.kube import kubeconfig as files
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment, Member
+from environments.web import pages
 from environments.web.forms import SignInForm, TokenForm, add_refusal
+from environments.web.pasting import PasteForm
 from environments.web.permissions import visible_environment
 from environments.web.views.http import UserRequest
 
@@ -91,6 +93,8 @@ def _page(request: UserRequest, row: Environment, member: Member, form: TokenFor
         "environment": row,
         "member": member,
         "form": form,
+        "part": pages.sign_in_part(row, member, request.user),
+        "paste": PasteForm(),
         "uses_oidc": row.cluster.access == Cluster.Access.OIDC,
         "sign_in_form": SignInForm(),
         "target": _target(row),
