@@ -4,6 +4,7 @@ from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event
+from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.people import Invitation, Team, User
 from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
@@ -22,8 +23,10 @@ __all__ = [
     "Rate",
     "Span",
     "Team",
+    "TeamGroup",
     "Template",
     "TemplateVersion",
+    "UnlinkedIdentity",
     "Usage",
     "User",
 ]

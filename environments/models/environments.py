@@ -34,8 +34,8 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             return self.none()
         if user.is_platform_admin:
             return self
-        # By the index on the address in lower case, once: not by a look at every environment's members.
-        member = Member.objects.with_address(user.email).filter(wanted=True)
+        # By the members' indexes, once: not by a look at every environment's members.
+        member = Member.objects.of(user).filter(wanted=True)
         return self.filter(
             models.Q(owner=user)
             | models.Q(team__in=user.teams.all())
@@ -321,15 +321,39 @@ class MemberQuerySet(models.QuerySet["Member"]):
     """Queries for members."""
 
     def with_address(self, email: str) -> "MemberQuerySet":
-        """The members with this address, in upper or lower case; not by `iexact`, see `People.with_address`."""
+        """The members with this address, in upper or lower case; not by `iexact`, see `People.with_address`.
+
+        A label: two people may have had one address, one after the other. Use `of` for a person.
+        """
         return self.alias(address=Lower("email")).filter(address=User.objects.normalize_email(email))
+
+    def of(self, user: User) -> "MemberQuerySet":
+        """This person's own: linked to them, or not linked yet and with an address that is known to be theirs."""
+        if not user.email_trusted:
+            return self.filter(person=user)
+        mine = models.Q(person=user) | models.Q(person=None, address=User.objects.normalize_email(user.email))
+        return self.alias(address=Lower("email")).filter(mine)
 
 
 class Member(models.Model):
-    """One person's access, and its status in the directory and on the cluster."""
+    """One person's access, and its status in the directory and on the cluster.
+
+    `person` is who it is, from the moment that the portal knows them; until then it is whoever holds `email`.
+    """
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="members")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="memberships"
+    )
     email = models.EmailField()
+    directory_email = models.CharField(
+        max_length=254, blank=True, default="", db_default="", help_text="The address as the directory spells it."
+    )
+    address_lost = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The address has become another person's, so no role binding names it.",
+    )
     username = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=12, choices=Role)
     wanted = models.BooleanField(default=True, help_text="Off: to be removed from the group.")
@@ -342,6 +366,13 @@ class Member(models.Model):
     has_account = models.BooleanField(
         default=False, help_text="Whether they have a ServiceAccount for short-lived tokens."
     )
+    account_name = models.CharField(
+        max_length=63,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Its name. Empty: the one that follows from the address.",
+    )
     in_group = models.BooleanField(null=True)
     bound = models.BooleanField("role binding", null=True)
     allowed = models.BooleanField("verified", null=True)
@@ -352,11 +383,21 @@ class Member(models.Model):
 
     class Meta:
         ordering = ("added_at", "id")
-        constraints = (models.UniqueConstraint(fields=["environment", "email"], name="one_member_per_email"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["environment", "email"], condition=models.Q(person=None), name="one_member_per_address"
+            ),
+            models.UniqueConstraint(fields=["environment", "person"], name="one_member_per_person"),
+        )
         indexes = (models.Index(Lower("email"), name="member_address"),)
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def token_facts(self) -> dict[str, Any]:
+        """What this member's tokens are known to say, as `User.token_facts`; empty before they signed in."""
+        return self.person.token_facts if self.person else {}
 
 
 class Condition(models.Model):

@@ -1,6 +1,6 @@
-"""Users with their role, teams and invitations."""
+"""Users with their identity, role, teams and invitations."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -16,6 +16,10 @@ class PeopleQuerySet(models.QuerySet["User"]):
         """The users who manage clusters, templates and all environments, as `User.is_platform_admin`."""
         return self.filter(is_superuser=True)
 
+    def local(self) -> "PeopleQuerySet":
+        """Accounts of the portal's own: no identity provider signed them in yet."""
+        return self.filter(provider="", socialaccount=None)
+
 
 class People(UserManager["User"]):
     """Accounts. Their addresses are stored in lower case, as sign-in looks them up."""
@@ -30,18 +34,28 @@ class People(UserManager["User"]):
         """The users who manage clusters, templates and all environments."""
         return self.get_queryset().platform_admins()
 
+    def local(self) -> PeopleQuerySet:
+        """Accounts of the portal's own."""
+        return self.get_queryset().local()
+
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
         """The address as it is stored."""
         return (email or "").strip().lower()
 
-    def with_address(self, email: str) -> models.QuerySet["User"]:
+    def with_address(self, email: str) -> PeopleQuerySet:
         """The users with this address, in upper or lower case, by the index `user_address`.
+
+        A label: several accounts may carry one address. Use `holder_of` to grant something.
 
         Not `email__iexact`: in upper case, as PostgreSQL compares, a dotless i is an i, and an address with one would
         open another's account (CVE-2019-19844). On SQLite it is a LIKE, which reads every row.
         """
-        return self.alias(address=Lower("email")).filter(address=self.normalize_email(email))
+        return self.get_queryset().alias(address=Lower("email")).filter(address=self.normalize_email(email))
+
+    def holder_of(self, email: str) -> "User | None":
+        """The active account that is known to hold this address; None if there is none. At most one can be."""
+        return self.with_address(email).filter(email_trusted=True, is_active=True).first()
 
 
 class User(AbstractUser):
@@ -50,7 +64,53 @@ class User(AbstractUser):
     Django's `is_superuser` is the column behind `is_platform_admin`.
     """
 
-    email = models.EmailField("email address", unique=True)
+    email = models.EmailField("email address")
+    email_trusted = models.BooleanField(
+        "address trusted",
+        default=True,
+        db_default=False,
+        editable=False,
+        help_text="Whether the address is known to be theirs. What is shared with an address needs that.",
+    )
+    # The key of a person (OpenID Connect Core §5.7): the configured provider, its issuer, and the subject there.
+    provider = models.CharField(
+        "identity provider",
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Empty: a local account.",
+    )
+    issuer = models.CharField(max_length=500, blank=True, default="", db_default="", editable=False)
+    subject = models.CharField(max_length=191, blank=True, default="", db_default="", editable=False)
+    claimed_email = models.CharField(
+        max_length=254,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The claim `email` as the provider spells it, which is how a cluster compares it.",
+    )
+    claimed_username = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The claim `preferred_username`, as sent.",
+    )
+    token_claims = models.JSONField(
+        default=dict, db_default={}, blank=True, editable=False, help_text="The claims that are text, as sent."
+    )
+    groups_problem = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Why the last sign-in brought no groups, or not all of them.",
+    )
     is_manager = models.BooleanField(
         "manager",
         default=False,
@@ -79,6 +139,17 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         indexes = (models.Index(Lower("email"), name="user_address"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["provider", "issuer", "subject"], condition=~models.Q(subject=""), name="one_account_per_key"
+            ),
+            models.UniqueConstraint(
+                fields=["email"], condition=models.Q(provider=""), name="one_local_account_per_address"
+            ),
+            models.UniqueConstraint(
+                Lower("email"), condition=models.Q(email_trusted=True), name="one_holder_per_address"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
@@ -88,7 +159,23 @@ class User(AbstractUser):
         """Whether role and teams come from the identity provider; otherwise this is a local account."""
         if not settings.OIDC_ISSUER or not settings.LOCAL_ACCOUNTS:
             return bool(settings.OIDC_ISSUER)
-        return self.pk is not None and bool(self.socialaccount_set.exists())  # type: ignore[attr-defined] # allauth's
+        # The version before writes no provider: its accounts get theirs at their next sign-in.
+        return bool(self.provider) or (self.pk is not None and bool(self.socialaccount_set.exists()))  # type: ignore[attr-defined] # allauth's
+
+    @property
+    def token_facts(self) -> dict[str, Any]:
+        """What this person's tokens are known to say, as sent: claims that are text, and the groups.
+
+        `iss`, `sub`, `email` and `preferred_username` are there if they are known. Empty for a local account.
+        """
+        known = {
+            "iss": self.issuer,
+            "sub": self.subject,
+            "email": self.claimed_email,
+            "preferred_username": self.claimed_username,
+        }
+        facts = {**self.token_claims, **{name: value for name, value in known.items() if value}}
+        return facts | {"groups": list(self.groups_claim)} if facts else {}
 
     @property
     def is_platform_admin(self) -> bool:
