@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from django.conf import settings
 
@@ -21,6 +22,12 @@ UNREADABLE = (
     "This version of the portal cannot read the environment's template. Ask a platform admin to publish the template "
     "again, then update the environment to that version. You can also delete the environment."
 )
+#: Of a member, what its state needs.
+MEMBER_COLUMNS = (
+    "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
+    "account_name", "directory_email", "address_lost", "person_id", "person__claimed_email",
+    "person__claimed_username",
+)  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
 
@@ -84,6 +91,7 @@ def context(environment: Environment) -> Context:
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment),
+        owner_id=environment.owner_id,
     )
 
 
@@ -92,7 +100,7 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
 
 
 def _members(environment: Environment) -> tuple[MemberState, ...]:
-    return member_states(environment.members.all(), str(environment.pk))
+    return member_states(environment.members.values_list(*MEMBER_COLUMNS, named=True), str(environment.pk))
 
 
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
@@ -107,8 +115,8 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberState, ...]:
-    """One environment's members, from their rows."""
+def member_states(rows: Iterable[Any], environment_id: str) -> tuple[MemberState, ...]:
+    """One environment's members, from their rows: `Member`s, or their MEMBER_COLUMNS."""
     return tuple(
         MemberState(
             member.pk,
@@ -118,7 +126,23 @@ def member_states(rows: Iterable[Member], environment_id: str) -> tuple[MemberSt
             member.wanted,
             member.directory_id,
             member.in_group,
-            naming_rules.account(environment_id, member.email) if member.has_account else "",
+            account_name(member, environment_id) if member.has_account else "",
+            member.person_id,
+            member.directory_email,
+            *_token_names(member),
+            member.address_lost,
         )
         for member in rows
     )
+
+
+def account_name(member: Any, environment_id: str) -> str:
+    """The name of a member's ServiceAccount: the stored one, or the one that follows from their address."""
+    return member.account_name or naming_rules.account(environment_id, member.email)
+
+
+def _token_names(member: Any) -> tuple[str, str]:
+    """Address and user name as the member's tokens spell them, empty before they signed in."""
+    if isinstance(member, Member):
+        return (member.person.claimed_email, member.person.claimed_username) if member.person else ("", "")
+    return member.person__claimed_email or "", member.person__claimed_username or ""

@@ -7,7 +7,7 @@ the two errors. Both may be called any number of times, after any crash, and lea
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from environments.directory import DirectoryClient, GroupKey
+from environments.directory import DirectoryClient, GroupKey, OwnAccounts, Person
 from environments.kube import manifests
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.manifests import Desired
@@ -27,6 +27,11 @@ class MemberState:
     directory_id: str
     in_group: bool | None
     account: str = ""  # the ServiceAccount's name, where they have one
+    person_id: int | None = None  # their account in the portal, once they are known
+    directory_email: str = ""  # as the directory spells it
+    token_email: str = ""  # as the identity provider spells it in their tokens
+    token_username: str = ""
+    address_lost: bool = False  # the address is another person's now
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,14 @@ class Naming:
     bind_members: bool = True
 
     def user(self, member: MemberState) -> str:
-        """A member's name on the cluster."""
-        name = member.username if self.username_claim == "username" and member.username else member.email
-        return self.username_prefix + name
+        """A member's name on the cluster; empty if they have none that is theirs alone.
+
+        As their tokens spell it, else as the directory does: an API server compares names exactly.
+        """
+        by_name = (member.token_username or member.username) if self.username_claim == "username" else ""
+        by_address = "" if member.address_lost else member.token_email or member.directory_email or member.email
+        name = by_name or by_address
+        return self.username_prefix + name if name else ""
 
     def group(self, name: str) -> str:
         """A directory group's name on the cluster."""
@@ -69,11 +79,27 @@ class Context:
     is_new: bool = False  # made a moment ago, for the first time
     groups: tuple[GroupState, ...] = ()
     members: tuple[MemberState, ...] = ()
+    owner_id: int | None = None  # the owner's account in the portal
     applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
 
     def wanted_members(self, role: Role | None = None) -> list[MemberState]:
         """Members who should have access, of one role or of all."""
         return [member for member in self.members if member.wanted and role in (None, member.role)]
+
+    def find_person(self, member: MemberState) -> Person | None:
+        """The member in the directory, None if a complete search finds no one.
+
+        By their account if the directory is the portal's own: an address may be on several.
+        """
+        if member.person_id is not None and isinstance(self.directory, OwnAccounts):
+            return self.directory.find_account(member.person_id)
+        return self.directory.find_person(member.email)
+
+    def is_owner(self, member: MemberState) -> bool:
+        """Whether a member is the environment's owner."""
+        if member.person_id is not None and self.owner_id is not None:
+            return member.person_id == self.owner_id
+        return member.email == self.desired.owner
 
 
 @dataclass(frozen=True)
@@ -149,5 +175,6 @@ def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:
         member,
         directory_id=member.directory_id if facts.directory_id is None else facts.directory_id,
         username=member.username if facts.username is None else facts.username,
+        directory_email=member.directory_email if facts.directory_email is None else facts.directory_email,
         in_group=member.in_group if facts.in_group is None else facts.in_group,
     )

@@ -103,7 +103,8 @@ def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], n
     for group in groups:
         inside = [member for member in members if member.wanted and member.in_group and member.role == group.role]
         if inside:
-            users = tuple(naming.user(member) for member in inside) if naming.bind_members else ()
+            names = [naming.user(member) for member in inside] if naming.bind_members else []
+            users = tuple(name for name in names if name)
             accounts = tuple(member.account for member in inside if member.account)
             result.append(Binding(group.role, naming.group(group.key.name), users, accounts))
     return tuple(result)

@@ -35,7 +35,6 @@ _BATCH = 500  # environments a query
 
 _ENVIRONMENT = ("pk", "name", "namespace", "owner__email", "version__template__slug", "size", "team__name", "purpose")
 _GROUP = ("environment_id", "role", "name", "directory_id")
-_MEMBER = ("environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account")
 
 
 def observed(row: Cluster) -> EnvironmentQuerySet:
@@ -57,7 +56,9 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     for batch in batched(stream, _BATCH, strict=False):
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
-        members = _by_environment(Member.objects.filter(environment__in=keys).values_list(*_MEMBER, named=True))
+        members = _by_environment(
+            Member.objects.filter(environment__in=keys).values_list(*facts.MEMBER_COLUMNS, named=True)
+        )
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
