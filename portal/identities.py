@@ -66,8 +66,10 @@ def _sign_in(account: SocialAccount, claims: Claims, provider: IdentityProvider)
     user = _by_key(claims) or _of_the_version_before(claims) or _unknown(claims, provider)
     if not user.is_active:
         raise SignInRefused("Your account is deactivated. Ask a platform admin to activate it.")
-    names = identities.names_of(user)
+    names, is_new = identities.names_of(user), user._state.adding
     _update(user, claims, provider)
+    if is_new:
+        _remember_namesake(user, claims)
     _end_local_ways(user)
     apply_claim(user, claims.groups, provider)
     _keep(account, user, claims)
@@ -223,8 +225,14 @@ def free_uid(provider: str, issuer: str, subject: str, user: User) -> str:
     return hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()[:_MAX_UID]
 
 
+def _remember_namesake(user: User, claims: Claims) -> None:
+    """Offer a new account to be linked, if another has its address: the same person at another provider, perhaps."""
+    if other := User.objects.with_address(user.email).exclude(pk=user.pk).order_by("-is_active", "pk").first():
+        _remember(claims, other, trusted=user.email_trusted)
+
+
 def _remember(claims: Claims, account: User, *, trusted: bool) -> None:
-    """Record the refused sign-in for the platform admin. What was decided already stays."""
+    """Record the identity for the platform admins. What was decided stays, unless the link was undone since."""
     said = {
         "email": claims.token_email or claims.email,
         "email_trusted": trusted,
@@ -233,7 +241,9 @@ def _remember(claims: Claims, account: User, *, trusted: bool) -> None:
         "account": account,
         "last_seen_at": timezone.now(),
     }
-    UnlinkedIdentity.objects.update_or_create(
+    row, _ = UnlinkedIdentity.objects.update_or_create(
         provider=claims.provider, issuer=claims.issuer, subject=claims.subject, defaults=said
     )
-    logger.warning("Sign-in refused: an identity at %s may belong to user %s", claims.provider, account.pk)
+    if row.outcome == UnlinkedIdentity.Outcome.LINKED:
+        UnlinkedIdentity.objects.filter(pk=row.pk).update(outcome="", decided_at=None, decided_by=None)
+    logger.warning("Identity %s at %s may belong to user %s", row.pk, claims.provider, account.pk)

@@ -178,6 +178,17 @@ class User(AbstractUser):
         return facts | {"groups": list(self.groups_claim)} if facts else {}
 
     @property
+    def sign_in_notes(self) -> list[str]:
+        """What their last sign-in left to be desired, a sentence each: why they see less than they may expect."""
+        notes = [self.groups_problem] if self.groups_problem else []
+        if self.provider and not self.email_trusted:
+            notes.append(
+                f"Environments that are shared with {self.email} are not shown, because your identity provider has not "
+                "verified that the address is yours, or another account holds it. Ask a platform admin for help."
+            )
+        return notes
+
+    @property
     def is_platform_admin(self) -> bool:
         """Whether they manage clusters, templates and all environments."""
         return self.is_superuser

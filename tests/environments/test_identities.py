@@ -244,3 +244,22 @@ class TestTokens:
         accounts = list(environment.members.filter(has_account=True).values_list("person", "account_name"))
         assert {person for person, _ in accounts} == {theo.pk, other.pk}
         assert len({name for _, name in accounts}) == 2
+
+
+def test_the_access_review_knows_who_is_in_the_team_by_key(make_environment, team, client):
+    """Somebody outside with the address of a member of the team is not in it."""
+    inside = User.objects.create(username="sam", email="sam@example.com")
+    team.members.add(inside)
+    outside = User.objects.create(username="max", email="sam@example.com", provider="partner", email_trusted=False)
+    User.objects.create(username="ada", email="ada@example.com", is_superuser=True, is_staff=True)
+    environment = make_environment()
+    Member.objects.create(environment=environment, person=inside, email="old@example.com", role=Role.VIEWER)
+    Member.objects.create(environment=environment, person=outside, email="sam@example.com", role=Role.VIEWER)
+    Member.objects.create(environment=environment, email="Sam@example.com", role=Role.VIEWER)
+    client.force_login(User.objects.get(username="ada"))
+    lines = client.get("/reports/access.csv").getvalue().decode().splitlines()
+    rows = {line.split(",")[0]: line for line in lines if environment.namespace in line}
+    column = next(line for line in lines if "Outside the team" in line).split(",").index("Outside the team")
+    assert rows["old@example.com"].split(",")[column] == "No"
+    assert rows["sam@example.com"].split(",")[column] == "Yes"
+    assert rows["Sam@example.com"].split(",")[column] == "No"

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from bs4 import BeautifulSoup
+from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
 from environments.models import Team, TeamGroup, UnlinkedIdentity, User
-from portal import providers
+from portal import linking, providers
+from tests.makers import MakeEnvironment
 from tests.portal.browser import Browser, use_issuer
 from tests.portal.provider import FakeProvider, running
 
@@ -211,6 +213,16 @@ class TestSeveralProviders:
         browser.sign_in(partner, key="partner")
         assert browser.post("/accounts/logout/")["Location"].startswith(f"{partner.issuer}/end-session?")
 
+    def test_keep_the_key_of_an_account_in_use(
+        self, browser: Browser, provider: FakeProvider, partner: FakeProvider, make_environment: MakeEnvironment
+    ) -> None:
+        provider.claims["email"] = partner.claims["email"] = "kim@example.com"
+        browser.sign_in(provider, SSO)
+        Browser().sign_in(partner, key="partner")
+        make_environment(User.objects.get(provider="partner"))
+        with pytest.raises(ValidationError, match="Hand them over first"):
+            linking.link(User.objects.get(provider="sso"), UnlinkedIdentity.objects.get(), by=None)
+
 
 class TestAnAddress:
     @pytest.mark.parametrize(
@@ -344,3 +356,25 @@ class TestARefusedSignIn:
         assert providers.find("partner") is None
         assert providers.name_of("partner") == "partner"
         assert providers.name_of("sso") == "Single sign-on"
+
+
+class TestTheList:
+    """Who sees less than they may expect is told why, where they look for it."""
+
+    def test_says_why_shared_environments_are_not_shown(self, browser: Browser, provider: FakeProvider) -> None:
+        provider.claims["groups"] = []
+        browser.sign_in(provider)
+        text = says(browser.get("/environments/"))
+        assert "Environments that are shared with dana@example.com are not shown" in text
+        provider.claims |= VERIFIED
+        browser.sign_in(provider, SSO)
+        assert "are not shown" not in says(browser.get("/environments/"))
+
+    def test_says_which_claim_was_missing(self, browser: Browser, provider: FakeProvider) -> None:
+        provider.claims |= VERIFIED
+        browser.sign_in(provider)
+        assert "did not send the claim groups." in says(browser.get("/environments/"))
+
+    def test_says_neither_to_a_local_account(self, browser: Browser) -> None:
+        browser.force_login(User.objects.create(username="kim", email="kim@example.com"))
+        assert "identity provider" not in says(browser.get("/environments/"))
