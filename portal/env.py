@@ -351,7 +351,12 @@ def further() -> dict[str, dict[str, Any]]:
 
 
 def _of(provider: str, setting: Setting) -> Setting:
-    return replace(setting, name=setting.name.replace("<ID>", provider.upper().replace("-", "_")))
+    return replace(setting, name=setting.name.replace("OIDC_<ID>", prefix(provider)))
+
+
+def prefix(provider: str) -> str:
+    """How the names of a further identity provider's settings begin."""
+    return f"OIDC_{provider.upper().replace('-', '_')}"
 
 
 def every() -> list[Setting]:

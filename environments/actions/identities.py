@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from environments.actions import memberships
-from environments.lib import naming, queue
+from environments.directory import Person
+from environments.lib import queue
 from environments.lib.activity import Activity
 from environments.models import Environment, Event, Member, User
 from environments.models.environments import EnvironmentQuerySet, MemberQuerySet
@@ -49,9 +50,34 @@ def carry_over(user: User, before: Names) -> None:
     memberships.restore_owner(user)
     for member in _live().filter(person=user):
         old = {**linked, **before.on_clusters}.get(member.pk)
-        _follow(member, user, old, name_on_cluster(member))
+        _follow(member, str(user), old, name_on_cluster(member))
     if before.email and before.email != user.email:
         _owe(Environment.objects.live().filter(owner=user))  # their objects carry the owner's address
+
+
+def directory_says(member: Member, person: Person) -> None:
+    """Write down who a member is in the directory now; role bindings follow. Call it in a transaction.
+
+    An address that changed there is what their tokens will say: what the last token said has passed.
+    """
+    before, known = name_on_cluster(member), member.directory_email
+    changed = bool(known and person.email) and person.email.casefold() != known.casefold()
+    if changed and member.person and member.person.claimed_email.casefold() == known.casefold():
+        User.objects.filter(pk=member.person.pk).update(claimed_email="")
+    facts = {"directory_email": person.email[:254], "username": person.username[:150]}
+    Member.objects.filter(pk=member.pk).update(**facts, **({"address_lost": False} if changed else {}))
+    if changed:
+        _rename(member, User.objects.normalize_email(person.email))
+    now = Member.objects.select_related("environment__cluster", "person").get(pk=member.pk)
+    _follow(now, str(now.person or now), before, name_on_cluster(now))
+
+
+def address_passed_on(member: Member) -> None:
+    """Note that a member's address is another person's in the directory. Call it in a transaction."""
+    before = name_on_cluster(member)
+    Member.objects.filter(pk=member.pk).update(address_lost=True)
+    member.address_lost = True
+    _follow(member, str(member.person or member), before, name_on_cluster(member))
 
 
 def lose_address(people: Iterable[User]) -> None:
@@ -110,22 +136,28 @@ def _relabel(user: User) -> None:
         return
     Member.objects.filter(person=user, address_lost=True).update(address_lost=False)
     for member in Member.objects.filter(person=user).exclude(email=user.email):
-        account = member.account_name
-        if member.has_account and not account:
-            account = naming.account(str(member.environment_id), member.email)
-        Member.objects.filter(pk=member.pk).update(email=user.email, account_name=account)
+        _rename(member, user.email)
 
 
-def _follow(member: Member, user: User, old: str | None, new: str) -> None:
+def _rename(member: Member, email: str) -> None:
+    """Give a membership another address; the ServiceAccount of its tokens stays. Not if that would make two of one."""
+    rows = Member.objects.filter(environment=member.environment_id, email=email, person=None).exclude(pk=member.pk)
+    if member.person_id is None and rows.exists():
+        return
+    account = desired.account_name(member, str(member.environment_id)) if member.has_account else ""
+    Member.objects.filter(pk=member.pk).update(email=email, account_name=account or member.account_name)
+
+
+def _follow(member: Member, who: str, old: str | None, new: str) -> None:
     """Have a role binding name the person as the provider does now, and say so in the history."""
     if old is None or old == new or not member.wanted:
         return
     environment = member.environment
     if new:
         was = f", and was {old} before" if old else ""
-        message = f"{user} is {new} at the identity provider now{was}. Role bindings name them so."
+        message = f"{who} is {new} at the identity provider now{was}. Role bindings name them so."
     else:
-        message = f"{old} is another person's address now. Role bindings no longer name {user} by it."
+        message = f"{old} is another person's address now. Role bindings no longer name {who} by it."
     Member.objects.filter(pk=member.pk).update(allowed=None)
     Event.record(environment, None, Activity.NAME_CHANGED, message, {"from": old, "to": new})
     _owe(Environment.objects.filter(pk=environment.pk))

@@ -34,6 +34,10 @@ class DirectoryClient(Protocol):
         """The person with this e-mail address, None if a complete search finds no one."""
         ...
 
+    def read_person(self, person_id: str, email: str) -> Person | None:
+        """The person with this id, with this one of their addresses if they have it; None if they are not shown."""
+        ...
+
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none.
 

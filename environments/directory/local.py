@@ -23,6 +23,10 @@ class LocalClient:
             holders = User.objects.with_address(email).filter(email_trusted=True)
             return _person(holders.first())
 
+    def read_person(self, person_id: str, email: str) -> Person | None:
+        """The account with this id, as a directory's."""
+        return self.find_account(_pk(person_id))
+
     def find_account(self, key: int) -> Person | None:
         """The account with this key."""
         with _translated():

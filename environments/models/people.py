@@ -157,8 +157,9 @@ class User(AbstractUser):
     @property
     def follows_claim(self) -> bool:
         """Whether role and teams come from the identity provider; otherwise this is a local account."""
-        if not settings.OIDC_ISSUER or not settings.LOCAL_ACCOUNTS:
-            return bool(settings.OIDC_ISSUER)
+        has_provider = bool(settings.OIDC_ISSUER or settings.OIDC_PROVIDERS)
+        if not has_provider or not settings.LOCAL_ACCOUNTS:
+            return has_provider
         # The version before writes no provider: its accounts get theirs at their next sign-in.
         return bool(self.provider) or (self.pk is not None and bool(self.socialaccount_set.exists()))  # type: ignore[attr-defined] # allauth's
 

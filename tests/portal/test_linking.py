@@ -199,7 +199,7 @@ class TestTheCommand:
         ("arguments", "sentence"),
         [
             (("999",), "There is no identity 999"),
-            (("{}",), "Say whose it is"),
+            (("{}",), "Add --to USER"),
             (("{}", "--to", "nobody"), "0 accounts match nobody"),
         ],
     )

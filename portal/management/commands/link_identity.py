@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if identity is None:
             raise CommandError(f"There is no identity {options['identity']}.")
         if not options["to"] and not options["another_person"]:
-            raise CommandError("Say whose it is: --to USER or --another-person.")
+            raise CommandError("Whose is it? Add --to USER or --another-person.")
         try:
             self._decide(identity, options["to"])
         except ValidationError as error:
