@@ -181,8 +181,8 @@ def _several_providers(values: Values) -> Iterator[CheckMessage]:
     rules = {"OIDC": values["OIDC_EMAILS"]} | {env.prefix(one): of["EMAILS"] for one, of in further.items()}
     for name in [name for name, rule in rules.items() if rule == "always"]:
         yield Advice(
-            f"{name}_EMAILS is always: people who can enter an address there get what is shared with it. Use it only if "
-            "people cannot change their address at the provider.",
+            f"{name}_EMAILS is always: people who can enter an address there get what is shared with it. Use it only "
+            "if people cannot change their address at the provider.",
             id="portal.W038",
         )
 

@@ -26,8 +26,9 @@ BAD = [
         (
             "OIDC_PROVIDERS",
             value,
-            f"OIDC_PROVIDERS is {value!r}: it must be different ids such as partner or new-tenant, separated by "
-            "commas. An id has at most 20 lower-case letters, digits and hyphens, begins with a letter, and is not sso.",
+            f"OIDC_PROVIDERS is {value!r}: it must be different ids such as partner or new-tenant, "
+            "separated by commas. An id has at most 20 lower-case letters, digits and hyphens, begins with a letter, "
+            "and is not sso.",
         )
         for value in ("sso", "a,a", "A", "a_b", "a-", "-a", "1a", "a b", "x" * 21, "ü")
     ),
