@@ -68,6 +68,7 @@ class Activity(TextChoices):
 
     # What people change
     ACCESS_CHANGED = "Access", "", "person", "Access changed"
+    NAME_CHANGED = "Name", "", "person", "Name changed"
     KUBECONFIG_DOWNLOADED = "Kubeconfig", "", "key", "Kubeconfig downloaded"
     TOKENS_REVOKED = "Revoked", "", "key", "Tokens revoked"
     TOKEN = "Token", "", "key", "Token"  # in old rows only: a kubeconfig was downloaded, or tokens were revoked

@@ -144,7 +144,7 @@ def _managers(environment: Environment) -> list[str]:
 
 def _others(environment: Environment, **which: Role) -> QuerySet[Member, str]:
     """The addresses of the members with access, without the owner's."""
-    owner = environment.members.with_address(environment.owner.email)
+    owner = environment.members.of(environment.owner)
     members = environment.members.filter(wanted=True, in_group=True, **which).exclude(pk__in=owner)
     return members.values_list("email", flat=True)
 
