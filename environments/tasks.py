@@ -18,7 +18,7 @@ from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
 from environments.reports import summaries
-from environments.routine import departures, digests, lifetimes, notices, observe, policy_looks, usage
+from environments.routine import departures, digests, lifetimes, names, notices, observe, policy_looks, usage
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,12 @@ def end_stranded() -> None:
 def find_departures() -> None:
     """Find environments whose owners have left."""
     departures.find()
+
+
+@shared_task(name="environments.refresh_names", soft_time_limit=500, time_limit=520)
+def refresh_names() -> None:
+    """Look up who members are, and what they are called now."""
+    names.refresh()
 
 
 @shared_task(name="environments.observe_clusters")

@@ -4,15 +4,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
 from environments.admin.base import AnyAdmin, AnyForm, actor, pill
 from environments.admin.people import UserAdmin
 from environments.lib import queue
 from environments.models import Invitation, User
-from portal import tasks
+from portal import linking, providers, tasks
 from portal.local import factors, invitations
 
 _TONES = {"open": "wait", "accepted": "ok", "revoked": "", "expired": "warn"}
@@ -136,9 +140,49 @@ class InvitationAdmin(AnyAdmin):
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Users, with an action that resets lost second factors."""
+    """Users, with an action that resets lost second factors, and a page that links an account to a new identity."""
 
     actions = ("reset_factors",)
+    change_form_template = "admin/environments/user/change_form.html"
+
+    def get_urls(self) -> Any:
+        """With the page for linking."""
+        view = self.admin_site.admin_view(self.link_view)
+        return [path("<int:pk>/link/", view, name="environments_user_link"), *super().get_urls()]
+
+    def link_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Link an account to an identity whose sign-in was refused, or say that this is another person."""
+        person: User | None = self.get_object(request, str(pk))
+        if person is None:
+            raise Http404
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        error = self._decided(request, person) if request.method == "POST" else ""
+        if request.method == "POST" and not error:
+            return redirect(reverse("admin:environments_user_change", args=[person.pk]))
+        context = {"title": "Link to the new identity", "row": person, "error": error}
+        context |= {"identities": linking.candidates(person), "provider": providers.name_of(person.provider)}
+        context |= {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, "admin/environments/user/link.html", context, status=422 if error else 200)
+
+    def _decided(self, request: HttpRequest, person: User) -> str:
+        """Carry the decision out and record it; what is wrong with it, empty if nothing is."""
+        wanted = request.POST.get("identity", "")
+        identity = next((each for each in linking.candidates(person) if str(each.pk) == wanted), None)
+        if identity is None:
+            return "Someone has already decided on this identity. Reload the page."
+        try:
+            if "another_person" in request.POST:
+                linking.let_in(identity, by=actor(request))
+                said = f"Let in {identity} as another person."
+            else:
+                linking.link(person, identity, by=actor(request))
+                said = f"Linked to {identity}, subject {identity.subject}."
+        except ValidationError as refusal:
+            return str(refusal.messages[0])
+        self.log_change(request, person, said)
+        self.message_user(request, said)
+        return ""
 
     def has_reset_factors_permission(self, request: HttpRequest) -> bool:
         """There is nothing to reset where there are no local accounts."""

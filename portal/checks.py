@@ -6,11 +6,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Advice
 
+from portal.env import prefix
+from portal.setting import FIRST_PROVIDER
+
 
 @register()
 def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check that there is a way to sign in."""
-    if settings.OIDC_ISSUER or settings.LOCAL_ACCOUNTS:
+    if settings.OIDC_ISSUER or settings.OIDC_PROVIDERS or settings.LOCAL_ACCOUNTS:
         return []
     return [
         Error(
@@ -22,11 +25,20 @@ def sign_in_is_possible(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Check that an issuer has a client."""
+    """Check that each identity provider has an issuer and a client."""
     apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
-    if all(app["client_id"] and app["secret"] for app in apps):
-        return []
-    return [Error("OIDC_ISSUER is set. Set OIDC_CLIENT_ID and OIDC_CLIENT_SECRET too.", id="portal.E002")]
+    return [Error(_missing(app), id="portal.E002") for app in apps if not _is_complete(app)]
+
+
+def _is_complete(app: dict[str, Any]) -> bool:
+    return bool(app["client_id"] and app["secret"] and app["settings"]["server_url"])
+
+
+def _missing(app: dict[str, Any]) -> str:
+    if app["provider_id"] == FIRST_PROVIDER:
+        return "OIDC_ISSUER is set. Set OIDC_CLIENT_ID and OIDC_CLIENT_SECRET too."
+    name = prefix(app["provider_id"])
+    return f"OIDC_PROVIDERS names {app['provider_id']}. Set {name}_ISSUER, {name}_CLIENT_ID and {name}_CLIENT_SECRET."
 
 
 @register()

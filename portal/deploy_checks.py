@@ -28,7 +28,7 @@ _METADATA = ip_address("169.254.169.254")
 @register(deploy=True)
 def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Return the messages of all rules."""
-    return problems({setting.name: setting.read() for setting in env.TABLE})
+    return problems({setting.name: setting.read() for setting in env.TABLE} | {"further": env.further()})
 
 
 def problems(values: Values) -> list[CheckMessage]:
@@ -139,6 +139,7 @@ def _mail(values: Values) -> Iterator[CheckMessage]:
 
 def _sign_in(values: Values) -> Iterator[CheckMessage]:
     issuer = values["OIDC_ISSUER"]
+    yield from _several_providers(values)
     if not issuer:
         if values["OIDC_CLIENT_ID"] or values["OIDC_CLIENT_SECRET"]:
             yield Advice(
@@ -158,6 +159,32 @@ def _sign_in(values: Values) -> Iterator[CheckMessage]:
         yield Advice("GROUPS_CLAIM is empty, so SSO gives users no teams and no roles.", id="portal.W025")
     elif not values["ADMIN_GROUPS"]:
         yield Advice("ADMIN_GROUPS is empty, so SSO makes no user a platform admin.", id="portal.W026")
+
+
+def _several_providers(values: Values) -> Iterator[CheckMessage]:
+    further: dict[str, dict[str, Any]] = values.get("further", {})
+    issuers = [values["OIDC_ISSUER"], *(of["ISSUER"] for of in further.values())]
+    for one, of in further.items():
+        name = env.prefix(one)
+        url = urlsplit(of["ISSUER"])
+        if url.scheme not in ("http", "https") or not url.hostname:
+            yield Error(f"{name}_ISSUER must be an address such as https://idp.example.com.", id="portal.E023")
+        elif url.scheme == "http":
+            sentence = f"{name}_ISSUER begins with http://: an attacker in the network could sign in as any user."
+            yield Advice(sentence, id="portal.W036")
+        elif issuers.count(of["ISSUER"]) > 1:
+            sentence = f"{name}_ISSUER is another provider's too: people would have an account for each."
+            yield Advice(sentence, id="portal.W037")
+        if "openid" not in of["SCOPES"]:
+            sentence = f"{name}_SCOPES lacks openid, so the provider would return no identity."
+            yield Error(sentence, id="portal.E024")
+    rules = {"OIDC": values["OIDC_EMAILS"]} | {env.prefix(one): of["EMAILS"] for one, of in further.items()}
+    for name in [name for name, rule in rules.items() if rule == "always"]:
+        yield Advice(
+            f"{name}_EMAILS is always: people who can enter an address there get what is shared with it. Use it only "
+            "if people cannot change their address at the provider.",
+            id="portal.W038",
+        )
 
 
 def _product(values: Values) -> Iterator[CheckMessage]:

@@ -5,6 +5,7 @@ ends a process with invalid values and prints a sentence for each. `make setting
 """
 
 import sys
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -14,6 +15,8 @@ from portal.setting import Setting
 
 _NO_RETRY = 3  # exit code: gunicorn then stops instead of restarting the worker again and again
 _DAY = 24 * 3600.0
+
+_EMAILS = ("verified", "unless_unverified", "always")
 
 #: The table, by topic. A number needs a range; a test checks that.
 GROUPS: dict[str, tuple[Setting, ...]] = {
@@ -84,6 +87,28 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("OIDC_CLIENT_ID", "str", "", "The portal's client ID at the identity provider."),
         Setting("OIDC_CLIENT_SECRET", "str", "", "The portal's client secret at the identity provider.", secret=True),
         Setting("OIDC_SCOPES", "list", ["openid", "profile", "email", "groups"], "The scopes to request at sign-in."),
+        Setting(
+            "OIDC_EMAILS",
+            "str",
+            "verified",
+            "When an address from the identity provider counts as the person's own, so that they see what is shared "
+            "with it. `verified`: if the claim `email_verified` is true. `unless_unverified`: also if there is no such "
+            "claim (Entra ID). `always`: also if it is false (directory users in Keycloak). Only for providers where "
+            "people cannot enter an address themselves.",
+            choices=_EMAILS,
+        ),
+        Setting(
+            "OIDC_EMAIL_DOMAINS",
+            "list",
+            [],
+            "Addresses from the identity provider count only in these domains. Empty: in all domains.",
+        ),
+        Setting(
+            "OIDC_PROVIDERS",
+            "ids",
+            [],
+            "Further identity providers, for example of a partner or during a migration. See the end of this page.",
+        ),
         Setting("GROUPS_CLAIM", "str", "groups", "The claim that lists a person's groups."),
         Setting("ADMIN_GROUPS", "list", ["platform-admins"], "Groups whose members are platform admins."),
         Setting("MANAGER_GROUPS", "list", ["managers"], "Groups whose members are managers."),
@@ -290,6 +315,20 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
     ),
 }
 
+#: The settings of each further identity provider. `<ID>` stands for its id.
+FURTHER = (
+    Setting("OIDC_<ID>_ISSUER", "str", "", "The identity provider's issuer URL."),
+    Setting("OIDC_<ID>_NAME", "str", "", "Its name on the sign-in page. Empty: its id."),
+    Setting("OIDC_<ID>_CLIENT_ID", "str", "", "The portal's client ID there."),
+    Setting("OIDC_<ID>_CLIENT_SECRET", "str", "", "The portal's client secret there.", secret=True),
+    Setting("OIDC_<ID>_SCOPES", "list", ["openid", "profile", "email", "groups"], "The scopes to request at sign-in."),
+    Setting("OIDC_<ID>_EMAILS", "str", "verified", "As `OIDC_EMAILS`, for this provider.", choices=_EMAILS),
+    Setting("OIDC_<ID>_EMAIL_DOMAINS", "list", [], "As `OIDC_EMAIL_DOMAINS`, for this provider."),
+    Setting("OIDC_<ID>_GROUPS_CLAIM", "str", "groups", "The claim that lists a person's groups."),
+    Setting("OIDC_<ID>_ADMIN_GROUPS", "list", [], "Groups of this provider whose members are platform admins."),
+    Setting("OIDC_<ID>_MANAGER_GROUPS", "list", [], "Groups of this provider whose members are managers."),
+)
+
 TABLE = tuple(chain.from_iterable(GROUPS.values()))
 
 _BY_NAME = {setting.name: setting for setting in TABLE}
@@ -308,12 +347,41 @@ def default(name: str) -> Any:
 def mistakes() -> list[str]:
     """Return a sentence for each setting with an invalid value."""
     found = []
-    for setting in TABLE:
+    for setting in every():
         try:
             setting.read()
         except ImproperlyConfigured as error:
             found.append(str(error))
     return found
+
+
+def further() -> dict[str, dict[str, Any]]:
+    """Return the values of each further identity provider by its id, by the last part of their names.
+
+    Raises the errors of `Setting.read`.
+    """
+    return {
+        one: {setting.name.removeprefix("OIDC_<ID>_"): _of(one, setting).read() for setting in FURTHER}
+        for one in read("OIDC_PROVIDERS")
+    }
+
+
+def _of(provider: str, setting: Setting) -> Setting:
+    return replace(setting, name=setting.name.replace("OIDC_<ID>", prefix(provider)))
+
+
+def prefix(provider: str) -> str:
+    """How the names of a further identity provider's settings begin."""
+    return f"OIDC_{provider.upper().replace('-', '_')}"
+
+
+def every() -> list[Setting]:
+    """Return the table, with the settings of each further identity provider."""
+    try:
+        ids = read("OIDC_PROVIDERS")
+    except ImproperlyConfigured:
+        ids = []  # `mistakes` tells it
+    return [*TABLE, *(_of(one, setting) for one in ids for setting in FURTHER)]
 
 
 def insist() -> None:

@@ -40,7 +40,7 @@ _SECRETS = (
 )
 
 #: Parts of an address that name something. Any other may be a key that grants access.
-_NAMES = frozenset({"namespace", "slug", "pk", "object_id", "number", "app_label", "content_type_id"})
+_NAMES = frozenset({"namespace", "slug", "pk", "object_id", "number", "app_label", "content_type_id", "provider"})
 
 
 def clean(text: str) -> str:
@@ -139,7 +139,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def conceal_settings() -> None:
     """Keep this installation's secrets out of every line: all secret settings, and passwords in URLs."""
-    for setting in env.TABLE:
+    for setting in env.every():
         value = setting.read()
         if setting.secret and value != setting.default:
             log_context.conceal(*_secrets_in(value))

@@ -1,5 +1,7 @@
 """Roles from the groups claim: every sign-in decides again what a user can do in the portal.
 
+A group's name means something at one identity provider only: another may have a group of the same name.
+
 A user loses roles and teams that the claim no longer names, even if an admin created the account. Local accounts have
 no claim; platform admins set their role and teams.
 """
@@ -8,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from environments.models import Invitation, Team, User
+from portal.providers import IdentityProvider
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,34 @@ def groups_from_claim(claim: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
-def roles_from_claim(claim: Any) -> Roles:
-    """Return what a groups claim means, by ADMIN_GROUPS and MANAGER_GROUPS. Pure except for the settings."""
+def roles_from_claim(claim: Any, provider: IdentityProvider) -> Roles:
+    """Return what a groups claim means, by the provider's groups for admins and managers. Pure."""
     groups = groups_from_claim(claim)
     return Roles(
         groups=groups,
-        is_platform_admin=not set(groups).isdisjoint(settings.ADMIN_GROUPS),
-        is_manager=not set(groups).isdisjoint(settings.MANAGER_GROUPS),
+        is_platform_admin=not set(groups).isdisjoint(provider.admin_groups),
+        is_manager=not set(groups).isdisjoint(provider.manager_groups),
     )
 
 
 @transaction.atomic
-def apply_claim(user: User, claim: Any) -> Roles:
-    """Give the user exactly the roles and teams of the claim, save them, and return the roles."""
-    roles = roles_from_claim(claim)
+def apply_claim(user: User, claim: Any, provider: IdentityProvider) -> Roles:
+    """Give the user exactly the roles and teams of the provider's claim, save them, and return the roles."""
+    roles = roles_from_claim(claim, provider)
     user.groups_claim = list(roles.groups)
     user.is_superuser = user.is_staff = roles.is_platform_admin
     user.is_manager = roles.is_manager
     user.save(update_fields=["groups_claim", "is_superuser", "is_staff", "is_manager"])
-    user.teams.set(Team.objects.filter(group__in=roles.groups))
-    user.managed_teams.set(Team.objects.filter(manager_group__in=roles.groups))
+    user.teams.set(_teams("group", roles.groups, provider))
+    user.managed_teams.set(_teams("manager_group", roles.groups, provider))
     return roles
+
+
+def _teams(column: str, groups: tuple[str, ...], provider: IdentityProvider) -> list[Team]:
+    """The teams that name one of these groups of this provider."""
+    further = Q(further_groups__provider=provider.id) & Q(**{f"further_groups__{column}__in": groups})
+    first = Q(**{f"{column}__in": groups}) if provider.is_first else Q(pk=None)
+    return list(Team.objects.filter(first | further).distinct())
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ No message here quotes a secret, or is chained to an error that does.
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 _YES, _NO = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 
+FIRST_PROVIDER = "sso"  # the id of the identity provider whose settings have none in their names
+_ID = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,19}")
+
 DATABASES = {"django.db.backends.sqlite3": "sqlite", "django.db.backends.postgresql": "postgres"}
 
 
@@ -24,7 +28,7 @@ class Setting:
     """One line of the table. Numbers have a range (`least` to `most`), words may have `choices`."""
 
     name: str
-    kind: str  # str, bool, int, float, list (comma-separated), networks (a list), folder, db_url, email_url
+    kind: str  # str, bool, int, float, list (comma-separated), networks and ids (lists), folder, db_url, email_url
     default: Any
     help: str
     least: float | None = None
@@ -99,6 +103,13 @@ def _networks(text: str) -> list[str]:
     return [str(ipaddress.ip_network(part, strict=False)) for part in _list(text)]
 
 
+def _ids(text: str) -> list[str]:
+    parts = _list(text)
+    if len(set(parts)) < len(parts) or not all(_ID.fullmatch(part) and part != FIRST_PROVIDER for part in parts):
+        raise ValueError
+    return parts
+
+
 def _folder(text: str) -> str:
     path = Path(text)
     try:
@@ -131,6 +142,7 @@ _CASTS: dict[str, Callable[[str], Any]] = {
     "float": _float,
     "list": _list,
     "networks": _networks,
+    "ids": _ids,
     "folder": _folder,
     "db_url": _db_url,
     "email_url": _email_url,
@@ -140,6 +152,8 @@ _WORDS = {
     "int": "must be a whole number",
     "float": "must be a number",
     "folder": "must be a writable folder",
+    "ids": "must be different ids such as partner or new-tenant, separated by commas. An id has at most 20 lower-case "
+    f"letters, digits and hyphens, begins with a letter, and is not {FIRST_PROVIDER}",
     "networks": "must be networks such as 169.254.0.0/16, separated by commas",
     "db_url": "must be postgres://user:password@host:5432/name (special characters percent-encoded) or sqlite:///path",
     "email_url": "must be like smtp+tls://user:password@host:587 (special characters percent-encoded), "

@@ -8,7 +8,8 @@ from celery.schedules import crontab
 from django.utils.csp import CSP
 
 from portal import logs
-from portal.env import insist, read
+from portal.env import further, insist, read
+from portal.setting import FIRST_PROVIDER
 
 insist()
 
@@ -144,8 +145,11 @@ AUTH_PASSWORD_VALIDATORS = [
 # Sign-in (portal/sso.py, portal/local): accounts come from the identity provider or from a platform admin. There is no
 # self-registration.
 OIDC_ISSUER = read("OIDC_ISSUER")
-_issuer = urlsplit(OIDC_ISSUER)
 OIDC_NAME = read("OIDC_NAME")
+OIDC_EMAILS = read("OIDC_EMAILS")
+OIDC_EMAIL_DOMAINS = read("OIDC_EMAIL_DOMAINS")
+OIDC_PROVIDERS = read("OIDC_PROVIDERS")
+OIDC_FURTHER = further()  # by id; portal/providers.py reads it
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "catalog"
 ACCOUNT_LOGOUT_REDIRECT_URL = "signed_out"
@@ -174,21 +178,25 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = PORTAL_URL.startswith("http:")
 SOCIALACCOUNT_ADAPTER = "portal.sso.SocialAccountAdapter"
 SOCIALACCOUNT_ONLY = not LOCAL_ACCOUNTS
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_PROVIDERS = {
+
+
+def _app(provider: str, name: str, issuer: str, client_id: str, secret: str, scopes: list[str]) -> dict[str, Any]:
+    """What allauth needs to know of one identity provider."""
+    client = {"client_id": client_id, "secret": secret}
+    return {"provider_id": provider, "name": name, **client, "settings": {"server_url": issuer, "scope": scopes}}
+
+
+_first = (read("OIDC_CLIENT_ID"), read("OIDC_CLIENT_SECRET"), read("OIDC_SCOPES"))
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
-        "SCOPE": read("OIDC_SCOPES"),
         "APPS": [
-            {
-                "provider_id": "sso",
-                "name": OIDC_NAME,
-                "client_id": read("OIDC_CLIENT_ID"),
-                "secret": read("OIDC_CLIENT_SECRET"),
-                "settings": {"server_url": OIDC_ISSUER, "uid_field": "sub"},
-            }
-        ]
-        if OIDC_ISSUER
-        else [],
+            *([_app(FIRST_PROVIDER, OIDC_NAME, OIDC_ISSUER, *_first)] if OIDC_ISSUER else []),
+            *(
+                _app(one, of["NAME"] or one, of["ISSUER"], of["CLIENT_ID"], of["CLIENT_SECRET"], of["SCOPES"])
+                for one, of in OIDC_FURTHER.items()
+            ),
+        ],
     }
 }
 
@@ -230,6 +238,7 @@ CELERY_BEAT_SCHEDULE = {
     "end": {"task": "environments.end_environments", "schedule": crontab(minute="*/15")},
     "stranded": {"task": "environments.end_stranded", "schedule": 60.0, "options": _FRESH},
     "departures": {"task": "environments.find_departures", "schedule": crontab(hour="3", minute="0")},
+    "names": {"task": "environments.refresh_names", "schedule": crontab(hour="3", minute="20")},
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
     "policies": {"task": "environments.look_at_policies", "schedule": crontab(minute="*/10"), "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
@@ -281,6 +290,12 @@ STORAGES = {
     },
 }
 
+
+def _origin(url: str) -> str:
+    return f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+
+
+_apps = SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
 # Allows nothing inline, nothing from other origins, and no framing.
 SECURE_CSP = {
     "default-src": [CSP.SELF],
@@ -290,7 +305,7 @@ SECURE_CSP = {
     "object-src": [CSP.NONE],
     "base-uri": [CSP.NONE],
     # The sign-out form leads on to the identity provider; its origin only, since a path would have to match exactly.
-    "form-action": [CSP.SELF, *([f"{_issuer.scheme}://{_issuer.netloc}"] if OIDC_ISSUER else [])],
+    "form-action": [CSP.SELF, *dict.fromkeys(_origin(app["settings"]["server_url"]) for app in _apps)],
     "frame-ancestors": [CSP.NONE],
 }
 X_FRAME_OPTIONS = "DENY"

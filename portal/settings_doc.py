@@ -1,6 +1,6 @@
 """docs/settings.md, generated from the table in portal/env.py by `make settings`. A test checks that it is current."""
 
-from portal.env import GROUPS
+from portal.env import FURTHER, GROUPS
 from portal.setting import Setting
 
 _KINDS = {
@@ -10,6 +10,7 @@ _KINDS = {
     "float": "number",
     "list": "list, comma-separated",
     "networks": "networks, comma-separated",
+    "ids": "ids, comma-separated",
     "folder": "folder, created if missing",
     "db_url": "database URL",
     "email_url": "mail URL",
@@ -28,10 +29,21 @@ other.
 No message, log or page quotes a setting marked **secret**. Provide these settings as files or from a secret store."""
 
 
+_FURTHER = """\
+## Further identity providers
+
+Each id in `OIDC_PROVIDERS` has these settings, with the id in upper case and `_` for `-` in the place of `<ID>`: for
+`OIDC_PROVIDERS=new-tenant`, the issuer is `OIDC_NEW_TENANT_ISSUER`. Register the redirect URI
+`<PORTAL_URL>/accounts/oidc/<id>/login/callback/` there. [Identity providers](identity-providers.md) says what several
+providers mean for people, roles and teams.
+
+"""
+
+
 def markdown() -> str:
     """Return the whole document."""
     groups = [f"## {title}\n\n{_table(settings)}" for title, settings in GROUPS.items()]
-    return "\n\n".join([_INTRODUCTION, *groups]) + "\n"
+    return "\n\n".join([_INTRODUCTION, *groups, _FURTHER + _table(FURTHER)]) + "\n"
 
 
 def _table(settings: tuple[Setting, ...]) -> str:

@@ -20,8 +20,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException
 
+from portal import providers
 from portal.local.factors import SSO_SESSION
-from portal.sso import PROVIDER_ID, UNAVAILABLE, ProviderAdapter, failed
+from portal.setting import FIRST_PROVIDER
+from portal.sso import UNAVAILABLE, ProviderAdapter, failed, login_path
 
 PROVIDER_ERRORS = (RequestException, OAuth2Error, ProviderException)
 
@@ -29,7 +31,7 @@ PROVIDER_ERRORS = (RequestException, OAuth2Error, ProviderException)
 @login_not_required
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Redirect to the identity provider; with local accounts, show the form and the provider's button."""
+    """Redirect to the identity provider; with several, or with local accounts, show a button for each and the form."""
     if request.user.is_authenticated:
         return redirect(_next(request) or resolve_url(settings.LOGIN_REDIRECT_URL))
     if request.headers.get("HX-Request"):
@@ -38,19 +40,30 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if settings.LOCAL_ACCOUNTS:
         response: HttpResponse = _local_form(request)
         return response
-    return start_sso(request)
+    configured = providers.configured()
+    if len(configured) > 1:
+        return render(request, "portal/sign_in.html", _ways(request))
+    return start_sso(request, configured[0].id if configured else FIRST_PROVIDER)
+
+
+def _ways(request: HttpRequest) -> dict[str, Any]:
+    """The identity providers to choose from, each with its name and the address where signing in starts."""
+    wanted = _next(request)
+    query = f"?{urlencode({'next': wanted})}" if wanted else ""
+    ways = [{"name": each.name, "url": login_path(each.id) + query} for each in providers.configured()]
+    return {"ways": ways, "next": wanted, "has_form": bool(settings.LOCAL_ACCOUNTS)}
 
 
 @login_not_required
 @never_cache
 @require_safe
-def start_sso(request: HttpRequest) -> HttpResponse:
+def start_sso(request: HttpRequest, provider: str = FIRST_PROVIDER) -> HttpResponse:
     """Start the authorization code flow. State and PKCE protect it, so GET is safe; no query parameter is passed on."""
-    if not settings.OIDC_ISSUER:
+    if providers.find(provider) is None:
         raise Http404
-    provider = get_adapter(request).get_provider(request, provider=PROVIDER_ID)
+    found = get_adapter(request).get_provider(request, provider=provider)
     try:
-        response: HttpResponse = provider.redirect(request, process=AuthProcess.LOGIN, next_url=_next(request))
+        response: HttpResponse = found.redirect(request, process=AuthProcess.LOGIN, next_url=_next(request))
     except PROVIDER_ERRORS:
         return failed(request, UNAVAILABLE, status=503)
     return response
@@ -59,13 +72,15 @@ def start_sso(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 @require_safe
-def sso_callback(request: HttpRequest) -> HttpResponse:
-    """Handle the redirect back from the identity provider."""
-    if not settings.OIDC_ISSUER:
+def sso_callback(request: HttpRequest, provider: str = FIRST_PROVIDER) -> HttpResponse:
+    """Handle the redirect back from an identity provider. Each has an address of its own, and state belongs to one."""
+    if providers.find(provider) is None:
         raise Http404
-    view = OAuth2CallbackView.adapter_view(ProviderAdapter(request, PROVIDER_ID))
+    adapter = ProviderAdapter(request, provider)
     try:
-        response: HttpResponse = view(request)
+        if "state" in request.GET:
+            adapter.check_response(request)
+        response: HttpResponse = OAuth2CallbackView.adapter_view(adapter)(request)
     except PROVIDER_ERRORS:
         return failed(request, UNAVAILABLE, status=503)
     return response
@@ -110,32 +125,26 @@ def _end_session_url(kept: Any) -> str:
 
     The content security policy lets forms lead to the issuer's origin only (`form-action`).
     """
+    provider = providers.find((kept or {}).get("provider", FIRST_PROVIDER))
     endpoint = str((kept or {}).get("endpoint") or "")
-    parts, issuer = urlsplit(endpoint), urlsplit(settings.OIDC_ISSUER)
-    if not endpoint or (parts.scheme, parts.netloc) != (issuer.scheme, issuer.netloc):
+    parts = urlsplit(endpoint)
+    if not endpoint or provider is None or (parts.scheme, parts.netloc) != provider.origin:
         return ""
-    app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
     query = dict(parse_qsl(parts.query)) | {
         "id_token_hint": kept["id_token"],
-        "client_id": app["client_id"],
+        "client_id": provider.client_id,
         "post_logout_redirect_uri": f"{settings.PORTAL_URL}{reverse('signed_out')}",
     }
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 class _LocalForm(LoginView):
-    """Email address and password, with a button for single sign-on if there is a provider."""
+    """Email address and password, with a button for each identity provider."""
 
     template_name = "portal/sign_in.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        wanted = _next(self.request)
-        return {
-            **super().get_context_data(**kwargs),
-            "sso_name": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
-            "sso_url": f"{reverse('sso_login')}?{urlencode({'next': wanted})}" if wanted else reverse("sso_login"),
-            "next": wanted,
-        }
+        return {**super().get_context_data(**kwargs), **_ways(self.request)}
 
 
 _local_form = _LocalForm.as_view()

@@ -1,12 +1,10 @@
-"""Site policy for sign-in: who gets an account, which one, and what the identity provider may say about it.
+"""Sign-in at an identity provider: its endpoints and tokens, each checked before use. portal/identities.py decides.
 
-There is no self-registration. The first sign-in creates the account. Later ones find it by the provider's `sub`, the
-only permanent id of a person (OpenID Connect Core §5.7). An account that existed before is found by its email address,
-but only if the provider says that it verified the address. Some providers (Entra ID, Canaille) make no such claim.
+Sources: OpenID Connect Core, Discovery §4.1 and §4.3, RFC 9207 (the issuer in the authorization response).
 """
 
+import json
 import logging
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,127 +16,21 @@ from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnec
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.core.cache import cache
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.crypto import get_random_string
 
-from environments.models import User
-from portal.local import factors
-from portal.roles import apply_claim
+from portal.claims import exact
+from portal.identities import SignInRefused, account_for
+from portal.setting import FIRST_PROVIDER
 from portal.sso_session import GuardedSession
 
 logger = logging.getLogger(__name__)
 
-PROVIDER_ID = "sso"
 DISCOVERY_SECONDS = 600
+_SENDS_ISSUER = "authorization_response_iss_parameter_supported"
 MAX_SUBJECT = 191  # characters, as allauth keeps it
 UNAVAILABLE = "The identity provider is not responding correctly. Your account is fine. Try again in a few minutes."
-
-
-class SignInRefused(Exception):  # noqa: N818 (a decision, not a fault)
-    """The sign-in is refused; the message tells the user why."""
-
-
-@dataclass(frozen=True)
-class Claims:
-    """What the identity provider says about a person. `email_verified` is None if it says nothing."""
-
-    subject: str
-    email: str
-    email_verified: bool | None
-    username: str
-    first_name: str
-    last_name: str
-    groups: Any
-
-
-def claims_from(extra_data: dict[str, Any]) -> Claims:
-    """Merge the claims of the ID token and of the userinfo endpoint; the latter wins."""
-    said = {**(extra_data.get("id_token") or {}), **(extra_data.get("userinfo") or {})}
-    name = _text(said, "name").partition(" ")
-    return Claims(
-        subject=_text(said, "sub"),
-        email=_email(_text(said, "email")),
-        email_verified={"true": True, "false": False}.get(str(said.get("email_verified")).casefold()),
-        username=_text(said, "preferred_username")[:150],
-        first_name=(_text(said, "given_name") or name[0])[:150],
-        last_name=(_text(said, "family_name") or name[2])[:150],
-        groups=said.get(settings.GROUPS_CLAIM),
-    )
-
-
-def account_for(account: SocialAccount) -> User:
-    """Find or create the user who signs in, and update claims and roles. Raises SignInRefused."""
-    claims = claims_from(account.extra_data)
-    if not claims.email:
-        raise SignInRefused(
-            "The identity provider did not send your email address. Ask a platform admin to have it added."
-        )
-    try:
-        with transaction.atomic():
-            user = account.user if account.pk else _owner_of_address(claims)
-            if not user.is_active:
-                raise SignInRefused("Your account is deactivated. Ask a platform admin to activate it.")
-            _update(user, claims)
-            _end_local_ways(user)
-            apply_claim(user, claims.groups)
-            account.user = user
-            account.save()
-    except IntegrityError as error:
-        raise SignInRefused("Your account was changed at the same time. Try again.") from error
-    return user
-
-
-def _owner_of_address(claims: Claims) -> User:
-    """Return the account for an unknown subject: a new one, or the one with their verified address."""
-    user = User.objects.with_address(claims.email).first()
-    if user is None:
-        new = User(email=claims.email)
-        new.set_unusable_password()
-        return new
-    # A second subject with this address may be its next owner, because addresses can be reassigned.
-    linked = SocialAccount.objects.filter(user=user, provider=PROVIDER_ID).exists()
-    if linked or claims.email_verified is not True:
-        raise SignInRefused(
-            f"An account with the email address {claims.email} already exists, and the identity provider has not "
-            "verified that the address is yours. Ask a platform admin for help."
-        )
-    return user
-
-
-def _end_local_ways(user: User) -> None:
-    """Remove password and factors: a user whom the provider locks out must not sign in with a password."""
-    if user.pk and user.has_usable_password():
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-        factors.reset(user)
-
-
-def _update(user: User, claims: Claims) -> None:
-    """Update name and address from the provider. Raises SignInRefused if the address belongs to another account."""
-    # A new address that the provider marks as unverified could belong to someone else.
-    if not user.pk or claims.email_verified is not False:
-        if User.objects.with_address(claims.email).exclude(pk=user.pk).exists():
-            raise SignInRefused(
-                f"The email address {claims.email} belongs to another account. Ask a platform admin for help."
-            )
-        user.email = claims.email
-    user.username = _free_username(user, claims)
-    user.first_name, user.last_name = claims.first_name, claims.last_name
-    user.save()
-
-
-def _free_username(user: User, claims: Claims) -> str:
-    """Return the provider's user name, with a suffix if it is taken."""
-    others = User.objects.exclude(pk=user.pk)
-    for name in (claims.username, user.username, claims.email[:150]):
-        if name and not others.filter(username__iexact=name).exists():
-            return name
-    return f"{(claims.username or 'user')[:140]}-{get_random_string(8).lower()}"
 
 
 class ProviderAdapter(OpenIDConnectOAuth2Adapter):
@@ -157,12 +49,30 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
             needed = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
             if not isinstance(found, dict) or not all(_is_url(found.get(name)) for name in needed):
                 raise ProviderException("The discovery document is incomplete.")
+            self._check_issuer(found["issuer"])
             cache.set(f"discovery:{url}", found, DISCOVERY_SECONDS)
         return found
 
+    def _check_issuer(self, advertised: str) -> None:
+        """Raise ProviderException if the document is another issuer's (Discovery §4.3).
+
+        `https://idp.example.com` and the same with a slash have one document (§4.1), so it may name either; from then
+        on what it names is compared exactly.
+        """
+        configured = self.get_provider().app.settings["server_url"]
+        if advertised.removesuffix("/") != configured.removesuffix("/"):
+            logger.error("Identity provider %s: the issuer is %s, not %s", self.provider_id, advertised, configured)
+            raise ProviderException("The discovery document is another issuer's.")
+
+    def check_response(self, request: HttpRequest) -> None:
+        """Raise ProviderException if another provider answered the authorization request (RFC 9207 §2.4)."""
+        named, promised = request.GET.getlist("iss"), self.openid_config.get(_SENDS_ISSUER) is True
+        if named != [self.openid_config["issuer"]] and (named or promised):
+            raise ProviderException("The authorization response is another issuer's.")
+
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
         """The registered redirect URI, whatever host the request used."""
-        return f"{settings.PORTAL_URL}{reverse('sso_callback')}"
+        return f"{settings.PORTAL_URL}{callback_path(self.provider_id)}"
 
     def parse_token(self, data: dict[str, Any]) -> SocialToken:
         """The access token, which is used once and not stored."""
@@ -176,33 +86,43 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         data: dict[str, Any] = {"id_token": self._decode_id_token(app, raw)}
         if _is_url(self.openid_config.get("userinfo_endpoint")):
             data["userinfo"] = self._fetch_user_info(token.token)
-        subjects = {_text(part, "sub") if isinstance(part, dict) else "" for part in data.values()}
+        if r"\u0000" in json.dumps(data):  # which PostgreSQL stores nowhere
+            raise ProviderException("A claim contains a NUL character.")
+        subjects = {exact(part, "sub") if isinstance(part, dict) else "" for part in data.values()}
         if len(subjects) != 1 or not 0 < len(subjects.pop()) <= MAX_SUBJECT:  # OpenID Connect Core §5.3.2
             raise ProviderException("ID token and userinfo are not about the same person.")
-        login = self.get_provider().sociallogin_from_response(request, data)
-        login.for_sign_out = {"id_token": raw, "endpoint": self.openid_config.get("end_session_endpoint")}
+        account = SocialAccount(provider=self.provider_id, uid=exact(data["id_token"], "sub"), extra_data=data)
+        login = Login(account=account, provider=self.get_provider())
+        endpoint = self.openid_config.get("end_session_endpoint")
+        login.for_sign_out = {"provider": self.provider_id, "id_token": raw, "endpoint": endpoint}
         return login
 
 
+class Login(SocialLogin):
+    """A sign-in whose account `account_for` finds. allauth would look for the subject alone."""
+
+    for_sign_out: dict[str, Any]
+
+    def lookup(self) -> None:
+        """Find nothing."""
+        self._did_authenticate_by_email = None
+
+
 class Provider(OpenIDConnectProvider):
-    """The identity provider. Only `account_for` interprets its claims."""
+    """An identity provider. Only `account_for` interprets its claims."""
 
     oauth2_adapter_class = ProviderAdapter
 
-    def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return nothing: allauth would read the claims without checking them."""
-        return {}
-
-    def extract_email_addresses(self, data: dict[str, Any]) -> list[Any]:
-        """Return nothing: the portal stores one address, on the user."""
-        return []
+    def wk_server_url(self, url: str) -> str:
+        """Where the discovery document of an issuer is (Discovery §4.1)."""
+        return f"{url.removesuffix('/')}/.well-known/openid-configuration"
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """Single sign-on."""
 
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
-        """The provider of the settings. Raises SocialApp.DoesNotExist where there is none."""
+        """A provider of the settings. Raises SocialApp.DoesNotExist where there is none."""
         return Provider(request, app=self.get_app(request, provider=provider, client_id=client_id))
 
     def get_requests_session(self) -> GuardedSession:
@@ -242,23 +162,19 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(response)
 
 
+def login_path(provider: str) -> str:
+    """Where signing in at a provider starts."""
+    return reverse("sso_login") if provider == FIRST_PROVIDER else reverse("provider_login", args=[provider])
+
+
+def callback_path(provider: str) -> str:
+    """Where a provider sends people back to: its redirect URI, without the host."""
+    return reverse("sso_callback") if provider == FIRST_PROVIDER else reverse("provider_callback", args=[provider])
+
+
 def failed(request: HttpRequest, sentence: str, *, status: int = 400) -> HttpResponse:
     """Show the page for a failed sign-in. It has a button and does not redirect."""
     return render(request, "portal/sign_in_failed.html", {"sentence": sentence}, status=status)
-
-
-def _text(claims: dict[str, Any], name: str) -> str:
-    value = claims.get(name)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _email(text: str) -> str:
-    """The address in lower case, empty where it is none."""
-    try:
-        validate_email(text)
-    except ValidationError:
-        return ""
-    return User.objects.normalize_email(text) if len(text) <= 254 else ""
 
 
 def _is_url(value: Any) -> bool:

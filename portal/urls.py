@@ -16,6 +16,8 @@ accounts: list[URLPattern | URLResolver] = [
     path("signed-out/", signin.signed_out, name="signed_out"),
     path("oidc/sso/login/", signin.start_sso, name="sso_login"),
     path("oidc/sso/login/callback/", signin.sso_callback, name="sso_callback"),
+    path("oidc/<slug:provider>/login/", signin.start_sso, name="provider_login"),
+    path("oidc/<slug:provider>/login/callback/", signin.sso_callback, name="provider_callback"),
 ]
 if settings.LOCAL_ACCOUNTS:
     accounts.append(path("", include("portal.local.urls")))

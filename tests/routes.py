@@ -29,6 +29,7 @@ def address(route: str, environment: Environment) -> str:
     known = {
         "<slug:namespace>": environment.namespace,
         "<int:pk>": "1",
+        "<slug:provider>": "partner",
         "<slug:slug>": environment.version.template.slug,
         "<slug:report>": "cost",
         "<path:object_id>": "1",

@@ -24,7 +24,7 @@ _CHANGED = "Your access changed while the token was being created. Reload the pa
 
 def membership(environment: Environment, user: User) -> Member | None:
     """A person's own membership, None if they are not a member."""
-    return environment.members.with_address(user.email).filter(wanted=True).first()
+    return environment.members.of(user).filter(wanted=True).first()
 
 
 def issue(environment: Environment, user: User, *, hours: int) -> str:
@@ -43,7 +43,7 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
         text = f"Choose from 1 to {environment.cluster.max_token_hours} hours."
         raise ValidationError({"hours": [ValidationError(text, code="hours")]})
     _note(environment, member)
-    client, name = kube.connect(environment.cluster), naming.account(str(environment.pk), member.email)
+    client, name = kube.connect(environment.cluster), _account_of(environment, user)
     try:
         token = _token(environment, member, client, name, hours * 3600)
     except ReconcileError:
@@ -86,13 +86,13 @@ def revoke(environment: Environment, user: User) -> None:
 
     Raises PermissionDenied for those who never were members; one of the two adapter errors if the cluster refuses.
     """
-    if not environment.members.with_address(user.email).exists():
+    mine = environment.members.of(user)
+    if not mine.exists():
         raise PermissionDenied("Only members of an environment have tokens for it.")
-    name = naming.account(str(environment.pk), user.email)
+    name = _account_of(environment, user)
     kube.connect(environment.cluster).delete("ServiceAccount", name, environment.cluster.account_namespace)
     with transaction.atomic():
-        mine = environment.members.with_address(user.email).filter(has_account=True)
-        if mine.update(has_account=False, token_ends_at=None):
+        if mine.filter(has_account=True).update(has_account=False, token_ends_at=None):
             Event.record(environment, user, Activity.TOKENS_REVOKED, f"{user} revoked their tokens.")
             _owe(environment)
 
@@ -125,6 +125,20 @@ def oidc(cluster: Cluster) -> kubeconfig.Oidc:
     )
 
 
+def _account_of(environment: Environment, user: User) -> str:
+    """The name of a person's ServiceAccount."""
+    return desired.account_name(environment.members.of(user).first(), str(environment.pk))
+
+
+def _free_account(member: Member) -> str:
+    """The name of a member's ServiceAccount, never that of a person who had the address before."""
+    key = str(member.environment_id)
+    name = desired.account_name(member, key)
+    others = Member.objects.filter(environment=member.environment_id, has_account=True).exclude(pk=member.pk)
+    taken = {desired.account_name(other, key) for other in others}
+    return naming.account(key, f"{member.email}#{member.pk}") if name in taken else name
+
+
 def _is_proven(member: Member) -> bool:
     """Whether the cluster said yes, and they are still in the group that the yes was about."""
     return bool(member.allowed and member.in_group)
@@ -136,7 +150,7 @@ def _note(environment: Environment, member: Member) -> None:
     The reconcile that follows puts right what an earlier one, which did not know of the account, may undo.
     """
     with transaction.atomic():
-        environment.members.filter(pk=member.pk).update(has_account=True)
+        environment.members.filter(pk=member.pk).update(has_account=True, account_name=_free_account(member))
         _owe(environment)
 
 

@@ -157,6 +157,7 @@ def _create(plan: CheckedPlan, suffix: str) -> Environment:
     environment.reserved_cpu, environment.reserved_memory = cpu, memory
     environment.applied_objects = _own_keys(environment, plan.spec, plan.parameters)
     environment.save(force_insert=True)
+    rows.link_holders(made.members)
     Member.objects.bulk_create(made.members)
     Group.objects.bulk_create(made.groups)
     Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in STEPS)

@@ -17,9 +17,11 @@ from environments.lib import naming, queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
 from environments.models import Departure, Environment, Event, Group, Member, Team, Template, User
+from environments.models.environments import MemberQuerySet
 
 MAX_MEMBERS = 100  # of one environment, owner included
 UNDO = timedelta(minutes=5)  # after a member was removed; until then nobody has got an email about it
+STRENGTH = (Role.ADMIN, Role.DEVELOPER, Role.VIEWER)  # the strongest first
 
 
 def add_members(environment: Environment, actor: User, addresses: list[str], role: Role) -> None:
@@ -34,7 +36,11 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
     _check_addresses(environment, actor, addresses)
     with transaction.atomic():
         guards.lock_environment(environment)
-        given = [address for address in addresses if _set_role(environment, actor, address, role)]
+        given = [
+            address
+            for address in addresses
+            if _set_role(environment, actor, address, role, _account(environment, address))
+        ]
         _check_number(environment)
         message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
         Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": given, "role": role.value})
@@ -50,15 +56,17 @@ def remove_member(environment: Environment, actor: User, address: str) -> bool:
     guards.check_editable(environment, actor)
     with transaction.atomic():
         row = guards.lock_environment(environment)
-        if row and address.strip().lower() == row.owner.email.lower():
+        members = _with_access(environment, address)
+        if row and (any(member.is_of(row.owner) for member in members) or _is_owners(row, address, members)):
             raise ValidationError("The owner keeps access. Hand the environment over first.")
-        member = environment.members.with_address(address).filter(wanted=True).first()
-        if member is None:
+        if not members:
             return False
-        Departure.objects.note(environment, environment.members.filter(pk=member.pk))
-        environment.members.filter(pk=member.pk).update(wanted=False)
-        data = {"taken": [member.email], "role": member.role}
-        Event.record(environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {member.email}.", data)
+        leaving = environment.members.filter(pk__in=[member.pk for member in members])
+        Departure.objects.note(environment, leaving)
+        leaving.update(wanted=False)
+        first = members[0]
+        data = {"taken": [first.email], "role": first.role, "person": first.person_id}
+        Event.record(environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {first.email}.", data)
         Environment.objects.filter(pk=environment.pk).owe()
         queue.enqueue_after_commit(environment.pk)
     return True
@@ -82,7 +90,7 @@ def undoable(environment: Environment) -> list[tuple[int, str]]:
 def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
     """Give a member who was just removed the same role again; the address.
 
-    The row of the member is still there, so everything else about their access stays as it was, too. Raises
+    It is the same person, whoever holds the address by now. Raises
     ValidationError if that was too long ago, was undone, or the role is no longer the template's; PermissionDenied.
     """
     guards.check_editable(environment, actor)
@@ -91,9 +99,12 @@ def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
         address = dict(undoable(row)).get(event_id) if row else None
         if row is None or address is None:
             raise ValidationError("This can no longer be undone. Add the person again.")
-        role = Role(environment.events.get(pk=event_id).data["role"])
+        data = environment.events.get(pk=event_id).data
+        role, person = Role(data["role"]), User.objects.filter(pk=data["person"], is_active=True).first()
+        if data["person"] and person is None:
+            raise ValidationError("This can no longer be undone. Their account is gone or inactive.")
         _check_role(row, role)
-        _set_role(environment, actor, address, role)
+        _set_role(environment, actor, address, role, person)
         Departure.objects.forget(environment, address, role)
         _check_number(environment)
         message = f"{actor} undid the removal of {address}, who has the role {role.value} again."
@@ -123,11 +134,11 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former).granted()
         if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
             raise ValidationError("This environment has changed. Reload the page to see how.")
-        _set_role(environment, actor, heir.email, environment.template_spec.owner_role)
+        _set_role(environment, actor, heir.email, environment.template_spec.owner_role, heir)
         if keep is not None:
-            _set_role(environment, actor, former.email, keep)
+            _set_role(environment, actor, former.email, keep, former)
         else:
-            leaving = environment.members.with_address(former.email)
+            leaving = _of(environment, former.email, former)
             Departure.objects.note(environment, leaving)
             leaving.update(wanted=False)
         Event.record(
@@ -140,6 +151,20 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         Environment.objects.filter(pk=environment.pk).owe()
         queue.enqueue_after_commit(environment.pk)
     environment.owner = heir
+
+
+def restore_owner(owner: User) -> None:
+    """Give an owner the membership that every owner has, where only an address that is no longer theirs has one."""
+    owned = Environment.objects.live().granted().filter(owner=owner).exclude(members__person=owner)
+    for environment in owned.select_related("version__template", "team", "owner"):
+        spec = environment.readable_spec
+        if spec is None or _of(environment, owner.email, owner).exists():
+            continue
+        _set_role(environment, owner, owner.email, spec.owner_role, owner)
+        message = f"{owner} has access as the owner again, as {owner.email}. Remove members who are no longer known."
+        Event.record(environment, None, Activity.ACCESS_CHANGED, message, {"given": [owner.email]})
+        Environment.objects.filter(pk=environment.pk).owe()
+        queue.enqueue_after_commit(environment.pk)
 
 
 def _at(field: str, sentence: str, code: str) -> ValidationError:
@@ -166,7 +191,7 @@ def _check_addresses(environment: Environment, actor: User, addresses: list[str]
 
 def _heir(environment: Environment, address: str) -> User:
     """The account of the next owner. Raises ValidationError if there is none, or it may not have the environment."""
-    heir = User.objects.with_address(address).filter(is_active=True).first()
+    heir = _account(environment, address)
     if heir is None:
         text = f"{address} must sign in to {settings.PORTAL_NAME} once before they can own an environment."
         raise _at("address", text, "no_account")
@@ -191,14 +216,46 @@ def _check_room(environment: Environment, heir: User) -> None:
         raise _at("address", text, "limit")
 
 
-def _set_role(environment: Environment, actor: User, address: str, role: Role) -> bool:
-    """Make someone a member with a role; whether they had not got it yet."""
-    known = environment.members.with_address(address)
+def _account(environment: Environment, address: str) -> User | None:
+    """Who is meant by an address: the account that is known to hold it, else the member whom the page calls so."""
+    if holder := User.objects.holder_of(address):
+        return holder
+    named = environment.members.with_address(address).filter(wanted=True, address_lost=False, person__is_active=True)
+    member = named.select_related("person").first()
+    return member.person if member else None
+
+
+def _of(environment: Environment, address: str, person: User | None) -> MemberQuerySet:
+    """The memberships of a person, or of whoever holds an address; never those of a former holder."""
+    if person is None:
+        return environment.members.with_address(address).filter(person=None)
+    linked = environment.members.filter(person=person)
+    return linked if linked.exists() else environment.members.with_address(address).filter(person=None)
+
+
+def _with_access(environment: Environment, address: str) -> list[Member]:
+    """The members who are removed with an address: its holder; where they have no access, those whom it still names."""
+    wanted = environment.members.filter(wanted=True)
+    held = list(_of(environment, address, User.objects.holder_of(address)).filter(wanted=True))
+    return held or list(wanted.with_address(address))
+
+
+def _is_owners(environment: Environment, address: str, members: list[Member]) -> bool:
+    """Whether an address that names no other member is the owner's."""
+    return (
+        not any(member.person_id for member in members) and address.strip().lower() == environment.owner.email.lower()
+    )
+
+
+def _set_role(environment: Environment, actor: User, address: str, role: Role, person: User | None) -> bool:
+    """Give a person a role, or whoever holds an address; whether they had not got it yet. Links them if known."""
+    known = _of(environment, address, person)
     is_news = not known.filter(role=role, wanted=True).exists()
     Departure.objects.note(environment, known.exclude(role=role))
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
-    if not known.update(role=role, wanted=True):
-        Member.objects.create(environment=environment, email=address, role=role, added_by=actor)
+    known.filter(in_group=False).update(directory_id="")  # it was another person's; the address is meant anew
+    if not known.update(role=role, wanted=True, person=person):
+        Member.objects.create(environment=environment, email=address, role=role, added_by=actor, person=person)
     if not environment.groups.filter(role=role).exists():
         parts = naming.parts(
             owner_email=environment.owner.email,

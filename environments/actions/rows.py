@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments.actions.drafts import Plan
 from environments.lib import naming
 from environments.lib.phases import Phase
-from environments.models import Cluster, Environment, Group, Member
+from environments.models import Cluster, Environment, Group, Member, User
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,25 @@ def _have_it_wait(environment: Environment, now: datetime) -> None:
 
 def _members(plan: Plan, environment: Environment) -> list[Member]:
     return [
-        Member(environment=environment, email=email, role=role, added_by=plan.user)
+        Member(environment=environment, email=email, role=role, added_by=plan.user, person=_known(plan, email))
         for email, role in plan.roles.items()
     ]
+
+
+def _known(plan: Plan, email: str) -> User | None:
+    """The requester for their own address. `link_holders` asks for the others when the rows are stored."""
+    return plan.user if email == plan.user.email else None
+
+
+def link_holders(members: list[Member]) -> None:
+    """Link members to the accounts that are known to hold their addresses. One query."""
+    waiting = [member for member in members if member.person_id is None]
+    if not waiting:
+        return
+    rows = User.objects.filter(email_trusted=True, is_active=True).alias(address=Lower("email"))
+    holders = {user.email.lower(): user for user in rows.filter(address__in=[member.email for member in waiting])}
+    for member in waiting:
+        member.person = holders.get(member.email)
 
 
 def _groups(plan: Plan, environment: Environment, parts: dict[str, str]) -> list[Group]:

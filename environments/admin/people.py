@@ -9,8 +9,8 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import UserChangeForm
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -18,8 +18,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from environments.admin.base import AnyInline
 from environments.admin.scale import FEW, BriefDeletion, FewFilter, count_of
-from environments.models import Environment, Team, User
+from environments.models import Environment, Team, TeamGroup, User
 from environments.reports import summaries
 
 _ROLES = ("is_superuser", "is_manager")
@@ -27,7 +28,30 @@ _IDENTITY = ("username", "email", "first_name", "last_name")
 _TEAMS = ("teams", "managed_teams")
 
 
-class LocalAccountForm(UserChangeForm):  # type: ignore[type-arg]
+class UniqueAddress:
+    """An address is unique among local accounts: it is what they sign in with."""
+
+    instance: User
+    cleaned_data: dict[str, Any]
+
+    def clean_email(self) -> str:
+        """The address as it is stored. Raises ValidationError if another local account has it."""
+        email = User.objects.normalize_email(self.cleaned_data["email"])
+        others = User.objects.with_address(email).local().exclude(pk=self.instance.pk)
+        if not self.instance.provider and others.exists():
+            raise ValidationError(f"Another local account has the address {email}.")
+        return email
+
+
+class UniqueAddressForm(UniqueAddress, UserChangeForm):  # type: ignore[type-arg]
+    """A person whom an identity provider knows."""
+
+
+class NewAccountForm(UniqueAddress, AdminUserCreationForm):  # type: ignore[type-arg]
+    """A new local account."""
+
+
+class LocalAccountForm(UniqueAddress, UserChangeForm):  # type: ignore[type-arg]
     """A person whose role and teams a platform admin sets."""
 
     teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False)
@@ -54,7 +78,12 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     ordering = ("email",)
     filter_horizontal = ()
     list_per_page = 50
-    readonly_fields = ("role_name", "team_names", "managed_team_names", "claim", "last_login", "date_joined")
+    readonly_fields = (
+        "role_name", "team_names", "managed_team_names", "claim", "groups_problem", "provider", "issuer", "subject",
+        "email_trusted", "last_login", "date_joined",
+    )  # fmt: skip
+    form = UniqueAddressForm
+    add_form = NewAccountForm
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
@@ -71,11 +100,12 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
             return self.add_fieldsets
         local = not obj.follows_claim
         identity = (*_IDENTITY, "is_active", *(("password",) if local else ()))
-        said = ("role_name", "team_names", "managed_team_names", "claim")
+        said = ("role_name", "team_names", "managed_team_names", "claim", "groups_problem")
         roles = (*_ROLES, *_TEAMS) if local else said
         note = "" if local else "The identity provider sets these at every sign-in (groups claim)."
         return (
             (None, {"fields": identity}),
+            *(() if local else (("Identity", {"fields": ("provider", "issuer", "subject", "email_trusted")}),)),
             ("Role and teams", {"fields": roles, "description": note}),
             ("Email", {"fields": ("wants_summary",)}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -98,6 +128,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         """Platform admins are what Django calls staff, too. A summary begins with the month that is summed up next."""
         if not obj.follows_claim:
             obj.is_staff = obj.is_platform_admin
+            holder = User.objects.holder_of(obj.email)
+            obj.email_trusted = holder is None or holder.pk == obj.pk
         if change and obj.wants_summary and "wants_summary" in form.changed_data:
             obj.summary_sent_for = summaries.latest(timezone.now())
         super().save_model(request, obj, form, change)
@@ -155,6 +187,23 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return int(row.live_count)
 
 
+class TeamGroupInline(AnyInline):
+    """A team's groups at further identity providers (OIDC_PROVIDERS)."""
+
+    model = TeamGroup
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only where there is a further provider."""
+        return bool(settings.OIDC_PROVIDERS) and super().has_add_permission(request, obj)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The configured providers to choose from."""
+        if db_field.name == "provider":
+            return forms.ChoiceField(choices=[(one, one) for one in settings.OIDC_PROVIDERS])
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
 @admin.register(Team)
 class TeamAdmin(BriefDeletion):
     """Teams: two groups of the identity provider with a name. Who is in them follows the groups claim."""
@@ -162,6 +211,7 @@ class TeamAdmin(BriefDeletion):
     list_display = ("name", "group", "manager_group", "cost_centre", "member_count", "live_environments")
     search_fields = ("name", "group", "manager_group", "cost_centre")
     readonly_fields = ("member_list", "manager_list")
+    inlines = (TeamGroupInline,)
     fieldsets = (
         (None, {"fields": ("name", "group", "manager_group", "cost_centre")}),
         (

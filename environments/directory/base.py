@@ -5,7 +5,7 @@ into `TemporaryError` and `PermanentError`, give every call a timeout, and keep 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class DirectoryClient(Protocol):
 
     def find_person(self, email: str) -> Person | None:
         """The person with this e-mail address, None if a complete search finds no one."""
+        ...
+
+    def read_person(self, person_id: str, email: str) -> Person | None:
+        """The person with this id, with this one of their addresses if they have it; None if they are not shown."""
         ...
 
     def find_group(self, key: GroupKey) -> str | None:
@@ -67,4 +71,13 @@ class DirectoryClient(Protocol):
 
     def check(self) -> str:
         """One sentence that says who answers. Raises one of the two errors if the directory does not answer."""
+        ...
+
+
+@runtime_checkable
+class OwnAccounts(Protocol):
+    """A directory whose people are the portal's own accounts."""
+
+    def find_account(self, key: int) -> Person | None:
+        """The person with this account, None if there is none."""
         ...

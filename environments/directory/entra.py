@@ -17,6 +17,7 @@ its `uniqueName`, so that making it again makes no second one; and for a minute 
 import threading
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -36,6 +37,8 @@ _ALREADY_IN = "added object references already exist"
 
 class EntraClient(RestClient):
     """A DirectoryClient for one tenant. Safe to use from several threads."""
+
+    user_query: ClassVar[dict[str, str]] = {"$select": _PERSON}
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
         parts = urlsplit(connection.url)
@@ -70,6 +73,9 @@ class EntraClient(RestClient):
         wanted = _literal(email)
         query = {"$filter": f"mail eq {wanted} or userPrincipalName eq {wanted}", "$select": _PERSON}
         return (_person(user) for user in pages(self._page, "/users", query))
+
+    def _person(self, user: Json) -> Person:
+        return _person(user)
 
     def _create(self, key: GroupKey) -> str:
         """PATCH /groups(uniqueName='…'): 201 with the group, or 204 where it exists, which is then looked for."""

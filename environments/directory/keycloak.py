@@ -71,6 +71,9 @@ class KeycloakClient(RestClient):
             for user in self._pages("/users", {field: email, "exact": "true", "briefRepresentation": "true"}):
                 yield _person(user)
 
+    def _person(self, user: Json) -> Person:
+        return _person(user)
+
     def _create(self, key: GroupKey) -> str:
         """POST /groups: 201 with the new group's address, 409 where the name is taken."""
         attributes = {ENVIRONMENT: [key.environment_id]} | (

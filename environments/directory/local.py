@@ -18,12 +18,19 @@ class LocalClient:
         self._directory_id = directory_id
 
     def find_person(self, email: str) -> Person | None:
-        """The user with this e-mail address, in any case."""
+        """The account that is known to hold this e-mail address, in any case; None if there is none."""
         with _translated():
-            user = User.objects.with_address(email).first()
-        if user is None:
-            return None
-        return Person(id=str(user.pk), email=user.email, username=user.username, active=user.is_active)
+            holders = User.objects.with_address(email).filter(email_trusted=True)
+            return _person(holders.first())
+
+    def read_person(self, person_id: str, email: str) -> Person | None:
+        """The account with this id, as a directory's."""
+        return self.find_account(_pk(person_id))
+
+    def find_account(self, key: int) -> Person | None:
+        """The account with this key."""
+        with _translated():
+            return _person(User.objects.filter(pk=key).first())
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id. Raises PermanentError (NotOurs) where another environment has the name."""
@@ -90,6 +97,13 @@ class LocalClient:
         if group is None:
             raise _gone()
         return group
+
+
+def _person(user: User | None) -> Person | None:
+    if user is None:
+        return None
+    email = user.claimed_email or user.email
+    return Person(id=str(user.pk), email=email, username=user.username, active=user.is_active)
 
 
 def _gone() -> PermanentError:

@@ -46,6 +46,7 @@ class OktaClient(RestClient):
     """A DirectoryClient for one Okta organisation. Safe to use from several threads."""
 
     groups = "/api/v1/groups"
+    users = "/api/v1/users"
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
         dialect = Dialect(
@@ -79,6 +80,9 @@ class OktaClient(RestClient):
         """GET /api/v1/users. A search finds deactivated people too, in any case of letters."""
         search = f"profile.email eq {quoted(email)} or profile.login eq {quoted(email)}"
         return (_person(user) for user in pages(self._page, "/api/v1/users", {"search": search, "limit": str(PAGE)}))
+
+    def _person(self, user: Json) -> Person:
+        return _person(user)
 
     def _create(self, key: GroupKey) -> str:
         """POST /api/v1/groups: 200 with the group, 400 where an Okta group of this name exists."""

@@ -1,7 +1,7 @@
 """What Keycloak, Okta and Entra ID have in common: one call per member, lists in pages, and a 404 to look at twice."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import httpx
@@ -30,6 +30,8 @@ class RestClient:
     """Most of a DirectoryClient; the rest is one product's. Safe to use from several threads."""
 
     groups = "/groups"
+    users = "/users"
+    user_query: ClassVar[dict[str, str]] = {}  # of a request for one person
 
     def __init__(self, connection: Connection, dialect: Dialect, transport: httpx.BaseTransport | None = None) -> None:
         self._http = Http(connection, dialect, transport)
@@ -45,6 +47,14 @@ class RestClient:
         Raises PermanentError (Ambiguous) where the address belongs to several active people.
         """
         return choose(self._people(email), email)
+
+    def read_person(self, person_id: str, email: str) -> Person | None:
+        """The person with this id, None if the directory does not show them. GET /users/{id}."""
+        try:
+            found = self._http.request("GET", f"{self.users}/{part(person_id)}", params=self.user_query or None).body
+        except NotFoundError:
+            return None
+        return self._person(found)
 
     def create_group(self, key: GroupKey, first_member: Person) -> str:
         """Create the group, or take ours that is there, with its first member; its id.
@@ -103,6 +113,10 @@ class RestClient:
 
     def _people(self, email: str) -> Iterable[Person]:
         """Those who may be meant. Their e-mail is `email` where they have it."""
+        raise NotImplementedError
+
+    def _person(self, user: Json) -> Person:
+        """A person as the product writes them."""
         raise NotImplementedError
 
     def _create(self, key: GroupKey) -> str:

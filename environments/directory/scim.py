@@ -90,6 +90,14 @@ class ScimClient:
         """
         return choose(self._people(email), email)
 
+    def read_person(self, person_id: str, email: str) -> Person | None:
+        """The person with this id, with this one of their addresses if they have it. RFC 7644 §3.4.1."""
+        try:
+            found = self._http.request("GET", f"/Users/{quote(person_id, safe='')}").body
+        except NotFoundError:
+            return None
+        return _person(found, email)
+
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none. Raises PermanentError (NotOurs); see the top of this file."""
         groups = self._named(key.name)

@@ -99,6 +99,7 @@ class Activity(TextChoices):
         Mail(Audience.CONCERNED, "Your access to {name} changed", Topic.ACCESS),
         "Access changed",
     )
+    NAME_CHANGED = "Name", "", "person", "Name changed"
     KUBECONFIG_DOWNLOADED = "Kubeconfig", "", "key", "Kubeconfig downloaded"
     TOKENS_REVOKED = "Revoked", "", "key", "Tokens revoked"
     TOKEN = "Token", "", "key", "Token"  # in old rows only: a kubeconfig was downloaded, or tokens were revoked

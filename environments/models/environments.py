@@ -419,6 +419,12 @@ class Member(models.Model):
     def __str__(self) -> str:
         return self.email
 
+    def is_of(self, user: User) -> bool:
+        """Whether this is the person's own, as `MemberQuerySet.of`. No query."""
+        if self.person_id is not None:
+            return self.person_id == user.pk
+        return user.email_trusted and self.email.lower() == user.email.lower()
+
     @property
     def token_facts(self) -> dict[str, Any]:
         """What this member's tokens are known to say, as `User.token_facts`; empty before they signed in."""

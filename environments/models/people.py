@@ -164,8 +164,9 @@ class User(AbstractUser):
     @property
     def follows_claim(self) -> bool:
         """Whether role and teams come from the identity provider; otherwise this is a local account."""
-        if not settings.OIDC_ISSUER or not settings.LOCAL_ACCOUNTS:
-            return bool(settings.OIDC_ISSUER)
+        has_provider = bool(settings.OIDC_ISSUER or settings.OIDC_PROVIDERS)
+        if not has_provider or not settings.LOCAL_ACCOUNTS:
+            return has_provider
         # The version before writes no provider: its accounts get theirs at their next sign-in.
         return bool(self.provider) or (self.pk is not None and bool(self.socialaccount_set.exists()))  # type: ignore[attr-defined] # allauth's
 
@@ -183,6 +184,17 @@ class User(AbstractUser):
         }
         facts = {**self.token_claims, **{name: value for name, value in known.items() if value}}
         return facts | {"groups": list(self.groups_claim)} if facts else {}
+
+    @property
+    def sign_in_notes(self) -> list[str]:
+        """What their last sign-in left to be desired, a sentence each: why they see less than they may expect."""
+        notes = [self.groups_problem] if self.groups_problem else []
+        if self.provider and not self.email_trusted:
+            notes.append(
+                f"Environments that are shared with {self.email} are not shown, because your identity provider has not "
+                "verified that the address is yours, or another account holds it. Ask a platform admin for help."
+            )
+        return notes
 
     @property
     def is_platform_admin(self) -> bool:

@@ -1,6 +1,6 @@
 """Turns database rows into the plain data that manifests and steps work with."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
-from environments.lib.identity import Naming, token_facts
+from environments.lib.identity import STANDARD, SUBJECT, Naming, token_facts
 from environments.lib.phases import Role
 from environments.models import Cluster, Environment, Group, Member
 from environments.reconcile.steps import binding
@@ -23,6 +23,12 @@ UNREADABLE = (
     "This version of the portal cannot read the environment's template. Ask a platform admin to publish the template "
     "again, then update the environment to that version. You can also delete the environment."
 )
+#: Of a member, what its state needs.
+MEMBER_COLUMNS = (
+    "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
+    "account_name", "directory_email", "address_lost", "person_id", "person__issuer", "person__subject",
+    "person__claimed_email", "person__claimed_username",
+)  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
 
@@ -96,6 +102,7 @@ def context(environment: Environment) -> Context:
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment),
+        owner_id=environment.owner_id,
     )
 
 
@@ -120,16 +127,26 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def _said(member: Member) -> dict[str, Any]:
-    return member.token_facts
+def _said(member: Any, claim: str) -> Mapping[str, Any]:
+    """What signing in to the portal brought, of a `Member` or its MEMBER_COLUMNS: by claim, with `iss`."""
+    if isinstance(member, Member):
+        return member.token_facts
+    known = {
+        "iss": member.person__issuer,
+        "sub": member.person__subject,
+        "email": member.person__claimed_email,
+        "preferred_username": member.person__claimed_username,
+    } | ({claim: member.claim} if claim not in STANDARD else {})
+    return {name: value for name, value in known.items() if value}
 
 
 def member_states(
-    rows: Iterable[Member], environment_id: str, issuer: str, said: Callable[[Any], Mapping[str, Any]] = _said
+    rows: Iterable[Any], environment_id: str, issuer: str, claim: str = SUBJECT
 ) -> tuple[MemberState, ...]:
-    """One environment's members, from their rows.
+    """One environment's members, from their rows: `Member`s, or their MEMBER_COLUMNS.
 
-    `issuer`: whose tokens the cluster accepts, empty if not known; `said`: what signing in to the portal brought.
+    `issuer`: whose tokens the cluster accepts, empty if not known. `claim`: what user names are made of; if that is
+    none of the standard ones, the columns have its value as `claim`.
     """
     return tuple(
         MemberState(
@@ -140,8 +157,16 @@ def member_states(
             member.wanted,
             member.directory_id,
             member.in_group,
-            naming_rules.account(environment_id, member.email) if member.has_account else "",
-            token_facts(said(member), issuer, "" if member.address_lost else member.directory_email or member.email),
+            account_name(member, environment_id) if member.has_account else "",
+            token_facts(_said(member, claim), issuer),
+            member.person_id,
+            member.directory_email,
+            member.address_lost,
         )
         for member in rows
     )
+
+
+def account_name(member: Any, environment_id: str) -> str:
+    """The name of a member's ServiceAccount: the stored one, or the one that follows from their address."""
+    return member.account_name or naming_rules.account(environment_id, member.email)

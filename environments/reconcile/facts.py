@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields, replace
 
+from environments.directory import Person
 from environments.kube.client import Manifest
 from environments.kube.differing import Difference
 from environments.lib.phases import Role
@@ -13,11 +14,17 @@ class MemberFacts:
 
     directory_id: str | None = None
     username: str | None = None
+    directory_email: str | None = None
     in_group: bool | None = None
     bound: bool | None = None
     allowed: bool | None = None
     message: str | None = None
     gone: bool = False  # not wanted, and in no group when it was read
+
+    @classmethod
+    def of(cls, person: Person) -> "MemberFacts":
+        """Who a member is in the directory."""
+        return cls(directory_id=person.id, username=person.username, directory_email=person.email)
 
     def updated(self, newer: "MemberFacts") -> "MemberFacts":
         """Both together; where both say something, the newer."""

@@ -184,7 +184,7 @@ def _record_member(pk: int, found: MemberFacts) -> None:
     if found.gone:
         _record_absence(Member.objects.filter(pk=pk))
         return
-    names = ("directory_id", "username", "in_group", "bound", "allowed", "message")
+    names = ("directory_id", "username", "directory_email", "in_group", "bound", "allowed", "message")
     changes = {name: getattr(found, name) for name in names if getattr(found, name) is not None}
     if "message" in changes:
         changes["message"] = changes["message"][:300]

@@ -25,8 +25,8 @@ from environments.kube.manifests import Binding, Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib import naming
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
+from environments.lib.identity import Naming
 from environments.reconcile import placing
-from environments.reconcile.steps.base import Naming
 from environments.spec import TemplateSpec, extras
 from environments.spec.base import PLACEHOLDER, Problem
 from environments.spec.parameters import Kind

@@ -82,16 +82,21 @@ _SHOWN = {"outside": Q(is_outside=True), "unproven": _NOT_VERIFIED, "admin": Q(r
 
 def _members(filters: Filters) -> QuerySet[Member]:
     """Return the members of the environments in the report."""
-    inside = [
-        Exists(
-            through._default_manager.filter(team=OuterRef("environment__team"), user__email=Lower(OuterRef("email")))
-        )
-        for through in (Team.members.through, Team.managers.through)
-    ]
-    outside = When(Q(environment__team__isnull=False) & ~inside[0] & ~inside[1], then=Value(True))
+    # By key, or by the address until the person is known.
+    inside = _in_team(user=OuterRef("person")) | Q(person=None) & _in_team(
+        user__email=Lower(OuterRef("email")), user__email_trusted=True
+    )
+    outside = When(Q(environment__team__isnull=False) & ~inside, then=Value(True))
     environments = filters.environments.live().granted()
     members = Member.objects.filter(environment__in=environments).exclude(wanted=False, in_group=False)
     return members.annotate(is_outside=Case(outside, default=Value(False)))
+
+
+def _in_team(**who: Any) -> Q:
+    """Whether someone is a member or a manager of the environment's team."""
+    sides = (Team.members.through, Team.managers.through)
+    found = [Q(Exists(side._default_manager.filter(team=OuterRef("environment__team"), **who))) for side in sides]
+    return found[0] | found[1]
 
 
 def _table(filters: Filters, members: QuerySet[Member]) -> Table:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from environments import directory
+from environments.directory import DirectoryClient, OwnAccounts, Person
 from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.models import Directory, Environment, Event, User
@@ -38,15 +39,29 @@ def why_gone(owner: User, row: Directory, now: datetime) -> str:
     """Why an owner counts as having left, as a sentence; empty if they have not. Raises one of the adapter errors."""
     if not owner.is_active:
         return f"The account of {owner.email} is deactivated in the portal."
-    person = directory.connect(row).find_person(owner.email)
+    person = _find(directory.connect(row), owner)
     if person is None:
         return f"{owner.email} was not found in the directory."
+    if _is_another(owner, row, person):
+        return f"{owner.email} belongs to another person in the directory now."
     if not person.active:
         return f"The account {owner.email} is deactivated in the directory."
     seen = owner.last_login or owner.date_joined
     if settings.DEPARTED_DAYS and now - seen > timedelta(days=settings.DEPARTED_DAYS):
         return f"{owner.email} has not signed in for {settings.DEPARTED_DAYS} days."
     return ""
+
+
+def _find(client: DirectoryClient, owner: User) -> Person | None:
+    """The owner in the directory: by the account if it is the portal's own, else by the address."""
+    return client.find_account(owner.pk) if isinstance(client, OwnAccounts) else client.find_person(owner.email)
+
+
+def _is_another(owner: User, row: Directory, person: Person) -> bool:
+    """Whether the person with the owner's address is not the one whom the portal added as the owner."""
+    known = owner.memberships.filter(environment__directory=row, in_group=True).exclude(directory_id="")
+    ids = set(known.values_list("directory_id", flat=True))
+    return bool(ids) and person.id not in ids
 
 
 def _mark(environment: Environment, reason: str) -> None:

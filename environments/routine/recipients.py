@@ -41,7 +41,7 @@ def of(event: Event) -> list[str]:
 def by_timing(event: Event) -> dict[Timing, list[str]]:
     """The same addresses by when each person wants such an email. People without an account get it at once."""
     topic, addresses = mail_of(event).topic, of(event)
-    people = User.objects.filter(email__in=[address.lower() for address in addresses])
+    people = User.objects.filter(email_trusted=True, email__in=[address.lower() for address in addresses])
     choices: dict[str, dict[str, str]] = dict(people.values_list("email", "email_choices"))
     found: dict[Timing, list[str]] = defaultdict(list)
     for address in addresses:
@@ -57,7 +57,7 @@ def _managers(environment: Environment) -> list[str]:
 
 def _others(environment: Environment, **which: Role) -> QuerySet[Member, str]:
     """The addresses of the members with access, without the owner's."""
-    owner = environment.members.with_address(environment.owner.email)
+    owner = environment.members.of(environment.owner)
     members = environment.members.filter(wanted=True, in_group=True, **which).exclude(pk__in=owner)
     return members.values_list("email", flat=True)
 

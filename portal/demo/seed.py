@@ -30,7 +30,7 @@ from environments.models import (
     TemplateVersion,
     User,
 )
-from portal import sso
+from portal import providers
 from portal.demo import past
 from portal.demo.idp import GROUPS, PEOPLE, IdentityProvider
 from portal.demo.places import Place
@@ -158,8 +158,12 @@ def _person(username: str, first_name: str, last_name: str) -> None:
     if is_new:
         user.set_unusable_password()
         user.save()
-        SocialAccount.objects.create(user=user, provider=sso.PROVIDER_ID, uid=username)
-        apply_claim(user, [group for group, members in GROUPS.items() if username in members])
+        provider = providers.configured()[0]
+        key = {"provider": provider.id, "issuer": provider.issuer, "subject": username}
+        User.objects.filter(pk=user.pk).update(**key, claimed_email=email, claimed_username=username)
+        token = {"iss": provider.issuer, "sub": username}
+        SocialAccount.objects.create(user=user, provider=provider.id, uid=username, extra_data={"id_token": token})
+        apply_claim(user, [group for group, members in GROUPS.items() if username in members], provider)
 
 
 def _environment(row: Wish, clusters: list[Cluster]) -> Environment:

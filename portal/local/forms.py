@@ -44,6 +44,6 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Leave sending to a worker: the time it takes would reveal whether there is an account."""
-        user = User.objects.filter(email=User.objects.normalize_email(self.cleaned_data["email"])).first()
+        user = User.objects.with_address(self.cleaned_data["email"]).local().first()
         queue.send(tasks.send_password_reset.name, user.pk if user else 0)
         return str(self.cleaned_data["email"])

@@ -42,8 +42,11 @@ def invite(invitation: Invitation, teams: Iterable[Team] = (), *, by: User | Non
 
 
 def refuse_known(email: str) -> None:
-    """Raise ValidationError if there is an account with this address."""
-    if User.objects.with_address(email).exists():
+    """Raise ValidationError if there is a local account with this address.
+
+    An account of an identity provider may have it too: a local one lets its owner in while the provider is down.
+    """
+    if User.objects.with_address(email).local().exists():
         raise ValidationError(f"{email} already has an account.")
 
 
@@ -78,6 +81,7 @@ def accept(invitation: Invitation, password: str) -> User:
             refuse_known(invitation.email)
             user = prospect(invitation)
             user.set_password(password)
+            user.email_trusted = User.objects.holder_of(user.email) is None
             user.save()
             give(user, invitation.role, invitation.teams.all())
             Invitation.objects.filter(pk=invitation.pk).update(account=user)

@@ -9,11 +9,12 @@ from environments.actions import memberships
 from environments.directory.local import LocalClient
 from environments.lib.phases import Role
 from environments.models import Environment, User
-from portal import sso
+from portal import identities, providers
+from portal.claims import Claims
 from portal.local import invitations
 
 pytestmark = pytest.mark.django_db
-INDEX = "user_address"
+INDEXES = ("user_address", "one_holder_per_address")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def plans(call) -> list[str]:
     """How the database would carry out the queries about addresses that a call makes."""
     with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
         call()
-        asked = [query["sql"] for query in queries if "LOWER(" in query["sql"] and '"email"' in query["sql"]]
+        asked = [query["sql"] for query in queries if 'LOWER("environments_user"."email")' in query["sql"]]
         assert asked
         explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
         found = []
@@ -68,7 +69,13 @@ def plans(call) -> list[str]:
     return found
 
 
-CLAIMS = sso.claims_from({"userinfo": {"sub": "s-1", "email": "person7000@example.com", "preferred_username": "p7000"}})
+CLAIMS = Claims(
+    "sso", "https://idp.example.com", "s-1", "person7000@example.com", True, "p7000", "", "", token={"email": "x"}
+)
+
+
+def sign_in(username: str) -> None:
+    identities._update(User.objects.get(username=username), CLAIMS, providers.configured()[0])
 
 
 def hand_over() -> None:
@@ -88,10 +95,10 @@ def refuse_known() -> None:
         pytest.param(lambda: LocalClient(0).find_person("person42@example.com"), id="the portal's own directory"),
         pytest.param(hand_over, id="a handover"),
         pytest.param(refuse_known, id="an invitation"),
-        pytest.param(lambda: sso._update(User.objects.get(username="p7000"), CLAIMS), id="a sign-in"),
+        pytest.param(lambda: sign_in("p7000"), id="a sign-in"),
     ],
 )
 def test_nobody_reads_ten_thousand_people_to_find_one(crowd, make_environment, call):
     make_environment()
     for plan in plans(call):
-        assert INDEX in plan, plan
+        assert any(index in plan for index in INDEXES), plan

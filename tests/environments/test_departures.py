@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from environments import tasks
 from environments.actions import memberships
+from environments.directory import Person
 from environments.directory.local import LocalClient
 from environments.lib.activity import Activity
 from environments.lib.errors import TemporaryError
@@ -99,17 +100,25 @@ def test_a_directory_that_does_not_answer_says_nothing_about_anybody(environment
     def down(self, email):
         raise TemporaryError("The portal cannot reach the directory.")
 
-    monkeypatch.setattr(LocalClient, "find_person", down)
+    monkeypatch.setattr(LocalClient, "find_account", down)
     departures.find()
     environment.refresh_from_db()
     assert environment.orphaned_at is None
 
 
 def test_an_owner_unknown_to_the_directory_is_gone(environment, monkeypatch):
-    monkeypatch.setattr(LocalClient, "find_person", lambda self, email: None)
+    monkeypatch.setattr(LocalClient, "find_account", lambda self, key: None)
     departures.find()
     environment.refresh_from_db()
     assert environment.orphaned_why == "dana@example.com was not found in the directory."
+
+
+def test_an_owner_whose_address_is_another_persons_now_is_gone(environment, monkeypatch):
+    another = Person("999999", "dana@example.com", "dana")
+    monkeypatch.setattr(LocalClient, "find_account", lambda self, key: another)
+    departures.find()
+    environment.refresh_from_db()
+    assert environment.orphaned_why == "dana@example.com belongs to another person in the directory now."
 
 
 def test_an_owner_who_has_not_signed_in_for_long_is_gone_where_that_is_set(environment, people, settings):

@@ -102,9 +102,9 @@ def test_names_keep_the_spelling_of_the_claim(ask, place, people, world, setting
     assert observe.observe(place.pk) == [], "the pass expects the same names"
 
 
-def test_of_those_who_never_signed_in_the_directory_knows_the_spelling(ask, world):
+def test_of_those_who_never_signed_in_the_directory_knows_the_spelling(ask, people, world):
     environment = ask()
-    environment.members.update(directory_email="Dana@Example.com")
+    User.objects.filter(pk=people[0].pk).update(email="Dana@Example.com")  # the local directory's people
     assert ("User", "Dana@Example.com") in subjects(world, settle(environment))
 
 

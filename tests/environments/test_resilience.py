@@ -183,7 +183,7 @@ def silent_directory(monkeypatch):
         def unavailable(*args, **more):
             raise TemporaryError("The portal cannot reach the directory.", reason="Unreachable")
 
-        for name in ("find_person", "find_group", "create_group", "members", "delete_group"):
+        for name in ("find_person", "find_account", "find_group", "create_group", "members", "delete_group"):
             monkeypatch.setattr(LocalClient, name, unavailable)
 
     return silence

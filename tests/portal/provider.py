@@ -51,13 +51,14 @@ class FakeProvider:
         return 404, {}
 
     def _discovery(self) -> dict[str, Any]:
+        at = self.issuer.removesuffix("/")
         return {
             "issuer": self.issuer,
-            "authorization_endpoint": f"{self.issuer}/authorize",
-            "token_endpoint": f"{self.issuer}/token",
-            "userinfo_endpoint": f"{self.issuer}/userinfo",
-            "jwks_uri": f"{self.issuer}/jwks",
-            "end_session_endpoint": f"{self.issuer}/end-session",
+            "authorization_endpoint": f"{at}/authorize",
+            "token_endpoint": f"{at}/token",
+            "userinfo_endpoint": f"{at}/userinfo",
+            "jwks_uri": f"{at}/jwks",
+            "end_session_endpoint": f"{at}/end-session",
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
         } | self.metadata
 

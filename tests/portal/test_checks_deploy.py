@@ -122,6 +122,31 @@ BAD = [
         "OIDC_ISSUER begins with http://: an attacker in the network could sign in as any user.",
     ),
     ({"OIDC_SCOPES": "profile,email"}, "OIDC_SCOPES lacks openid, so the provider would return no identity."),
+    (
+        {"OIDC_PROVIDERS": "new-tenant", "OIDC_NEW_TENANT_ISSUER": "idp.example.com"},
+        "OIDC_NEW_TENANT_ISSUER must be an address such as https://idp.example.com.",
+    ),
+    (
+        {"OIDC_PROVIDERS": "new-tenant", "OIDC_NEW_TENANT_ISSUER": "http://new.example.com"},
+        "OIDC_NEW_TENANT_ISSUER begins with http://: an attacker in the network could sign in as any user.",
+    ),
+    (
+        {"OIDC_PROVIDERS": "new-tenant", "OIDC_NEW_TENANT_ISSUER": "https://idp.example.com/realms/company"},
+        "OIDC_NEW_TENANT_ISSUER is another provider's too: people would have an account for each.",
+    ),
+    (
+        {
+            "OIDC_PROVIDERS": "partner",
+            "OIDC_PARTNER_ISSUER": "https://idp.partner.example",
+            "OIDC_PARTNER_SCOPES": "email",
+        },
+        "OIDC_PARTNER_SCOPES lacks openid, so the provider would return no identity.",
+    ),
+    (
+        {"OIDC_EMAILS": "always"},
+        "OIDC_EMAILS is always: people who can enter an address there get what is shared with it. Use it only if "
+        "people cannot change their address at the provider.",
+    ),
     ({"GROUPS_CLAIM": ""}, "GROUPS_CLAIM is empty, so SSO gives users no teams and no roles."),
     ({"ADMIN_GROUPS": ""}, "ADMIN_GROUPS is empty, so SSO makes no user a platform admin."),
     (
@@ -191,7 +216,7 @@ def problems(monkeypatch, good):
             if value is not None:
                 monkeypatch.setenv(name, value)
         assert env.mistakes() == []
-        values = {setting.name: setting.read() for setting in env.TABLE}
+        values = {setting.name: setting.read() for setting in env.TABLE} | {"further": env.further()}
         return [message.msg for message in deploy_checks.problems(values)]
 
     return find

@@ -22,6 +22,17 @@ BAD = [
     ("RECONCILE_WORKERS", "10000", "RECONCILE_WORKERS is '10000': it must be from 1 to 32."),
     ("INVITATION_DAYS", "0", "INVITATION_DAYS is '0': it must be from 1 to 90."),
     ("LOG_LEVEL", "info", "LOG_LEVEL is 'info': it must be DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    *(
+        (
+            "OIDC_PROVIDERS",
+            value,
+            f"OIDC_PROVIDERS is {value!r}: it must be different ids such as partner or new-tenant, "
+            "separated by commas. An id has at most 20 lower-case letters, digits and hyphens, begins with a letter, "
+            "and is not sso.",
+        )
+        for value in ("sso", "a,a", "A", "a_b", "a-", "-a", "1a", "a b", "x" * 21, "ü")
+    ),
+    ("OIDC_EMAILS", "maybe", "OIDC_EMAILS is 'maybe': it must be verified, unless_unverified or always."),
     ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml': it must be empty, json or text."),
     (
         "DATABASE_URL",
@@ -66,6 +77,24 @@ def test_a_good_value_is_read_exactly(monkeypatch, name, value, expected):
     monkeypatch.setenv(name, value)
     assert env.read(name) == expected
     assert env.mistakes() == []
+
+
+def test_a_further_provider_has_settings_of_its_own(monkeypatch, tmp_path):
+    (tmp_path / "secret").write_text("hunter2\n")
+    monkeypatch.setenv("OIDC_PROVIDERS", "new-tenant,partner")
+    monkeypatch.setenv("OIDC_NEW_TENANT_ISSUER", "https://new.example.com/")
+    monkeypatch.setenv("OIDC_NEW_TENANT_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("ADMIN_GROUPS", "ours")
+    found = env.further()
+    assert list(found) == ["new-tenant", "partner"]
+    assert found["new-tenant"]["ISSUER"] == "https://new.example.com/"
+    assert found["new-tenant"]["CLIENT_SECRET"] == "hunter2"
+    assert found["new-tenant"]["ADMIN_GROUPS"] == [], "those of the first provider are its own"
+    assert [setting.name for setting in env.every() if setting.secret and "TENANT" in setting.name] == [
+        "OIDC_NEW_TENANT_CLIENT_SECRET"
+    ]
+    monkeypatch.setenv("OIDC_PARTNER_EMAILS", "sometimes")
+    assert env.mistakes() == ["OIDC_PARTNER_EMAILS is 'sometimes': it must be verified, unless_unverified or always."]
 
 
 def test_a_value_comes_from_a_file_without_the_line_break_at_its_end(monkeypatch, tmp_path):

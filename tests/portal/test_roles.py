@@ -6,7 +6,18 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from environments.models import Team, User
-from portal.roles import Roles, apply_claim, groups_from_claim, roles_from_claim
+from portal import providers, roles
+from portal.providers import IdentityProvider
+from portal.roles import Roles, groups_from_claim, roles_from_claim
+
+
+def first_provider() -> IdentityProvider:
+    return providers.configured()[0]
+
+
+def apply_claim(user: User, claim: Any) -> None:
+    """A claim of the first provider."""
+    roles.apply_claim(user, claim, first_provider())
 
 
 @pytest.mark.parametrize(
@@ -46,12 +57,12 @@ def test_a_claim_is_a_list_or_one_string(claim: Any, groups: tuple[str, ...]) ->
 def test_roles_are_exactly_what_the_claim_names(settings: Settings, claim: Any, roles: Roles) -> None:
     settings.ADMIN_GROUPS = ["admins", "root"]
     settings.MANAGER_GROUPS = ["managers"]
-    assert roles_from_claim(claim) == roles
+    assert roles_from_claim(claim, first_provider()) == roles
 
 
 def test_without_admin_groups_nobody_is_an_admin(settings: Settings) -> None:
     settings.ADMIN_GROUPS = settings.MANAGER_GROUPS = []
-    assert roles_from_claim(["", "admins"]) == Roles(("admins",))
+    assert roles_from_claim(["", "admins"], first_provider()) == Roles(("admins",))
 
 
 @pytest.mark.django_db

@@ -174,7 +174,7 @@ class TestAnAccountMadeBeforehand:
     def test_is_not_shared_by_two_subjects(self, browser: Browser, provider: FakeProvider) -> None:
         browser.sign_in(provider)
         provider.claims |= {"sub": "the-next-dana", "email_verified": True}
-        assert refused(Browser().sign_in(provider), "has not verified")
+        assert refused(Browser().sign_in(provider), "another identity", "link it to the new identity")
         assert SocialAccount.objects.count() == 1
 
 

@@ -91,7 +91,7 @@ def plant() -> int:
                     if getattr(row, field.name) in CAST:  # who people are follows from it
                         continue
                     worst = f'"{row.pk}{ADDRESS[1:]}'
-                elif field.unique and field.max_length:
+                elif (field.unique or field.name == "subject") and field.max_length:  # a person's key has it
                     worst = worst[: field.max_length - 6] + str(row.pk)[-6:]
                 models.QuerySet(model).filter(pk=row.pk).update(**{field.attname: worst})
             count += 1

@@ -39,7 +39,7 @@ def ensure(context: Context) -> Outcome:
     opened = _opened(context, {_others(context, member) for member in members})
     facts = {member.pk: _verdict(context, member, opened[_others(context, member)]) for member in members}
     refused = [member for member in members if not facts[member.pk].allowed]
-    waiting = [each.email for each in refused if _is_bound(context, each) or each.email == context.desired.owner]
+    waiting = [each.email for each in refused if _is_bound(context, each) or context.is_owner(each)]
     found = Facts(members=facts)
     if waiting:
         message = f"Waiting for the cluster to confirm the access of {', '.join(waiting)}."

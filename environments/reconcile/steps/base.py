@@ -7,7 +7,7 @@ the two errors. Both may be called any number of times, after any crash, and lea
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from environments.directory import DirectoryClient, GroupKey
+from environments.directory import DirectoryClient, GroupKey, OwnAccounts, Person
 from environments.kube import manifests
 from environments.kube.client import ClusterClient, Manifest
 from environments.kube.manifests import Desired
@@ -29,6 +29,9 @@ class MemberState:
     in_group: bool | None
     account: str = ""  # the ServiceAccount's name, where they have one
     claims: TokenFacts = field(default_factory=TokenFacts)  # as their last sign-in to the portal brought them
+    person_id: int | None = None  # their account in the portal, once they are known
+    directory_email: str = ""  # as the directory spells it
+    address_lost: bool = False  # the address is another person's now
 
     @property
     def facts(self) -> TokenFacts:
@@ -36,6 +39,7 @@ class MemberState:
         known = self.claims
         return replace(
             known,
+            email=known.email or ("" if self.address_lost else self.directory_email or self.email),
             preferred_username=known.preferred_username or self.username,
             other={DIRECTORY_USERNAME: self.username, **known.other},
         )
@@ -62,6 +66,7 @@ class Context:
     is_new: bool = False  # made a moment ago, for the first time
     groups: tuple[GroupState, ...] = ()
     members: tuple[MemberState, ...] = ()
+    owner_id: int | None = None  # the owner's account in the portal
     applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
     seen: dict[str, list[Manifest]] = field(default_factory=dict)  # what this run read of the namespace, by kind
     insists: bool = False  # on applying what is as wanted already: the cluster warned, and does so only then
@@ -69,6 +74,21 @@ class Context:
     def wanted_members(self, role: Role | None = None) -> list[MemberState]:
         """Members who should have access, of one role or of all."""
         return [member for member in self.members if member.wanted and role in (None, member.role)]
+
+    def find_person(self, member: MemberState) -> Person | None:
+        """The member in the directory, None if a complete search finds no one.
+
+        By their account if the directory is the portal's own: an address may be on several.
+        """
+        if member.person_id is not None and isinstance(self.directory, OwnAccounts):
+            return self.directory.find_account(member.person_id)
+        return self.directory.find_person(member.email)
+
+    def is_owner(self, member: MemberState) -> bool:
+        """Whether a member is the environment's owner."""
+        if member.person_id is not None and self.owner_id is not None:
+            return member.person_id == self.owner_id
+        return member.email == self.desired.owner
 
 
 @dataclass(frozen=True)
@@ -159,5 +179,6 @@ def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:
         member,
         directory_id=member.directory_id if facts.directory_id is None else facts.directory_id,
         username=member.username if facts.username is None else facts.username,
+        directory_email=member.directory_email if facts.directory_email is None else facts.directory_email,
         in_group=member.in_group if facts.in_group is None else facts.in_group,
     )

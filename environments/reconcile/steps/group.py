@@ -1,5 +1,7 @@
 """The directory's groups, one for each role in use."""
 
+from dataclasses import replace
+
 from environments.directory import Person
 from environments.directory.answers import NotOursError
 from environments.lib.errors import PermanentError
@@ -23,7 +25,7 @@ def ensure(context: Context) -> Outcome:
                 continue
             pk, person = first
             found = context.directory.create_group(group.key, person)
-            facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True)
+            facts[pk] = replace(MemberFacts.of(person), in_group=True)
         ids[group.role] = found
     missing = [group.role.value for group in context.groups if group.role not in ids]
     message = ", ".join(group.key.name for group in context.groups if ids.get(group.role))
@@ -83,10 +85,10 @@ def _find(context: Context, group: GroupState) -> str | None:
 def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | None:
     """The person to create the group with. Raises PermanentError where the owner is not known."""
     for member in context.wanted_members(group.role):
-        person = context.directory.find_person(member.email)
+        person = context.find_person(member)
         if person and person.active:
             return member.pk, person
-        if member.email == context.desired.owner:
+        if context.is_owner(member):
             raise PermanentError(
                 f"{member.email} has no active account in the directory. Ask a platform admin to check it there.",
                 reason="OwnerUnknown",

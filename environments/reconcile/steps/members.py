@@ -10,6 +10,7 @@ from environments.reconcile.steps.base import Context, GroupState, MemberState, 
 
 _UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
 _INACTIVE = "The account {email} is deactivated in the directory."
+_ANOTHER = "{email} belongs to another person in the directory now. Remove this member, or add the address again."
 #: Seconds until the directory is asked again for a person it does not know, and whether who left has stayed out.
 LOOK_AGAIN = 600.0
 
@@ -41,12 +42,20 @@ def _people(context: Context, group: GroupState, facts: dict[int, MemberFacts]) 
     people = {}
     for member in context.wanted_members(group.role):
         person = _person(context, member)
-        if person and person.active:
+        if refusal := _why_not(member, person):
+            facts[member.pk] = MemberFacts(in_group=False, message=refusal.format(email=member.email))
+        elif person:
             people[member.pk] = person
-        else:
-            text = (_INACTIVE if person else _UNKNOWN).format(email=member.email)
-            facts[member.pk] = MemberFacts(in_group=False, message=text)
     return people
+
+
+def _why_not(member: MemberState, person: Person | None) -> str:
+    """Why a person of the directory is not put into the group; empty if nothing is in the way."""
+    if person is None:
+        return _UNKNOWN
+    if member.directory_id and person.id != member.directory_id:
+        return _ANOTHER  # who gets an address later gets nothing with it
+    return "" if person.active else _INACTIVE
 
 
 def _identified(context: Context, found: dict[int, str]) -> Context:
@@ -62,7 +71,7 @@ def _id_of_leaver(context: Context, member: MemberState) -> str:
     if member.wanted:
         return ""
     with suppress(PermanentError):  # an address of two people is none that anybody was added by
-        person = context.directory.find_person(member.email)
+        person = context.find_person(member)
         return person.id if person else ""
     return ""
 
@@ -74,8 +83,8 @@ def _left(member: MemberState, removed: set[str]) -> MemberFacts:
 
 def _person(context: Context, member: MemberState) -> Person | None:
     if member.directory_id and member.in_group is not False:  # who is known is not looked for: no answer removes them
-        return Person(member.directory_id, member.email, member.username)
-    return context.directory.find_person(member.email)
+        return Person(member.directory_id, member.directory_email or member.email, member.username)
+    return context.find_person(member)
 
 
 def _sync(
@@ -87,7 +96,7 @@ def _sync(
     if missing:
         context.directory.add_members(group.directory_id, missing)
     for pk, person in people.items():
-        facts[pk] = MemberFacts(directory_id=person.id, username=person.username, in_group=True, message="")
+        facts[pk] = replace(MemberFacts.of(person), in_group=True, message="")
     leaving = [member_id for member_id in _elsewhere(context, group) if member_id in present]
     if leaving:
         context.directory.remove_members(group.directory_id, leaving)

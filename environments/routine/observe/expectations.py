@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, TextField
+from django.db.models import TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
@@ -37,15 +37,6 @@ _BATCH = 500  # environments a query
 
 _ENVIRONMENT = ("pk", "name", "namespace", "owner__email", "version__template__slug", "size", "team__name", "purpose")
 _GROUP = ("environment_id", "role", "name", "directory_id")
-_MEMBER = ("environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account")
-_ADDRESS = ("directory_email", "address_lost")
-#: Of what a member's sign-in brought: claims, and where they are.
-_CLAIMS = {
-    "iss": F("person__issuer"),
-    "sub": F("person__subject"),
-    "claimed_email": F("person__claimed_email"),
-    "preferred_username": F("person__claimed_username"),
-}
 
 
 def observed(row: Cluster) -> EnvironmentQuerySet:
@@ -75,7 +66,9 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     for batch in batched(stream, _BATCH, strict=False):
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
-        members = _by_environment(_members(keys, row.username_claim))
+        inside = Member.objects.filter(environment__in=keys)
+        claimed = inside.annotate(claim=KeyTextTransform(row.username_claim, "person__token_claims"))
+        members = _by_environment(claimed.values_list(*facts.MEMBER_COLUMNS, "claim", named=True))
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
@@ -110,13 +103,6 @@ def recorded(ids: Iterable[str]) -> dict[str, Recorded]:
     return {str(pk): Recorded(drift.read(stored), digests) for pk, stored, digests in rows}
 
 
-def _members(environments: list[UUID], claim: str) -> Iterable[Any]:
-    """The members' columns; of the claims that their sign-ins brought, those that a user name may be made of."""
-    rows = Member.objects.filter(environment__in=environments)
-    rows = rows.annotate(**_CLAIMS, claim=KeyTextTransform(claim, "person__token_claims"))
-    return rows.values_list(*_MEMBER, *_ADDRESS, *_CLAIMS, "claim", named=True)
-
-
 def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
     found = defaultdict(list)
     for each in rows:
@@ -138,14 +124,8 @@ class _Common:
 
 
 def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
-    key, claim = str(each.pk), common.naming.username_claim
-
-    def said(member: Any) -> dict[str, Any]:
-        known = {claim: member.claim, "iss": member.iss, "sub": member.sub, "email": member.claimed_email}
-        known |= {"preferred_username": member.preferred_username}
-        return {name: value for name, value in known.items() if value}
-
-    members_now = facts.member_states(members, key, common.issuer, said)
+    key = str(each.pk)
+    members_now = facts.member_states(members, key, common.issuer, common.naming.username_claim)
     states = facts.group_states(groups, key, each.namespace), members_now
     return Desired(
         environment_id=key,

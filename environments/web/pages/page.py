@@ -133,7 +133,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     return EnvironmentPage(
         environment=environment,
         may_edit=may_edit(user, environment),
-        is_member=user.email.lower() in {member.email.lower() for member in members},
+        is_member=any(member.is_of(user) for member in members),
         notice=notice(environment, lines) or _rejected(environment, conditions)
         if environment.is_granted
         else _on_request(environment, who),
@@ -162,7 +162,7 @@ def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[st
     """The answers of a request, and of an environment that is over, so that it can be requested again."""
     if environment.is_granted and environment.phase not in OVER:
         return []
-    others = [each for each in members if each.email.lower() != environment.owner.email.lower()]
+    others = [each for each in members if not each.is_of(environment.owner)]
     people = ", ".join(f"{member.email} ({member.get_role_display()})" for member in others)
     show = people and not environment.awaits_approval
     return [*answers(environment), *([("Collaborators", people)] if show else [])]

@@ -66,6 +66,9 @@ class FakeServer:
             return self._list(request, self.users)
         if path == "/Groups":
             return self._list(request, list(self.groups.values())) if request.method == "GET" else self._create(request)
+        if path.startswith("/Users/"):
+            found = next((item for item in self.users if item["id"] == unquote(path.removeprefix("/Users/"))), None)
+            return httpx.Response(200, json=found) if found else error(404, "no such user")
         group = self.groups.get(unquote(path.removeprefix("/Groups/")))
         return self._group(request, group) if group else error(404, "no such group")
 

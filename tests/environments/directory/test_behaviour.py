@@ -48,6 +48,11 @@ class TestPeople:
     def test_a_person_is_found_by_their_address_in_any_case(self, world: Any) -> None:
         assert who(world.client(), "DANA").email == "dana@example.com"
 
+    def test_a_person_is_read_by_their_id(self, world: Any) -> None:
+        dana = who(world.client(), "dana")
+        assert world.client().read_person(dana.id, dana.email) == dana
+        assert world.client().read_person("999999", dana.email) is None
+
     def test_a_person_whom_nobody_knows_is_none(self, world: Any) -> None:
         assert world.client().find_person("nobody@example.com") is None
 

@@ -48,6 +48,10 @@ class FakeEntra(FakeDirectory):
         upsert = re.fullmatch(r"/groups\(uniqueName='([^']+)'\)", path)
         if upsert:
             return self._upsert(request, upsert.group(1))
+        person = re.fullmatch(r"/users/([^/]+)", path)
+        if person and request.method == "GET":
+            found = self.people.get(person.group(1))
+            return httpx.Response(200, json=_user(found)) if found else self.error(404, "no such person")
         match request.method, path:
             case "GET", "/users":
                 return self._page(request, [_user(person) for person in self._users(request)])

@@ -31,6 +31,10 @@ class FakeKeycloak(FakeDirectory):
         membership = re.fullmatch(r"/users/([^/]+)/groups/([^/]+)", path)
         if membership:
             return self._membership(request.method, *membership.groups())
+        person = re.fullmatch(r"/users/([^/]+)", path)
+        if person and request.method == "GET":
+            found = self.people.get(person.group(1))
+            return httpx.Response(200, json=_user(found)) if found else self.error(404, "no such person")
         match request.method, path:
             case "GET", "/users":
                 return self._window([_user(person) for person in self._users(params)], params)

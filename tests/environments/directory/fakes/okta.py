@@ -58,6 +58,10 @@ class FakeOkta(FakeDirectory):
         return self.group(key.name, description="Of the sales team")
 
     def answer(self, request: httpx.Request, path: str) -> httpx.Response:
+        person = re.fullmatch(r"/api/v1/users/([^/]+)", path)
+        if person and request.method == "GET":
+            found = self.people.get(person.group(1))
+            return httpx.Response(200, json=_user(found)) if found else self.error(404, "no such person")
         match request.method, path:
             case "GET", "/api/v1/users":
                 return self._page(request, [_user(person) for person in self._people(request)])
