@@ -53,9 +53,10 @@ def carry_out(plan: CheckedPlan) -> Environment:
 def delete_environment(environment: Environment, actor: User, *, typed_name: str) -> None:
     """Have an environment removed. Raises ValidationError unless its name was typed correctly, PermissionDenied.
 
-    For a request that waits for approval: `withdraw_request`.
+    For a request that waits for approval: `withdraw_request`. Raises EndedError if it is deleted already.
     """
     guards.check_editable(environment, actor)
+    guards.check_not_over(environment)
     if typed_name.strip() != environment.name:
         raise ValidationError(f"Type {environment.name} to confirm.", code="name")
     if removals.ask(environment, actor, Activity.DELETION_REQUESTED, f"{actor} requested deletion."):
@@ -81,8 +82,8 @@ def extend_environment(environment: Environment, actor: User, *, until: datetime
     guards.check_editable(environment, actor)
     until = until or environment.extended_end()
     with transaction.atomic():
-        row = guards.lock_environment(environment)
-        if row is None or until is None:
+        row = guards.lock_open(environment)
+        if until is None:
             raise ValidationError("This environment cannot be extended any further.")
         if row.ends_at != until:
             _extend(row, actor, until)
@@ -127,9 +128,10 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
 def try_again(environment: Environment, actor: User) -> None:
     """Have everything looked at now, whatever the back-off says; the way on from a failure that was mended.
 
-    Of a request that was not approved there is nothing to look at. Raises PermissionDenied.
+    Of a request that was not approved there is nothing to look at. Raises PermissionDenied; EndedError for a record.
     """
     guards.check_editable(environment, actor)
+    guards.check_not_over(environment)
     if not environment.is_granted:
         return
     is_new = environment.ready_at is None

@@ -4,7 +4,7 @@ Each one asks whether the actor may, and holds the environment's row while it co
 """
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
 
@@ -29,7 +29,7 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
     addresses = list(dict.fromkeys(address.strip().lower() for address in addresses))
     _check_addresses(environment, actor, addresses)
     with transaction.atomic():
-        guards.lock_environment(environment)
+        guards.lock_open(environment)
         for address in addresses:
             _set_role(environment, actor, address, role)
         if environment.members.filter(wanted=True).count() > MAX_MEMBERS:
@@ -47,15 +47,33 @@ def remove_member(environment: Environment, actor: User, address: str) -> None:
     """
     guards.check_editable(environment, actor)
     with transaction.atomic():
-        row = guards.lock_environment(environment)
-        if row and address.strip().lower() == row.owner.email.lower():
-            raise ValidationError("The owner keeps access. Hand the environment over first.")
-        if environment.members.with_address(address).filter(wanted=True).update(wanted=False):
-            Event.record(
-                environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {address}.", {"taken": [address]}
-            )
-            Environment.objects.filter(pk=environment.pk).owe()
-            queue.enqueue_after_commit(environment.pk)
+        if _take_access(environment, address, "The owner keeps access. Hand the environment over first."):
+            message = f"{actor} removed {address}."
+            Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"taken": [address]})
+
+
+def leave(environment: Environment, user: User) -> None:
+    """Give up one's own access; the owner gets an email.
+
+    Raises ValidationError for the owner, PermissionDenied for a person who is no member.
+    """
+    with transaction.atomic():
+        refusal = "The owner can't leave. Hand the environment over, or delete it."
+        if not _take_access(environment, user.email, refusal):
+            raise PermissionDenied("Only members can leave an environment.")
+        Event.record(environment, user, Activity.MEMBER_LEFT, f"{user} left.", {"person": user.email})
+
+
+def _take_access(environment: Environment, address: str, refusal: str) -> bool:
+    """Whether it was a member's, who loses their access with the next reconcile. Raises `refusal` for the owner."""
+    row = guards.lock_open(environment)
+    if address.strip().lower() == row.owner.email.lower():
+        raise ValidationError(refusal)
+    if not environment.members.with_address(address).filter(wanted=True).update(wanted=False):
+        return False
+    Environment.objects.filter(pk=environment.pk).owe()
+    queue.enqueue_after_commit(environment.pk)
+    return True
 
 
 def hand_over(environment: Environment, actor: User, address: str, *, keep: Role | None) -> None:
@@ -73,6 +91,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         raise ValidationError("This request is waiting for approval. Hand it over after the decision.")
     former = environment.owner
     with transaction.atomic():
+        guards.lock_open(environment)
         _check_room(environment, heir)
         same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former).granted()
         if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
@@ -143,6 +162,7 @@ def _set_role(environment: Environment, actor: User, address: str, role: Role) -
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     if not known.update(role=role, wanted=True):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor)
+    environment.access_requests.filter(person__in=User.objects.with_address(address)).delete()
     if not environment.groups.filter(role=role).exists():
         parts = naming.parts(
             owner_email=environment.owner.email,

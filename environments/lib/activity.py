@@ -18,6 +18,7 @@ class Audience(StrEnum):
     NAMESPACE_ADMINS = "namespace admins"  # the owner and all members with the role admin
     MEMBERS = "members"  # the owner and all members
     MANAGERS = "managers"  # of the team, and platform admins
+    PERSON = "person"  # whose address is in the activity's data
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,22 @@ class Activity(TextChoices):
 
     # What people change
     ACCESS_CHANGED = "Access", "", "person", "Access changed"
+    ACCESS_REQUESTED = (
+        "Access requested",
+        "",
+        "person",
+        Mail(Audience.OWNER, "Someone requests access to {name}"),
+        "Access requested",
+    )
+    ACCESS_DECLINED = (
+        "Access declined",
+        "",
+        "person",
+        Mail(Audience.PERSON, "Your request for access to {name} was declined"),
+        "Access declined",
+    )
+    MEMBER_LEFT = "Left", "", "person", Mail(Audience.OWNER, "A member left {name}"), "Member left"
+    DETAILS_CHANGED = "Details", "", "pencil", "Details changed"
     KUBECONFIG_DOWNLOADED = "Kubeconfig", "", "key", "Kubeconfig downloaded"
     TOKENS_REVOKED = "Revoked", "", "key", "Tokens revoked"
     TOKEN = "Token", "", "key", "Token"  # in old rows only: a kubeconfig was downloaded, or tokens were revoked

@@ -1,5 +1,6 @@
 """The record: everything the portal knows, in the words its users see."""
 
+from environments.models.access_requests import AccessRequest
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
@@ -9,6 +10,7 @@ from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
 
 __all__ = [
+    "AccessRequest",
     "Cluster",
     "Condition",
     "Consumption",

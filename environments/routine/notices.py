@@ -128,6 +128,8 @@ def _recipients(event: Event) -> list[str]:
             return [environment.owner.email, *_others(environment)]
         case Audience.OWNER:
             return [environment.owner.email]
+        case Audience.PERSON:
+            return [event.data["person"]]
 
 
 def _mail(event: Event) -> Mail:

@@ -10,7 +10,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MaxValueValidator
 from django.db.models import Q
 
-from environments.actions import approvals, drafts, placement
+from environments.actions import access_tokens, approvals, drafts, placement
 from environments.actions.addresses import MAX_ADDRESSES
 from environments.actions.drafts import CheckedPlan, Draft, max_length, parameter_field, usable_sizes
 from environments.lib import quantities
@@ -228,7 +228,7 @@ class TokenForm(forms.Form):
     hours = forms.IntegerField(min_value=1, label="Valid for (hours)")
 
     def __init__(self, maximum: int, data: Any = None) -> None:
-        super().__init__(data, initial={"hours": min(8, maximum)})
+        super().__init__(data, initial={"hours": access_tokens.usual_hours(maximum)})
         hours = cast(forms.IntegerField, self.fields["hours"])
         hours.validators.append(MaxValueValidator(maximum))
         hours.widget.attrs["max"] = maximum

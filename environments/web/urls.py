@@ -3,6 +3,7 @@
 from django.urls import path
 
 from environments.web.views import (
+    access,
     alerts,
     approvals,
     catalog,
@@ -31,6 +32,10 @@ urlpatterns = [
     path("environments/<slug:namespace>/members/", members.members, name="members"),
     path("environments/<slug:namespace>/members/remove/", members.remove, name="remove_member"),
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
+    path("environments/<slug:namespace>/members/leave/", members.leave, name="leave"),
+    path("environments/<slug:namespace>/access/request/", access.request_access, name="request_access"),
+    path("environments/<slug:namespace>/access/grant/", access.grant, name="grant_access"),
+    path("environments/<slug:namespace>/access/decline/", access.decline, name="decline_access"),
     path("environments/<slug:namespace>/kubeconfig/", kubeconfig.kubeconfig, name="kubeconfig"),
     path("environments/<slug:namespace>/kubeconfig/oidc/", kubeconfig.download_oidc, name="kubeconfig_oidc"),
     path("environments/<slug:namespace>/kubeconfig/token/", kubeconfig.download_token, name="kubeconfig_token"),
