@@ -4,7 +4,7 @@ Each one checks everything itself, also whether the actor may, changes the row a
 and enqueues the id after the commit.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -23,6 +23,7 @@ from environments.reconcile.steps import STEPS
 from environments.spec import TemplateSpec
 
 _NAME_TRIES = 5  # random suffixes after the form's own
+_OLD_PAGE = timedelta(days=1)  # on which an end was offered that is a little sooner than the one of now
 
 
 def request_environment(user: User, draft: Draft) -> Environment:
@@ -75,9 +76,10 @@ def withdraw_request(environment: Environment, actor: User, note: str = "") -> N
 
 
 def extend_environment(environment: Environment, actor: User, *, until: datetime | None = None) -> None:
-    """Put the end off by the template's days, once more, to the end that the page offered (`until`).
+    """Put the end off once more, to the template's days from now, or to the end that the page offered (`until`).
 
-    The same click twice is one extension. Raises ValidationError if another end is next, or none; PermissionDenied.
+    A page that is up to a day old still extends. The same click twice is one extension. Raises ValidationError if
+    another end is next, or none; PermissionDenied.
     """
     guards.check_editable(environment, actor)
     until = until or environment.extended_end()
@@ -93,7 +95,7 @@ def _extend(row: Environment, actor: User, until: datetime) -> None:
     later = row.extended_end() if row.is_granted else None
     if later is None:
         raise ValidationError("This environment cannot be extended any further.")
-    if later != until:
+    if not later - _OLD_PAGE <= until <= later or until <= row.ends_at:
         raise ValidationError("The end date has changed. Reload the page to see it.")
     changes: dict[str, Any] = {"ends_at": until, "noticed_days": None, "noticed_at": None}
     Environment.objects.filter(pk=row.pk).update(**changes, extensions=F("extensions") + 1)
