@@ -1,6 +1,7 @@
 """Forms: the request form, made from a template version's own description, and the list's filters."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from typing import Any, cast
@@ -64,7 +65,7 @@ class RequestForm(forms.Form):
     def _add_parameters(self) -> None:
         for parameter in self.spec.parameters:
             if parameter.mode is not Mode.FIXED:
-                self.fields[parameter_field(parameter.name)] = _parameter_field(parameter)
+                self.fields[parameter_field(parameter.name)] = _parameter_field(parameter, self.spec)
 
     def _add_places(self) -> None:
         template = self.template_version.template
@@ -315,7 +316,7 @@ def _role_choices(environment: Environment) -> list[tuple[str, str]]:
     return [(role.value, str(role.label)) for role in spec.collaborator_roles] if spec else []
 
 
-def _parameter_field(parameter: Parameter) -> forms.Field:
+def _parameter_field(parameter: Parameter, spec: TemplateSpec) -> forms.Field:
     """The form field of a parameter, with the widget that suits its type."""
     common: dict[str, Any] = {
         "label": parameter.title,
@@ -325,7 +326,7 @@ def _parameter_field(parameter: Parameter) -> forms.Field:
     }
     if parameter.choices:
         blank = [] if parameter.required or parameter.default else [("", "—")]
-        return forms.ChoiceField(choices=[*blank, *((value, value) for value in parameter.choices)], **common)
+        return forms.ChoiceField(choices=[*blank, *_choices(parameter, spec)], **common)
     longest = max_length(parameter)
     match parameter.type:
         case Kind.BOOLEAN:
@@ -335,3 +336,12 @@ def _parameter_field(parameter: Parameter) -> forms.Field:
             return forms.CharField(max_length=longest, widget=forms.Textarea(attrs={"rows": 4}), **common)
         case _:
             return forms.CharField(max_length=longest, **common)
+
+
+def _choices(parameter: Parameter, spec: TemplateSpec) -> Iterator[tuple[str, str]]:
+    """The values of a list, quantities as they are shown everywhere else: `1 core` for 1000m of a CPU quota."""
+    figures = [*spec.quota.items(), *(item for size in spec.sizes for item in size.quota.items())]
+    resource = next((name for name, amount in figures if amount == f"${{{parameter.name}}}"), "")
+    for value in parameter.choices:
+        shown = resource and parameter.type is Kind.QUANTITY
+        yield value, quantities.human(resource, quantities.parse(value)) if shown else value
