@@ -69,7 +69,7 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden && "rests" in event.detail.elt.dataset) event.preventDefault();
   });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) htmx.trigger(document.body, "look"); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) window.htmx?.trigger(document.body, "look"); });
 
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { xhr, target, pathInfo } = detail;

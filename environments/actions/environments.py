@@ -93,9 +93,9 @@ def extend_environment(environment: Environment, actor: User, *, until: datetime
 
 def _extend(row: Environment, actor: User, until: datetime) -> None:
     later = row.extended_end() if row.is_granted else None
-    if later is None:
+    if later is None or row.ends_at is None:
         raise ValidationError("This environment cannot be extended any further.")
-    if not later - _OLD_PAGE <= until <= later or until <= row.ends_at:
+    if not max(later - _OLD_PAGE, row.ends_at) <= until <= later:
         raise ValidationError("The end date has changed. Reload the page to see it.")
     changes: dict[str, Any] = {"ends_at": until, "noticed_days": None, "noticed_at": None}
     Environment.objects.filter(pk=row.pk).update(**changes, extensions=F("extensions") + 1)

@@ -57,6 +57,15 @@ def duration(milliseconds: int | None) -> str:
 
 
 @register.filter
+def address(email: str) -> SafeString:
+    """An email address that breaks before its @ if it has to, not inside the domain."""
+    person, _, domain = email.rpartition("@")
+    return (
+        format_html('<span class="address">{}<wbr>@{}</span>', person, domain) if person else format_html("{}", email)
+    )
+
+
+@register.filter
 def relative(moment: datetime | None) -> SafeString:
     """A moment as seen from now, past or coming: `3 minutes ago`, `in 23 days`; the exact one in its title."""
     return _time(moment, dates.relative(_seconds_until(moment)), "near") if moment else SafeString()

@@ -24,6 +24,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/", environments.environment, name="environment"),
     path("environments/<slug:namespace>/history/", environments.history, name="history"),
     path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
+    path("environments/<slug:namespace>/details/", environments.details, name="details"),
     path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
     path("environments/<slug:namespace>/alerts/", alerts.alerts, name="alerts"),
     path("environments/<slug:namespace>/usage/", usage.usage, name="usage"),

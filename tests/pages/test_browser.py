@@ -285,7 +285,7 @@ def test_no_page_needs_scrolling_sideways(site, make_environment, width):
     )
     own = f"/environments/{environment.namespace}/"
     paths = ["/", "/catalog/namespace/", REQUEST, "/environments/", own]
-    paths += [f"{own}{name}/" for name in ("history", "objects", "delete")]
+    paths += [f"{own}{name}/" for name in ("history", "objects", "delete", "details", "members")]
     for path in paths:
         site.keep(path)
     page = site.open("/", viewport={"width": width, "height": 800})

@@ -264,7 +264,7 @@ def test_the_header_follows_the_state_with_everything_else(page, dana, make_envi
     assert actions() == ["Withdraw request"]
     Environment.objects.update(phase=Phase.READY, ready_at=timezone.now() - timedelta(days=9))
     environment.members.update(added_at=timezone.now() - timedelta(days=9))
-    assert actions() == ["Get kubeconfig", "Delete environment"]
+    assert actions() == ["Get kubeconfig", "Edit details", "Delete environment"]
     Environment.objects.update(phase=Phase.DELETED, wanted=False, deleted_at=timezone.now())
     assert actions() == []
 

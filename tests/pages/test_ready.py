@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import AccessRequest, Cluster, Environment, Event
+from environments.routine import notices
 from tests.pages.reading import one, read, words
 
 
@@ -136,7 +138,7 @@ class TestRequestingAccess:
         environment = make_environment()
         send(environment, theo, "access/request")
         button = one(page(environment, dana), f"#grant-{theo.pk}")
-        assert words(button) == "Give developer access to Theo Example"
+        assert words(button) == "Grant developer access to Theo Example"
         answer = send(environment, dana, "access/grant", **{button["name"]: button["value"]})
         assert messages(answer) == ["Theo Example has the role developer within seconds."]
         assert environment.members.get(email=theo.email).role == Role.DEVELOPER
@@ -153,6 +155,24 @@ class TestRequestingAccess:
         event = environment.events.get(kind=Activity.ACCESS_DECLINED)
         assert (event.data, event.notice_owed) == ({"person": theo.email}, True)
         assert one(page(environment, theo), "#ask-access")
+
+    def test_the_mails_go_to_the_one_who_has_to_know(self, send, dana, theo, make_environment):
+        environment = make_environment()
+        send(environment, theo, "access/request")
+        send(environment, dana, "access/decline", person=theo.pk)
+        environment.members.create(email=theo.email, role=Role.VIEWER)
+        send(environment, theo, "members/leave")
+        notices.deliver(*Event.objects.filter(notice_owed=True).values_list("pk", flat=True))
+        sent = {message.subject.partition("] ")[2]: message for message in mail.outbox}
+        asked = sent["Someone requests access to Checkout refunds"]
+        assert (asked.to, asked.bcc) == ([dana.email], [])
+        assert "Theo Example (theo@example.com) requests access" in asked.body
+        assert f"/environments/{environment.namespace}/members/" in asked.body
+        declined = sent["Your request for access to Checkout refunds was declined"]
+        assert (declined.to, declined.bcc) == ([theo.email], [])
+        left = sent["A member left Checkout refunds"]
+        assert (left.to, "no longer has access" in left.body) == ([dana.email], True)
+        assert not Event.objects.filter(notice_owed=True).exists()
 
     @pytest.mark.parametrize("person", ["", "x", "0", "99999999999999999999999999", "-1"])
     @pytest.mark.parametrize("action", ["grant", "decline"])

@@ -15,13 +15,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from environments import actions
 from environments.actions import guards
+from environments.actions.details import change as change_details
 from environments.kube import manifests
 from environments.lib import dates
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
 from environments.web import pages
-from environments.web.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
+from environments.web.forms import DecisionForm, DeleteForm, DetailsForm, FilterForm, WithdrawForm, add_refusal
 from environments.web.pages.managed_objects import drift_of
 from environments.web.permissions import changeable_environment, editable_environment, visible_environment
 from environments.web.views.http import UserRequest, render_part, sent
@@ -76,6 +77,23 @@ def objects(request: UserRequest, namespace: str) -> HttpResponse:
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
     context = {"environment": row, "manifests": text, **drift_of(row)}
     return render(request, "environments/objects.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def details(request: UserRequest, namespace: str) -> HttpResponse:
+    """Change the environment's title, purpose and team."""
+    row = changeable_environment(request.user, namespace)
+    form = DetailsForm(row, sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_details(row, request.user, **form.cleaned_data)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, f"Details of {form.cleaned_data['name']} saved.")
+            return redirect("environment", namespace=namespace)
+    context = {"environment": row, "form": form}
+    return render(request, "environments/details.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -68,9 +68,8 @@ def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
     row = changeable_environment(request.user, namespace)
     form = HandoverForm(row, request.POST)
     if form.is_valid():
-        keep = form.cleaned_data["keep"]
         try:
-            memberships.hand_over(row, request.user, form.cleaned_data["address"], keep=Role(keep) if keep else None)
+            memberships.hand_over(row, request.user, form.cleaned_data["address"], keep=form.kept())
         except ValidationError as refusal:
             add_refusal(form, refusal)
         else:
