@@ -79,6 +79,11 @@ class EnvironmentPage:
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
 
     @property
+    def is_finish(self) -> bool:
+        """Whether the reader's first steps lead the page: it has just become ready, or they have just got access."""
+        return self.environment.phase == Phase.READY and self.connection is not None and self.connection.is_new
+
+    @property
     def is_working(self) -> bool:
         """Whether work is in progress, so that the page refreshes also while nobody looks at it."""
         return self.environment.is_granted and not self.environment.is_settled
