@@ -48,6 +48,7 @@ def test_the_form_is_filled_in_and_saving_it_unchanged_records_nothing(client, s
     environment = make_environment(purpose="Sprint 24")
     client.force_login(dana)
     soup = read(client.get(f"/environments/{environment.namespace}/details/"))
+    assert words(one(soup, "nav [aria-current=page]")) == "Environments"
     assert labelled(soup, "Name")["value"] == "Checkout refunds"
     assert [words(option) for option in labelled(soup, "Team").select("option")] == ["Checkout"]
     send(environment, dana, name="Checkout refunds", purpose="Sprint 24", team=environment.team.pk)
