@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "environments.web.views.unreadable.UnreadableSpecMiddleware",
+    "environments.web.views.ended.EndedMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.local.factors.SecondFactorMiddleware",
 ]

@@ -29,14 +29,47 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
-    const label = button.textContent;
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = label; }, 1500);
+    const label = [...button.childNodes];
+    button.replaceChildren("Copied");
+    setTimeout(() => button.replaceChildren(...label), 1500);
   });
 
-  // Live regions. An answer that is the same changes nothing, so that a selection stays; an open <details> does anyway.
+  // Live regions. An answer that is the same changes nothing, so that a selection stays. After news, what was open is
+  // open, what had the focus has it, what was read is where it was, and bars keep the order in which they were.
   const shown = new Map();
-  let opened = [];
+  let before = null;
+
+  function remember() {
+    const inView = (item) => { const box = item.getBoundingClientRect(); return box.height && box.bottom > 0; };
+    const read = window.scrollY > 0 && [...document.querySelectorAll("#live [id]")].find(inView);
+    return {
+      opened: [...document.querySelectorAll("details[id]")].map((item) => [item.id, item.open]),
+      focused: document.activeElement.id,
+      read: read ? [read.id, read.getBoundingClientRect().top] : null,
+      bars: [...document.querySelectorAll(".quota [data-resource]")].map((bar) => bar.dataset.resource),
+    };
+  }
+
+  function restore({ opened, focused, read, bars }) {
+    for (const [id, open] of opened) {
+      const item = document.getElementById(id);
+      if (item) item.open = open;
+    }
+    for (const list of document.querySelectorAll(".quota")) {
+      const place = (bar) => (bars.includes(bar.dataset.resource) ? bars.indexOf(bar.dataset.resource) : bars.length);
+      list.append(...[...list.children].sort((one, other) => place(one) - place(other)));
+    }
+    const again = focused && document.getElementById(focused);
+    if (again && document.activeElement !== again) again.focus({ preventScroll: true });
+    const item = read && document.getElementById(read[0]);
+    if (item) window.scrollBy({ top: item.getBoundingClientRect().top - read[1], behavior: "instant" });
+  }
+
+  // What is settled is not looked at while nobody sees it, and at once when somebody does.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && "rests" in event.detail.elt.dataset) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) window.htmx?.trigger(document.body, "look"); });
 
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { xhr, target, pathInfo } = detail;
@@ -46,17 +79,16 @@
       detail.shouldSwap = false;
       return;
     }
-    const text = xhr.responseText.replace(/>[^<]*<\/time>/g, ">"); // times keep themselves fresh
+    // Times keep themselves fresh, and a form's token is another one each time.
+    const text = xhr.responseText.replace(/>[^<]*<\/time>|name="csrfmiddlewaretoken" value="[^"]*"/g, "");
     if (xhr.status < 400 && shown.get(target.id) === text) detail.shouldSwap = false;
     if (xhr.status < 400) shown.set(target.id, text);
-    opened = [...document.querySelectorAll("details[id]")].map((item) => [item.id, item.open]);
+    before = remember();
   });
 
   document.addEventListener("htmx:afterSwap", () => {
-    for (const [id, open] of opened) {
-      const item = document.getElementById(id);
-      if (item) item.open = open;
-    }
+    if (before) restore(before);
+    before = null;
     const live = document.getElementById("live");
     const status = document.getElementById("status");
     if (live && status && status.textContent !== live.dataset.status) status.textContent = live.dataset.status;

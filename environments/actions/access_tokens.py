@@ -20,11 +20,17 @@ from environments.models import Cluster, Environment, Event, Member, User
 from environments.reconcile import desired
 
 _CHANGED = "Your access changed while the token was being created. Reload the page to see how."
+_USUAL_HOURS = 8  # a working day
 
 
 def membership(environment: Environment, user: User) -> Member | None:
     """A person's own membership, None if they are not a member."""
     return environment.members.of(user).filter(wanted=True).first()
+
+
+def usual_hours(maximum: int) -> int:
+    """How long a token is valid unless its owner chooses otherwise, on a cluster with this maximum."""
+    return min(_USUAL_HOURS, maximum)
 
 
 def issue(environment: Environment, user: User, *, hours: int) -> str:
@@ -36,7 +42,7 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
     member = membership(environment, user)
     if member is None:
         raise PermissionDenied("Only members of an environment have a kubeconfig for it.")
-    if environment.phase not in (Phase.READY, Phase.DEGRADED) or not _is_proven(member):
+    if environment.phase not in (Phase.READY, Phase.DEGRADED) or not is_proven(member):
         text = "You can't download a token yet. Your access to this cluster hasn't been confirmed."
         raise ValidationError(text, code="unconfirmed")
     if not 1 <= hours <= environment.cluster.max_token_hours:
@@ -139,8 +145,8 @@ def _free_account(member: Member) -> str:
     return naming.account(key, f"{member.email}#{member.pk}") if name in taken else name
 
 
-def _is_proven(member: Member) -> bool:
-    """Whether the cluster said yes, and they are still in the group that the yes was about."""
+def is_proven(member: Member) -> bool:
+    """Whether the cluster confirmed a member's access, and they are still in the group that it confirmed."""
     return bool(member.allowed and member.in_group)
 
 

@@ -72,7 +72,7 @@ class Plan:
     @property
     def name(self) -> str:
         """The name, with single spaces."""
-        return re.sub(r"\s+", " ", self.draft.name).strip()
+        return one_line(self.draft.name)
 
     @property
     def purpose(self) -> str:
@@ -173,6 +173,10 @@ def _refuse(plan: Plan, checks: Iterable[Callable[[Plan], Iterator[Refusal]]]) -
     answers = {"size", *map(parameter_field, plan.parameters)}
     if not any(refusal.field in answers for refusal in found):
         found += _figures(plan)
+    _raise(found)
+
+
+def _raise(found: Iterable[Refusal]) -> None:
     by_field: dict[str, list[ValidationError]] = {}
     for each in found:
         by_field.setdefault(each.field, []).append(ValidationError(each.sentence, code=each.code))
@@ -180,17 +184,28 @@ def _refuse(plan: Plan, checks: Iterable[Callable[[Plan], Iterator[Refusal]]]) -
         raise ValidationError(by_field)
 
 
-def _name(plan: Plan) -> Iterator[Refusal]:
-    slug = naming.slug(plan.name)
+def check_texts(name: str, purpose: str) -> None:
+    """Raise ValidationError, by field, for a title or a purpose that no environment may have."""
+    _raise([*_name(name), *_text("purpose", purpose, MAX_PURPOSE)])
+
+
+def one_line(text: str) -> str:
+    """A title as it is stored: with single spaces."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _texts(plan: Plan) -> Iterator[Refusal]:
+    yield from _name(plan.name)
+    yield from _text("purpose", plan.purpose, MAX_PURPOSE)
+
+
+def _name(name: str) -> Iterator[Refusal]:
+    slug = naming.slug(name)
     if not slug:
         yield Refusal("name", "empty", "Use at least one letter or digit, for example checkout.")
     elif naming.is_reserved(slug):
         yield Refusal("name", "reserved", f"“{slug}” is reserved for the cluster. Choose another name.")
-    yield from _text("name", plan.name, MAX_NAME)
-
-
-def _purpose(plan: Plan) -> Iterator[Refusal]:
-    yield from _text("purpose", plan.purpose, MAX_PURPOSE)
+    yield from _text("name", name, MAX_NAME)
 
 
 def _text(name: str, text: str, longest: int) -> Iterator[Refusal]:
@@ -335,5 +350,5 @@ def _directory(plan: Plan) -> Iterator[Refusal]:
         yield Refusal(NON_FIELD_ERRORS, "no_directory", text)
 
 
-_ANSWERS = (_name, _purpose, _size, _parameters, _collaborators)
+_ANSWERS = (_texts, _size, _parameters, _collaborators)
 _PLACES = (_team, _cluster, _template, _limit, _directory)

@@ -4,7 +4,7 @@ Each one checks everything itself, also whether the actor may, changes the row a
 and enqueues the id after the commit.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -23,6 +23,7 @@ from environments.reconcile.steps import STEPS
 from environments.spec import TemplateSpec
 
 _NAME_TRIES = 5  # random suffixes after the form's own
+_OLD_PAGE = timedelta(days=1)  # on which an end was offered that is a little sooner than the one of now
 
 
 def request_environment(user: User, draft: Draft) -> Environment:
@@ -53,9 +54,10 @@ def carry_out(plan: CheckedPlan) -> Environment:
 def delete_environment(environment: Environment, actor: User, *, typed_name: str) -> None:
     """Have an environment removed. Raises ValidationError unless its name was typed correctly, PermissionDenied.
 
-    For a request that waits for approval: `withdraw_request`.
+    For a request that waits for approval: `withdraw_request`. Raises EndedError if it is deleted already.
     """
     guards.check_editable(environment, actor)
+    guards.check_not_over(environment)
     if typed_name.strip() != environment.name:
         raise ValidationError(f"Type {environment.name} to confirm.", code="name")
     if removals.ask(environment, actor, Activity.DELETION_REQUESTED, f"{actor} requested deletion."):
@@ -74,15 +76,16 @@ def withdraw_request(environment: Environment, actor: User, note: str = "") -> N
 
 
 def extend_environment(environment: Environment, actor: User, *, until: datetime | None = None) -> None:
-    """Put the end off by the template's days, once more, to the end that the page offered (`until`).
+    """Put the end off once more, to the template's days from now, or to the end that the page offered (`until`).
 
-    The same click twice is one extension. Raises ValidationError if another end is next, or none; PermissionDenied.
+    A page that is up to a day old still extends. The same click twice is one extension. Raises ValidationError if
+    another end is next, or none; PermissionDenied.
     """
     guards.check_editable(environment, actor)
     until = until or environment.extended_end()
     with transaction.atomic():
-        row = guards.lock_environment(environment)
-        if row is None or until is None:
+        row = guards.lock_open(environment)
+        if until is None:
             raise ValidationError("This environment cannot be extended any further.")
         if row.ends_at != until:
             _extend(row, actor, until)
@@ -90,9 +93,9 @@ def extend_environment(environment: Environment, actor: User, *, until: datetime
 
 def _extend(row: Environment, actor: User, until: datetime) -> None:
     later = row.extended_end() if row.is_granted else None
-    if later is None:
+    if later is None or row.ends_at is None:
         raise ValidationError("This environment cannot be extended any further.")
-    if later != until:
+    if not max(later - _OLD_PAGE, row.ends_at) <= until <= later:
         raise ValidationError("The end date has changed. Reload the page to see it.")
     changes: dict[str, Any] = {"ends_at": until, "noticed_days": None, "noticed_at": None}
     Environment.objects.filter(pk=row.pk).update(**changes, extensions=F("extensions") + 1)
@@ -127,9 +130,10 @@ def move_environment(environment: Environment, version: TemplateVersion, actor: 
 def try_again(environment: Environment, actor: User) -> None:
     """Have everything looked at now, whatever the back-off says; the way on from a failure that was mended.
 
-    Of a request that was not approved there is nothing to look at. Raises PermissionDenied.
+    Of a request that was not approved there is nothing to look at. Raises PermissionDenied; EndedError for a record.
     """
     guards.check_editable(environment, actor)
+    guards.check_not_over(environment)
     if not environment.is_granted:
         return
     is_new = environment.ready_at is None

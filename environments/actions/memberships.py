@@ -6,7 +6,7 @@ Each one asks whether the actor may, and holds the environment's row while it co
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -35,17 +35,27 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
     addresses = list(dict.fromkeys(address.strip().lower() for address in addresses))
     _check_addresses(environment, actor, addresses)
     with transaction.atomic():
-        guards.lock_environment(environment)
-        given = [
-            address
-            for address in addresses
-            if _set_role(environment, actor, address, role, _account(environment, address))
-        ]
-        _check_number(environment)
-        message = f"{actor} gave {', '.join(addresses)} the role {role.value}."
-        Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": given, "role": role.value})
-        Environment.objects.filter(pk=environment.pk).owe()
-        queue.enqueue_after_commit(environment.pk)
+        guards.lock_open(environment)
+        _give(environment, actor, {address: _account(environment, address) for address in addresses}, role)
+
+
+def add_person(environment: Environment, actor: User, person: User, role: Role) -> None:
+    """Give a person a role, whoever else may hold their address. Raises ValidationError, PermissionDenied."""
+    guards.check_editable(environment, actor)
+    _check_role(environment, role)
+    with transaction.atomic():
+        guards.lock_open(environment)
+        _give(environment, actor, {person.email: person}, role)
+
+
+def _give(environment: Environment, actor: User, people: dict[str, User | None], role: Role) -> None:
+    """Give people a role, by address, with the account that it means; the portal's next reconcile does the rest."""
+    given = [address for address, person in people.items() if _set_role(environment, actor, address, role, person)]
+    _check_number(environment)
+    message = f"{actor} gave {', '.join(people)} the role {role.value}."
+    Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": given, "role": role.value})
+    Environment.objects.filter(pk=environment.pk).owe()
+    queue.enqueue_after_commit(environment.pk)
 
 
 def remove_member(environment: Environment, actor: User, address: str) -> bool:
@@ -55,21 +65,42 @@ def remove_member(environment: Environment, actor: User, address: str) -> bool:
     """
     guards.check_editable(environment, actor)
     with transaction.atomic():
-        row = guards.lock_environment(environment)
+        row = guards.lock_open(environment)
         members = _with_access(environment, address)
-        if row and (any(member.is_of(row.owner) for member in members) or _is_owners(row, address, members)):
+        if any(member.is_of(row.owner) for member in members) or _is_owners(row, address, members):
             raise ValidationError("The owner keeps access. Hand the environment over first.")
         if not members:
             return False
-        leaving = environment.members.filter(pk__in=[member.pk for member in members])
-        Departure.objects.note(environment, leaving)
-        leaving.update(wanted=False)
+        _take_access(environment, members)
         first = members[0]
         data = {"taken": [first.email], "role": first.role, "person": first.person_id}
         Event.record(environment, actor, Activity.ACCESS_CHANGED, f"{actor} removed {first.email}.", data)
-        Environment.objects.filter(pk=environment.pk).owe()
-        queue.enqueue_after_commit(environment.pk)
     return True
+
+
+def leave(environment: Environment, user: User) -> None:
+    """Give up one's own access; the owner gets an email.
+
+    Raises ValidationError for the owner, PermissionDenied for a person who is no member.
+    """
+    with transaction.atomic():
+        row = guards.lock_open(environment)
+        if user == row.owner:
+            raise ValidationError("The owner can't leave. Hand the environment over, or delete it.")
+        members = list(environment.members.of(user).filter(wanted=True))
+        if not members:
+            raise PermissionDenied("Only members can leave an environment.")
+        _take_access(environment, members)
+        Event.record(environment, user, Activity.MEMBER_LEFT, f"{user} left.", {"person": user.email})
+
+
+def _take_access(environment: Environment, members: list[Member]) -> None:
+    """Remove members with the next reconcile."""
+    leaving = environment.members.filter(pk__in=[member.pk for member in members])
+    Departure.objects.note(environment, leaving)
+    leaving.update(wanted=False)
+    Environment.objects.filter(pk=environment.pk).owe()
+    queue.enqueue_after_commit(environment.pk)
 
 
 def undoable(environment: Environment) -> list[tuple[int, str]]:
@@ -95,9 +126,9 @@ def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
     """
     guards.check_editable(environment, actor)
     with transaction.atomic():
-        row = guards.lock_environment(environment)
-        address = dict(undoable(row)).get(event_id) if row else None
-        if row is None or address is None:
+        row = guards.lock_open(environment)
+        address = dict(undoable(row)).get(event_id)
+        if address is None:
             raise ValidationError("This can no longer be undone. Add the person again.")
         data = environment.events.get(pk=event_id).data
         role, person = Role(data["role"]), User.objects.filter(pk=data["person"], is_active=True).first()
@@ -130,6 +161,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         raise ValidationError("This request is waiting for approval. Hand it over after the decision.")
     former = environment.owner
     with transaction.atomic():
+        guards.lock_open(environment)
         _check_room(environment, heir)
         same = Environment.objects.filter(pk=environment.pk, wanted=True, owner=former).granted()
         if not same.update(owner=heir, orphaned_at=None, orphaned_why=""):
@@ -256,6 +288,8 @@ def _set_role(environment: Environment, actor: User, address: str, role: Role, p
     known.filter(in_group=False).update(directory_id="")  # it was another person's; the address is meant anew
     if not known.update(role=role, wanted=True, person=person):
         Member.objects.create(environment=environment, email=address, role=role, added_by=actor, person=person)
+    if person:
+        environment.access_requests.filter(person=person).delete()
     if not environment.groups.filter(role=role).exists():
         parts = naming.parts(
             owner_email=environment.owner.email,

@@ -22,6 +22,7 @@ class Audience(StrEnum):
     OTHER_MEMBERS = "other members"  # all members without the owner
     MANAGERS = "managers"  # of the team, and platform admins
     CONCERNED = "concerned"  # the people whose access changed, named in the event's data; not the one who changed it
+    PERSON = "person"  # whose address is in the activity's data
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,22 @@ class Activity(TextChoices):
         "Access changed",
     )
     NAME_CHANGED = "Name", "", "person", "Name changed"
+    ACCESS_REQUESTED = (
+        "Access requested",
+        "",
+        "person",
+        Mail(Audience.OWNER, "Someone requests access to {name}", Topic.ACCESS),
+        "Access requested",
+    )
+    ACCESS_DECLINED = (
+        "Access declined",
+        "",
+        "person",
+        Mail(Audience.PERSON, "Your request for access to {name} was declined", Topic.ACCESS),
+        "Access declined",
+    )
+    MEMBER_LEFT = "Left", "", "person", Mail(Audience.OWNER, "A member left {name}", Topic.ACCESS), "Member left"
+    DETAILS_CHANGED = "Details", "", "pencil", "Details changed"
     KUBECONFIG_DOWNLOADED = "Kubeconfig", "", "key", "Kubeconfig downloaded"
     TOKENS_REVOKED = "Revoked", "", "key", "Tokens revoked"
     TOKEN = "Token", "", "key", "Token"  # in old rows only: a kubeconfig was downloaded, or tokens were revoked

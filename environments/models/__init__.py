@@ -1,5 +1,6 @@
 """The record: everything the portal knows, in the words its users see."""
 
+from environments.models.access_requests import AccessRequest
 from environments.models.checks import ClusterVerdict, PublishCheck
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
@@ -12,6 +13,7 @@ from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
 
 __all__ = [
+    "AccessRequest",
     "Cluster",
     "ClusterVerdict",
     "Condition",

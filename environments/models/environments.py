@@ -319,11 +319,11 @@ class Environment(models.Model):
         return size.title if size else ""
 
     def extended_end(self) -> datetime | None:
-        """The end after one more extension, None where the template allows none."""
+        """The end after one more extension from now; None before the last weeks, and if the template allows none."""
         spec = self.readable_spec
         if spec is None or self.ends_at is None or spec.lifetime_days is None or not self.wanted:
             return None
-        return spec.extension.after(spec.lifetime_days, self.created_at, self.ends_at, self.extensions)
+        return spec.extension.after(spec.lifetime_days, self.created_at, self.ends_at, self.extensions, timezone.now())
 
 
 class Group(models.Model):

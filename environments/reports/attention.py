@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +19,7 @@ from environments.reports.tables import Column, Figure, Kind, Link, Report, Row,
 
 SLUG = "attention"
 DAYS = 14  # the default for environments that expire soon
+_SHORT_LIFE = 14  # days: what lives no longer is always about to expire
 _COUNT = Column("", Kind.INTEGER)
 _RELATED = ("owner", "team", "version__template", "cluster")
 #: Only the columns that are shown: a whole environment includes its template's content.
@@ -40,7 +41,8 @@ EXPLANATION = (
     "The portal also retries automatically.",
     "Orphaned: the owner's account no longer exists. A manager of the team can transfer the environment to a new owner "
     "or delete it.",
-    "Expiring: unless the owner extends the environment, it is deleted with everything in it.",
+    "Expiring: unless the owner extends the environment, it is deleted with everything in it. Environments made "
+    "for 14 days or less are left out.",
 )
 
 
@@ -86,8 +88,9 @@ def orphaned(environments: EnvironmentQuerySet) -> EnvironmentQuerySet:
 
 
 def ending(environments: EnvironmentQuerySet, now: datetime, days: int) -> EnvironmentQuerySet:
-    """Return environments that expire within some days, the next first."""
-    return environments.filter(wanted=True, ends_at__lt=now + timedelta(days=days)).order_by("ends_at", "pk")
+    """Return environments that expire within some days, the next first; without those made for two weeks or less."""
+    longer = environments.filter(ends_at__gt=F("created_at") + timedelta(days=_SHORT_LIFE))
+    return longer.filter(wanted=True, ends_at__lt=now + timedelta(days=days)).order_by("ends_at", "pk")
 
 
 def _table(key: str, title: str, found: EnvironmentQuerySet, make: Any, columns: Sequence[Column]) -> Table:

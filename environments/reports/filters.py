@@ -161,7 +161,7 @@ class FiltersForm(forms.Form):
         """Return the owner's address, if they own an environment that this user may report on."""
         owner = str(self.cleaned_data["owner"])
         if owner and not self.scope.filter(owner__in=User.objects.with_address(owner)).exists():
-            raise ValidationError("No environments owned by this person in your reports. Showing all owners.")
+            raise ValidationError("No environments owned by this person in your reports.")
         return owner
 
     def clean(self) -> dict[str, Any]:
@@ -205,6 +205,8 @@ class FiltersForm(forms.Form):
         return _PERIOD_OF.get(kind, _PERIOD_OF[_DEFAULT_PERIOD])(chosen, self.today)
 
     def _environments(self, chosen: Mapping[str, Any]) -> EnvironmentQuerySet:
+        if "owner" in self.errors:  # a person without environments is no reason to show everybody's
+            return self.scope.none()
         rows = self.scope
         if team := chosen.get("team"):
             rows = rows.filter(team=None) if team == NO_TEAM else rows.filter(team=int(team))
@@ -221,7 +223,7 @@ class FiltersForm(forms.Form):
         for name in ("team", "template", "cluster"):
             choices: Any = getattr(self.fields[name], "choices", [])
             labels.append((name.capitalize(), dict(choices)[chosen.get(name, "")]))
-        labels.append(("Owner", chosen.get("owner") or "All owners"))
+        labels.append(("Owner", chosen.get("owner") or str(self.data.get("owner", "")) or "All owners"))
         for name in self.own_fields:
             value = chosen.get(name, self.fields[name].initial)
             words = dict(getattr(self.fields[name], "choices", [])).get(value, value)

@@ -34,6 +34,8 @@ def of(event: Event) -> list[str]:
             return list(_others(environment)) if environment.wanted and environment.noticed_days is not None else []
         case Audience.CONCERNED:
             return _concerned(event)
+        case Audience.PERSON:
+            return [event.data["person"]]
         case Audience.OWNER:
             return [environment.owner.email]
 

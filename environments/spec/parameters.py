@@ -113,9 +113,14 @@ class Parameter(Strict):
 
     def _fits(self, value: str) -> None:
         if self.pattern and not re.fullmatch(self.pattern, value):
-            raise ValueError(f"“{value}” does not match the pattern {self.pattern}.")
+            raise ValueError(f"“{value}” can't be used. {self._wanted()}".rstrip())
         if self.is_number:
             self._check_range(value)
+
+    def _wanted(self) -> str:
+        """What a value looks like, in the words of the template's author, or by an example."""
+        examples = [text for text in (self.default, *self.choices) if text and re.fullmatch(self.pattern, text)]
+        return self.help or (f"For example: {examples[0]}" if examples else "Ask a platform admin which values can.")
 
     def _equal(self, value: str, choice: str) -> bool:
         if self.type is not Kind.QUANTITY:

@@ -129,19 +129,29 @@ class Admission(Strict):
         return found + (["Services may have the type ExternalName."] if self.external_names else [])
 
 
+_EXTENDABLE, _HOUR = timedelta(days=14), timedelta(hours=1)
+
+
 class Extension(Strict):
-    """How far an owner may put the end off. Days count from the request."""
+    """How far an owner may put the end off."""
 
     maximum_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """The last possible end, in days from the request. Empty: none."""
     times: Annotated[int, Field(ge=0, le=1000)] | None = None
     """How often. Empty: as often as they like."""
 
-    def after(self, days: int, created_at: datetime, ends_at: datetime, extensions: int) -> datetime | None:
-        """The end after one more extension by `days`, None where no more is allowed."""
-        if self.times is not None and extensions >= self.times:
+    def after(
+        self, days: int, created_at: datetime, ends_at: datetime, extensions: int, now: datetime
+    ) -> datetime | None:
+        """The end after one more extension: `days` from now. None before the last two weeks, or if no more is allowed.
+
+        A life of less than four weeks can be extended in its second half. The time of day is in whole hours from the
+        old end, so that a page shows the same end for a while.
+        """
+        opens = ends_at - min(_EXTENDABLE, timedelta(days=days) / 2)
+        if now < opens or (self.times is not None and extensions >= self.times):
             return None
-        later = ends_at + timedelta(days=days)
+        later = ends_at + (now + timedelta(days=days) - ends_at) // _HOUR * _HOUR
         if self.maximum_days is not None:
             later = min(later, created_at + timedelta(days=self.maximum_days))
         return later if later > ends_at else None

@@ -24,9 +24,12 @@ _SECTIONS = {
         "environment",
         "history",
         "objects",
+        "details",
         "delete",
         "alerts",
         "members",
+        "leave",
+        "move",
         "kubeconfig",
         "check_sign_in",
         "usage",
@@ -55,6 +58,15 @@ def duration(milliseconds: int | None) -> str:
         return f"{milliseconds / 1000:.1f} s"
     minutes = milliseconds // 60_000
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+
+
+@register.filter
+def address(email: str) -> SafeString:
+    """An email address that breaks before its @ if it has to, not inside the domain."""
+    person, _, domain = email.rpartition("@")
+    return (
+        format_html('<span class="address">{}<wbr>@{}</span>', person, domain) if person else format_html("{}", email)
+    )
 
 
 @register.filter

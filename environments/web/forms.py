@@ -1,6 +1,7 @@
 """Forms: the request form, made from a template version's own description, and the list's filters."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from typing import Any, cast
@@ -10,17 +11,20 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MaxValueValidator
 from django.db.models import Q
 
-from environments.actions import approvals, drafts, placement
+from environments.actions import access_tokens, approvals, details, drafts, placement
 from environments.actions.addresses import MAX_ADDRESSES
 from environments.actions.drafts import CheckedPlan, Draft, max_length, parameter_field, usable_sizes
 from environments.lib import dates, quantities
 from environments.lib.phases import Phase, Role
-from environments.models import Cluster, Environment, Template, TemplateVersion, User
+from environments.models import Cluster, Environment, Team, Template, TemplateVersion, User
 from environments.models.environments import Alerts
 from environments.models.templates import Placement
 from environments.routine import alerts
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
 from environments.web.addresses import AddressesField
+
+NO_ACCESS = "none"  # what a former owner can keep instead of a role
+_NO_COMPLETION = {"autocomplete": "off"}
 
 
 class RequestForm(forms.Form):
@@ -64,7 +68,7 @@ class RequestForm(forms.Form):
     def _add_parameters(self) -> None:
         for parameter in self.spec.parameters:
             if parameter.mode is not Mode.FIXED:
-                self.fields[parameter_field(parameter.name)] = _parameter_field(parameter)
+                self.fields[parameter_field(parameter.name)] = _parameter_field(parameter, self.spec)
 
     def _add_places(self) -> None:
         template = self.template_version.template
@@ -209,17 +213,54 @@ class MembersForm(forms.Form):
         cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
 
 
+class DetailsForm(forms.Form):
+    """An environment's title, purpose and team."""
+
+    name = forms.CharField(
+        max_length=drafts.MAX_NAME, help_text="The namespace keeps its name.", widget=forms.TextInput(_NO_COMPLETION)
+    )
+    purpose = forms.CharField(
+        max_length=drafts.MAX_PURPOSE,
+        required=False,
+        help_text="Helps others recognise it, for example: load tests for the new checkout.",
+    )
+    team = forms.ModelChoiceField(
+        Team.objects.none(),
+        required=False,
+        empty_label="No team",
+        help_text="Team members can see the environment. Reports count all its usage and cost for this team.",
+    )
+
+    def __init__(self, environment: Environment, data: Any = None) -> None:
+        now = {"name": environment.name, "purpose": environment.purpose, "team": environment.team}
+        super().__init__(data, initial=now)
+        allowed = Q(pk__in=details.teams(environment)) | Q(pk=environment.team_id)
+        team = cast("forms.ModelChoiceField[Team]", self.fields["team"])
+        team.queryset = Team.objects.filter(allowed)
+        if environment.team:  # what belongs to a team goes to another one, not to nobody
+            team.required, team.empty_label = True, None
+
+
 class HandoverForm(forms.Form):
     """The new owner of an environment, and the role that the current owner keeps."""
 
     address = forms.EmailField(
         label="New owner", help_text="Their email address. They must have signed in to this portal once."
     )
-    keep = forms.ChoiceField(label="Current owner keeps", required=False)
+    keep = forms.ChoiceField(
+        label="Current owner keeps",
+        error_messages={"required": "Choose what the current owner keeps."},
+    )
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data)
-        cast(forms.ChoiceField, self.fields["keep"]).choices = [("", "No access"), *_role_choices(environment)]
+        choices = [("", "Choose a role"), *_role_choices(environment), (NO_ACCESS, "No access")]
+        cast(forms.ChoiceField, self.fields["keep"]).choices = choices
+
+    def kept(self) -> Role | None:
+        """The role of the checked form; None for no access."""
+        keep = self.cleaned_data["keep"]
+        return None if keep == NO_ACCESS else Role(keep)
 
 
 class TokenForm(forms.Form):
@@ -229,7 +270,7 @@ class TokenForm(forms.Form):
 
     def __init__(self, cluster: Cluster, data: Any = None) -> None:
         maximum, cap = cluster.max_token_hours, cluster.token_cap_seconds
-        super().__init__(data, initial={"hours": min(8, maximum)})
+        super().__init__(data, initial={"hours": access_tokens.usual_hours(maximum)})
         hours = cast(forms.IntegerField, self.fields["hours"])
         hours.validators.append(MaxValueValidator(maximum))
         hours.widget.attrs["max"] = maximum
@@ -328,7 +369,7 @@ def _role_choices(environment: Environment) -> list[tuple[str, str]]:
     return [(role.value, str(role.label)) for role in spec.collaborator_roles] if spec else []
 
 
-def _parameter_field(parameter: Parameter) -> forms.Field:
+def _parameter_field(parameter: Parameter, spec: TemplateSpec) -> forms.Field:
     """The form field of a parameter, with the widget that suits its type."""
     common: dict[str, Any] = {
         "label": parameter.title,
@@ -338,7 +379,7 @@ def _parameter_field(parameter: Parameter) -> forms.Field:
     }
     if parameter.choices:
         blank = [] if parameter.required or parameter.default else [("", "—")]
-        return forms.ChoiceField(choices=[*blank, *((value, value) for value in parameter.choices)], **common)
+        return forms.ChoiceField(choices=[*blank, *_choices(parameter, spec)], **common)
     longest = max_length(parameter)
     match parameter.type:
         case Kind.BOOLEAN:
@@ -348,3 +389,12 @@ def _parameter_field(parameter: Parameter) -> forms.Field:
             return forms.CharField(max_length=longest, widget=forms.Textarea(attrs={"rows": 4}), **common)
         case _:
             return forms.CharField(max_length=longest, **common)
+
+
+def _choices(parameter: Parameter, spec: TemplateSpec) -> Iterator[tuple[str, str]]:
+    """The values of a list, quantities as they are shown everywhere else: `1 core` for 1000m of a CPU quota."""
+    figures = [*spec.quota.items(), *(item for size in spec.sizes for item in size.quota.items())]
+    resource = next((name for name, amount in figures if amount == f"${{{parameter.name}}}"), "")
+    for value in parameter.choices:
+        shown = resource and parameter.type is Kind.QUANTITY
+        yield value, quantities.human(resource, quantities.parse(value)) if shown else value

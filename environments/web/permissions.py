@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
+from environments.actions import guards
 from environments.models import Environment, Template, TemplateVersion, User
 
 
@@ -23,6 +24,14 @@ def editable_environment(user: "User | AnonymousUser", namespace: str) -> Enviro
     environment = visible_environment(user, namespace)
     if not may_edit(user, environment):
         raise PermissionDenied("Only the owner and platform admins can change this environment.")
+    return environment
+
+
+def changeable_environment(user: "User | AnonymousUser", namespace: str) -> Environment:
+    """`editable_environment`, unless it ended. Raises EndedError, which views/ended.py turns into a message."""
+    environment = editable_environment(user, namespace)
+    if not environment.wanted:
+        raise guards.EndedError(environment)
     return environment
 
 

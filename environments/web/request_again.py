@@ -47,10 +47,18 @@ def filled_in(user: User, version: TemplateVersion, earlier: Environment) -> Req
     data = _untouched(blank) | {each.field: each.value for each in answers if each.value is not None}
     form = RequestForm(user, version, data)
     form.is_valid()
+    _forgive(form, {each.field for each in answers if each.value or each.remark})
     for each in answers:
         if each.remark:
             form.add_error(each.field if each.field in form.fields else None, each.remark)
     return form
+
+
+def _forgive(form: RequestForm, answered: set[str]) -> None:
+    """Take back that a question without an earlier answer is required: nobody has had the chance to answer it."""
+    for name, errors in form.errors.as_data().items():
+        if name not in answered and all(error.code == "required" for error in errors):
+            del form.errors[name]
 
 
 def _untouched(form: RequestForm) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from environments.web.views import (
+    access,
     alerts,
     approvals,
     catalog,
@@ -25,6 +26,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/", environments.environment, name="environment"),
     path("environments/<slug:namespace>/history/", environments.history, name="history"),
     path("environments/<slug:namespace>/objects/", environments.objects, name="objects"),
+    path("environments/<slug:namespace>/details/", environments.details, name="details"),
     path("environments/<slug:namespace>/delete/", environments.delete, name="delete"),
     path("environments/<slug:namespace>/alerts/", alerts.alerts, name="alerts"),
     path("environments/<slug:namespace>/usage/", usage.usage, name="usage"),
@@ -34,6 +36,10 @@ urlpatterns = [
     path("environments/<slug:namespace>/members/remove/", members.remove, name="remove_member"),
     path("environments/<slug:namespace>/members/undo/", members.undo, name="undo_removal"),
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
+    path("environments/<slug:namespace>/members/leave/", members.leave, name="leave"),
+    path("environments/<slug:namespace>/access/request/", access.request_access, name="request_access"),
+    path("environments/<slug:namespace>/access/grant/", access.grant, name="grant_access"),
+    path("environments/<slug:namespace>/access/decline/", access.decline, name="decline_access"),
     path("environments/<slug:namespace>/kubeconfig/", kubeconfig.kubeconfig, name="kubeconfig"),
     path("environments/<slug:namespace>/kubeconfig/oidc/", kubeconfig.download_oidc, name="kubeconfig_oidc"),
     path("environments/<slug:namespace>/kubeconfig/check/", sign_in.check, name="check_sign_in"),

@@ -221,7 +221,8 @@ class TestApproving:
         assert event.message == "Max Example approved the request: For the sale."
         assert (event.kind, event.actor, event.notice_owed) == ("Approved", max_manager, True)
         assert lifetimes.notice_due(environment, now) is None
-        assert environment.extended_end() is not None
+        with time_machine.travel(environment.ends_at - timedelta(days=5)):
+            assert environment.extended_end() is not None
 
     @pytest.mark.parametrize(
         ("change", "sentence"),

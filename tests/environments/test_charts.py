@@ -221,6 +221,7 @@ def test_a_spark_has_its_limit_at_the_top():
     found = spark(readings([1, 2]), begin=NOON - 4 * HOUR, end=NOON, limit=Decimal(4))
     assert found.line == "M0 18L12.5 18L37.5 12L50 12"
     assert spark([], begin=NOON - HOUR, end=NOON, limit=Decimal(4)) is None
+    assert spark(readings([1]), begin=NOON - 4 * HOUR, end=NOON, limit=Decimal(4)) is None  # it would be a dash
 
 
 def test_what_a_chart_says_is_escaped_and_nothing_is_inline():

@@ -70,7 +70,7 @@ def test_the_teams_manager_may_act_only_once_the_owner_is_gone(environment, peop
     leave(people)
     departures.find()
     assert client.get(f"{address}delete/").status_code == 200
-    answer = client.post(f"{address}members/hand-over/", {"address": "theo@example.com", "keep": ""})
+    answer = client.post(f"{address}members/hand-over/", {"address": "theo@example.com", "keep": "none"})
     assert answer.status_code == 302
     environment.refresh_from_db()
     assert environment.owner == people[1]

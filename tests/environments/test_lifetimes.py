@@ -1,8 +1,10 @@
 """Nothing ends unannounced, and nothing is announced twice."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -12,6 +14,7 @@ from environments.actions import emails
 from environments.lib.activity import Activity
 from environments.lib.emails import Timing, Topic
 from environments.lib.phases import Phase, Role
+from environments.management.commands import import_templates
 from environments.models import Environment
 from environments.routine import lifetimes
 from environments.spec import Extension
@@ -108,18 +111,58 @@ def test_what_is_over_is_removed_as_if_its_owner_had_deleted_it(ask, admin):
 @pytest.mark.parametrize(
     ("extension", "extensions", "days"),
     [
-        ({}, 0, 60),
-        ({"times": 2}, 1, 60),
+        ({}, 0, 30),
+        ({"times": 2}, 1, 30),
         ({"times": 2}, 2, None),
         ({"times": 0}, 0, None),
-        ({"maximum_days": 45}, 0, 45),
+        ({"maximum_days": 45}, 0, 20),  # 25 days have passed
         ({"maximum_days": 30}, 0, None),
-        ({"maximum_days": 60, "times": 9}, 3, 60),
+        ({"maximum_days": 60, "times": 9}, 3, 30),
     ],
 )
-def test_an_extension_adds_the_days_to_begin_with_up_to_the_maximum(extension, extensions, days):
-    later = Extension(**extension).after(30, NOW, NOW + 30 * DAY, extensions)
+def test_an_extension_lasts_the_initial_days_from_today_up_to_the_maximum(extension, extensions, days):
+    later = Extension(**extension).after(30, NOW - 25 * DAY, NOW + 5 * DAY, extensions, NOW)
     assert later == (None if days is None else NOW + days * DAY)
+
+
+@pytest.mark.parametrize(
+    ("days", "left", "offered"),
+    [(90, 14.1, False), (90, 13.9, True), (90, -0.5, True), (14, 7.1, False), (14, 6.9, True), (1, 0.4, True)],
+)
+def test_an_extension_is_offered_in_the_last_two_weeks_or_the_second_half(days, left, offered):
+    later = Extension().after(days, NOW - 90 * DAY, NOW + left * DAY, 0, NOW)
+    assert (later is not None) is offered
+    if later:
+        assert timedelta(0) <= NOW + days * DAY - later < timedelta(hours=1)
+
+
+def test_five_clicks_in_a_row_are_one_extension(ask):
+    environment = ask()
+    ending(environment, 5 * DAY)
+    for _ in range(5):
+        with suppress(ValidationError):
+            actions.extend_environment(Environment.objects.get(), environment.owner)
+    environment.refresh_from_db()
+    assert environment.extensions == 1
+    assert environment.ends_at <= datetime.now(UTC) + 90 * DAY
+
+
+def test_a_page_from_this_morning_still_extends_and_one_from_last_week_does_not(ask):
+    environment = ask()
+    ending(environment, 10 * DAY)
+    environment.refresh_from_db()
+    until = environment.extended_end()
+    with pytest.raises(ValidationError, match="The end date has changed"):
+        actions.extend_environment(environment, environment.owner, until=until - 7 * DAY)
+    actions.extend_environment(environment, environment.owner, until=until - timedelta(hours=6))
+    environment.refresh_from_db()
+    assert environment.ends_at == until - timedelta(hours=6)
+
+
+def test_every_shipped_template_has_a_longest_total_lifetime():
+    seeds = [yaml.safe_load(path.read_text())["spec"] for path in sorted(import_templates.SEEDS.glob("*.yaml"))]
+    assert len(seeds) == 4
+    assert all(spec["extension"]["maximum_days"] > spec["lifetime_days"] for spec in seeds)
 
 
 def test_an_owner_extends_and_the_notices_begin_anew(ask):
@@ -127,12 +170,13 @@ def test_an_owner_extends_and_the_notices_begin_anew(ask):
     ending(environment, 2 * DAY)
     tasks.end_environments()
     environment.refresh_from_db()
-    before = environment.ends_at
+    in_ninety_days = datetime.now(UTC) + 90 * DAY
     actions.extend_environment(environment, environment.owner)
     stale = Environment.objects.get(pk=environment.pk)
-    actions.extend_environment(environment, environment.owner)  # the same click again
+    actions.extend_environment(environment, environment.owner, until=stale.ends_at)  # the same click again
     environment.refresh_from_db()
-    assert environment.ends_at == stale.ends_at == before + 90 * DAY
+    assert environment.ends_at == stale.ends_at
+    assert timedelta(0) <= in_ninety_days - environment.ends_at < timedelta(hours=1)
     assert (environment.extensions, environment.noticed_days) == (1, None)
     assert environment.events.filter(kind=Activity.EXTENDED).count() == 1
 

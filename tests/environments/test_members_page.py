@@ -54,8 +54,9 @@ def test_the_owner_hands_over_and_may_change_nothing_afterwards(client, people, 
         ("", {"addresses": "nobody@example.com", "role": "viewer"}, "We couldn't find nobody@example.com"),
         ("", {"addresses": "theo@example.com", "role": "admin"}, "Select a valid choice"),
         ("", {"addresses": "dana@example.com", "role": "viewer"}, "is the owner"),
-        ("hand-over/", {"address": "nobody@example.com", "keep": ""}, "must sign in to Allotment once"),
+        ("hand-over/", {"address": "nobody@example.com", "keep": "none"}, "must sign in to Allotment once"),
         ("hand-over/", {"address": "theo@example.com", "keep": "king"}, "Select a valid choice"),
+        ("hand-over/", {"address": "theo@example.com", "keep": ""}, "Choose what the current owner keeps."),
     ],
 )
 def test_a_mistake_is_said_at_its_field_and_changes_nothing(client, people, environment, address, path, data, sentence):

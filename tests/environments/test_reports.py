@@ -396,7 +396,8 @@ def test_attention_says_how_long_and_whom_to_contact(max_manager, make_environme
         status="Failed", message="The name is taken.", last_transition_at=NOW - timedelta(days=3)
     )
     make_environment(name="Alone", orphaned_at=NOW - timedelta(days=9), orphaned_why="Gone.", ends_at=None)
-    make_environment(name="Over soon", ends_at=NOW + timedelta(days=2))
+    make_environment(name="Over soon", ends_at=NOW + timedelta(days=2), created_at=NOW - timedelta(days=88))
+    make_environment(name="Short", ends_at=NOW + timedelta(days=2), created_at=NOW - timedelta(days=12))
     make_environment(name="Lasting", ends_at=NOW + timedelta(days=200))
     failed, orphaned, ending = (rows(table) for table in build(max_manager, "attention").tables)
     assert [(row["Environment"], row["Days"], row["Message"], row["Contact"]) for row in failed] == [

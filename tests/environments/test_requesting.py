@@ -144,6 +144,13 @@ def test_a_huge_body_is_refused_with_a_page(dana, form):
     assert not Environment.objects.exists()
 
 
+def test_quantities_to_choose_are_in_the_units_of_the_preview(dana, form):
+    soup = BeautifulSoup(dana.get(URL).content, "html.parser")
+    options = {name: [option.text for option in soup.select(f"#id_{name} option")] for name in ("p_cpu", "p_memory")}
+    assert options == {"p_cpu": ["1 core", "2 cores", "4 cores"], "p_memory": ["1 GiB", "2 GiB", "4 GiB"]}
+    assert "CPU requests 1 core" in soup.select_one("#preview").text
+
+
 def test_a_template_retired_while_its_form_is_open_is_said(dana, form, namespace_template):
     TemplateVersion.objects.filter(pk=namespace_template.pk).update(state=TemplateVersion.State.RETIRED)
     assert send(dana, form).status_code == 404

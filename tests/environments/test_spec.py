@@ -57,7 +57,8 @@ def test_a_template_that_makes_no_sense_is_refused_with_its_place(data, sentence
         ({"type": "integer", "minimum": "2"}, "1", "At least 2"),
         ({"type": "quantity", "maximum": "600Mi"}, "1Gi", "At most 600Mi"),
         ({"type": "quantity"}, "much", "is not a quantity"),
-        ({"pattern": "[a-z]+"}, "A", "does not match"),
+        ({"pattern": "[a-z]+"}, "A", "^“A” can't be used. Ask a platform admin which values can.$"),
+        ({"pattern": "[a-z]+", "help": "Small letters."}, "A", "^“A” can't be used. Small letters.$"),
     ],
 )
 def test_a_value_outside_its_rules_gets_a_sentence(parameter, value, sentence):

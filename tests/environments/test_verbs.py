@@ -1,13 +1,16 @@
 """Verbs ask who may by themselves, and what they refuse, also where no page asked before."""
 
 import copy
+from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils import timezone
 
 from environments import actions
 from environments import spec as template_spec
-from environments.actions import access_tokens, approvals, memberships
+from environments.actions import access_requests, access_tokens, approvals, details, memberships
+from environments.actions.guards import EndedError
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event, TemplateVersion
 from tests.makers import SPEC
@@ -23,6 +26,10 @@ VERBS = {
     "hand over": lambda e, who: memberships.hand_over(e, who, who.email, keep=None),
     "approve": lambda e, who: approvals.approve(e, who),
     "reject": lambda e, who: approvals.reject(e, who, "No."),
+    "leave": lambda e, who: memberships.leave(e, who),
+    "details": lambda e, who: details.change(e, who, name="New", purpose="", team=None),
+    "grant access": lambda e, who: access_requests.grant(e, who, who),
+    "decline access": lambda e, who: access_requests.decline(e, who, who),
     "token": lambda e, who: access_tokens.issue(e, who, hours=1),
     "revoke": lambda e, who: access_tokens.revoke(e, who),
 }
@@ -43,9 +50,41 @@ def test_who_may_not_is_refused_and_nothing_changes(request, make_environment, t
 
 @pytest.mark.parametrize("verb", ["delete", "extend", "try again"])
 def test_a_platform_admin_may(make_environment, ada, verb):
-    environment = make_environment()
+    environment = make_environment(ends_at=timezone.now() + timedelta(days=5))
     VERBS[verb](environment, ada)
     assert environment.events.first().actor == ada
+
+
+ENDING = {
+    "delete": VERBS["delete"],
+    "extend": VERBS["extend"],
+    "try again": VERBS["try again"],
+    "add": lambda e, who: memberships.add_members(e, who, ["theo@example.com"], Role.VIEWER),
+    "remove": lambda e, who: memberships.remove_member(e, who, "theo@example.com"),
+    "hand over": lambda e, who: memberships.hand_over(e, who, "theo@example.com", keep=None),
+    "details": VERBS["details"],
+    "decline access": VERBS["decline access"],
+}
+
+
+@pytest.mark.parametrize("verb", ENDING)
+def test_a_record_is_not_changed_by_a_verb_either(make_environment, dana, theo, directory, verb):
+    environment = make_environment(phase=Phase.DELETED, members={theo.email: Role.DEVELOPER})
+    before = Environment.objects.values().get(), list(environment.members.values())
+    with pytest.raises(EndedError, match="This environment was deleted and can't be changed"):
+        ENDING[verb](environment, dana)
+    assert (Environment.objects.values().get(), list(environment.members.values())) == before
+    assert Event.objects.count() == 1
+
+
+def test_nobody_asks_for_access_to_what_they_cannot_see_or_what_ended(make_environment, theo, sam):
+    environment = make_environment()
+    with pytest.raises(PermissionDenied):
+        access_requests.ask(environment, sam)
+    Environment.objects.update(phase=Phase.DELETED, wanted=False)
+    with pytest.raises(EndedError):
+        access_requests.ask(environment, theo)
+    assert Event.objects.count() == 1
 
 
 class TestHandingOver:

@@ -6,9 +6,11 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connections
+from django.utils import timezone
 
 from environments import actions
 from environments.actions import access_tokens, memberships
@@ -149,6 +151,8 @@ class People:
     def _extend(self, one: Accepted) -> bool:
         def extend() -> None:
             if self._read(one).extensions == one.extensions:
+                # As if it were in its last days: before, no extension is offered.
+                Environment.objects.filter(pk=self._read(one).pk).update(ends_at=timezone.now() + timedelta(hours=12))
                 actions.extend_environment(self._read(one), User.objects.get(email=one.owner))
 
         self._insist(extend)

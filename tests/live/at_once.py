@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 import django
@@ -19,6 +20,7 @@ django.setup()
 from django.core.exceptions import ValidationError  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from environments import actions  # noqa: E402
 from environments.actions import memberships  # noqa: E402
@@ -111,9 +113,10 @@ def handovers() -> dict[str, Any]:
 
 
 def extendable(owner: User) -> Environment:
-    """An environment whose end may be put off twice."""
+    """An environment in its last days, whose end may be put off twice."""
     row = ask(owner, "longer")
     row.spec = row.spec | {"extension": {"times": 2}}
+    row.ends_at = timezone.now() + timedelta(days=1)
     row.save()
     return row
 

@@ -41,7 +41,7 @@ def outcome(request, tmp_path_factory):
         ("heirs", 2, 2, "has 2 of at most 2 environments of this template", 6),
         ("handovers", 1, 1, "", 7),
         ("same_extension", 8, 1, "", 0),
-        ("extensions", 8, 2, "", 0),
+        ("extensions", 8, 1, "", 0),  # the second is offered in the last weeks of the first
         ("same_member", 8, 2, "", 0),
         ("members", 4, 5, "An environment has at most 5 members.", 4),
     ],

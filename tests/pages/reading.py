@@ -9,7 +9,11 @@ HTMX = {"HX-Request": "true"}
 def read(response: HttpResponse, status: int = 200) -> BeautifulSoup:
     """The page, once its status is as it should be."""
     assert response.status_code == status, f"{response.status_code}: {response.content[:300]!r}"
-    return BeautifulSoup(response.content, "html.parser")
+    soup = BeautifulSoup(response.content, "html.parser")
+    for chance in soup.find_all("wbr"):  # to break a line: no space
+        chance.decompose()
+    soup.smooth()
+    return soup
 
 
 def words(node: Tag | None) -> str:

@@ -93,10 +93,11 @@ def test_a_reader_is_refused_a_stranger_finds_nothing_and_nobody_changes_it_by_g
     assert send(environment, ada, where="off", warn="1", bad="2").status_code == 302
 
 
-def test_an_environment_that_is_going_says_so(send, dana, make_environment):
+def test_an_environment_that_is_going_says_so(send, page, dana, make_environment):
     environment = make_environment(phase=Phase.DELETING)
-    soup = read(send(environment, dana, where="off", warn="80", bad="95"), status=422)
-    assert "is being deleted" in words(one(soup, "#errors"))
+    assert send(environment, dana, where="off", warn="80", bad="95").status_code == 302
+    soup = read(page(environment, dana))
+    assert words(one(soup, "main > .notice.error")) == "This environment is being deleted and can't be changed."
 
 
 def test_the_environments_page_says_what_passed_and_what_will_be_told(page, dana, theo, make_environment):

@@ -241,8 +241,10 @@ class TestTheEnvironmentsPage:
     def test_looks_again_by_itself_but_not_under_the_hands_of_whoever_writes_a_note(self, visit, max_manager, row):
         soup = read(visit(max_manager, f"/environments/{row.namespace}/"))
         live = one(soup, "#live")
-        assert live["hx-trigger"] == "every 15s"
-        assert live.select("form, textarea") == []
+        assert live["hx-trigger"] == "every 2s, look from:body"
+        forms = live.select("form")
+        assert [(form["id"], form["hx-preserve"]) for form in forms] == [("decision-form", "true")]
+        assert live.select("textarea") == forms[0].select("textarea")
         assert soup.select("noscript meta") == []
 
     def test_says_once_what_it_was_asked_for_with(self, visit, dana, max_manager, row):

@@ -1,5 +1,6 @@
 """What only a browser can show: live parts that disturb nobody, the keyboard's way, and room on a phone."""
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -10,8 +11,9 @@ from playwright.sync_api import expect
 
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Condition, Environment, Event
+from environments.models import AccessRequest, Condition, Environment, Event
 from tests.pages.browsing import CHROMIUM, Site
+from tests.pages.reading import HTMX
 
 POLLS = 2500  # milliseconds in which a live part looks again at least twice
 REQUEST, PREVIEW = "/catalog/namespace/request/", "/catalog/namespace/preview/"
@@ -93,10 +95,103 @@ def test_the_dashboard_takes_the_timelines_place_and_the_page_comes_to_rest(site
     page = site.open(address)
     expect(page.locator("#live h2").first).to_have_text("Progress")
     site.answer(address, ready)
-    expect(page.locator("#live h2").first).to_have_text("Quota")
+    expect(page.locator("#live h2").first).to_have_text("Ready to use")
     expect(page.locator("#status")).to_have_text("Ready")
     expect(page).to_have_title("Ready · Checkout refunds · Allotment")
-    assert page.locator("#live[hx-get]").count() == 0
+    assert page.locator("#live").get_attribute("hx-trigger").startswith("every 30s")
+
+
+def test_an_approval_changes_header_facts_and_members_within_three_seconds(site, make_environment, theo):
+    asked = make_environment(
+        phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now(), ends_at=None, members={theo.email: Role.DEVELOPER}
+    )
+    path = f"/environments/{asked.namespace}/"
+    site.keep(path)
+    site.keep(path, part=True)
+    Condition.objects.all().delete()
+    asked.members.update(in_group=True, bound=True, allowed=True)
+    Environment.objects.update(phase=Phase.READY, ready_at=timezone.now(), decided_at=timezone.now())
+    ready = site.client.get(path, headers=HTMX)
+    page = site.open(path)
+    expect(page.locator(".head .actions")).to_have_text("Withdraw request")
+    site.answer(path, ready)
+    started = time.monotonic()
+    expect(page.locator(".head .actions")).to_contain_text("Delete environment")
+    assert time.monotonic() - started < 3
+    expect(page.locator("#download-kubeconfig")).to_be_visible()
+    expect(page.locator("dl.facts")).to_contain_text("Approved")
+    expect(page.locator("[aria-labelledby=access-title]")).to_contain_text("allowed by the cluster")
+
+
+def test_a_settled_page_rests_while_nobody_sees_it_and_looks_when_somebody_does(site, make_environment):
+    environment = make_environment()
+    path = f"/environments/{environment.namespace}/"
+    site.keep(path)
+    Environment.objects.update(phase=Phase.DELETED, wanted=False, deleted_at=timezone.now())
+    gone = site.keep(path, part=True)
+    page = site.open(path)
+    see = "is => { Object.defineProperty(document, 'hidden', {value: !is, configurable: true}); }"
+    page.evaluate(see, False)
+    page.evaluate("htmx.trigger(document.body, 'look')")  # as the timer would
+    page.wait_for_timeout(POLLS)
+    expect(page.locator("#status")).to_have_text("Ready")
+    assert gone.status_code == 200
+    page.evaluate(see, True)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#status")).to_have_text("Deleted")
+    expect(page.locator(".head .actions")).to_have_count(0)
+
+
+def test_an_approver_goes_on_writing_while_news_come(site, ada, make_environment):
+    site.client.force_login(ada)
+    asked = make_environment(phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now(), ends_at=None)
+    path = f"/environments/{asked.namespace}/"
+    site.keep(path)
+    site.keep(path, part=True)
+    Event.objects.create(environment=asked, kind=Activity.REMINDED, message="Something new.")
+    news = site.client.get(path, headers=HTMX)
+    page = site.open(path)
+    note = page.locator("#decision textarea")
+    note.fill("Please use the small one")
+    note.press("Home")
+    site.answer(path, news)
+    expect(page.get_by_text("Something new.")).to_be_visible()
+    expect(note).to_be_focused()
+    page.keyboard.type("No. ")
+    expect(note).to_have_value("No. Please use the small one")
+
+
+def test_news_above_do_not_move_what_is_being_read_and_bars_keep_their_order(site, make_environment, theo):
+    environment = make_environment(
+        usage={"pods": ["30", "50"], "requests.cpu": ["500m", "1"]}, members={theo.email: Role.DEVELOPER}
+    )
+    path = f"/environments/{environment.namespace}/"
+    site.keep(path)
+    site.keep(path, part=True)
+    AccessRequest.objects.create(environment=environment, person=theo)
+    Environment.objects.update(usage={"pods": ["30", "50"], "requests.cpu": ["850m", "1"]}, fullest=0.85)
+    news = site.client.get(path, headers=HTMX)
+    page = site.open(path, viewport={"width": 700, "height": 500})
+    quota = page.locator("#quota-title")
+    page.evaluate("window.scrollTo(0, document.getElementById('quota-title').offsetTop - 40)")
+    top = quota.evaluate("node => node.getBoundingClientRect().top")
+    site.answer(path, news)
+    page.evaluate("htmx.trigger(document.body, 'look')")
+    expect(page.locator(".quota")).to_contain_text("850m")
+    assert page.locator(".quota .name").all_text_contents() == ["Pods", "CPU requests"]
+    assert abs(quota.evaluate("node => node.getBoundingClientRect().top") - top) < 2
+    assert page.get_by_text("Theo Example requests access.").count() == 1  # above: it moved the rest down
+
+
+def test_copying_takes_the_commands_and_says_so(site, make_environment):
+    path = f"/environments/{make_environment().namespace}/"
+    site.keep(path)
+    page = site.open(path, permissions=["clipboard-read", "clipboard-write"])
+    page.click("#copy-use")
+    expect(page.locator("#copy-use")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.endswith("kubectl auth can-i create pods")
+    expect(page.locator("#copy-use .visually-hidden")).to_have_text("test commands")
 
 
 @pytest.mark.parametrize("broken", [None, HttpResponse(status=503)])
@@ -176,8 +271,8 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
     assert reached[0] == "Skip to content"
-    assert reached[2:7] == ["Catalog", "Environments", "Emails", "Sign out", "Environments"]
-    assert reached.index("Delete environment") < reached.index("steps-summary")
+    assert reached[2:7] == ["Catalog", "Environments", "Emails", "Sign out", "to-environments"]
+    assert reached.index("delete") < reached.index("use-lines") < reached.index("steps-summary")
 
 
 @pytest.mark.parametrize("width", [320, 390, 640, 960, 1280])
@@ -190,7 +285,7 @@ def test_no_page_needs_scrolling_sideways(site, make_environment, width):
     )
     own = f"/environments/{environment.namespace}/"
     paths = ["/", "/catalog/namespace/", REQUEST, "/environments/", own]
-    paths += [f"{own}{name}/" for name in ("history", "objects", "delete")]
+    paths += [f"{own}{name}/" for name in ("history", "objects", "delete", "details", "members")]
     for path in paths:
         site.keep(path)
     page = site.open("/", viewport={"width": width, "height": 800})

@@ -52,7 +52,7 @@ def test_the_facts_say_what_and_where_it_is(page, dana, make_environment):
 
 def test_a_ready_environment_shows_its_dashboard_first(page, dana, make_environment):
     soup = read(page(make_environment(usage=USAGE), dana))
-    assert headings(soup)[:2] == ["Quota", "Access"]
+    assert headings(soup)[:3] == ["Ready to use", "Quota", "Access"]
     assert not one(soup, "details#steps").has_attr("open")
 
 
@@ -67,6 +67,7 @@ def test_a_degraded_one_keeps_the_dashboard_and_opens_the_steps(page, dana, make
     soup = read(page(make_environment(phase=Phase.DEGRADED, conditions=WAITING), dana))
     assert headings(soup)[0] == "Quota"
     assert one(soup, "details#steps").has_attr("open")
+    assert "Connect" in headings(soup)
 
 
 def test_the_timeline_says_in_words_what_is_done_and_what_is_not(page, dana, make_environment):
@@ -152,8 +153,19 @@ def test_where_there_is_no_namespace_nothing_is_fetched(page, dana, make_environ
     assert soup.select("#workloads") == []
 
 
-def test_figures_that_never_came_are_said_to_be_missing(page, dana, make_environment):
-    assert "No usage yet" in words(one(read(page(make_environment(), dana)), "[aria-labelledby=quota-title]"))
+def test_before_the_first_figures_the_limits_are_there_with_nothing_used(page, dana, make_environment):
+    quota = one(read(page(make_environment(), dana)), "[aria-labelledby=quota-title]")
+    assert [words(item) for item in quota.select(".quota li")] == [
+        "CPU requests 0 of 1 core 0 %",
+        "Memory requests 0 of 2 GiB 0 %",
+        "Pods 0 of 50 0 %",
+        "Services 0 of 10 0 %",
+    ]
+    assert "These are the limits. First usage figures arrive within a few minutes." in words(quota)
+
+
+def test_a_failed_one_shows_no_limits_as_if_they_were_usage(page, dana, make_environment):
+    assert read(page(make_environment(phase=Phase.FAILED), dana)).select(".quota li") == []
 
 
 def test_access_is_shown_for_each_member_as_each_layer_sees_it(page, dana, theo, make_environment):
@@ -194,21 +206,12 @@ def test_the_objects_that_the_portal_keeps_are_named(page, dana, make_environmen
     assert card.select("a")[-1]["href"].endswith("/objects/")
 
 
-def test_the_commands_name_context_and_namespace(page, dana, make_environment):
+def test_owners_are_offered_the_list_of_members_and_teammates_are_not(page, dana, theo, make_environment):
     environment = make_environment()
-    lines = one(read(page(environment, dana)), "#use-lines").get_text().splitlines()
-    context = f"{environment.namespace}@amsterdam"
-    assert lines == [f"kubectl config use-context {context}", f"kubectl -n {environment.namespace} get all"]
-
-
-def test_members_are_offered_their_kubeconfig_and_owners_the_list_of_members(page, dana, theo, make_environment):
-    environment = make_environment()
-    mine = read(page(environment, dana))
-    base = f"/environments/{environment.namespace}"
-    assert one(mine, f'a[href="{base}/kubeconfig/"]').get_text() == "Get kubeconfig"
-    assert one(mine, "#members-link")["href"] == f"{base}/members/"
-    theirs = read(page(environment, theo))  # a teammate: looks on
-    assert not theirs.select(f'a[href="{base}/kubeconfig/"], #members-link, #check-now')
+    assert (
+        one(read(page(environment, dana)), "#members-link")["href"] == f"/environments/{environment.namespace}/members/"
+    )
+    assert not read(page(environment, theo)).select("#members-link, #check-now")
 
 
 def test_the_latest_events_lead_to_the_history(page, dana, make_environment):
@@ -230,10 +233,41 @@ def test_while_something_is_under_way_the_page_looks_again_by_itself(page, dana,
 
 
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.FAILED, Phase.DELETED])
-def test_once_nothing_is_under_way_it_does_not(page, dana, make_environment, phase):
+def test_once_nothing_is_under_way_it_looks_again_every_half_minute_while_somebody_sees_it(
+    page, dana, make_environment, phase
+):
     soup = read(page(make_environment(phase=phase), dana))
-    assert not one(soup, "#live").has_attr("hx-trigger")
+    live = one(soup, "#live")
+    assert live["hx-trigger"] == "every 30s, look from:body"
+    assert live.has_attr("data-rests")
     assert soup.find("noscript") is None
+
+
+def test_a_request_that_waits_looks_again_soon_enough_to_notice_the_approval(page, dana, make_environment):
+    soup = read(page(make_environment(phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now()), dana))
+    assert one(soup, "#live")["hx-trigger"] == "every 2s, look from:body"
+    assert one(soup, "head noscript meta")["content"] == "30"
+
+
+@pytest.mark.parametrize("phase", [Phase.REJECTED, Phase.WITHDRAWN])
+def test_a_closed_request_never_changes_so_its_page_does_not_look_again(page, dana, make_environment, phase):
+    soup = read(page(make_environment(phase=phase, wanted=False, requested_at=timezone.now()), dana))
+    assert not one(soup, "#live").has_attr("hx-trigger")
+
+
+def test_the_header_follows_the_state_with_everything_else(page, dana, make_environment):
+    environment = make_environment(phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now(), ends_at=None)
+
+    def actions():
+        part = read(page(environment, dana, headers=HTMX))
+        return [words(node) for node in part.select("#live .head .actions > *")]
+
+    assert actions() == ["Withdraw request"]
+    Environment.objects.update(phase=Phase.READY, ready_at=timezone.now() - timedelta(days=9))
+    environment.members.update(added_at=timezone.now() - timedelta(days=9))
+    assert actions() == ["Get kubeconfig", "Edit details", "Delete environment"]
+    Environment.objects.update(phase=Phase.DELETED, wanted=False, deleted_at=timezone.now())
+    assert actions() == []
 
 
 def test_a_refresh_brings_only_the_live_part(page, dana, make_environment):

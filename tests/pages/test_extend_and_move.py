@@ -15,7 +15,7 @@ from tests.pages.reading import facts, one, read, words
 
 @pytest.fixture
 def environment(make_environment):
-    return make_environment(usage={"pods": ["40", "50"]})
+    return make_environment(usage={"pods": ["40", "50"]}, ends_at=timezone.now() + timedelta(days=10))
 
 
 @pytest.fixture
@@ -49,16 +49,15 @@ def test_the_owner_can_put_the_end_off_and_is_told(visit, dana, environment):
     soup = read(visit(dana))
     day = words(button).removeprefix("Extend to ")
     assert words(one(soup, "main > .notice.success")) == f"Environment extended to {day}."
-    assert facts(soup)["Expires"] == f"{day} in 53 days"
+    assert facts(soup)["Expires"] == f"{day} in 30 days"
 
 
 def test_a_click_on_a_page_from_before_extends_nothing_a_second_time(visit, dana, environment):
     button = one(read(visit(dana)), ".actions button[form=extend]")
-    ends = environment.ends_at
     for _ in range(2):
         visit(dana, "extend/", "post", until=button["value"])
     environment.refresh_from_db()
-    assert environment.ends_at == ends + timedelta(days=30)
+    assert environment.ends_at.isoformat() == button["value"]
     assert environment.events.filter(kind=Activity.EXTENDED).count() == 1
 
 
@@ -70,6 +69,11 @@ def test_an_end_that_no_page_offered_is_refused(visit, dana, environment):
     ends = environment.ends_at
     environment.refresh_from_db()
     assert environment.ends_at == ends
+
+
+def test_before_the_last_two_weeks_there_is_nothing_to_extend(visit, dana):
+    Environment.objects.update(ends_at=timezone.now() + timedelta(days=15))
+    assert read(visit(dana)).select("[form=extend]") == []
 
 
 def test_a_reader_cannot(visit, theo, sam):

@@ -10,6 +10,7 @@ import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from openpyxl import Workbook
 
 from environments.lib.phases import Phase, Role
@@ -306,6 +307,23 @@ def test_what_is_not_understood_is_said_at_its_field_and_the_rest_is_kept(
     for ending in ("csv", "xlsx"):
         refused = ada_signed_in.get(f"/reports/cost.{ending}?cluster=amsterdam&{query}")
         assert sentence in words(read(refused, 422))
+
+
+@pytest.mark.parametrize("owner", ["nobody%40example.com", "theo"])
+def test_a_wrong_owner_shows_nobody_instead_of_everybody(ada_signed_in, company, owner):
+    page = read(ada_signed_in.get(f"/reports/cost/?by=environment&owner={owner}"))
+    assert page.select("#id_owner[aria-invalid=true]")
+    assert "Number" not in words(one(page, "main"))
+    assert "Number" in words(one(read(ada_signed_in.get("/reports/cost/?by=environment")), "main"))
+
+
+def test_what_is_made_for_two_weeks_is_not_always_about_to_expire(ada_signed_in, make_environment):
+    now = timezone.now()
+    for name, age, left in (("Short lived", 1, 13), ("Long lived", 80, 10)):
+        make_environment(name=name, created_at=now - timedelta(days=age), ends_at=now + timedelta(days=left))
+    shown = words(one(read(ada_signed_in.get("/reports/attention/")), ".report-table:has(#ending)"))
+    assert "Long lived" in shown
+    assert "Short lived" not in shown
 
 
 @pytest.mark.parametrize(("slug", "label"), [("trends", "Number of periods"), ("idle", "Headroom (%)")])

@@ -253,12 +253,14 @@ class TestWhatChangedSince:
     @pytest.mark.parametrize(
         ("parameter", "sentence", "shown"),
         [
-            ({"pattern": "[A-Z]{3}"}, "“1040” does not match the pattern [A-Z]{3}.", "1040"),
+            ({"pattern": "[A-Z]{3}", "help": "Three letters."}, "“1040” can't be used. Three letters.", "1040"),
+            ({"pattern": "[A-Z]{3}", "default": "ABC"}, "“1040” can't be used. For example: ABC", "1040"),
+            ({"pattern": "[A-Z]{3}"}, "“1040” can't be used. Ask a platform admin which values can.", "1040"),
             ({"type": "integer", "maximum": "999"}, "At most 999.", "1040"),
             ({"type": "integer", "minimum": "2000"}, "At least 2000.", "1040"),
             ({"choices": ["2000", "3000"]}, "“1040” is no longer offered. Choose another.", "2000"),
         ],
-        ids=["pattern", "maximum", "minimum", "choices"],
+        ids=["help", "example", "pattern", "maximum", "minimum", "choices"],
     )
     def test_an_answer_that_is_out_of_bounds_now(
         self, browser, make_rejected, template_version, publish, parameter, sentence, shown
@@ -268,6 +270,23 @@ class TestWhatChangedSince:
         soup = read(browser.get(again(row)))
         assert said(soup) == {"p_cost_centre": [sentence]}
         assert answers(soup) == USUAL | {"p_cost_centre": shown}
+
+    def test_it_opens_with_what_to_check_and_not_with_an_alarm(self, browser, make_rejected, template_version, publish):
+        row = make_rejected()
+        publish(template_version, parameters=[])
+        summary = one(read(browser.get(again(row))), "#errors")
+        assert words(summary.h2) == "Check 1 answer"
+        assert summary["class"] == ["notice", "wait"]
+        assert not {"role", "autofocus"} & set(summary.attrs)
+
+    def test_a_new_question_is_not_an_error_before_anybody_could_answer_it(
+        self, browser, make_rejected, template_version, publish
+    ):
+        row = make_rejected()
+        publish(template_version, parameters=[*SPEC["parameters"], {"name": "zone", "required": True}])
+        assert said(read(browser.get(again(row)))) == {}
+        soup = read(browser.post(again(row), {"name": "Ranking", "size": "large"}), 422)
+        assert "p_zone" in said(soup)
 
     def test_a_question_that_is_not_asked_any_more(self, browser, make_rejected, template_version, publish):
         row = make_rejected()

@@ -237,7 +237,10 @@ def test_the_environment_page_draws_the_last_day_beside_the_fullest(client, dana
     used(old, THIS_HOUR)
     client.force_login(dana)
     soup = read(client.get(f"/environments/{old.namespace}/"))
+    assert soup.select(".quota .spark") == []  # a single hour would be a floating dash
+    used(old, THIS_HOUR - timedelta(hours=1))
+    soup = read(client.get(f"/environments/{old.namespace}/"))
     first = soup.select(".quota li")[0]
     assert words(first.select_one(".name")) == "Memory requests"
-    assert first.select_one("svg.spark path.line")["d"].startswith("M95.83 12")
+    assert first.select_one("svg.spark path.line")["d"].startswith("M91.67 12")
     assert one(soup, "#usage-link")["href"] == f"/environments/{old.namespace}/usage/"

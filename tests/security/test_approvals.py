@@ -84,7 +84,7 @@ def test_whoever_asks_does_not_become_somebody_who_decides(client, cast, request
     """Handing it over would make another the owner, and whoever asked free to decide."""
     environment = request_of(cast["max"])
     client.force_login(cast["max"])
-    sent = {"address": "dana@example.com", "keep": "admin"}
+    sent = {"address": "dana@example.com", "keep": "developer"}
     assert client.post(f"/environments/{environment.namespace}/members/hand-over/", sent).status_code == 422
     environment.refresh_from_db()
     assert environment.owner == cast["max"]

@@ -69,9 +69,9 @@ def time_chart(
 
 
 def spark(readings: Sequence[Reading], *, begin: datetime, end: datetime, limit: Decimal) -> Spark | None:
-    """Return a small line of readings under a limit, or None if there are no readings."""
+    """Return a small line of readings under a limit, or None if there are too few for a line: one is a dash."""
     inside = [reading for reading in readings if reading.end > begin and reading.begin < end]
-    if not inside:
+    if len(inside) < 2:
         return None
     most = max(limit, *(reading.value for reading in inside)) or Decimal(1)
     scale = Scale(begin, end, most, width=100, height=24)

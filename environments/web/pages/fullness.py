@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from environments import spec as template_spec
 from environments.lib import quantities
 from environments.lib.charts import Spark
+from environments.lib.phases import Phase
 from environments.models import Environment
 
 
@@ -31,6 +33,17 @@ class QuotaBar:
 def bars(environment: Environment) -> list[QuotaBar]:
     """The quota's resources, highest usage first. Their tone changes at the environment's alert thresholds."""
     return [_bar(environment, *row) for row in _in_order(environment)]
+
+
+def unused(environment: Environment) -> list[QuotaBar]:
+    """The limits with 0 used, for a ready environment whose first figures have not arrived; else none."""
+    spec = environment.readable_spec
+    if spec is None or environment.phase not in (Phase.READY, Phase.DEGRADED):
+        return []
+    hard = template_spec.render_quota(spec, environment.size, environment.parameters)
+    limits = [(resource, quantities.parse(amount)) for resource, amount in hard.items()]
+    limits.sort(key=lambda row: (not row[1], quantities.rank(row[0])))
+    return [_bar(environment, resource, Decimal(), limit) for resource, limit in limits]
 
 
 def fullest(environment: Environment) -> QuotaBar | None:

@@ -5,19 +5,20 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from environments.actions import deciders
+from environments.actions import access_requests, deciders
 from environments.kube import permits
 from environments.lib import looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import Condition, Environment, Member, User
+from environments.models import AccessRequest, Condition, Environment, Member, User
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
 from environments.web.pages.activity import ActivityCard, Show, activity_card
 from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
+from environments.web.pages.connection import Connection
 from environments.web.pages.freshness import StaleUsage, stale_usage
-from environments.web.pages.fullness import QuotaBar, bars, fullest, with_sparks
+from environments.web.pages.fullness import QuotaBar, bars, fullest, unused, with_sparks
 from environments.web.pages.managed_objects import ManagedObject, managed_objects
 from environments.web.pages.running import has_workloads
 from environments.web.pages.sign_in import AccessLine, Leaver, access_lines, leavers
@@ -55,7 +56,10 @@ class EnvironmentPage:
 
     environment: Environment
     may_edit: bool
-    is_member: bool
+    connection: Connection | None  # the reader's way into the namespace, if they are a member
+    access_requests: list[AccessRequest]  # for those who can grant them
+    access_role: str  # that a request asks for, in lower case; empty if the template allows no collaborators
+    asked_access_at: datetime | None  # when the reader requested access
     notice: Notice | None
     timeline: list[TimelineEntry]
     done: int
@@ -80,6 +84,31 @@ class EnvironmentPage:
     def is_ready(self) -> bool:
         """Whether the dashboard comes before the timeline."""
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
+
+    @property
+    def is_finish(self) -> bool:
+        """Whether the reader's first steps lead the page: it has just become ready, or they have just got access."""
+        return self.environment.phase == Phase.READY and self.connection is not None and self.connection.is_new
+
+    @property
+    def is_working(self) -> bool:
+        """Whether work is in progress, so that the page refreshes also while nobody looks at it."""
+        return self.environment.is_granted and not self.environment.is_settled
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether the reader can give up their access."""
+        return bool(self.connection) and self.environment.wanted and not self._is_owner
+
+    @property
+    def can_ask_access(self) -> bool:
+        """Whether the reader sees the environment without access to its namespace, and can ask for it."""
+        open_to_ask = self.environment.wanted and self.environment.is_granted and bool(self.access_role)
+        return open_to_ask and not self.connection and not self.may_edit
+
+    @property
+    def _is_owner(self) -> bool:
+        return self.connection is not None and self.connection.member.is_of(self.environment.owner)
 
     @property
     def ends_soon(self) -> bool:
@@ -130,16 +159,24 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True).select_related("person"))
     activity = activity_card(environment, show)
+    mine = next((member for member in members if member.is_of(user)), None)
+    asked = list(environment.access_requests.select_related("person")) if environment.wanted else []
+    role, can_edit = access_requests.role(environment), may_edit(user, environment)
     return EnvironmentPage(
         environment=environment,
-        may_edit=may_edit(user, environment),
-        is_member=any(member.is_of(user) for member in members),
+        may_edit=can_edit,
+        connection=Connection(environment, mine) if mine else None,
+        access_requests=asked if can_edit else [],
+        access_role=str(role.label).lower() if role else "",
+        asked_access_at=next((each.asked_at for each in asked if each.person == user), None),
         notice=notice(environment, lines) or _rejected(environment, conditions)
         if environment.is_granted
         else _on_request(environment, who),
         timeline=lines,
         done=sum(1 for line in lines if line.word == "done"),
-        bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS) if environment.usage else {}),
+        bars=with_sparks(bars(environment), sparks(environment, _MOST_SPARKS))
+        if environment.usage
+        else unused(environment),
         stale=stale_usage(environment),
         quota_note=_said(conditions, counting.NOTED),
         has_workloads=has_workloads(environment),

@@ -8,7 +8,8 @@ from environments.models import Condition, Environment
 from environments.reconcile.steps import BY_TYPE, REMOVALS, STEPS, policies
 
 UNREAD = "Not fully checked"  # instead of Ready
-_PATIENT_POLL, _SLOW_POLL, _FAST_POLL = 15, 5, 1  # seconds between refreshes of a live region
+# Seconds between refreshes of a live region
+_SETTLED_POLL, _SLOW_POLL, _APPROVAL_POLL, _FAST_POLL = 30, 5, 2, 1
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,13 @@ def _never_made(environment: Environment) -> list[TimelineEntry]:
 
 
 def poll_seconds(environment: Environment, lines: list[TimelineEntry]) -> int | None:
-    """How soon the page should refresh; None once no work is in progress."""
-    if environment.awaits_approval:
-        return _PATIENT_POLL
-    if environment.is_settled:
+    """How soon the page should refresh; None for a closed request, which nothing changes any more."""
+    if environment.phase in (Phase.REJECTED, Phase.WITHDRAWN):
         return None
+    if environment.awaits_approval:
+        return _APPROVAL_POLL
+    if environment.is_settled:
+        return _SETTLED_POLL
     return _SLOW_POLL if any(line.attempts > 3 for line in lines) else _FAST_POLL
 
 

@@ -8,14 +8,14 @@ from django.views.decorators.http import require_http_methods
 
 from environments.routine import alerts as levels
 from environments.web.forms import AlertsForm
-from environments.web.permissions import editable_environment
+from environments.web.permissions import changeable_environment
 from environments.web.views.http import UserRequest, sent
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def alerts(request: UserRequest, namespace: str) -> HttpResponse:
     """Show the form; save it when it is submitted."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     form = AlertsForm(row, sent(request))
     if request.method == "POST" and form.is_valid():
         try:

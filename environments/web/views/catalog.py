@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from environments import actions
+from environments.actions import details, drafts
 from environments.models import Environment
 from environments.web import pages, previews, request_again
 from environments.web.forms import RequestForm, add_refusal
@@ -81,4 +82,5 @@ def preview(request: UserRequest, slug: str) -> HttpResponse:
 def _form_context(form: RequestForm) -> dict[str, object]:
     plan = previews.plan(form)
     manifests = yaml.safe_dump_all(plan.manifests, sort_keys=False, allow_unicode=True)
-    return {"form": form, "version": form.template_version, "plan": plan, "manifests": manifests}
+    namesake = details.namesake(form.user, drafts.one_line(form.draft().name))
+    return {"form": form, "version": form.template_version, "plan": plan, "manifests": manifests, "namesake": namesake}

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from environments import actions
+from environments.actions import guards
+from environments.actions.details import change as change_details
 from environments.kube import manifests
 from environments.lib import dates
 from environments.models import Environment
@@ -21,10 +23,10 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
 from environments.routine.folding import fold
 from environments.web import pages
-from environments.web.forms import DecisionForm, DeleteForm, FilterForm, WithdrawForm
+from environments.web.forms import DecisionForm, DeleteForm, DetailsForm, FilterForm, WithdrawForm, add_refusal
 from environments.web.pages.activity import Show, chosen
 from environments.web.pages.managed_objects import drift_of
-from environments.web.permissions import editable_environment, visible_environment
+from environments.web.permissions import changeable_environment, editable_environment, visible_environment
 from environments.web.views.http import UserRequest, render_part, sent
 
 _EVENTS = 50  # on a page of the history
@@ -82,9 +84,28 @@ def objects(request: UserRequest, namespace: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+def details(request: UserRequest, namespace: str) -> HttpResponse:
+    """Change the environment's title, purpose and team."""
+    row = changeable_environment(request.user, namespace)
+    form = DetailsForm(row, sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_details(row, request.user, **form.cleaned_data)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, f"Details of {form.cleaned_data['name']} saved.")
+            return redirect("environment", namespace=namespace)
+    context = {"environment": row, "form": form}
+    return render(request, "environments/details.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: UserRequest, namespace: str) -> HttpResponse:
     """Delete an environment after its name was typed; a request that waits for approval is withdrawn."""
     row = editable_environment(request.user, namespace)
+    if request.method == "POST" and not row.wanted:
+        raise guards.EndedError(row)
     if row.awaits_approval:
         return _withdraw(request, row)
     form = DeleteForm(sent(request))
@@ -117,7 +138,7 @@ def _withdraw(request: UserRequest, row: Environment) -> HttpResponse:
 @require_POST
 def extend(request: UserRequest, namespace: str) -> HttpResponse:
     """Extend the environment once more, to the end that the page offered."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     until = _time(request.POST.get("until", ""))
     if until is None:
         messages.error(request, "The form was incomplete. Reload the page and try again.")
@@ -134,7 +155,7 @@ def extend(request: UserRequest, namespace: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: UserRequest, namespace: str) -> HttpResponse:
     """Show what the newer version changes; update the environment in place when confirmed."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     newer = pages.newer(row)
     if newer is None:
         messages.info(request, f"{row} already uses the newest version.")

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from environments.actions import access_tokens
+from environments.actions import access_tokens, guards
 from environments.kube import kubeconfig as files
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster, Environment, Member
@@ -74,11 +74,13 @@ def revoke(request: UserRequest, namespace: str) -> HttpResponse:
 
 
 def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
-    """The environment and the signed-in person's membership. Raises PermissionDenied for others."""
+    """The environment and the signed-in person's membership. Raises PermissionDenied for others, EndedError."""
     row = visible_environment(request.user, namespace)
     member = access_tokens.membership(row, request.user)
     if member is None:
         raise PermissionDenied("Only members can download the kubeconfig of an environment. Ask its owner for access.")
+    if not row.wanted:
+        raise guards.EndedError(row)
     return row, member
 
 

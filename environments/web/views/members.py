@@ -1,24 +1,24 @@
 """The members of an environment: add, remove, hand over."""
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments.actions import memberships
+from environments.actions import access_tokens, guards, memberships
 from environments.lib.phases import Role
 from environments.models import Environment
 from environments.web import pages
 from environments.web.forms import HandoverForm, MembersForm, add_refusal
-from environments.web.permissions import editable_environment
+from environments.web.permissions import changeable_environment, visible_environment
 from environments.web.views.http import UserRequest, sent
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def members(request: UserRequest, namespace: str) -> HttpResponse:
     """The members, and the form that adds people or changes their role."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     form = MembersForm(row, sent(request))
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])
@@ -35,7 +35,7 @@ def members(request: UserRequest, namespace: str) -> HttpResponse:
 @require_POST
 def remove(request: UserRequest, namespace: str) -> HttpResponse:
     """Remove a member."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     address = request.POST.get("address", "")
     try:
         removed = memberships.remove_member(row, request.user, address)
@@ -50,7 +50,7 @@ def remove(request: UserRequest, namespace: str) -> HttpResponse:
 @require_POST
 def undo(request: UserRequest, namespace: str) -> HttpResponse:
     """Undo a removal, within a few minutes."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     number = request.POST.get("event", "")
     try:
         address = memberships.undo_removal(row, request.user, int(number) if number.isdecimal() else 0)
@@ -61,15 +61,34 @@ def undo(request: UserRequest, namespace: str) -> HttpResponse:
     return redirect("members", namespace=namespace)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: UserRequest, namespace: str) -> HttpResponse:
+    """Give up one's own access, once confirmed."""
+    row = visible_environment(request.user, namespace)
+    if access_tokens.membership(row, request.user) is None:
+        raise PermissionDenied("Only members can leave an environment.")
+    if not row.wanted:
+        raise guards.EndedError(row)
+    if request.method != "POST":
+        return render(request, "environments/leave.html", {"environment": row})
+    try:
+        memberships.leave(row, request.user)
+    except ValidationError as error:
+        messages.error(request, error.message)
+        return redirect("environment", namespace=namespace)
+    messages.success(request, f"You left {row}. We'll email {row.owner}.")
+    still_there = Environment.objects.visible_to(request.user).filter(pk=row.pk).exists()
+    return redirect("environment", namespace=namespace) if still_there else redirect("environments")
+
+
 @require_POST
 def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
     """Hand over ownership."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     form = HandoverForm(row, request.POST)
     if form.is_valid():
-        keep = form.cleaned_data["keep"]
         try:
-            memberships.hand_over(row, request.user, form.cleaned_data["address"], keep=Role(keep) if keep else None)
+            memberships.hand_over(row, request.user, form.cleaned_data["address"], keep=form.kept())
         except ValidationError as refusal:
             add_refusal(form, refusal)
         else:

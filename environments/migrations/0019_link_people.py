@@ -81,7 +81,7 @@ def link_members(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0020_people_by_key"),
+        ("environments", "0018_people_by_key"),
         ("socialaccount", "0006_alter_socialaccount_extra_data"),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0021_link_people'),
+        ('environments', '0019_link_people'),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0022_name_changed'),
+        ('environments', '0020_name_changed'),
     ]
 
     operations = [

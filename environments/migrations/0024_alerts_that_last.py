@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0024_kubeconfig'),
+        ('environments', '0023_access_requests'),
     ]
 
     operations = [

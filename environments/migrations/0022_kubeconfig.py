@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0023_cluster_names'),
+        ('environments', '0021_cluster_names'),
     ]
 
     operations = [
