@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from environments.admin.clusters import ClusterForm
+from environments.admin.cluster_form import ClusterForm
 from environments.kube import admission, rbac
 from environments.lib import looks
 from environments.models import Cluster
