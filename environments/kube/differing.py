@@ -69,7 +69,7 @@ def differences(wanted: Manifest, live: Manifest, label_domain: str) -> list[Dif
         return []
     kind, name = wanted["kind"], wanted["metadata"]["name"]
     is_extra = f"{label_domain}/extra" in wanted["metadata"].get("labels", {})
-    found = [*_content(wanted, live, is_extra=is_extra), *_foreign_labels(wanted, live, label_domain)]
+    found = [*_content(wanted, live, is_extra=is_extra), *_foreign_marks(wanted, live, label_domain)]
     return [Difference(kind, name, *each) for each in found]
 
 
@@ -138,14 +138,10 @@ def is_as_applied(wanted: Manifest, live: Manifest, label_domain: str) -> bool:
 
 def _left_over(wanted: Manifest, live: Manifest) -> bool:
     """Whether there are labels or annotations that the portal applied once: only another apply takes them away."""
-    for entry in live["metadata"].get("managedFields") or []:
-        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply"):
-            fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
-            for part in ("labels", "annotations"):
-                owned = {key.removeprefix("f:") for key in fields.get(f"f:{part}") or {} if key.startswith("f:")}
-                if owned - (wanted["metadata"].get(part) or {}).keys():
-                    return True
-    return False
+    metadata = wanted["metadata"]
+    return any(
+        _set_by_portal(live, part, "Apply") - (metadata.get(part) or {}).keys() for part in ("labels", "annotations")
+    )
 
 
 def attributed(difference: Difference, live: Manifest) -> Difference:
@@ -272,16 +268,33 @@ def _with_defaults(spec: Manifest) -> Manifest:
     return spec | {"limits": items}
 
 
-def _foreign_labels(wanted: Manifest, live: Manifest, label_domain: str) -> _Found:
-    """Labels that only the portal may set, and did not: they decide what is found, and what pods may do."""
-    ours = wanted["metadata"].get("labels") or {}
-    there = live["metadata"].get("labels")
-    if not there or ours == there:
-        return
-    prefixes = (f"{label_domain}/", _POD_SECURITY) if wanted["kind"] == "Namespace" else (f"{label_domain}/",)
-    for key, value in there.items():
-        if key not in ours and key.startswith(prefixes):
-            yield ("metadata", "labels", key), None, value
+def _foreign_marks(wanted: Manifest, live: Manifest, label_domain: str) -> _Found:
+    """Labels and annotations that only the portal sets, and wants no longer or never did.
+
+    They decide what is found, and what pods may do. An apply takes away only what another apply set; the namespace was
+    created, so what its first manifest said has to be removed by name.
+    """
+    is_namespace = wanted["kind"] == "Namespace"
+    prefixes = {"labels": (f"{label_domain}/", *([_POD_SECURITY] if is_namespace else []))}
+    prefixes["annotations"] = (f"{label_domain}/",) if is_namespace else ()
+    for part, starts in prefixes.items():
+        ours, there = wanted["metadata"].get(part) or {}, live["metadata"].get(part)
+        if not there or ours == there:
+            continue
+        created = _set_by_portal(live, part, "Update")
+        for key in there.keys() - ours.keys():
+            if key.startswith(starts) or key in created:
+                yield ("metadata", part, key), None, there[key]
+
+
+def _set_by_portal(live: Manifest, part: str, operation: str) -> set[str]:
+    """The labels or annotations that the portal set in this way; none where the fields' managers were not read."""
+    found: set[str] = set()
+    for entry in live["metadata"].get("managedFields") or []:
+        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, operation):
+            fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+            found |= {key.removeprefix("f:") for key in fields.get(f"f:{part}") or {} if key.startswith("f:")}
+    return found
 
 
 def _at(value: Any, keys: list[Any]) -> Any:
