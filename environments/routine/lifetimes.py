@@ -80,4 +80,4 @@ def _message(owner: User, environments: list[Environment], now: datetime) -> Ema
     subject = f"{len(ordered)} of your environments expire soon" if more else f"Environment {first} expires soon"
     context = {"owner": owner, "environments": ordered, "portal_name": settings.PORTAL_NAME}
     body = render_to_string("email/ending.txt", context)
-    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[owner.email])
+    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=owner.mail_addresses)

@@ -123,11 +123,11 @@ def _recipients(event: Event) -> list[str]:
             return _managers(environment)
         case Audience.NAMESPACE_ADMINS:
             # Developers and viewers can do little about it.
-            return [environment.owner.email, *_others(environment, role=Role.ADMIN)]
+            return [*environment.owner.mail_addresses, *_others(environment, role=Role.ADMIN)]
         case Audience.MEMBERS:
-            return [environment.owner.email, *_others(environment)]
+            return [*environment.owner.mail_addresses, *_others(environment)]
         case Audience.OWNER:
-            return [environment.owner.email]
+            return environment.owner.mail_addresses
 
 
 def _mail(event: Event) -> Mail:
@@ -145,7 +145,7 @@ def _managers(environment: Environment) -> list[str]:
 def _others(environment: Environment, **which: Role) -> QuerySet[Member, str]:
     """The addresses of the members with access, without the owner's."""
     owner = environment.members.of(environment.owner)
-    members = environment.members.filter(wanted=True, in_group=True, **which).exclude(pk__in=owner)
+    members = environment.members.filter(wanted=True, in_group=True, address_lost=False, **which).exclude(pk__in=owner)
     return members.values_list("email", flat=True)
 
 

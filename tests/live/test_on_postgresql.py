@@ -13,6 +13,7 @@ SUITES = {
     "admission": "environments/test_policy_looks.py environments/test_addresses.py",
     "approvals": "*/test_approval*.py pages/test_request_again.py",
     "directories": "environments/test_directory_actions.py environments/test_directory_admin.py",
+    "people": "*/test_identities.py environments/test_names.py portal/test_linking.py",
     "reconcile": "environments/test_reconcile.py environments/test_resilience.py",
     "reports": "environments/test_reports.py environments/test_summaries.py pages/test_reports.py",
     "usage": "environments/test_usage_*.py environments/test_observe.py",
