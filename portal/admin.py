@@ -161,7 +161,8 @@ class PersonAdmin(UserAdmin):
         if request.method == "POST" and not error:
             return redirect(reverse("admin:environments_user_change", args=[person.pk]))
         context = {"title": "Link to the new identity", "row": person, "error": error}
-        context |= {"identities": linking.candidates(person), "provider": providers.name_of(person.provider)}
+        waiting = [(each, providers.name_of(each.provider)) for each in linking.candidates(person)]
+        context |= {"identities": waiting, "provider": providers.name_of(person.provider)}
         context |= {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, "admin/environments/user/link.html", context, status=422 if error else 200)
 

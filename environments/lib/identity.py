@@ -14,7 +14,7 @@ from django.db.models import TextChoices
 
 EMAIL, SUBJECT, PREFERRED_USERNAME = "email", "sub", "preferred_username"
 STANDARD = (EMAIL, SUBJECT, PREFERRED_USERNAME)
-DIRECTORY_USERNAME = "username"  # in clusters from before: the directory's user name
+DIRECTORY_USERNAME = "username"  # in clusters from before: preferred_username, or the directory's user name
 NO_PREFIX = "-"  # as in --oidc-username-prefix=-
 RESERVED = "system:"  # names of Kubernetes' own users and groups begin with it
 

@@ -186,6 +186,13 @@ class User(AbstractUser):
         return facts | {"groups": list(self.groups_claim)} if facts else {}
 
     @property
+    def mail_addresses(self) -> list[str]:
+        """Where to write to them: nowhere, if their last known address has become another account's."""
+        if not self.email_trusted and User.objects.holder_of(self.email):
+            return []
+        return [self.email]
+
+    @property
     def sign_in_notes(self) -> list[str]:
         """What their last sign-in left to be desired, a sentence each: why they see less than they may expect."""
         notes = [self.groups_problem] if self.groups_problem else []

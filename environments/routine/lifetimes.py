@@ -89,4 +89,6 @@ def _message(owner: User, environments: list[Environment], now: datetime) -> Ema
     first, *more = ordered
     subject = f"{len(ordered)} of your environments expire soon" if more else f"Environment {first} expires soon"
     context = {"owner": owner, "environments": ordered, "portal_name": settings.PORTAL_NAME}
-    return messages.plain([owner.email], subject, render_to_string("email/ending.txt", context), can_be_off=False)
+    return messages.plain(
+        owner.mail_addresses, subject, render_to_string("email/ending.txt", context), can_be_off=False
+    )

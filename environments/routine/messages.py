@@ -58,11 +58,12 @@ def asking(environments: list[Environment], addresses: list[str], *, again: bool
 def plain(addresses: Iterable[str], subject: str, body: str, *, can_be_off: bool = True) -> EmailMessage:
     """A message from the portal. `can_be_off` adds the header with which mail programs unsubscribe (RFC 2369)."""
     # Blind copies: recipients do not see each other.
-    to, *rest = addresses
+    # Nobody gets one where the only address has become another person's.
+    everyone = list(addresses)
     headers = {"Auto-Submitted": "auto-generated"}
     if can_be_off:
         headers["List-Unsubscribe"] = f"<{links.absolute('emails')}>"
-    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=[to], bcc=rest, headers=headers)
+    return EmailMessage(f"[{settings.PORTAL_NAME}] {subject}", body, to=everyone[:1], bcc=everyone[1:], headers=headers)
 
 
 def _render(template: str, context: dict[str, Any]) -> str:

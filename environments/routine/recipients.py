@@ -27,9 +27,9 @@ def of(event: Event) -> list[str]:
             return _managers(environment)
         case Audience.NAMESPACE_ADMINS:
             # Developers and viewers can do little about it.
-            return [environment.owner.email, *_others(environment, role=Role.ADMIN)]
+            return [*environment.owner.mail_addresses, *_others(environment, role=Role.ADMIN)]
         case Audience.MEMBERS:
-            return [environment.owner.email, *_others(environment)]
+            return [*environment.owner.mail_addresses, *_others(environment)]
         case Audience.OTHER_MEMBERS:  # of an environment that expires soon, unless it was extended
             return list(_others(environment)) if environment.wanted and environment.noticed_days is not None else []
         case Audience.CONCERNED:
@@ -37,7 +37,7 @@ def of(event: Event) -> list[str]:
         case Audience.PERSON:
             return [event.data["person"]]
         case Audience.OWNER:
-            return [environment.owner.email]
+            return environment.owner.mail_addresses
 
 
 def by_timing(event: Event) -> dict[Timing, list[str]]:
@@ -60,7 +60,7 @@ def _managers(environment: Environment) -> list[str]:
 def _others(environment: Environment, **which: Role) -> QuerySet[Member, str]:
     """The addresses of the members with access, without the owner's."""
     owner = environment.members.of(environment.owner)
-    members = environment.members.filter(wanted=True, in_group=True, **which).exclude(pk__in=owner)
+    members = environment.members.filter(wanted=True, in_group=True, address_lost=False, **which).exclude(pk__in=owner)
     return members.values_list("email", flat=True)
 
 

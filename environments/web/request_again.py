@@ -121,8 +121,7 @@ def _places(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
 
 def _collaborators(form: RequestForm, earlier: Environment) -> Iterator[_Answer]:
     """Everyone who had access except the requester, with one role for all: the form has one role."""
-    own = form.user.email.lower()
-    members = [each for each in earlier.members.filter(wanted=True) if each.email.lower() != own]
+    members = [each for each in earlier.members.filter(wanted=True) if not each.is_of(form.user)]
     if not members:
         return
     addresses = ", ".join(member.email for member in members)
@@ -130,7 +129,7 @@ def _collaborators(form: RequestForm, earlier: Environment) -> Iterator[_Answer]
         yield _Answer("", remark=f"This template no longer allows collaborators. You had {_short(addresses)}.")
         return
     yield _Answer("collaborators", addresses)
-    yield from _role(form, [each for each in members if each.email.lower() != earlier.owner.email.lower()])
+    yield from _role(form, [each for each in members if not each.is_of(earlier.owner)])
 
 
 def _role(form: RequestForm, members: list[Member]) -> Iterator[_Answer]:

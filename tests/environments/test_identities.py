@@ -9,7 +9,7 @@ from environments.kube.client import Question
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Group, Member, User
-from environments.routine import observe
+from environments.routine import notices, observe
 from portal.identities import account_for
 from tests.arranging import settle
 
@@ -138,6 +138,15 @@ class TestAChangedAddress:
         memberships.add_members(environment, dana, ["sam@example.com"], Role.DEVELOPER)
         roles = {member.person.username: member.role for member in environment.members.select_related("person")}
         assert roles == {"dana": Role.ADMIN, "theo": Role.VIEWER, "sam": Role.DEVELOPER}
+
+    def test_gets_no_mail_that_is_meant_for_the_former_holder(self, environment, dana, theo):
+        sign_in("max", "max@example.com")
+        sign_in("max", "theo@example.com")
+        sign_in("kim", "kim@example.com")
+        sign_in("kim", "dana@example.com")
+        environment = Environment.objects.get()
+        event = environment.events.create(kind=Activity.READY, message="Ready.")
+        assert list(notices._recipients(event)) == []
 
 
 class TestTheSpelling:

@@ -1,10 +1,16 @@
 """Old and new code run side by side during an upgrade: a migration must leave the version before able to write."""
 
+from importlib import import_module
+
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.apps import apps
 from django.db import connection, models
 from django.db.migrations import operations
 from django.db.migrations.loader import MigrationLoader
+
+from environments.lib.phases import Role
+from environments.models import Member, User
 
 APPS = ("environments", "portal")
 FIRST = {("environments", "0001_initial")}
@@ -122,3 +128,69 @@ def test_the_database_fills_new_columns_by_itself(name, new_columns):
         }
     for column in new_columns:
         assert columns[column].default is not None, column
+
+
+class TestLinkingPeople:
+    """What 0021 makes of rows that the version before wrote."""
+
+    @pytest.fixture
+    def migrate(self):
+        module = import_module("environments.migrations.0021_link_people")
+
+        def run():
+            module.give_keys(apps, None)
+            module.link_members(apps, None)
+
+        return run
+
+    def account(self, name, address, **claims):
+        """A person as the version before left them."""
+        user = User.objects.create(username=name, email=address, email_trusted=False)
+        said = {"iss": "https://idp.example.com", "sub": f"s-{name}"} | claims
+        SocialAccount.objects.create(user=user, provider="sso", uid=f"s-{name}", extra_data={"id_token": said})
+        return user
+
+    def test_gives_keys_and_names(self, db, migrate):
+        sam = self.account("sam", "sam@example.com", email="Sam@Example.com", email_verified="true")
+        root = User.objects.create(username="root", email="root@example.com", email_trusted=False)
+        migrate()
+        sam.refresh_from_db()
+        root.refresh_from_db()
+        assert (sam.provider, sam.issuer, sam.subject) == ("sso", "https://idp.example.com", "s-sam")
+        assert (sam.claimed_email, sam.email_trusted) == ("Sam@Example.com", True)
+        assert (root.provider, root.subject, root.email_trusted) == ("", "", True)
+
+    @pytest.mark.parametrize(
+        ("claims", "rule", "trusted"),
+        [
+            ({"email_verified": True}, "verified", True),
+            ({}, "verified", False),
+            ({}, "unless_unverified", True),
+            ({"email_verified": False}, "unless_unverified", False),
+            ({"email_verified": False}, "always", True),
+        ],
+    )
+    def test_trusts_addresses_by_the_setting(self, make_environment, settings, migrate, claims, rule, trusted):
+        settings.OIDC_EMAILS = rule
+        sam = self.account("sam", "sam@example.com", **claims)
+        member = Member.objects.create(environment=make_environment(), email="Sam@example.com", role=Role.VIEWER)
+        migrate()
+        sam.refresh_from_db()
+        member.refresh_from_db()
+        assert sam.email_trusted is trusted
+        assert (member.person == sam) is trusted
+
+    def test_links_owners_whatever_their_address_is_worth(self, make_environment, dana, migrate):
+        SocialAccount.objects.create(user=dana, provider="sso", uid="d", extra_data={"id_token": {"sub": "d"}})
+        environment = make_environment()
+        environment.members.update(person=None)
+        migrate()
+        dana.refresh_from_db()
+        assert environment.members.get(email=dana.email).person == dana
+        assert (dana.subject, dana.email_trusted) == ("", False), "no issuer is known, and none is guessed"
+
+    def test_gives_an_address_to_one_account_alone(self, db, migrate):
+        User.objects.create(username="old", email="Sam@example.com", is_active=False, email_trusted=False)
+        sam = self.account("sam", "sam@example.com", email_verified=True)
+        migrate()
+        assert list(User.objects.filter(email_trusted=True)) == [sam]

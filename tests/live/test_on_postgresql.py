@@ -14,6 +14,7 @@ SUITES = {
     "approvals": "*/test_approval*.py pages/test_request_again.py",
     "directories": "environments/test_directory_actions.py environments/test_directory_admin.py",
     "emails": "environments/test_alerts.py environments/test_digests.py environments/test_member_notices.py",
+    "people": "*/test_identities.py environments/test_names.py portal/test_linking.py",
     "publishing": "environments/test_publishing.py",
     "reconcile": "environments/test_reconcile.py environments/test_resilience.py",
     "reports": "environments/test_reports.py environments/test_summaries.py pages/test_reports.py",

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
 from pytest_django.fixtures import Settings
 
-from environments.models import Team, User
+from environments.models import Team, UnlinkedIdentity, User
+from portal import linking
+from portal.demo import seed
 from portal.demo.idp import PASSWORD, IdentityProvider
+from portal.demo.ports import free_port
 from tests.portal.browser import Browser, use_issuer
 from tests.services import PORTAL_URL
 
@@ -88,6 +92,43 @@ def test_an_account_made_beforehand_is_taken_by_the_verified_address(client: htt
     seeded = User.objects.create(username="seeded", email="dana@example.com")
     browser = sign_in(client, "dana")
     assert browser.user_id == seeded.pk
+
+
+@pytest.mark.django_db
+def test_who_is_seeded_for_the_demo_is_who_signs_in(idp: IdentityProvider, client: httpx.Client) -> None:
+    seed._person("dana", "Dana", "Developer")
+    seeded = User.objects.get()
+    browser = sign_in(client, "dana")
+    assert browser.user_id == seeded.pk
+    assert (seeded.issuer, seeded.subject) == (idp.issuer, "dana")
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Iterator[IdentityProvider]:
+    """The same people at another issuer: what a move to a new tenant comes to."""
+    provider = IdentityProvider(tmp_path, free_port(), PORTAL_URL)
+    provider.start()
+    try:
+        provider.wait_ready(60)
+        yield provider
+    finally:
+        provider.stop()
+
+
+@pytest.mark.django_db
+def test_after_a_move_to_another_issuer_a_link_lets_people_back_in(
+    settings: Settings, client: httpx.Client, moved: IdentityProvider
+) -> None:
+    dana = sign_in(client, "dana").user_id
+    use_issuer(settings, moved.issuer, moved.oidc_client_id, moved.oidc_client_secret)
+    settings.PORTAL_URL = PORTAL_URL
+    with httpx.Client(base_url=moved.issuer) as new:
+        browser = Browser()
+        back = at_canaille(new, browser.get("/accounts/login/").url, "dana")
+        assert browser.get(back.raw_path.decode()).status_code == 403
+        linking.link(User.objects.get(pk=dana), UnlinkedIdentity.objects.get(), by=None)
+    with httpx.Client(base_url=moved.issuer) as again:
+        assert sign_in(again, "dana").user_id == dana
 
 
 @pytest.mark.django_db

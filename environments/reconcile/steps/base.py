@@ -37,11 +37,12 @@ class MemberState:
     def facts(self) -> TokenFacts:
         """What is known about their token: what signing in brought, and otherwise what the directory says."""
         known = self.claims
+        username = known.preferred_username or self.username
         return replace(
             known,
-            email=known.email or ("" if self.address_lost else self.directory_email or self.email),
-            preferred_username=known.preferred_username or self.username,
-            other={DIRECTORY_USERNAME: self.username, **known.other},
+            email="" if self.address_lost else known.email or self.directory_email or self.email,
+            preferred_username=username,
+            other={DIRECTORY_USERNAME: username, **known.other},
         )
 
 

@@ -81,6 +81,11 @@ class EnvironmentPage:
     asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
 
     @property
+    def others(self) -> list[Member]:
+        """The members besides the owner."""
+        return [member for member in self.members if not member.is_of(self.environment.owner)]
+
+    @property
     def is_ready(self) -> bool:
         """Whether the dashboard comes before the timeline."""
         return self.environment.phase in (Phase.READY, Phase.DEGRADED)
