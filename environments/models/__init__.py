@@ -1,8 +1,9 @@
 """The record: everything the portal knows, in the words its users see."""
 
 from environments.models.clusters import Cluster
+from environments.models.conditions import Condition
 from environments.models.directories import Directory, LocalGroup
-from environments.models.environments import Condition, Environment, Group, Member
+from environments.models.environments import Environment, Group, Member
 from environments.models.events import Event
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.people import Invitation, Team, User
