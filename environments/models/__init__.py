@@ -3,8 +3,9 @@
 from environments.models.access_requests import AccessRequest
 from environments.models.checks import ClusterVerdict, PublishCheck
 from environments.models.clusters import Cluster
+from environments.models.conditions import Condition
 from environments.models.directories import Directory, LocalGroup
-from environments.models.environments import Condition, Environment, Group, Member
+from environments.models.environments import Environment, Group, Member
 from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.people import Invitation, Team, User

@@ -12,7 +12,7 @@ from django.utils import timezone
 from environments import spec as template_spec
 from environments.lib import looks
 from environments.lib.looks import KindLook
-from environments.lib.phases import LIVE, MOVES, NEVER_GRANTED, SETTLED, TONES, Phase, Role, Status
+from environments.lib.phases import LIVE, MOVES, NEVER_GRANTED, SETTLED, TONES, Phase, Role
 from environments.models import clock
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory
@@ -429,33 +429,3 @@ class Member(models.Model):
     def token_facts(self) -> dict[str, Any]:
         """What this member's tokens are known to say, as `User.token_facts`; empty before they signed in."""
         return self.person.token_facts if self.person else {}
-
-
-class Condition(models.Model):
-    """One step of an environment, in the manner of a Kubernetes condition."""
-
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conditions")
-    type = models.CharField("step", max_length=24)
-    status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
-    reason = models.CharField(max_length=60, blank=True)
-    message = models.CharField(max_length=500, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="Attempts since the step was last done.")
-    duration_ms = models.PositiveIntegerField("duration (ms)", null=True, help_text="Duration of the last attempt.")
-    next_try_at = models.DateTimeField("next attempt", null=True)
-    last_transition_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=["environment", "type"], name="one_condition_per_type"),)
-        indexes = (
-            models.Index(
-                fields=["-last_transition_at"], name="condition_not_done", condition=~models.Q(status=Status.DONE)
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.status}"
-
-    @property
-    def tone(self) -> str:
-        """The colour class of the status."""
-        return TONES[Status(self.status)]

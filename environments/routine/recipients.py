@@ -45,6 +45,8 @@ def by_timing(event: Event) -> dict[Timing, list[str]]:
     topic, addresses = mail_of(event).topic, of(event)
     people = User.objects.filter(email_trusted=True, email__in=[address.lower() for address in addresses])
     choices: dict[str, dict[str, str]] = dict(people.values_list("email", "email_choices"))
+    owner = event.environment.owner
+    choices.setdefault(owner.email.lower(), owner.email_choices)
     found: dict[Timing, list[str]] = defaultdict(list)
     for address in addresses:
         found[topic.timing(choices.get(address.lower(), {}))].append(address)
