@@ -163,8 +163,17 @@ def send_summary(user_id: int) -> None:
 
 @shared_task(name="environments.remind_deciders", soft_time_limit=270, time_limit=290)
 def remind_deciders() -> None:
-    """Remind those who decide of the requests that wait for them."""
-    notices.remind_deciders(timezone.now())
+    """Remind those who decide of the requests that wait for them, and have overdue ones escalated."""
+    now = timezone.now()
+    notices.remind_deciders(now)
+    notices.escalate(now)  # afterwards: no platform admin gets two emails about one request at once
+    tell_stand_ins()
+
+
+@shared_task(name=queue.TELL_STAND_INS)
+def tell_stand_ins() -> None:
+    """Send the emails to people who were named as stand-ins."""
+    notices.tell_stand_ins(timezone.now())
 
 
 @shared_task(name="environments.deliver_notices")

@@ -145,6 +145,15 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             most=90,
         ),
         Setting(
+            "APPROVAL_ESCALATION_DAYS",
+            "int",
+            5,
+            "After how many days without a decision of a team's managers platform admins are asked, too. "
+            "0 turns this off.",
+            least=0,
+            most=90,
+        ),
+        Setting(
             "ALERT_HOLD_SECONDS",
             "float",
             600.0,

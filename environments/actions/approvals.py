@@ -3,6 +3,8 @@
 The same UPDATE asks who may (EnvironmentQuerySet.decidable_by).
 """
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from environments.actions import stand_ins
 from environments.lib import queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
@@ -55,6 +58,42 @@ def reject(environment: Environment, actor: User, note: str) -> None:
         _record(environment, actor, Activity.REJECTED, note)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a decision on one of several requests led to, or would lead to; without a refusal it is carried out."""
+
+    environment: Environment
+    refusal: str = ""
+
+
+def would(environment: Environment, actor: User, *, approve: bool) -> Outcome:
+    """What a decision would lead to, by the checks of the verb itself. Changes nothing."""
+    try:
+        _check_decidable(environment, actor)
+        if approve:
+            _check_still_possible(environment)
+    except ValidationError as refusal:
+        return Outcome(environment, " ".join(refusal.messages))
+    except PermissionDenied as refusal:
+        return Outcome(environment, str(refusal))
+    return Outcome(environment)
+
+
+def decide_several(environments: Iterable[Environment], decide: Callable[[Environment], None]) -> list[Outcome]:
+    """Decide on each request on its own, with `approve` or `reject`; one that is refused stops no other."""
+    return [_outcome(environment, decide) for environment in environments]
+
+
+def _outcome(environment: Environment, decide: Callable[[Environment], None]) -> Outcome:
+    try:
+        decide(environment)
+    except ValidationError as refusal:
+        return Outcome(environment, " ".join(refusal.messages))
+    except PermissionDenied as refusal:
+        return Outcome(environment, str(refusal))
+    return Outcome(environment)
+
+
 def _checked(note: str) -> str:
     note = note.strip()
     if len(note) > MAX_NOTE:
@@ -63,12 +102,21 @@ def _checked(note: str) -> str:
 
 
 def _decide(environment: Environment, actor: User, note: str, phase: Phase, changes: dict[str, Any]) -> None:
+    absent = stand_ins.stood_in_for(environment, actor)
     rows = Environment.objects.decidable_by(actor).awaiting_approval().filter(pk=environment.pk)
-    if rows.move_to(phase, decided_by=actor, decision_note=note, **changes):
+    if rows.move_to(phase, decided_by=actor, decided_for=absent, decision_note=note, **changes):
+        environment.decided_for = absent
         return
+    _check_decidable(environment, actor)
+    raise ValidationError(why_not(environment), code=OVERTAKEN)
+
+
+def _check_decidable(environment: Environment, actor: User) -> None:
+    """Raise PermissionDenied unless the actor decides on it, ValidationError if there is nothing to decide."""
     if not Environment.objects.decidable_by(actor).filter(pk=environment.pk).exists():
         raise PermissionDenied("You can't decide on this request.")
-    raise ValidationError(why_not(environment), code=OVERTAKEN)
+    if not Environment.objects.awaiting_approval().filter(pk=environment.pk).exists():
+        raise ValidationError(why_not(environment), code=OVERTAKEN)
 
 
 def why_not(environment: Environment) -> str:
@@ -103,6 +151,8 @@ def _check_still_possible(environment: Environment) -> None:
 
 def _record(environment: Environment, actor: User, kind: Activity, note: str) -> None:
     own = " This was their own request; no one else could decide." if actor.pk == environment.owner_id else ""
-    said = f"{actor} {kind.lower()} the request"
+    absent = environment.decided_for
+    said = f"{actor} {kind.lower()} the request" + (f" as the stand-in of {absent}" if absent else "")
     message = f"{said}: {note}" if note else f"{said}."
-    Event.record(environment, actor, kind, message + own, {"note": note})
+    data = {"note": note} | ({"stood_in_for": absent.email} if absent else {})
+    Event.record(environment, actor, kind, message + own, data)

@@ -12,7 +12,7 @@ from environments.models import Letter, User
 
 def topics_of(user: User) -> list[Topic]:
     """The topics that a person can get emails about."""
-    approves = user.is_manager or user.is_platform_admin
+    approves = user.is_approver
     return [topic for topic in Topic if approves or not topic.for_approvers]
 
 

@@ -157,8 +157,9 @@ def _create(plan: CheckedPlan, suffix: str) -> Environment:
     made = rows.build(plan, suffix)
     environment = made.environment
     environment.directory = plan.directory  # type: ignore[assignment] # `check` refuses a plan without one
-    cpu, memory = placement.reserved(template_spec.render_quota(plan.spec, environment.size, plan.parameters))
-    environment.reserved_cpu, environment.reserved_memory = cpu, memory
+    hard = template_spec.render_quota(plan.spec, environment.size, plan.parameters)
+    for column, amount in placement.columns(hard).items():
+        setattr(environment, column, amount)
     environment.applied_objects = _own_keys(environment, plan.spec, plan.parameters)
     environment.save(force_insert=True)
     rows.link_holders(made.members)
@@ -191,7 +192,6 @@ def _own_keys(environment: Environment, spec: TemplateSpec, parameters: dict[str
 def _changes(
     environment: Environment, version: TemplateVersion, parameters: dict[str, str], hard: dict[str, str]
 ) -> dict[str, Any]:
-    cpu, memory = placement.reserved(hard)
     try:
         own = _own_keys(environment, version.parsed(), parameters)
     except ValueError as error:
@@ -201,8 +201,7 @@ def _changes(
         "spec": version.spec,
         "parameters": parameters,
         "applied_objects": list(dict.fromkeys([*environment.applied_objects, *own])),
-        "reserved_cpu": cpu,
-        "reserved_memory": memory,
+        **placement.columns(hard),
     }
 
 

@@ -1,6 +1,7 @@
 """Where an environment lands, and how much of a cluster is spoken for."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Exists, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -10,6 +11,7 @@ from environments.lib.phases import LIVE
 from environments.models import Cluster, Template
 
 _MOST_CORES = Decimal(10**15 - 1)  # some quotas mean “any number”
+_MOST = 2**53  # of bytes and of GPUs: sums of these still fit a 64-bit column
 
 
 def candidates(template: Template) -> QuerySet[Cluster]:
@@ -40,6 +42,22 @@ def reserved(hard: dict[str, str]) -> tuple[Decimal, int]:
     """The cores and bytes that a quota grants, as far as the columns go; what it leaves open counts as nothing."""
     cpu, memory = (_amount(hard, name) for name in ("cpu", "memory"))
     return min(cpu, _MOST_CORES).quantize(Decimal("0.001")), int(memory)
+
+
+def columns(hard: dict[str, str]) -> dict[str, Any]:
+    """An environment's columns about what a quota grants: cores, bytes of memory and of storage, and GPUs.
+
+    GPUs are those of every vendor (`quantities.is_gpu`). What the quota leaves open counts as nothing.
+    """
+    cpu, memory = reserved(hard)
+    gpus = sum((quantities.parse(amount) for name, amount in hard.items() if quantities.is_gpu(name)), Decimal())
+    storage = quantities.parse(hard.get("requests.storage", "0"))
+    return {
+        "reserved_cpu": cpu,
+        "reserved_memory": memory,
+        "reserved_storage": min(int(storage), _MOST),
+        "reserved_gpus": min(int(gpus), _MOST),
+    }
 
 
 def _amount(hard: dict[str, str], name: str) -> Decimal:

@@ -23,6 +23,8 @@ class Audience(StrEnum):
     MANAGERS = "managers"  # of the team, and platform admins
     CONCERNED = "concerned"  # the people whose access changed, named in the event's data; not the one who changed it
     PERSON = "person"  # whose address is in the activity's data
+    ASKER = "asker"  # the approver who asked a question; the approvers if they have left
+    ADMINS = "admins"  # platform admins, on a request that was escalated to them
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,27 @@ class Activity(TextChoices):
     # A request and the decision on it
     REQUESTED = "Requested", "", "plus", Mail(Audience.APPROVERS, topic=Topic.DECISIONS), "Requested"
     REMINDED = "Reminded", "", "bell", "Reminder sent"
+    ESCALATED = (
+        "Escalated",
+        "warn",
+        "bell",
+        Mail(Audience.ADMINS, topic=Topic.DECISIONS, waits=False),
+        "Escalated to platform admins",
+    )
+    QUESTION_ASKED = (
+        "Question",
+        "",
+        "question",
+        Mail(Audience.OWNER, "A question about your request for {name}", Topic.REQUESTS, waits=False),
+        "Question asked",
+    )
+    QUESTION_ANSWERED = (
+        "Answer",
+        "",
+        "pencil",
+        Mail(Audience.ASKER, "Your question about {name} was answered", Topic.DECISIONS),
+        "Question answered",
+    )
     APPROVED = (
         "Approved",
         "ok",

@@ -32,12 +32,16 @@ class Topic(TextChoices):
 
     DECISIONS = (
         "decisions",
-        "You can't turn these off: the requester waits for you. Reminders always come at once.",
+        "You can't turn these off: the requester waits for you. Reminders and escalations always come at once.",
         False,
         True,
         "Requests that wait for your decision",
     )
-    REQUESTS = "requests", "Your request was approved, rejected or withdrawn.", "Decisions on your requests"
+    REQUESTS = (
+        "requests",
+        "Your request was approved, rejected or withdrawn, or an approver has a question. Questions come at once.",
+        "Your requests",
+    )
     STATE = "state", "An environment is ready, or its setup or deletion failed.", "Ready or failed"
     ACCESS = "access", "You were added or removed, or ownership changed.", "Your access"
     ENDS = (

@@ -69,6 +69,11 @@ _COUNTED = {
     "statefulsets": "StatefulSets",
 }
 
+#: Extended resources that are GPUs, or slices of one that count as one each: `nvidia.com/gpu`, `amd.com/gpu`,
+#: `nvidia.com/gpu.shared`, `nvidia.com/mig-1g.5gb`, `gpu.intel.com/i915`, `gpu.intel.com/xe`.
+#: A quota names them with `requests.` only: https://kubernetes.io/docs/concepts/policy/resource-quotas/
+_GPU = re.compile(r"requests\.([^/]+/(gpu|gpu\.shared|mig-[^/]+)|gpu\.intel\.com/(i915|xe))")
+
 #: The groups of Kubernetes itself that have no dot.
 _OWN_GROUPS = ("", "apps", "autoscaling", "batch", "policy")
 
@@ -116,6 +121,11 @@ def is_bytes(resource: str) -> bool:
 def is_cpu(resource: str) -> bool:
     """Whether a quota resource is counted in cores."""
     return _measure(resource) == "cpu"
+
+
+def is_gpu(resource: str) -> bool:
+    """Whether a quota resource counts GPUs, or slices of one, of any vendor."""
+    return _GPU.fullmatch(resource) is not None
 
 
 def human(resource: str, value: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:

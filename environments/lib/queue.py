@@ -18,6 +18,8 @@ RECONCILE = "environments.reconcile"  # the task that reconciles one environment
 CHECK_TEMPLATE = "environments.check_template"  # the task that goes on with a draft's check on one cluster
 TRY_DIRECTORY = "environments.try_directory"  # the task that goes on with a directory's test
 
+TELL_STAND_INS = "environments.tell_stand_ins"  # the task that emails people who were named as stand-ins
+
 
 def send(task: str, *arguments: object, delay: float = 0.0) -> bool:
     """Hand a message to the workers, to be read in `delay` seconds; whether the broker took it."""

@@ -9,7 +9,9 @@ from environments.models.environments import Environment, Group, Member
 from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.people import Invitation, Team, User
+from environments.models.questions import Question
 from environments.models.sign_ins import Departure, TokenCheck
+from environments.models.stand_ins import StandIn
 from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
 
@@ -29,8 +31,10 @@ __all__ = [
     "LocalGroup",
     "Member",
     "PublishCheck",
+    "Question",
     "Rate",
     "Span",
+    "StandIn",
     "Team",
     "TeamGroup",
     "Template",

@@ -17,6 +17,7 @@ from environments.models import clock
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory
 from environments.models.people import Team, User
+from environments.models.stand_ins import StandIn
 from environments.models.templates import TemplateVersion
 from environments.spec import InvalidSpecError, TemplateSpec
 
@@ -63,13 +64,15 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def decidable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
         """The requests that a person may decide on, or might have: their managed teams', all for platform admins.
 
-        Never their own, but for a platform admin where there is neither another one nor a manager of the team.
+        A stand-in also decides on those of the absent manager's teams that they are in themselves. Never on their own,
+        but for a platform admin where there is neither another one nor a manager of the team.
         """
-        if not isinstance(user, User) or not (user.is_manager or user.is_platform_admin):
+        if not isinstance(user, User) or not user.is_approver:
             return self.none()
         asked = self.filter(requested_at__isnull=False)
         if not user.is_platform_admin:
-            return asked.filter(team__in=user.managed_teams.all()).exclude(owner=user)
+            theirs = models.Q(team__in=user.managed_teams.all()) if user.is_manager else models.Q(pk__in=())
+            return asked.filter(theirs | _stood_in_for(user)).exclude(owner=user)
         others = User.objects.filter(is_active=True).exclude(pk=user.pk)
         managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
         admins = User.objects.platform_admins().filter(is_active=True).exclude(pk=user.pk)
@@ -119,6 +122,14 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         return self.filter(phase__in=before).update(phase=phase, **changes)
 
 
+def _stood_in_for(user: User) -> models.Q:
+    """The requests on which a person decides as a stand-in. No part of the query unless they are one."""
+    if not user.stands_in:
+        return models.Q(pk__in=())
+    sees = models.Q(team__in=user.teams.all()) | models.Q(team__in=user.managed_teams.all())
+    return sees & models.Q(models.Exists(StandIn.objects.on_requests_of(user)))
+
+
 class Alerts(models.TextChoices):
     """Where alerts about a nearly full quota are sent."""
 
@@ -152,6 +163,8 @@ class Environment(models.Model):
         max_digits=18, decimal_places=3, default=0, help_text="Cores that the quota grants."
     )
     reserved_memory = models.BigIntegerField(default=0, help_text="Bytes that the quota grants.")
+    reserved_storage = models.BigIntegerField(null=True, editable=False, help_text="Bytes that the quota grants.")
+    reserved_gpus = models.BigIntegerField(null=True, editable=False, help_text="GPUs that the quota grants.")
 
     phase = models.CharField(max_length=24, choices=Phase, default=Phase.PROVISIONING)
     wanted = models.BooleanField(default=True, help_text="Off: the environment is to be deleted.")
@@ -218,9 +231,20 @@ class Environment(models.Model):
     deciders_told_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the approvers were last told about it."
     )
+    escalated_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When platform admins were asked, too."
+    )
     decided_at = models.DateTimeField(null=True, blank=True, help_text="When it was approved or rejected.")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    decided_for = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The absent manager for whom a stand-in decided.",
     )
     decision_note = models.CharField(max_length=500, blank=True, default="", db_default="")
     applied_digests = models.JSONField(default=dict, db_default={}, blank=True, editable=False)

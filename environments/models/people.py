@@ -132,6 +132,9 @@ class User(AbstractUser):
         editable=False,
         help_text="Email topic -> when they want to get it (lib/emails.py). Topics that are missing: at once.",
     )
+    stands_in_until = models.DateField(
+        null=True, blank=True, editable=False, help_text="The last day on which they decide for an absent manager."
+    )
     groups_claim = models.JSONField(
         "groups claim",
         default=list,
@@ -207,6 +210,16 @@ class User(AbstractUser):
     def is_platform_admin(self) -> bool:
         """Whether they manage clusters, templates and all environments."""
         return self.is_superuser
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether they are named as someone's stand-in today. A hint without a query; StandIn says for whom."""
+        return self.stands_in_until is not None and self.stands_in_until >= timezone.now().date()
+
+    @property
+    def is_approver(self) -> bool:
+        """Whether there can be requests that they decide on: as manager, platform admin or stand-in."""
+        return self.is_manager or self.is_platform_admin or self.stands_in
 
     @property
     def role_name(self) -> str:

@@ -8,9 +8,10 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from environments.actions import stand_ins
 from environments.lib import links
 from environments.lib.activity import Activity
-from environments.models import Environment, Event
+from environments.models import Environment, Event, StandIn
 from environments.routine import alerts, recipients
 from environments.routine.folding import fold
 
@@ -18,8 +19,8 @@ from environments.routine.folding import fold
 def about(event: Event, addresses: list[str]) -> EmailMessage:
     """The message about one event. The first address is shown, the others get blind copies."""
     environment: Environment = event.environment
-    if event.kind == Activity.REQUESTED:
-        return asking([environment], addresses)
+    if event.kind in (Activity.REQUESTED, Activity.ESCALATED):
+        return asking([environment], addresses, escalated=event.kind == Activity.ESCALATED)
     context: dict[str, Any] = {"event": event, "environment": environment}
     if event.kind == Activity.QUOTA_NEARLY_FULL:
         subject, body = _alert(event, context)
@@ -45,14 +46,28 @@ def digest(address: str, events: Sequence[Event]) -> EmailMessage:
     return plain([address], subject, body)
 
 
-def asking(environments: list[Environment], addresses: list[str], *, again: bool = False) -> EmailMessage:
-    """The message to approvers about one request or several; `again` makes it a reminder."""
+def asking(
+    environments: list[Environment], addresses: list[str], *, again: bool = False, escalated: bool = False
+) -> EmailMessage:
+    """The message to approvers about one request or several; `again` makes it a reminder.
+
+    `escalated`: to platform admins, because the team's managers have not decided.
+    """
     first, *more = environments
     still = "still " if again else ""
     what = f"{len(environments)} requests are" if more else f"Request for {first} is"
     context = {"environments": environments, "again": again, "days": settings.APPROVAL_REMINDER_DAYS}
-    subject = f"{what} {still}waiting for your approval"
+    context["escalated"] = settings.APPROVAL_ESCALATION_DAYS if escalated else 0
+    subject = f"{what} {still}waiting for your approval" + (" (escalated)" if escalated else "")
     return plain(addresses, subject, _render("email/approval.txt", context), can_be_off=False)
+
+
+def stand_in(row: StandIn) -> EmailMessage:
+    """The message to a person who was named as a manager's stand-in."""
+    teams = [team.name for team in stand_ins.teams_of(row)]
+    body = _render("email/stand_in.txt", {"row": row, "teams": teams})
+    subject = f"You decide on requests for {row.absent} until {row.last_day:%-d %B %Y}"
+    return plain([row.person.email], subject, body, can_be_off=False)
 
 
 def plain(addresses: Iterable[str], subject: str, body: str, *, can_be_off: bool = True) -> EmailMessage:

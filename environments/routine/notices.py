@@ -11,12 +11,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from environments.actions import deciders
 from environments.lib.activity import Activity
 from environments.lib.emails import Timing
-from environments.models import Environment, Event
+from environments.models import Environment, Event, Question, StandIn
 from environments.routine import digests, messages, recipients
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def remind_deciders(now: datetime) -> None:
     """
     if not settings.APPROVAL_REMINDER_DAYS:
         return
-    asked = Environment.objects.awaiting_approval().select_related(*_RELATED).order_by("requested_at", "pk")
+    asked = _waiting()
     who = {environment: deciders.of(environment) for environment in asked}
     waiting: dict[str, list[Environment]] = defaultdict(list)
     for environment, people in who.items():
@@ -90,6 +91,45 @@ def remind_deciders(now: datetime) -> None:
         if addresses & reached and addresses <= asked_of:
             Environment.objects.filter(pk=environment.pk).update(deciders_told_at=now)
             Event.record(environment, None, Activity.REMINDED, f"The portal reminded {people} to decide.")
+
+
+def escalate(now: datetime) -> None:
+    """Ask platform admins, too, about requests on which no manager has decided for days. Once a request.
+
+    Time in which the requester is to answer a question does not lead to an escalation.
+    """
+    if not settings.APPROVAL_ESCALATION_DAYS:
+        return
+    overdue = now - timedelta(days=settings.APPROVAL_ESCALATION_DAYS)
+    for environment in (
+        _waiting()
+        .filter(requested_at__lte=overdue, escalated_at=None)
+        .exclude(Exists(Question.objects.filter(environment=OuterRef("pk"), answered_at=None)))
+    ):
+        who = deciders.of(environment)
+        if who.team and deciders.admins(environment.owner):  # without a manager, platform admins were asked at first
+            _escalate(environment, who, now)
+
+
+def _escalate(environment: Environment, who: deciders.Deciders, now: datetime) -> None:
+    days = (now - environment.asked_at).days
+    with transaction.atomic():
+        rows = Environment.objects.awaiting_approval().filter(pk=environment.pk, escalated_at=None)
+        if rows.update(escalated_at=now):
+            message = f"{who} did not decide within {days} day{'' if days == 1 else 's'}. Platform admins were asked."
+            Event.record(environment, None, Activity.ESCALATED, message)
+
+
+def tell_stand_ins(now: datetime) -> None:
+    """Email people who were named as stand-ins and do not know it yet. Raises the mail server's exceptions."""
+    for row in StandIn.objects.current().filter(told_at=None).select_related("person", "absent", "named_by"):
+        messages.stand_in(row).send()
+        StandIn.objects.filter(pk=row.pk).update(told_at=now)
+
+
+def _waiting() -> QuerySet[Environment]:
+    """The requests that wait for approval, oldest first."""
+    return Environment.objects.awaiting_approval().select_related(*_RELATED).order_by("requested_at", "pk")
 
 
 def _told_before(environment: Environment, moment: datetime) -> bool:

@@ -21,8 +21,8 @@ def of(event: Event) -> list[str]:
     """The addresses that the email about an event concerns, as things are now. The owner comes first."""
     environment: Environment = event.environment
     match mail_of(event).to:
-        case Audience.APPROVERS:
-            return deciders.of(environment).addresses if environment.awaits_approval else []
+        case Audience.APPROVERS | Audience.ASKER | Audience.ADMINS:
+            return _deciding(event) if environment.awaits_approval else []
         case Audience.MANAGERS:
             return _managers(environment)
         case Audience.NAMESPACE_ADMINS:
@@ -51,6 +51,15 @@ def by_timing(event: Event) -> dict[Timing, list[str]]:
     for address in addresses:
         found[topic.timing(choices.get(address.lower(), {}))].append(address)
     return found
+
+
+def _deciding(event: Event) -> list[str]:
+    """Whom an event of a request asks to decide. An answer goes to whoever asked, or to all if they have left."""
+    to = mail_of(event).to
+    if to == Audience.ADMINS:
+        return [each.email for each in deciders.admins(event.environment.owner)]
+    asker = User.objects.filter(email=event.data["person"], is_active=True) if to == Audience.ASKER else None
+    return [each.email for each in asker or ()] or deciders.of(event.environment).addresses
 
 
 def _managers(environment: Environment) -> list[str]:

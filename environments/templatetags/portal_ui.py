@@ -35,7 +35,7 @@ _SECTIONS = {
         "usage",
         "workloads",
     ),
-    "approvals": ("approvals", "decide"),
+    "approvals": ("approvals", "decide", "decide_several", "reject", "ask"),
     "reports": ("reports", "report", "report_csv", "report_xlsx"),
     "outbox": ("outbox",),
 }

@@ -323,21 +323,6 @@ class AlertsForm(forms.Form):
         return alerts.Choice(**self.cleaned_data)
 
 
-class DecisionForm(forms.Form):
-    """The note to the requester; rejecting needs one (approvals.py checks it)."""
-
-    note = forms.CharField(
-        required=False,
-        max_length=approvals.MAX_NOTE,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Sent to the requester. Required when rejecting.",
-    )
-
-    def __init__(self, environment: Environment, data: Any = None) -> None:
-        super().__init__(data, auto_id=f"id_{environment.namespace}_%s")  # there may be many on a page
-        self.environment = environment
-
-
 class WithdrawForm(forms.Form):
     """Why a request is withdrawn, for its approvers."""
 

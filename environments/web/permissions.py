@@ -39,7 +39,9 @@ def decidable_environment(user: "User | AnonymousUser", namespace: str) -> Envir
     """The request, if this person may decide on it or could have. Raises Http404, PermissionDenied."""
     environment = visible_environment(user, namespace)
     if not Environment.objects.decidable_by(user).filter(pk=environment.pk).exists():
-        raise PermissionDenied("Only managers of the team and platform admins can decide on this request.")
+        raise PermissionDenied(
+            "Only managers of the team, their stand-ins and platform admins can decide on this request."
+        )
     return environment
 
 

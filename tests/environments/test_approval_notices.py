@@ -9,7 +9,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from environments import actions, tasks
-from environments.actions import approvals, deciders
+from environments.actions import approvals, deciders, questions
 from environments.lib.activity import Activity
 from environments.models import Cluster, Environment, Event, User
 from environments.routine import notices
@@ -159,6 +159,10 @@ class TestDeciding:
 
 
 class TestReminding:
+    @pytest.fixture(autouse=True)
+    def without_escalation(self, settings):
+        settings.APPROVAL_ESCALATION_DAYS = 0  # TestEscalating is about it
+
     @pytest.mark.parametrize(("days", "reminded"), [(0, False), (1.9, False), (2.01, True), (9, True)])
     def test_comes_after_two_days_and_then_every_two(self, waiting, days, reminded):
         environment = waiting(days)
@@ -235,3 +239,91 @@ class TestReminding:
         tasks.remind_deciders()
         assert mail.outbox == []
         assert deciders.of(environment).people == ()
+
+
+class TestEscalating:
+    @pytest.mark.parametrize(("days", "escalated"), [(4.9, False), (5.1, True)])
+    def test_asks_platform_admins_once_after_five_days(self, waiting, ada, days, escalated):
+        environment = waiting(days)
+        Environment.objects.update(deciders_told_at=timezone.now())
+        tasks.remind_deciders()
+        tasks.remind_deciders()
+        tasks.sweep()
+        environment.refresh_from_db()
+        assert bool(environment.escalated_at) is escalated
+        assert to() == ([["ada@example.com"]] if escalated else [])
+        if escalated:
+            message = mail.outbox[0]
+            assert message.subject.endswith("] Request for Ranking is waiting for your approval (escalated)")
+            assert "have not decided within 5 days" in message.body
+            event = environment.events.get(kind=Activity.ESCALATED)
+            assert event.message == (
+                "Max Example (manager of Checkout) did not decide within 5 days. Platform admins were asked."
+            )
+            assert event.actor is None
+
+    def test_is_shown_on_the_request_and_later_reminders_go_to_them_too(self, client, waiting, dana, ada):
+        environment = waiting(6)
+        notices.escalate(timezone.now())
+        environment.refresh_from_db()
+        who = "Max Example (manager of Checkout) or Ada Example (platform admin)"
+        assert str(deciders.of(environment)) == who
+        client.force_login(dana)
+        page = client.get(f"/environments/{environment.namespace}/").content.decode()
+        assert f"Waiting for approval: {who}." in page
+        assert "Escalated to platform admins just now." in page
+        notices.remind_deciders(timezone.now())
+        assert to() == [["ada@example.com"], [MAX]]
+
+    def test_waits_while_the_requester_is_to_answer(self, waiting, dana, max_manager):
+        environment = waiting(6)
+        questions.ask(environment, max_manager, "For how long?")
+        notices.escalate(timezone.now())
+        environment.refresh_from_db()
+        assert environment.escalated_at is None
+        questions.answer(environment, dana, "Two weeks.")
+        notices.escalate(timezone.now())
+        environment.refresh_from_db()
+        assert environment.escalated_at
+
+    @pytest.mark.parametrize("why", ["no manager", "switched off", "no admin", "decided"])
+    def test_leaves_out_what_needs_none(self, waiting, max_manager, settings, why):
+        environment = waiting(9, **({"team": None} if why == "no manager" else {}))
+        if why == "switched off":
+            settings.APPROVAL_ESCALATION_DAYS = 0
+        if why == "no admin":
+            User.objects.update(is_superuser=False)
+        if why == "decided":
+            approvals.approve(environment, max_manager)
+        notices.escalate(timezone.now())
+        environment.refresh_from_db()
+        assert environment.escalated_at is None
+        assert not environment.events.filter(kind=Activity.ESCALATED).exists()
+
+
+class TestQuestions:
+    def test_the_requester_and_the_approver_get_an_email_each(self, waiting, dana, max_manager):
+        environment = waiting()
+        questions.ask(environment, max_manager, "For how long?")
+        tasks.sweep()
+        (message,) = mail.outbox
+        assert message.recipients() == ["dana@example.com"]
+        assert message.subject.endswith("A question about your request for Ranking")
+        assert "For how long?" in message.body
+        mail.outbox.clear()
+        questions.answer(environment, dana, "Two weeks.")
+        tasks.sweep()
+        (message,) = mail.outbox
+        assert message.recipients() == [MAX]
+        assert message.subject.endswith("Your question about Ranking was answered")
+        assert "Question: For how long?" in message.body
+        assert "Answer: Two weeks." in message.body
+
+    def test_the_answer_to_an_approver_who_left_goes_to_those_who_decide_now(self, waiting, dana, max_manager):
+        environment = waiting()
+        questions.ask(environment, max_manager, "For how long?")
+        User.objects.filter(pk=max_manager.pk).update(is_active=False)
+        questions.answer(environment, dana, "Two weeks.")
+        mail.outbox.clear()
+        tasks.sweep()
+        assert sorted(to()) == [["ada@example.com"], ["dana@example.com"]]

@@ -1,8 +1,11 @@
 """Who may request what, where it lands, how many, and how it moves to a newer version."""
 
+import copy
+import importlib
 from decimal import Decimal
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 
 from environments import actions
@@ -204,3 +207,24 @@ def test_a_platform_admin_moves_many_at_once_but_nobody_below_what_they_use(ask,
     assert "Environments moved: 1." in page
     versions = dict(Environment.objects.values_list("name", "version"))
     assert versions == {"idle": version.pk, "busy": busy.version_id}
+
+
+def test_gpus_of_every_vendor_and_storage_are_reserved():
+    hard = {
+        "requests.nvidia.com/gpu": "2", "requests.amd.com/gpu": "1", "requests.nvidia.com/mig-1g.5gb": "3",
+        "requests.example.com/fpga": "9", "requests.storage": "1Gi", "requests.cpu": "500m",
+    }  # fmt: skip
+    assert placement.columns(hard) == {
+        "reserved_cpu": Decimal("0.500"), "reserved_memory": 0, "reserved_storage": 2**30, "reserved_gpus": 6
+    }  # fmt: skip
+
+
+def test_the_migration_works_out_what_rows_of_before_reserve(make_environment):
+    readable, odd, over = make_environment(), make_environment(spec={"odd": 1}), make_environment(phase=Phase.DELETED)
+    spec = copy.deepcopy(readable.spec)
+    spec["quota"] |= {"requests.storage": "1Gi", "requests.amd.com/gpu": "2"}
+    Environment.objects.filter(pk__in=(readable.pk, over.pk)).update(spec=spec)
+    migration = importlib.import_module("environments.migrations.0028_approvals_to_decide_on")
+    migration.fill(apps, None)
+    found = {row.pk: (row.reserved_storage, row.reserved_gpus) for row in Environment.objects.all()}
+    assert found == {readable.pk: (2**30, 2), odd.pk: (None, None), over.pk: (None, None)}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from environments import actions
 from environments import spec as template_spec
-from environments.actions import access_requests, access_tokens, approvals, details, memberships
+from environments.actions import access_requests, access_tokens, approvals, details, memberships, questions
 from environments.actions.guards import EndedError
 from environments.lib.phases import Phase, Role
 from environments.models import Environment, Event, TemplateVersion
@@ -26,6 +26,8 @@ VERBS = {
     "hand over": lambda e, who: memberships.hand_over(e, who, who.email, keep=None),
     "approve": lambda e, who: approvals.approve(e, who),
     "reject": lambda e, who: approvals.reject(e, who, "No."),
+    "ask": lambda e, who: questions.ask(e, who, "Why?"),
+    "answer": lambda e, who: questions.answer(e, who, "So."),
     "leave": lambda e, who: memberships.leave(e, who),
     "details": lambda e, who: details.change(e, who, name="New", purpose="", team=None),
     "grant access": lambda e, who: access_requests.grant(e, who, who),

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.actions import approvals
+from environments.lib import dates
 from environments.lib.phases import Phase
 from environments.models import Environment
 from environments.routine import lifetimes
@@ -74,6 +75,7 @@ class TestTheList:
     def test_says_who_asks_for_what_and_what_it_adds(self, visit, max_manager, make_request, make_environment):
         make_environment(reserved_cpu=2, reserved_memory=3 * 2**30)
         make_request(days=3)
+        end = timezone.now() + timedelta(days=30)
         card = one(read(visit(max_manager)), "article.card")
         assert words(card.h2) == "Ranking"
         assert words(card.header.span) == "requested 3 days ago"
@@ -83,9 +85,15 @@ class TestTheList:
             "Team": "Checkout",
             "Template": "Namespace · Large on Amsterdam",
             "Cost centre": "1040",
-            "Quota": "4 cores, 4 GiB memory, 100 pods",
+            "Other members": "none",
+            "Lifetime": f"30 days after approval, until {dates.upcoming_day(end, timezone.now())} if approved today",
+            "Quota": "4 cores, 4 GiB memory, 100 pods 10 services, no load balancers",
+            "Cost a month": "no rate for Amsterdam",
             "Reserves": "4 cores and 4 GiB memory",
             "Team total after approval": "6 cores and 7 GiB memory now 2 cores and 3 GiB memory",
+            "Reserved on Amsterdam after approval": (
+                "6 cores and 7 GiB memory this request: 66 % of CPU, 57 % of memory"
+            ),
         }
 
     def test_the_longest_waiting_comes_first(self, visit, max_manager, make_request):
@@ -134,7 +142,7 @@ class TestTheList:
         content = template_spec.dump(template_spec.parse({"approval": True, "parameters": parameters, "quota": quota}))
         make_request(spec=content, size="", parameters={"cpu": "1500m", "volume": "5Gi"})
         found = facts(one(read(visit(max_manager)), "article.card"))
-        assert (found["Quota"], found["Volume"]) == ("1.5 cores", "5Gi")
+        assert (found["Quota"], found["Volume"]) == ("1.5 cores 10 services", "5Gi")
         assert "Cpu" not in found
 
     def test_a_request_whose_template_cannot_be_read_is_listed_all_the_same(self, visit, max_manager, make_request):
@@ -170,14 +178,12 @@ class TestTheDecision:
         assert row.phase == Phase.REJECTED
 
     @pytest.mark.parametrize("page", ["approvals", "environment"])
-    @pytest.mark.parametrize(
-        ("note", "sentence"), [("", "Tell the requester why."), ("x" * 501, "at most 500 characters")]
-    )
+    @pytest.mark.parametrize(("note", "sentence"), [("x" * 501, "at most 500 characters")])
     def test_a_mistake_is_said_at_the_field_and_nothing_is_lost(
         self, decide, max_manager, make_request, page, note, sentence
     ):
         other, row = make_request(days=2, name="Other"), make_request()
-        soup = read(decide(max_manager, row, "reject", note, page=page), status=422)
+        soup = read(decide(max_manager, row, "approve", note, page=page), status=422)
         control = one(soup, f"#id_{row.namespace}_note")
         assert control["aria-invalid"] == "true"
         assert control.text.strip() == note
@@ -185,6 +191,23 @@ class TestTheDecision:
         assert one(soup, "#errors a")["href"] == f"#id_{row.namespace}_note"
         assert soup.title.string.startswith("Error: ")
         assert not soup.select(f"#id_{other.namespace}_note[aria-invalid]")
+        row.refresh_from_db()
+        assert row.awaits_approval
+
+    @pytest.mark.parametrize(("note", "sentence"), [("", "Tell the requester why."), ("x" * 501, "at most 500")])
+    @pytest.mark.parametrize("way", ["reject", "decide"])  # a page that was open during an upgrade uses the latter
+    def test_a_mistake_in_a_rejection_is_said_at_the_field_and_nothing_is_lost(
+        self, client, max_manager, make_request, note, sentence, way
+    ):
+        row = make_request()
+        client.force_login(max_manager)
+        sent = {"decision": "reject", "note": note, "page": "environment"}
+        soup = read(client.post(f"/environments/{row.namespace}/{way}/", sent), status=422)
+        control = labelled(soup, "Reason")
+        assert control["aria-invalid"] == "true"
+        assert control.text.strip() == note
+        assert sentence in words(one(soup, f"#{control['aria-describedby'].split()[-1]}"))
+        assert soup.title.string.startswith("Error: ")
         row.refresh_from_db()
         assert row.awaits_approval
 

@@ -113,11 +113,17 @@ def test_a_removal_of_someone_who_is_no_member_says_so(act, dana):
     assert act(route, dana, {"address": "sam@example.com"}) == "sam@example.com is not a member."
 
 
-#: Held here or by tests of their own: test_summary_switch.py, test_kubeconfig.py.
+#: Held here or by tests of their own: test_summary_switch.py, test_kubeconfig.py, test_deciding.py and
+#: test_stand_in_pages.py.
 _NAMED = {
     "/environments/<slug:namespace>/extend/",
     "/environments/<slug:namespace>/move/",
     "/environments/<slug:namespace>/decide/",
+    "/environments/<slug:namespace>/reject/",
+    "/environments/<slug:namespace>/question/",
+    "/environments/<slug:namespace>/answer/",
+    "/approvals/several/",
+    "/emails/stand-in/",
     "/environments/<slug:namespace>/kubeconfig/revoke/",
     "/reports/summary/",
 }

@@ -1,8 +1,8 @@
 """From a day's sums to what costs money: CPU, memory, storage and GPUs, as `models.Consumption` counts them. Pure."""
 
-import re
 from collections.abc import Iterable
 
+from environments.lib import quantities
 from environments.routine.usage.counting import Sums
 
 #: Which of a quota's resources says it: the first one that it has.
@@ -11,11 +11,6 @@ _NAMES = {
     "memory": ("requests.memory", "memory", "limits.memory"),
     "storage": ("requests.storage",),
 }
-
-#: Extended resources that are GPUs, or slices of one that count as one each: `nvidia.com/gpu`, `amd.com/gpu`,
-#: `nvidia.com/gpu.shared`, `nvidia.com/mig-1g.5gb`, `gpu.intel.com/i915`, `gpu.intel.com/xe`.
-#: A quota names them with `requests.` only: https://kubernetes.io/docs/concepts/policy/resource-quotas/
-_GPU = re.compile(r"requests\.([^/]+/(gpu|gpu\.shared|mig-[^/]+)|gpu\.intel\.com/(i915|xe))")
 
 _MIB = 2**20
 
@@ -32,7 +27,7 @@ def consumption(sums: Sums) -> dict[str, int]:
     for name, resources in _NAMES.items():
         chosen = next((sums[resource] for resource in resources if resource in sums), [0, 0, 0])
         columns |= _columns(name, chosen, 1 if name == "cpu" else _MIB)
-    return columns | _columns("gpu", _total(row for resource, row in sums.items() if _GPU.fullmatch(resource)), 1)
+    return columns | _columns("gpu", _total(row for resource, row in sums.items() if quantities.is_gpu(resource)), 1)
 
 
 def _columns(name: str, row: list[int], unit: int) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
-from environments.web.pages.approvals import approval_requests, decided, waiting
+from environments.web.pages.approvals import approval_requests, decided, totals_after, waiting
 from environments.web.pages.listing import list_page, rows
 from environments.web.pages.offers import approval_words, catalog, quota_table
-from environments.web.pages.page import environment_page
+from environments.web.pages.page import EnvironmentPage, environment_page
 from environments.web.pages.running import has_workloads, running
 from environments.web.pages.sign_in import sign_in_part
 from environments.web.pages.usage_page import CSV_HEADINGS, PERIODS, csv_rows, period_of, usage_page
@@ -12,6 +12,7 @@ from environments.web.pages.versions import newer
 __all__ = [
     "CSV_HEADINGS",
     "PERIODS",
+    "EnvironmentPage",
     "approval_requests",
     "approval_words",
     "catalog",
@@ -26,6 +27,7 @@ __all__ = [
     "rows",
     "running",
     "sign_in_part",
+    "totals_after",
     "usage_page",
     "waiting",
 ]

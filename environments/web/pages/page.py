@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from environments.actions import access_requests, deciders
 from environments.kube import permits
-from environments.lib import looks
+from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import AccessRequest, Condition, Environment, Member, User
+from environments.models import AccessRequest, Condition, Environment, Member, Question, User
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
 from environments.web.pages.activity import ActivityCard, Show, activity_card
@@ -76,6 +76,8 @@ class EnvironmentPage:
     newer: NewerVersion | None
     can_extend_to: datetime | None
     to_decide: ApprovalRequest | None  # if the reader may decide on it
+    to_answer: Question | None  # about the reader's own request
+    questions: list[Question]  # about a request that waits, for everyone who sees it
     request_again: RequestAgain | None  # if the reader requested it, and it is over
     host_names: tuple[str, ...]  # patterns; none where any are allowed
     asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
@@ -160,6 +162,9 @@ class EnvironmentPage:
 def environment_page(environment: Environment, user: User, show: Show = Show.ALL) -> EnvironmentPage:
     """Everything on an environment's page. The environment comes from permissions.py; `show`: whose activity."""
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
+    questions = list(environment.questions.select_related("asked_by")) if environment.requested_at else []
+    to_answer = next((each for each in questions if each.answered_at is None), None) if who else None
+    to_decide = approval_requests([environment], user)[0] if may_decide(user, environment) else None
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True).select_related("person"))
@@ -193,7 +198,9 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         poll_seconds=poll_seconds(environment, lines),
         newer=newer(environment),
         can_extend_to=environment.extended_end(),
-        to_decide=next(iter(approval_requests([environment])), None) if may_decide(user, environment) else None,
+        to_decide=to_decide,
+        to_answer=to_answer if environment.owner == user and not to_decide else None,
+        questions=questions,
         request_again=_request_again(environment, user),
         host_names=_host_names(environment),
         asked_for=_asked_for(environment, members),
@@ -231,6 +238,8 @@ def _on_request(environment: Environment, who: str) -> Notice:
     owner = environment.owner
     if environment.awaits_approval:
         text = f"The environment will be created after approval. We'll email {owner} when a decision is made."
+        if environment.escalated_at:
+            text = f"Escalated to platform admins {_since(environment.escalated_at)}. {text}"
         return Notice("wait", f"Waiting for approval: {who}.", text)
     if environment.phase == Phase.REJECTED:
         by = f" by {environment.decided_by}" if environment.decided_by else ""
@@ -241,6 +250,11 @@ def _on_request(environment: Environment, who: str) -> Notice:
     if last.actor is None:
         return Notice("", "This request has ended.", f"{last.message} Nothing was created.")
     return Notice("", f"This request was withdrawn by {last.actor}.", _quoted(last.data.get("note", "")))
+
+
+def _since(moment: datetime) -> str:
+    """How long ago, in words."""
+    return dates.relative((moment - timezone.now()).total_seconds())
 
 
 def _said(conditions: list[Condition], reason: str) -> str:

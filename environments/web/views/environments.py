@@ -23,7 +23,8 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
 from environments.routine.folding import fold
 from environments.web import pages
-from environments.web.forms import DecisionForm, DeleteForm, DetailsForm, FilterForm, WithdrawForm, add_refusal
+from environments.web.decision_forms import AnswerForm, DecisionForm
+from environments.web.forms import DeleteForm, DetailsForm, FilterForm, WithdrawForm, add_refusal
 from environments.web.pages.activity import Show, chosen
 from environments.web.pages.managed_objects import drift_of
 from environments.web.permissions import changeable_environment, editable_environment, visible_environment
@@ -59,8 +60,15 @@ def environment(request: UserRequest, namespace: str) -> HttpResponse:
     """One environment: its dashboard, or its timeline while work is in progress."""
     row = visible_environment(request.user, namespace)
     page = pages.environment_page(row, request.user, Show.of(request.GET.get("activity", "")))
-    context = {"page": page, "environment": row, "form": DecisionForm(row) if page.to_decide else None}
+    context = {"page": page, "environment": row, "form": _form_in(page)}
     return render_part(request, "environments/environment.html", "live", context)
+
+
+def _form_in(page: pages.EnvironmentPage) -> DecisionForm | AnswerForm | None:
+    """The form that the page offers its reader, who approves the request or asked for it."""
+    if page.to_decide:
+        return DecisionForm(page.environment)
+    return AnswerForm() if page.to_answer else None
 
 
 @require_safe
