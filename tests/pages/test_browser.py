@@ -332,3 +332,16 @@ def test_a_list_sorts_by_its_headings(site, dana, make_environment):
         page.get_by_role("columnheader", name="Environment").get_by_role("link").click()
         expect(names).to_have_text(expected)
     expect(page.get_by_role("columnheader", name="Environment")).to_have_attribute("aria-sort", "descending")
+
+
+def test_no_state_runs_into_what_is_beside_it_on_a_phone(site, dana, theo, make_environment):
+    make_environment(name="Mine")
+    make_environment(theo, phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now())
+    site.keep("/")
+    page = site.open("/", viewport={"width": 390, "height": 800})
+    row = page.get_by_role("row").filter(has_text="Waiting for approval")
+    pill = row.locator(".pill").bounding_box()
+    owner = row.get_by_role("cell", name="Theo Example").bounding_box()
+    assert pill
+    assert owner
+    assert pill["x"] + pill["width"] <= owner["x"] or pill["y"] + pill["height"] <= owner["y"]
