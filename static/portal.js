@@ -34,6 +34,12 @@
     setTimeout(() => button.replaceChildren(...label), 1500);
   });
 
+  // One box for all on the page.
+  document.addEventListener("change", ({ target }) => {
+    const name = target.dataset?.all;
+    for (const box of name ? document.querySelectorAll(`input[name="${name}"]`) : []) box.checked = target.checked;
+  });
+
   // Live regions. An answer that is the same changes nothing, so that a selection stays. After news, what was open is
   // open, what had the focus has it, what was read is where it was, and bars keep the order in which they were.
   const shown = new Map();

@@ -32,6 +32,12 @@ def check_not_over(environment: Environment) -> None:
         raise EndedError(environment)
 
 
+def check_open(environment: Environment) -> None:
+    """Raise EndedError for what is deleted or being deleted, and for a closed request."""
+    if not environment.wanted:
+        raise EndedError(environment)
+
+
 def lock_person(user: User) -> None:
     """Wait for whatever else counts this person's environments. Call it in a transaction, before counting.
 

@@ -46,6 +46,11 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             | models.Q(pk__in=member.order_by().values("environment"))
         )
 
+    def of(self, user: User) -> "EnvironmentQuerySet":
+        """What a person owns or is a member of."""
+        member = Member.objects.of(user).filter(wanted=True)
+        return self.filter(models.Q(owner=user) | models.Q(pk__in=member.order_by().values("environment")))
+
     def editable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
         """What a person may change: their own, what their teams' leavers left behind, all for platform admins."""
         if not isinstance(user, User):
@@ -96,6 +101,12 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def live(self) -> "EnvironmentQuerySet":
         """All that have not ended, including requests that wait for approval."""
         return self.filter(phase__in=LIVE)
+
+    def outdated(self) -> "EnvironmentQuerySet":
+        """Those whose template has another published version than theirs, which they can move to."""
+        published = TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED)
+        other = published.filter(template=models.OuterRef("version__template")).exclude(pk=models.OuterRef("version"))
+        return self.filter(models.Exists(other), wanted=True).granted()
 
     def owe(self) -> int:
         """Owe each one more reconcile, after any that is running now; how many they are."""

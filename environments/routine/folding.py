@@ -52,7 +52,7 @@ class Line:
 
 
 def fold(events: Iterable[Event], *, runs: bool = False) -> list[Line]:
-    """Events, newest first, as lines, by the newest event of each.
+    """Events, newest first, as lines, by the newest event of each. Lines never mix environments.
 
     `runs`: only what follows each other without something else in between becomes one line, so that the order stays.
     """
@@ -68,8 +68,8 @@ def fold(events: Iterable[Event], *, runs: bool = False) -> list[Line]:
 
 def _kind(event: Event) -> Hashable:
     if _is_alert(event):
-        return Activity.QUOTA_NEARLY_FULL
-    return event.kind, event.actor_id, event.message
+        return event.environment_id, Activity.QUOTA_NEARLY_FULL
+    return event.environment_id, event.kind, event.actor_id, event.message
 
 
 def _parts(event: Event) -> Iterator[tuple[Hashable, Crossing | None]]:
@@ -78,7 +78,7 @@ def _parts(event: Event) -> Iterator[tuple[Hashable, Crossing | None]]:
         yield _kind(event), None
         return
     for crossing in alerts.crossings(event):
-        yield crossing.resource, crossing
+        yield (event.environment_id, crossing.resource), crossing
 
 
 def _is_alert(event: Event) -> bool:

@@ -140,6 +140,10 @@ class Extension(Strict):
     times: Annotated[int, Field(ge=0, le=1000)] | None = None
     """How often. Empty: as often as they like."""
 
+    def opens(self, days: int, ends_at: datetime) -> datetime:
+        """From when on it can be extended."""
+        return ends_at - min(_EXTENDABLE, timedelta(days=days) / 2)
+
     def after(
         self, days: int, created_at: datetime, ends_at: datetime, extensions: int, now: datetime
     ) -> datetime | None:
@@ -148,8 +152,7 @@ class Extension(Strict):
         A life of less than four weeks can be extended in its second half. The time of day is in whole hours from the
         old end, so that a page shows the same end for a while.
         """
-        opens = ends_at - min(_EXTENDABLE, timedelta(days=days) / 2)
-        if now < opens or (self.times is not None and extensions >= self.times):
+        if now < self.opens(days, ends_at) or (self.times is not None and extensions >= self.times):
             return None
         later = ends_at + (now + timedelta(days=days) - ends_at) // _HOUR * _HOUR
         if self.maximum_days is not None:

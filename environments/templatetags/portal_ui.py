@@ -18,9 +18,11 @@ register = template.Library()
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 _SECTIONS = {
+    "home": ("home",),
     "catalog": ("catalog", "template", "request", "preview"),
     "environments": (
         "environments",
+        "bulk",
         "environment",
         "history",
         "objects",

@@ -22,6 +22,7 @@ from environments.models.templates import Placement
 from environments.routine import alerts
 from environments.spec import Kind, Mode, Parameter, Size, TemplateSpec
 from environments.web.addresses import AddressesField
+from environments.web.pages.sorting import SORTS
 
 NO_ACCESS = "none"  # what a former owner can keep instead of a role
 _NO_COMPLETION = {"autocomplete": "off"}
@@ -183,12 +184,9 @@ class FilterForm(forms.Form):
     cluster = forms.ModelChoiceField(
         Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
     )
-    sort = forms.ChoiceField(
-        label="Sort by",
-        required=False,
-        choices=[("", "Newest"), ("fullest", "Highest usage"), ("ends", "Expires soonest"), ("name", "Name")],
-    )
+    sort = forms.ChoiceField(label="Sort by", required=False, choices=SORTS)
     mine = forms.BooleanField(label="Only mine", required=False)
+    outdated = forms.BooleanField(label="Update available", required=False)
     orphaned = forms.BooleanField(label="Without owner", required=False)
 
     def __init__(self, user: User, data: Any = None) -> None:

@@ -6,9 +6,11 @@ from environments.web.views import (
     access,
     alerts,
     approvals,
+    bulk,
     catalog,
     emails,
     environments,
+    home,
     kubeconfig,
     members,
     questions,
@@ -20,7 +22,8 @@ from environments.web.views import (
 )
 
 urlpatterns = [
-    path("", catalog.catalog, name="catalog"),
+    path("", home.home, name="home"),
+    path("catalog/", catalog.catalog, name="catalog"),
     path("catalog/<slug:slug>/", catalog.template, name="template"),
     path("catalog/<slug:slug>/request/", catalog.request_form, name="request"),
     path("catalog/<slug:slug>/preview/", catalog.preview, name="preview"),
@@ -54,6 +57,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/extend/", environments.extend, name="extend"),
     path("environments/<slug:namespace>/move/", environments.move, name="move"),
     path("environments/<slug:namespace>/try-again/", environments.try_again, name="try_again"),
+    path("bulk/", bulk.bulk, name="bulk"),
     path("emails/", emails.emails, name="emails"),
     path("emails/stand-in/", stand_ins.stand_in, name="stand_in"),
     path("approvals/", approvals.listing, name="approvals"),

@@ -104,7 +104,7 @@ class Readers:
     def _read(self, number: int) -> None:
         with httpx.Client(base_url=self._url, timeout=60, cookies=self._cookies[number]) as client:
             while not self._over.is_set():
-                self._open(client, "catalog", "/")
+                self._open(client, "catalog", "/catalog/")
                 page = self._open(client, "my environments", "/environments/")
                 if found := _LINK.search(page):
                     self._open(client, "environment", found[1])

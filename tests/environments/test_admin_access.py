@@ -121,7 +121,7 @@ def test_every_page_names_the_portal_and_leads_back_to_it(client, ada, settings)
     page = soup(client.get(reverse("admin:index")))
     assert page.title.get_text(strip=True).endswith("Parcel admin")
     assert page.select_one("#site-name").get_text(" ", strip=True) == "Parcel Admin"
-    back = page.find("a", href=reverse("catalog"))
+    back = page.find("a", href=reverse("home"))
     assert back.get_text() == "Back to Parcel"
     assert page.select_one("form#logout-form")["action"] == reverse("account_logout")
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 def request_environment(page: Page, name: str, collaborators: str = "", size: str = "") -> None:
     """Fill in the form of the template with sizes and send it."""
-    page.goto("/")
+    page.goto("/catalog/")
     page.get_by_role("link", name=re.compile("Namespace with GPU sizes")).click()
     page.get_by_role("link", name=re.compile("Request")).first.click()
     page.get_by_label("Name", exact=True).fill(name)
@@ -21,7 +21,7 @@ def request_environment(page: Page, name: str, collaborators: str = "", size: st
 
 def test_a_developer_gets_a_namespace_sees_it_and_deletes_it(visit):
     page = visit("dana")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Catalog")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Home")
     request_environment(page, "Journey One", "theo@example.com")
     # The timeline fills in by itself until the dashboard takes its place.
     expect(page.get_by_role("heading", level=1)).to_have_text("Journey One")

@@ -402,14 +402,14 @@ class TestBeforeAsking:
         cards = [words(card) for card in read(browser.get("/catalog/namespace/request/")).select("label.choice")]
         assert ["Needs approval" in card for card in cards] == [False, False, True]
         assert "Large needs approval from a manager" in words(read(browser.get("/catalog/namespace/")).main)
-        assert "some sizes need approval" in words(read(browser.get("/")).main)
+        assert "some sizes need approval" in words(read(browser.get("/catalog/")).main)
 
     def test_the_template_says_it_where_every_request_needs_it(self, browser, make_template):
         make_template(spec=spec(everything=True))
         page = words(read(browser.get("/catalog/namespace/request/")).main)
         assert "Every request for this template needs approval" in page
         assert "Every request needs approval from a manager" in words(read(browser.get("/catalog/namespace/")).main)
-        assert "needs approval" in words(read(browser.get("/")).main)
+        assert "needs approval" in words(read(browser.get("/catalog/")).main)
 
     def test_the_plan_names_who_is_waited_for(self, browser, make_template):
         make_template(spec=spec())

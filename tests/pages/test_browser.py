@@ -284,7 +284,7 @@ def test_no_page_needs_scrolling_sideways(site, make_environment, width):
         purpose="x" * 200,
     )
     own = f"/environments/{environment.namespace}/"
-    paths = ["/", "/catalog/namespace/", REQUEST, "/environments/", own]
+    paths = ["/", "/catalog/", "/catalog/namespace/", REQUEST, "/environments/", own]
     paths += [f"{own}{name}/" for name in ("history", "objects", "delete", "details", "members")]
     for path in paths:
         site.keep(path)
@@ -294,3 +294,54 @@ def test_no_page_needs_scrolling_sideways(site, make_environment, width):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         wide = "[...document.querySelectorAll('.card')].filter(c => c.scrollWidth > c.clientWidth + 1).length"
         assert page.evaluate(wide) == 0, path
+
+
+def test_one_box_selects_every_environment_on_the_page(site, ada, make_environment):
+    for number in range(3):
+        make_environment(name=f"Load {number}")
+    site.client.force_login(ada)
+    site.keep("/environments/")
+    page = site.open("/environments/")
+    boxes = page.locator("input[name=on]")
+    page.get_by_label("All on this page").check()
+    assert boxes.evaluate_all("boxes => boxes.map(box => box.checked)") == [True] * 3
+    page.get_by_label("All on this page").uncheck()
+    page.get_by_label("Select Load 1").check()
+    assert page.evaluate("new FormData(document.getElementById('bulk')).getAll('on').length") == 1
+
+
+def test_no_filter_of_a_report_looks_like_the_number_beside_the_navigation(site, ada, make_environment):
+    make_environment()
+    site.client.force_login(ada)
+    site.keep("/reports/trends/")
+    page = site.open("/reports/trends/")
+    look = "field => [getComputedStyle(field).backgroundColor, getComputedStyle(field).fontSize]"
+    looks = page.locator(".report-filters .field").evaluate_all(f"fields => fields.map({look})")
+    assert len(looks) > 3
+    assert all(each == looks[0] for each in looks)
+
+
+def test_a_list_sorts_by_its_headings(site, dana, make_environment):
+    for name in ("banana", "apple"):
+        make_environment(name=name)
+    for query in ("", "?sort=name", "?sort=-name"):
+        site.keep(f"/environments/{query}")
+    page = site.open("/environments/")
+    names = page.locator("tbody th a")
+    for expected in (["apple", "banana"], ["banana", "apple"]):
+        page.get_by_role("columnheader", name="Environment").get_by_role("link").click()
+        expect(names).to_have_text(expected)
+    expect(page.get_by_role("columnheader", name="Environment")).to_have_attribute("aria-sort", "descending")
+
+
+def test_no_state_runs_into_what_is_beside_it_on_a_phone(site, dana, theo, make_environment):
+    make_environment(name="Mine")
+    make_environment(theo, phase=Phase.AWAITING_APPROVAL, requested_at=timezone.now())
+    site.keep("/")
+    page = site.open("/", viewport={"width": 390, "height": 800})
+    row = page.get_by_role("row").filter(has_text="Waiting for approval")
+    pill = row.locator(".pill").bounding_box()
+    owner = row.get_by_role("cell", name="Theo Example").bounding_box()
+    assert pill
+    assert owner
+    assert pill["x"] + pill["width"] <= owner["x"] or pill["y"] + pill["height"] <= owner["y"]

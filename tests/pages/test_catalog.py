@@ -11,7 +11,7 @@ def page(client, dana):
     client.force_login(dana)
 
     def get(search="", **more):
-        return client.get("/", {"q": search} if search else {}, **more)
+        return client.get("/catalog/", {"q": search} if search else {}, **more)
 
     return get
 
@@ -69,4 +69,4 @@ def test_the_number_of_queries_does_not_grow_with_templates(client, dana, make_t
         make_template(f"template-{number}")
     client.force_login(dana)
     with django_assert_max_num_queries(6):
-        assert len(read(client.get("/")).select("article")) == 12
+        assert len(read(client.get("/catalog/")).select("article")) == 12

@@ -11,7 +11,7 @@ def test_what_is_not_there_leads_back(client, dana):
     client.force_login(dana)
     soup = read(client.get("/nothing/"), status=404)
     assert words(soup.h1) == "Page not found"
-    assert [link["href"] for link in soup.select("main a.button")] == ["/environments/", "/"]
+    assert [link["href"] for link in soup.select("main a.button")] == ["/environments/", "/catalog/"]
 
 
 def test_what_one_may_not_see_looks_like_what_is_not_there(client, sam, make_environment):

@@ -21,6 +21,7 @@ FAILED = {"Namespace": {"status": Status.FAILED, "message": HOSTILE, "attempts":
 
 PUBLIC = {"sign-in": "account_login", "signed-out": "signed_out"}
 PAGES = (
+    "home",
     "catalog",
     "nothing-found",
     "template",
@@ -35,6 +36,8 @@ PAGES = (
 )
 ALL = (
     *PAGES,
+    "review",
+    "hand-over",
     "approvals",
     "approvals-errors",
     "request-again",
@@ -83,8 +86,11 @@ def visit(client: Client, environments: dict[str, Environment], name: str) -> Ht
     """Any page, by its name."""
     first = environments["environment"].namespace
     paths = {
-        "catalog": "/",
-        "nothing-found": f"/?q={HOSTILE}",
+        "home": "/",
+        "catalog": "/catalog/",
+        "review": f"/bulk/?do=extend&on={first}&on={environments['deleted'].namespace}",
+        "hand-over": f"/bulk/?do=hand-over&on={first}",
+        "nothing-found": f"/catalog/?q={HOSTILE}",
         "template": "/catalog/namespace/",
         "request": "/catalog/namespace/request/",
         "list": "/environments/",

@@ -97,7 +97,11 @@ def test_a_short_life_does_not_begin_with_its_end(visit, dana):
 
 
 def test_a_newer_version_is_offered_to_those_who_may_move(visit, dana, theo, newer):
-    assert one(read(visit(dana)), "#newer")["href"].endswith("/move/")
+    soup = read(visit(dana))
+    assert one(soup, "#newer")["href"].endswith("/move/")
+    notice = one(soup, "#live > .notice:has(#newer)")
+    assert words(notice.div) == ("Version 2 of Namespace is available. Size Medium, pods: 30, was 50 (less).")
+    assert facts(soup)["Template"] == "Namespace · Medium Version 1"
     assert read(visit(theo)).select("#newer") == []
     assert [visit(theo, "move/").status_code] == [403]
 

@@ -24,19 +24,19 @@ def links(soup):
     return [words(link) for link in soup.select("nav[aria-label=Main] a")]
 
 
-def test_everybody_gets_to_catalog_and_environments(page, dana):
-    assert links(read(page(dana))) == ["Catalog", "Environments"]
+def test_everybody_gets_home_to_catalog_and_environments(page, dana):
+    assert links(read(page(dana))) == ["Home", "Catalog", "Environments"]
 
 
 def test_platform_admins_get_to_the_admin_and_in_the_demo_to_the_outbox(page, ada, settings, tmp_path):
-    assert links(read(page(ada))) == ["Catalog", "Environments", "Approvals", "Reports", "Admin"]
+    assert links(read(page(ada))) == ["Home", "Catalog", "Environments", "Approvals", "Reports", "Admin"]
     settings.MAIL_FOLDER = str(tmp_path)
-    assert links(read(page(ada))) == ["Catalog", "Environments", "Approvals", "Reports", "Outbox", "Admin"]
+    assert links(read(page(ada))) == ["Home", "Catalog", "Environments", "Approvals", "Reports", "Outbox", "Admin"]
 
 
 @pytest.mark.parametrize(
     ("path", "current"),
-    [("/", "Catalog"), ("/catalog/namespace/", "Catalog"), ("/environments/", "Environments")],
+    [("/", "Home"), ("/catalog/", "Catalog"), ("/catalog/namespace/", "Catalog"), ("/environments/", "Environments")],
 )
 def test_the_current_part_is_marked(page, dana, path, current):
     assert words(one(read(page(dana, path)), "nav [aria-current=page]")) == current

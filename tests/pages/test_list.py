@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from environments.lib.phases import Phase, Role
+from environments.models import Cluster, TemplateVersion
 from tests.pages.reading import HTMX, labelled, one, read, words
 
 URL = "/environments/"
@@ -65,7 +66,7 @@ def test_a_member_from_another_team_sees_it(listed, sam, make_environment):
 def test_somebody_without_environments_is_led_to_the_catalog(listed, sam):
     empty = one(read(listed(sam)), ".empty")
     assert words(empty.h2) == "No environments yet"
-    assert one(empty, "a.button")["href"] == "/"
+    assert one(empty, "a.button")["href"] == "/catalog/"
 
 
 def test_filters_without_a_match_say_so_and_can_be_cleared(listed, dana, make_environment):
@@ -151,6 +152,90 @@ def test_what_comes_first_can_be_chosen(listed, dana, make_environment, query, e
     make_environment(name="newest", created_at=now - days, ends_at=None)
     soup = read(listed(dana, query))
     assert names(soup) == expected
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("name", "abc"),
+        ("-name", "cba"),
+        ("state", "bca"),
+        ("-state", "acb"),
+        ("template", "cab"),
+        ("-template", "bac"),
+        ("cluster", "bac"),
+        ("-cluster", "cab"),
+        ("owner", "cba"),
+        ("-owner", "acb"),
+        ("fullest", "cab"),
+        ("-fullest", "bac"),
+        ("ends", "acb"),
+        ("-ends", "cab"),  # no end is last both ways
+    ],
+)
+def test_every_column_sorts_both_ways(listed, ada, dana, theo, make_environment, make_template, sort, expected):
+    """Newest first where two are equal, so c comes before b and a."""
+    now, day = timezone.now(), timedelta(days=1)
+    zoo, apple = make_template("zoo"), make_template("apple")
+    york = Cluster.objects.create(slug="york", name="York", server="https://york.example.com")
+    bergen = Cluster.objects.create(slug="bergen", name="Bergen", server="https://bergen.example.com")
+    aachen = Cluster.objects.create(slug="aachen", name="Aachen", server="https://aachen.example.com")
+    common = {"created_at": now - 3 * day, "version": make_template("middle"), "cluster": bergen}
+    make_environment(theo, name="a", ends_at=now + day, usage={"pods": ["5", "10"]}, **common)
+    common |= {"created_at": now - 2 * day, "version": zoo, "cluster": aachen}
+    make_environment(phase=Phase.FAILED, name="b", ends_at=None, **common)
+    common |= {"created_at": now - day, "version": apple, "cluster": york}
+    make_environment(phase=Phase.DEGRADED, name="c", ends_at=now + 2 * day, usage={"pods": ["9", "10"]}, **common)
+    dana.first_name = "Dan"
+    dana.save()
+    assert "".join(names(read(listed(ada, f"sort={sort}")))) == expected
+
+
+def test_a_heading_says_how_the_list_is_sorted_and_turns_it(listed, dana, make_environment):
+    make_environment()
+    heads = {words(head): head for head in read(listed(dana, "q=checkout&sort=fullest&page=1")).select("thead th")}
+    assert heads["Highest usage"]["aria-sort"] == "descending"
+    assert heads["Highest usage"].a["href"] == "?q=checkout&sort=-fullest"
+    assert heads["Environment"].a["href"] == "?q=checkout&sort=name"
+    assert [head for head in heads.values() if "aria-sort" in head.attrs] == [heads["Highest usage"]]
+    heads = read(listed(dana, "sort=-name")).select("thead th[aria-sort]")
+    assert [(words(head), head["aria-sort"]) for head in heads] == [("Environment", "descending")]
+
+
+def test_an_order_is_no_filter(listed, dana, make_environment):
+    make_environment()
+    assert words(one(read(listed(dana, "sort=name")), "#rows [role=status]")) == "1 environment"
+    assert words(one(read(listed(dana, "sort=name&mine=on")), "#rows [role=status]")).startswith(
+        "1 environment matches"
+    )
+
+
+def test_every_order_is_in_the_form_too(listed, dana, make_environment):
+    make_environment()
+    soup = read(listed(dana, "sort=-cluster"))
+    assert words(one(soup, "#id_sort option[selected]")) == "Cluster, Z to A"
+
+
+def test_what_can_be_updated_is_a_filter_and_said_at_the_line(listed, dana, make_environment, template_version):
+    make_environment(name="Old")
+    assert names(read(listed(dana, "outdated=on"))) == []
+    TemplateVersion.objects.filter(pk=template_version.pk).update(state="retired")
+    assert names(read(listed(dana, "outdated=on"))) == []  # retired without another one
+    newer = TemplateVersion.objects.create(
+        template=template_version.template, number=2, state="published", spec=template_version.spec
+    )
+    make_environment(name="New", version=newer)
+    make_environment(phase=Phase.AWAITING_APPROVAL, name="Asked")
+    assert names(read(listed(dana, "outdated=on"))) == ["Old"]
+    lines = {words(row.th.a): words(row) for row in read(listed(dana)).select("tbody tr")}
+    assert [name for name, line in lines.items() if "update available" in line] == ["Old"]
+
+
+def test_only_mine_are_those_i_am_a_member_of_too(listed, dana, theo, make_environment):
+    make_environment(name="Own")
+    make_environment(theo, name="Shared", members={dana.email: Role.VIEWER})
+    make_environment(theo, name="Theirs")
+    assert sorted(names(read(listed(dana, "mine=on")))) == ["Own", "Shared"]
 
 
 def test_the_order_stays_from_page_to_page(listed, dana, make_environment):

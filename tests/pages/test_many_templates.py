@@ -47,20 +47,20 @@ def test_a_catalog_of_200_templates_takes_the_queries_of_a_small_one(
 ):
     client.force_login(dana)
     with django_assert_max_num_queries(5):
-        assert len(read(client.get("/")).select("article.offer")) == 200
+        assert len(read(client.get("/catalog/")).select("article.offer")) == 200
     with django_assert_max_num_queries(5):
-        cards = read(client.get("/", {"q": "category 3"}, headers=HTMX)).select("article.offer")
+        cards = read(client.get("/catalog/", {"q": "category 3"}, headers=HTMX)).select("article.offer")
     assert len(cards) == 25
     client.force_login(sam)
     with django_assert_max_num_queries(5):
-        assert len(read(client.get("/")).select("article.offer")) == 180
+        assert len(read(client.get("/catalog/")).select("article.offer")) == 180
 
 
 def test_the_catalog_reads_each_content_once(client, dana, large_catalog, monkeypatch):
     client.force_login(dana)
-    client.get("/")
+    client.get("/catalog/")
     monkeypatch.setattr("environments.spec.template.parse", lambda data: pytest.fail("it was read before"))
-    assert client.get("/").status_code == 200
+    assert client.get("/catalog/").status_code == 200
     assert client.get("/catalog/template-3/").status_code == 200
 
 

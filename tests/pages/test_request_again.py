@@ -146,7 +146,7 @@ class TestTheWayThere:
         template_actions.retire(template_version, None)
         notice = one(read(browser.get(page_of(row))), "#live .notice.bad")
         assert "Namespace is no longer available to you." in words(notice)
-        assert [link["href"] for link in notice.select("a")] == ["/"]
+        assert [link["href"] for link in notice.select("a")] == ["/catalog/"]
 
     def test_pages_of_what_lives_ask_the_database_no_more_often_for_it(self, browser, make_environment):
         row = make_environment()
@@ -401,7 +401,7 @@ class TestWhatChangedSince:
         else:
             template_version.template.teams.add(Team.objects.create(name="Search", group="team-search"))
         for response in (browser.get(again(row), follow=True), browser.post(again(row), {}, follow=True)):
-            assert response.redirect_chain == [("/", 302)]
+            assert response.redirect_chain == [("/catalog/", 302)]
             notice = words(one(read(response), ".notice.warning"))
             assert notice == ("Namespace is no longer available to you. The answers of Ranking are still on its page.")
         assert browser.get(URL).status_code == 404

@@ -36,7 +36,7 @@ def stranded(make_environment):
 def test_the_catalog_offers_the_others_and_says_what_is_wrong_with_one(client, dana, broken, make_template):
     make_template("sound")
     client.force_login(dana)
-    first, second = read(client.get("/")).select("article.offer")
+    first, second = read(client.get("/catalog/")).select("article.offer")
     assert "Not available" in words(first)
     assert first.find("a") is None
     assert one(second, "h2 a")["href"] == "/catalog/sound/"

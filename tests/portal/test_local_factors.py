@@ -45,7 +45,7 @@ class TestSigningIn:
         assert sign_in(client, dana)["Location"] == "/accounts/code/"
         assert signed_in(client) is None
         assert client.get("/environments/").status_code == 302
-        assert second(client, code())["Location"] == reverse("catalog")
+        assert second(client, code())["Location"] == reverse("home")
         assert signed_in(client) == dana.pk
 
     def test_refuses_wrong_codes_and_stops_counting_them_at_five(self, client, dana):

@@ -42,7 +42,7 @@ class TestTheLink:
     def test_leads_to_a_password_and_into_the_portal(self, client, invitation, team):
         response = choose(client, invitation)
         user = User.objects.get(email="nia@example.com")
-        assert (response.status_code, response["Location"]) == (302, reverse("catalog"))
+        assert (response.status_code, response["Location"]) == (302, reverse("home"))
         assert signed_in(client) == user.pk
         assert user.check_password(PASSWORD)
         assert (list(user.teams.all()), user.is_superuser, user.is_manager) == ([team], False, False)

@@ -28,7 +28,7 @@ class TestSigningIn:
         session.save()
         before = session.session_key
         response = sign_in(client, local(dana))
-        assert response["Location"] == reverse("catalog")
+        assert response["Location"] == reverse("home")
         assert signed_in(client) == dana.pk
         assert client.session.session_key != before
 

@@ -91,7 +91,7 @@ def test_it_is_in_no_list_no_search_no_filter_and_no_report(client, theirs):
     environment, sam = theirs
     client.force_login(sam)
     lists, reports = every_list(environment), every_report(environment)
-    assert_unnamed(environment, client, [*lists, ("/", {}), ("/", {"q": environment.name})])
+    assert_unnamed(environment, client, [*lists, ("/", {}), ("/catalog/", {"q": environment.name})])
     assert {client.get(path, query).status_code for path, query in reports} == {403}
     sam.is_manager = True
     sam.save()
@@ -118,7 +118,7 @@ def test_a_template_of_other_teams_is_not_even_named(client, theirs, namespace_t
     namespace_template.template.teams.add(Team.objects.get(name="Checkout"))
     Template.objects.update(name="Secret project")
     client.force_login(sam)
-    for path in ("/", "/environments/"):
+    for path in ("/", "/catalog/", "/environments/"):
         assert "Secret project" not in client.get(path).content.decode()
     assert client.get("/catalog/namespace/").status_code == 404
     client.force_login(environment.owner)

@@ -1,6 +1,7 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
 from environments.web.pages.approvals import approval_requests, decided, totals_after, waiting
+from environments.web.pages.home import home_page
 from environments.web.pages.listing import list_page, rows
 from environments.web.pages.offers import approval_words, catalog, quota_table
 from environments.web.pages.page import EnvironmentPage, environment_page
@@ -20,6 +21,7 @@ __all__ = [
     "decided",
     "environment_page",
     "has_workloads",
+    "home_page",
     "list_page",
     "newer",
     "period_of",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Window
+from django.db.models import Count, Exists, OuterRef, QuerySet, Window
 
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
@@ -37,8 +37,21 @@ def list_page(environments: EnvironmentQuerySet, number: str | None) -> "Page[En
     paginator = Paginator(environments, PAGE_SIZE)
     vars(paginator)["count"] = found[0][1] if found else 0  # it would ask by itself
     page = paginator.get_page(number)
-    page.object_list = list(environments.filter(pk__in=[pk for pk, _ in found]).select_related(*_RELATED))
+    page.object_list = _whole(environments, found)
     return page
+
+
+def first(environments: EnvironmentQuerySet, most: int) -> tuple[list[Any], int]:
+    """The first rows, each with `is_outdated`, and how many there are in all, in two queries."""
+    found = list(_counted(environments)[:most])
+    return (_whole(environments, found), found[0][1]) if found else ([], 0)
+
+
+def _whole(environments: EnvironmentQuerySet, found: list[tuple[Any, int]]) -> list[Any]:
+    """The environments with these ids, in their order."""
+    outdated = Environment.objects.outdated().filter(pk=OuterRef("pk"))
+    rows = environments.filter(pk__in=[pk for pk, _ in found]).annotate(is_outdated=Exists(outdated))
+    return list(rows.select_related(*_RELATED).defer("version__spec"))
 
 
 def _number(text: str | None) -> int:
@@ -52,8 +65,11 @@ def _number(text: str | None) -> int:
 
 def _found(environments: EnvironmentQuerySet, number: int) -> list[tuple[Any, int]]:
     """The ids on a page, each with the number of all that there are."""
-    counted = environments.annotate(all=Window(Count("*"))).values_list("pk", "all")
-    return list(counted[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
+    return list(_counted(environments)[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
+
+
+def _counted(environments: EnvironmentQuerySet) -> "QuerySet[Environment, tuple[Any, int]]":
+    return environments.annotate(all=Window(Count("*"))).values_list("pk", "all")
 
 
 def _last(environments: EnvironmentQuerySet) -> list[tuple[Any, int]]:

@@ -17,6 +17,15 @@ class NewerVersion:
     changes: list[str]
     shrinks: list[str]  # resources of which more is used than the version grants
 
+    @property
+    def sentence(self) -> str:
+        """The difference in a sentence: the first change and how many more there are; else its changelog."""
+        if not self.changes:
+            return self.version.changelog or "The quota, limits and rules stay the same."
+        first, *more = self.changes
+        rest = f" And {len(more)} more change{'s' if len(more) > 1 else ''}." if more else ""
+        return f"{first.removesuffix('.')}.{rest}"
+
 
 def newer(environment: Environment) -> NewerVersion | None:
     """The published version, if it is not the environment's own; None while the environment is deleted.
@@ -43,7 +52,13 @@ def _changes(environment: Environment, new: TemplateSpec) -> list[str]:
     old = environment.readable_spec
     if old is None:
         return ["The current version can't be read, so the changes are unknown."]
-    return template_actions.differences(old, new)
+    size = environment.size
+    return template_actions.differences(_with_one_size(old, size), _with_one_size(new, size))
+
+
+def _with_one_size(spec: TemplateSpec, name: str) -> TemplateSpec:
+    """The content without the sizes that the environment does not have: they change nothing for it."""
+    return spec.model_copy(update={"sizes": tuple(size for size in spec.sizes if size.name == name)})
 
 
 def shrinks(environment: Environment, spec: TemplateSpec) -> list[str]:

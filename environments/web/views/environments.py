@@ -7,7 +7,7 @@ import yaml
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import F, Q
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from environments import actions
 from environments.actions import guards
+from environments.actions.bulk import Verb
 from environments.actions.details import change as change_details
 from environments.kube import manifests
 from environments.lib import dates
@@ -25,20 +26,13 @@ from environments.routine.folding import fold
 from environments.web import pages
 from environments.web.decision_forms import AnswerForm, DecisionForm
 from environments.web.forms import DeleteForm, DetailsForm, FilterForm, WithdrawForm, add_refusal
+from environments.web.pages import sorting
 from environments.web.pages.activity import Show, chosen
 from environments.web.pages.managed_objects import drift_of
 from environments.web.permissions import changeable_environment, editable_environment, visible_environment
 from environments.web.views.http import UserRequest, render_part, sent
 
 _EVENTS = 50  # on a page of the history
-
-#: The orders of the list; the id makes each one total, so that no line is on two pages.
-_ORDERS = {
-    "fullest": (F("fullest").desc(), "-created_at", "pk"),
-    "ends": (F("ends_at").asc(nulls_last=True), "-created_at", "pk"),
-    "name": ("name", "-created_at", "pk"),
-}
-_NEWEST = ("-created_at", "pk")
 
 
 @require_safe
@@ -48,7 +42,11 @@ def environments(request: UserRequest) -> HttpResponse:
     rows = _filtered(Environment.objects.visible_to(request.user), form, request)
     page = pages.list_page(rows, request.GET.get("page"))
     query = urlencode({name: value for name, value in request.GET.items() if value and name != "page"})
-    context = {"form": form, "page": page, "rows": pages.rows(page), "query": query}
+    columns = sorting.columns(form.cleaned_data.get("sort", ""), request.GET)
+    context = {"form": form, "page": page, "rows": pages.rows(page), "query": query, "columns": columns}
+    context["is_filtered"] = any(value for name, value in request.GET.items() if name not in ("page", "sort"))
+    if request.user.is_platform_admin:
+        context["verbs"] = Verb.choices
     response = render_part(request, "environments/list.html", "rows", context)
     # The address bar follows the live search, without the filters that are not in use.
     response["HX-Replace-Url"] = f"?{query}" if query else request.path
@@ -211,7 +209,9 @@ def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest)
     if wanted.get("cluster"):
         rows = rows.filter(cluster=wanted["cluster"])
     if wanted.get("mine"):
-        rows = rows.filter(owner=request.user)
+        rows = rows.of(request.user)
+    if wanted.get("outdated"):
+        rows = rows.outdated()
     if wanted.get("orphaned"):
         rows = rows.filter(orphaned_at__isnull=False)
     if text := (wanted.get("q") or "").strip():
@@ -221,4 +221,4 @@ def _filtered(rows: EnvironmentQuerySet, form: FilterForm, request: UserRequest)
             | Q(owner__email__icontains=text)
             | Q(purpose__icontains=text)
         )
-    return rows.order_by(*_ORDERS.get(wanted.get("sort", ""), _NEWEST))
+    return rows.order_by(*sorting.order(wanted.get("sort", "")))
