@@ -112,6 +112,18 @@
   document.addEventListener("htmx:responseError", () => stale(true));
   document.addEventListener("htmx:afterOnLoad", ({ detail }) => { if (detail.xhr.status < 400) stale(false); });
 
+  // The admin's fields for several rows make a search field of their own, which has no label.
+  window.addEventListener("load", () => {
+    for (const select of document.querySelectorAll("select.admin-autocomplete[multiple]")) {
+      const field = select.parentElement.querySelector(".select2-search__field");
+      if (field && select.labels.length) field.setAttribute("aria-label", select.labels[0].textContent.trim().replace(/:$/, ""));
+    }
+  });
+
+  // A page that follows a test loads itself again while somebody sees it; without scripts, its noscript part does.
+  const again = document.querySelector("meta[name=reload-after]");
+  if (again) setInterval(() => { if (!document.hidden) location.reload(); }, again.content * 1000);
+
   tick();
   setInterval(tick, 1000);
 })();

@@ -1,14 +1,26 @@
 """Steps that tests of local accounts share: signing in, and the codes that a phone would show."""
 
 import time
+from hashlib import sha256
 from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from bs4 import BeautifulSoup
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.http import HttpResponse
 from django.test import Client
+from fido2.cose import ES256
+from fido2.webauthn import (
+    Aaguid,
+    AttestationObject,
+    AttestedCredentialData,
+    AuthenticatorAttestationResponse,
+    AuthenticatorData,
+    CollectedClientData,
+    RegistrationResponse,
+)
 
 from environments.models import User
 
@@ -28,6 +40,22 @@ def with_app(user: User) -> User:
     """The account with a password, an authenticator app and recovery codes."""
     TOTP.activate(local(user), SECRET)
     RecoveryCodes.activate(user)
+    return user
+
+
+def with_passkey(user: User, name: str = "Laptop") -> User:
+    """The account with a passkey, as a browser would have registered it."""
+    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+    credential = AttestedCredentialData.create(Aaguid.NONE, b"0123456789abcdef", key)
+    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.UV | AuthenticatorData.FLAG.AT
+    shown = AuthenticatorData.create(sha256(b"testserver").digest(), flags, 0, credential)
+    response = AuthenticatorAttestationResponse(
+        client_data=CollectedClientData.create("webauthn.create", b"challenge", "http://testserver"),
+        attestation_object=AttestationObject.create("none", shown, {}),
+    )
+    registered = dict(RegistrationResponse(raw_id=b"0123456789abcdef", response=response))
+    data: dict[str, Any] = {"name": name, "credential": registered}
+    Authenticator.objects.create(user=user, type=Authenticator.Type.WEBAUTHN, data=data)
     return user
 
 
