@@ -133,7 +133,7 @@ def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
         data = environment.events.get(pk=event_id).data
         role, person = Role(data["role"]), User.objects.filter(pk=data["person"], is_active=True).first()
         if data["person"] and person is None:
-            raise ValidationError("This can no longer be undone. Their account is gone or inactive.")
+            raise ValidationError("This can no longer be undone. Their account was deleted or is inactive.")
         _check_role(row, role)
         _set_role(environment, actor, address, role, person)
         Departure.objects.forget(environment, address, role)

@@ -70,7 +70,7 @@ def home_page(user: User) -> HomePage | None:
     """
     visible = Environment.objects.visible_to(user).live()
     mine = _some(user, visible.of(user), _MINE)
-    if not mine.rows and not user.is_manager and not user.is_platform_admin:
+    if not mine.rows and not user.is_approver:
         return None
     others = _some(user, visible.exclude(pk__in=visible.of(user).order_by().values("pk")), _OTHERS)
     shown = [row.environment for row in (mine if mine.rows else others).rows]
