@@ -138,10 +138,14 @@ def is_as_applied(wanted: Manifest, live: Manifest, label_domain: str) -> bool:
 
 def _left_over(wanted: Manifest, live: Manifest) -> bool:
     """Whether there are labels or annotations that the portal applied once: only another apply takes them away."""
-    metadata = wanted["metadata"]
-    return any(
-        _set_by_portal(live, part, "Apply") - (metadata.get(part) or {}).keys() for part in ("labels", "annotations")
-    )
+    for entry in live["metadata"].get("managedFields") or []:
+        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply"):
+            for part in ("labels", "annotations"):
+                fields = _at(entry, ["fieldsV1", "f:metadata", f"f:{part}"])
+                owned = {key.removeprefix("f:") for key in fields if key != "."} if isinstance(fields, dict) else set()
+                if owned - (wanted["metadata"].get(part) or {}).keys():
+                    return True
+    return False
 
 
 def attributed(difference: Difference, live: Manifest) -> Difference:
@@ -269,32 +273,19 @@ def _with_defaults(spec: Manifest) -> Manifest:
 
 
 def _foreign_marks(wanted: Manifest, live: Manifest, label_domain: str) -> _Found:
-    """Labels and annotations that only the portal sets, and wants no longer or never did.
+    """Labels and annotations that only the portal may set, and wants no longer or never did.
 
-    They decide what is found, and what pods may do. An apply takes away only what another apply set; the namespace was
-    created, so what its first manifest said has to be removed by name.
+    They decide what is found, and what pods may do. An apply would leave those that the namespace was created with.
     """
-    is_namespace = wanted["kind"] == "Namespace"
-    prefixes = {"labels": (f"{label_domain}/", *([_POD_SECURITY] if is_namespace else []))}
-    prefixes["annotations"] = (f"{label_domain}/",) if is_namespace else ()
-    for part, starts in prefixes.items():
+    prefixes = [("labels", (f"{label_domain}/",))]
+    if wanted["kind"] == "Namespace":
+        prefixes = [("labels", (f"{label_domain}/", _POD_SECURITY)), ("annotations", (f"{label_domain}/",))]
+    for part, starts in prefixes:
         ours, there = wanted["metadata"].get(part) or {}, live["metadata"].get(part)
-        if not there or ours == there:
-            continue
-        created = _set_by_portal(live, part, "Update")
-        for key in there.keys() - ours.keys():
-            if key.startswith(starts) or key in created:
-                yield ("metadata", part, key), None, there[key]
-
-
-def _set_by_portal(live: Manifest, part: str, operation: str) -> set[str]:
-    """The labels or annotations that the portal set in this way; none where the fields' managers were not read."""
-    found: set[str] = set()
-    for entry in live["metadata"].get("managedFields") or []:
-        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, operation):
-            fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
-            found |= {key.removeprefix("f:") for key in fields.get(f"f:{part}") or {} if key.startswith("f:")}
-    return found
+        if there and ours != there:
+            for key in there.keys() - ours.keys():
+                if key.startswith(starts):
+                    yield ("metadata", part, key), None, there[key]
 
 
 def _at(value: Any, keys: list[Any]) -> Any:

@@ -54,7 +54,7 @@ def seen(page: Iterable[Manifest], expected: Mapping[str, Desired], label: str) 
         metadata = item["metadata"]
         owner = (metadata.get("labels") or {}).get(label, "")
         desired = expected.get(owner)
-        its_own = desired and (metadata["namespace"], metadata["name"]) == (desired.namespace, manifests.QUOTA)
+        its_own = desired and (metadata.get("namespace"), metadata["name"]) == (desired.namespace, manifests.QUOTA)
         if its_own and (figures := usage(item)):
             found[UUID(owner)] = figures
     return found
