@@ -9,7 +9,7 @@ from environments.kube.client import Question
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Environment, Group, Member, User
-from environments.routine import notices, observe
+from environments.routine import observe, recipients
 from portal.identities import account_for
 from tests.arranging import settle
 
@@ -146,7 +146,7 @@ class TestAChangedAddress:
         sign_in("kim", "dana@example.com")
         environment = Environment.objects.get()
         event = environment.events.create(kind=Activity.READY, message="Ready.")
-        assert list(notices._recipients(event)) == []
+        assert recipients.of(event) == []
 
 
 class TestTheSpelling:

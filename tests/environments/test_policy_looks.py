@@ -378,10 +378,10 @@ def test_admins_meet_it_on_the_front_page_and_the_clusters_page_says_what_to_typ
         assert "The admission policies on Amsterdam are no longer as installed" in " ".join(says.get_text().split())
         assert says.find("a")["href"] == its_page
     page = soup(client.get(its_page))
-    assert "install the policies" in page.select_one(".standing .says.warn").get_text()
+    assert "install the policies" in page.select_one(".field-policies_found .says.warn").get_text()
     command = "manage.py print_admission '--break-glass-group=<b>night</b> shift' | kubectl apply -f -"
-    assert page.select_one(".standing pre").get_text() == command
-    assert "Affected: binding allotment-objects." in page.select_one(".standing").get_text()
+    assert page.select_one(".field-policies_found pre").get_text() == command
+    assert "Affected: binding allotment-objects." in page.select_one(".field-policies_found").get_text()
     assert page.select_one(".field-admission_looked_at .readonly").get_text() != "-"
     assert "<b>night" not in str(page)
 
@@ -413,9 +413,9 @@ def test_who_means_to_do_without_them_says_so_and_is_not_told_again(client, ada,
 def test_before_the_first_look_the_page_says_so(client, ada, place):
     client.force_login(ada)
     page = soup(client.get(reverse("admin:environments_cluster_change", args=[place.pk])))
-    assert "Not checked yet." in page.select_one(".standing").get_text()
+    assert "Not checked yet." in page.select_one(".field-policies_found").get_text()
     added = soup(client.get(reverse("admin:environments_cluster_add")))
-    assert added.select_one(".standing") is None
+    assert added.select_one(".field-policies_found") is None
 
 
 def test_the_admins_own_check_is_a_look_too(client, ada, place, install, admin):

@@ -34,7 +34,7 @@ SENTENCES = {
 }
 #: A deletion that hangs can be tried again; a decision says who made it.
 OWN_ANSWER = {(Phase.DELETING, "/environments/<slug:namespace>/try-again/")}
-DECIDE = "/environments/<slug:namespace>/decide/"
+DECISIONS = {f"/environments/<slug:namespace>/{what}/" for what in ("decide", "reject", "question", "answer")}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_every_form_is_refused_with_a_sentence(client, dana, ended, phase):
     for route in ROUTES:
         client.force_login(dana)
         response = client.post(address(route, environment), SENT)
-        if response.status_code == 405 or (phase, route) in OWN_ANSWER or route == DECIDE:
+        if response.status_code == 405 or (phase, route) in OWN_ANSWER or route in DECISIONS:
             continue
         assert response.status_code == 302, (route, response.status_code)
         page = read(client.get(response["Location"]))
@@ -71,12 +71,13 @@ def test_every_form_is_refused_with_a_sentence(client, dana, ended, phase):
     assert len(refused) >= 13
 
 
+@pytest.mark.parametrize("route", sorted(DECISIONS))
 @pytest.mark.parametrize("phase", SENTENCES)
-def test_a_decision_on_it_is_refused_too(client, ada, ended, phase):
+def test_a_decision_on_it_is_refused_too(client, ada, dana, ended, phase, route):
     environment = ended(phase)
     before = record()
-    client.force_login(ada)
-    page = read(client.post(address(DECIDE, environment), SENT, follow=True))
+    client.force_login(dana if route.endswith("answer/") else ada)
+    page = read(client.post(address(route, environment), SENT, follow=True))
     assert one(page, "main > .notice.warning, main > .notice.error")
     assert record() == before
 

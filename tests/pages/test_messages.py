@@ -2,6 +2,7 @@
 
 import csv
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ ACTIONS: dict[str, tuple[dict, str]] = {
         "theo@example.com was removed. You can undo this for 5 minutes.",
     ),
     "/environments/<slug:namespace>/members/undo/": ({}, "theo@example.com is a member again, with the same role."),
-    "/environments/<slug:namespace>/members/hand-over/": ({"address": THEO}, "Checkout now belongs to Theo Example."),
+    "/environments/<slug:namespace>/members/hand-over/": (
+        {"address": THEO, "keep": "viewer"},
+        "Checkout now belongs to Theo Example.",
+    ),
     "/environments/<slug:namespace>/try-again/": ({}, "Checking everything now."),
     "/catalog/<slug:slug>/request/": ({}, "Checkout was requested."),
     "/emails/": ({}, "Email settings saved."),
@@ -75,7 +79,7 @@ def test_the_next_page_says_what_was_done(act, dana, template_version, route):
 
 
 def test_an_end_and_a_version_are_named(client, dana, make_environment):
-    environment = make_environment(name="Checkout")
+    environment = make_environment(name="Checkout", ends_at=timezone.now() + timedelta(days=10))
     version = environment.version
     TemplateVersion.objects.filter(pk=version.pk).update(state=TemplateVersion.State.RETIRED)
     more = {"number": 2, "state": TemplateVersion.State.PUBLISHED, "spec": version.spec}
@@ -113,8 +117,8 @@ def test_a_removal_of_someone_who_is_no_member_says_so(act, dana):
     assert act(route, dana, {"address": "sam@example.com"}) == "sam@example.com is not a member."
 
 
-#: Held here or by tests of their own: test_summary_switch.py, test_kubeconfig.py, test_deciding.py and
-#: test_stand_in_pages.py.
+#: Held here or by tests of their own: test_summary_switch.py, test_kubeconfig.py, test_deciding.py,
+#: test_stand_in_pages.py, test_ready.py, test_details.py and test_bulk.py.
 _NAMED = {
     "/environments/<slug:namespace>/extend/",
     "/environments/<slug:namespace>/move/",
@@ -125,6 +129,12 @@ _NAMED = {
     "/approvals/several/",
     "/emails/stand-in/",
     "/environments/<slug:namespace>/kubeconfig/revoke/",
+    "/environments/<slug:namespace>/members/leave/",
+    "/environments/<slug:namespace>/access/request/",
+    "/environments/<slug:namespace>/access/grant/",
+    "/environments/<slug:namespace>/access/decline/",
+    "/environments/<slug:namespace>/details/",
+    "/bulk/",
     "/reports/summary/",
 }
 

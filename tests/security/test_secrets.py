@@ -136,7 +136,8 @@ def test_an_unexpected_mistake_is_told_without_its_words(ask, monkeypatch, clien
     def crash(*_, **__):
         raise RuntimeError(f"Authorization: Bearer {TOKEN} password={SECRET}")
 
-    monkeypatch.setattr("environments.kube.client.ClusterClient.apply", crash)
+    for call in ("apply", "list_objects"):  # what is as wanted is not applied again
+        monkeypatch.setattr(f"environments.kube.client.ClusterClient.{call}", crash)
     actions.try_again(environment, environment.owner)
     Environment.objects.update(generation=9)
     environment = settle(environment, tries=1)

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from environments.actions import access_tokens, sign_ins
+from environments.actions import access_tokens, guards, sign_ins
 from environments.models import Environment, Member
 from environments.web import pages
 from environments.web.forms import add_refusal
@@ -39,8 +39,10 @@ def check(request: UserRequest, namespace: str) -> HttpResponse:
 
 
 def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
-    """The environment and the signed-in person's membership. Raises Http404, PermissionDenied."""
+    """The environment and the signed-in person's membership. Raises Http404, PermissionDenied, EndedError."""
     row = visible_environment(request.user, namespace)
+    if request.method == "POST" and not row.wanted:
+        raise guards.EndedError(row)
     member = access_tokens.membership(row, request.user)
     if member is None:
         raise PermissionDenied("Only members can check their sign-in. Ask the environment's owner for access.")
