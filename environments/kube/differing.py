@@ -277,7 +277,7 @@ def _foreign_marks(wanted: Manifest, live: Manifest, label_domain: str) -> _Foun
 
     They decide what is found, and what pods may do. An apply would leave those that the namespace was created with.
     """
-    prefixes = [("labels", (f"{label_domain}/",))]
+    prefixes: list[tuple[str, tuple[str, ...]]] = [("labels", (f"{label_domain}/",))]
     if wanted["kind"] == "Namespace":
         prefixes = [("labels", (f"{label_domain}/", _POD_SECURITY)), ("annotations", (f"{label_domain}/",))]
     for part, starts in prefixes:
