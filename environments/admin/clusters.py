@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from environments.actions import clusters as cluster_actions
 from environments.admin import cluster_checks, kubeconfigs
 from environments.admin.base import pill
+from environments.admin.isolation_page import IsolationPages
 from environments.admin.scale import BriefDeletion, count_of
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
 from environments.kube import rbac
@@ -30,7 +31,7 @@ from environments.routine import policy_looks
 from environments.web.pages import freshness
 
 _PEM = forms.Textarea(attrs={"rows": 4, "class": "secret"})
-_ONCE_STORED = ("Last check", "Admission policies")
+_ONCE_STORED = ("Last check", "Admission policies", "Network isolation")
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
 
 
@@ -156,11 +157,11 @@ def _sentence(check: Any, value: str) -> None:
 
 
 @admin.register(Cluster)
-class ClusterAdmin(BriefDeletion):
+class ClusterAdmin(IsolationPages, BriefDeletion):
     """Clusters: added, checked, closed for new environments."""
 
     form = ClusterForm
-    list_display = ("name", "answers", "policies", "live_environments", "accepts_new", "address")
+    list_display = ("name", "answers", "policies", "network", "live_environments", "accepts_new", "address")
     list_filter = ("accepts_new", "credential_kind")
     search_fields = ("name", "slug", "server", "description")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
@@ -174,6 +175,7 @@ class ClusterAdmin(BriefDeletion):
         "policies_found",
         "admission_looked_at",
         "admission_installed_at",
+        "isolation_found",
     )
     actions = ("check_selected",)
     change_form_template = "admin/environments/cluster/change_form.html"
@@ -225,6 +227,7 @@ class ClusterAdmin(BriefDeletion):
         ),
         ("Last check", {"fields": ("answers", "checked_at", "check_error", "objects_read", "token_cap")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
+        ("Network isolation", {"fields": ("isolation_found",)}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
 
@@ -263,6 +266,7 @@ class ClusterAdmin(BriefDeletion):
             path(
                 "<int:pk>/do-without/", wrap(require_POST(self.do_without_view)), name="environments_cluster_do_without"
             ),
+            *self.isolation_urls(),
             *super().get_urls(),
         ]
 

@@ -5,6 +5,7 @@ from environments.models.clusters import Cluster
 from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Condition, Environment, Group, Member
 from environments.models.events import Event, Letter
+from environments.models.isolation import IsolationTest
 from environments.models.people import Invitation, Team, User
 from environments.models.templates import Template, TemplateVersion
 from environments.models.usage import Consumption, Rate, Span, Usage
@@ -19,6 +20,7 @@ __all__ = [
     "Event",
     "Group",
     "Invitation",
+    "IsolationTest",
     "Letter",
     "LocalGroup",
     "Member",
