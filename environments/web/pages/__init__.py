@@ -2,7 +2,7 @@
 
 from environments.web.pages.approvals import approval_requests, decided, waiting
 from environments.web.pages.listing import list_page, rows
-from environments.web.pages.offers import approval_words, catalog, quota_table
+from environments.web.pages.offers import approval_words, catalog, not_isolating, quota_table
 from environments.web.pages.page import environment_page
 from environments.web.pages.running import has_workloads, running
 from environments.web.pages.usage_page import CSV_HEADINGS, PERIODS, csv_rows, period_of, usage_page
@@ -20,6 +20,7 @@ __all__ = [
     "has_workloads",
     "list_page",
     "newer",
+    "not_isolating",
     "period_of",
     "quota_table",
     "rows",
