@@ -4,6 +4,7 @@ Clusters of their own: the kubelet would run what other tests of this folder lea
 """
 
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -135,8 +136,7 @@ def test_a_network_that_does_not_work_is_not_called_isolating(row, admin, begin,
 
 def test_pods_that_no_node_runs_are_said_after_two_minutes_and_removed(row, admin, begin, worked, enqueued):
     begin()
-    tasks.test_isolation(*enqueued.messages.pop().arguments)
-    eventually(lambda: advanced(enqueued) or left(admin)[0] == ["isolation-listener"], "the pod is there")
+    until_there_is_a_pod(admin, enqueued)
     IsolationTest.objects.update(since=timezone.now() - timedelta(seconds=121))
     test = worked(None)
     assert test.message.startswith("No node ran the test's pods within two minutes.")
@@ -144,21 +144,26 @@ def test_pods_that_no_node_runs_are_said_after_two_minutes_and_removed(row, admi
     assert left(admin) == AT_REST
 
 
-def advanced(enqueued) -> bool:
-    """Read one message, and say that what it led to is still to be looked at."""
+def advance(enqueued) -> None:
+    """Read one message, as a worker would."""
     time.sleep(0.2)
     tasks.test_isolation(*enqueued.messages.pop().arguments)
-    return False
+
+
+def until_there_is_a_pod(admin, enqueued) -> None:
+    """Read messages until the pod that listens is on the cluster."""
+    for _ in range(100):
+        if admin.get("Pod", "isolation-listener", NAME):
+            return
+        advance(enqueued)
+    raise AssertionError("there is no pod")
 
 
 def test_an_image_that_cannot_be_pulled_is_named(row, admin, begin, worked, enqueued, kubelet, settings):
     settings.ISOLATION_TEST_IMAGE = "registry.example.com/nothing:1"
     kubelet.pulls = False
     begin()
-    for _ in range(100):
-        if left(admin)[0] if admin.get("Namespace", NAME) else []:
-            break
-        advanced(enqueued)
+    until_there_is_a_pod(admin, enqueued)
     kubelet.step()
     IsolationTest.objects.update(since=timezone.now() - timedelta(seconds=121))
     test = worked(kubelet)
@@ -218,10 +223,7 @@ def test_a_namespace_of_somebody_else_is_not_touched(row, admin, begin, worked, 
 
 def test_a_pod_meets_restricted_pod_security_and_holds_no_token(row, admin, begin, worked, enqueued):
     begin()
-    for _ in range(100):
-        if left(admin)[0] if admin.get("Namespace", NAME) else []:
-            break
-        advanced(enqueued)
+    until_there_is_a_pod(admin, enqueued)
     pod = admin.get("Pod", "isolation-listener", NAME)
     labels = admin.get("Namespace", NAME)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -241,6 +243,73 @@ def test_a_second_press_while_it_runs_begins_no_other(row, begin, enqueued):
     first, second = begin(), begin()
     assert first.run == second.run
     assert len(enqueued.messages) == 1
+
+
+def test_a_workbench_that_another_check_had_in_the_meantime_begins_the_test_again(
+    row, admin, begin, worked, kubelet, enqueued
+):
+    begin()
+    until_there_is_a_pod(admin, enqueued)
+    kubelet.step()
+    other = uuid.uuid4()
+    Cluster.objects.update(workbench_until=timezone.now() - timedelta(seconds=1))
+    assert workbenches.take(row.pk, other)
+    for _ in range(3):
+        advance(enqueued)
+    test = IsolationTest.objects.get()
+    assert (test.state, test.losses) == (State.RUNNING, 0), "it waits for its turn"
+    workbenches.leave(other)
+    test = worked(kubelet)
+    assert (test.state, test.result, test.losses) == (State.OVER, Isolation.ENFORCED, 1)
+    assert left(admin) == AT_REST
+
+
+def test_a_check_of_a_template_after_a_test_that_died_finds_no_pod_in_its_quota(row, admin, begin, enqueued, kubelet):
+    begin()
+    until_there_is_a_pod(admin, enqueued)
+    kubelet.step()
+    bench, spec = workbenches.of(row, "template"), isolation.TESTING
+    workbench.attempt(bench, spec, workbench.samples(spec)[0], 0)
+    kubelet.step()
+    assert left(admin)[0] == []
+
+
+def test_a_worker_that_dies_every_time_ends_the_test_and_still_removes_its_pods(
+    row, admin, begin, worked, kubelet, enqueued, sweep
+):
+    begin()
+    for _ in range(4):
+        until_there_is_a_pod(admin, enqueued)
+        enqueued.messages.clear()
+        sweep()
+    test = worked(kubelet)
+    assert (test.state, test.result) == (State.OVER, Isolation.INCONCLUSIVE)
+    assert test.message == "The workers that ran the test stopped several times."
+    assert left(admin) == AT_REST
+
+
+def test_a_removal_that_the_cluster_does_not_answer_stays_owed(row, admin, begin, worked, kubelet, enqueued, sweep):
+    begin()
+    until_there_is_a_pod(admin, enqueued)
+    server = Cluster.objects.get().server
+    Cluster.objects.update(server="http://127.0.0.1:1", updated_at=timezone.now())
+    IsolationTest.objects.update(patience=0)
+    test = worked(None)
+    assert (test.state, test.result) == (State.REMOVING, Isolation.INCONCLUSIVE)
+    assert test.message == "The portal cannot reach the cluster."
+    assert left(admin)[0] == ["isolation-listener"]
+    Cluster.objects.update(server=server, updated_at=timezone.now())
+    sweep()
+    assert worked(kubelet).state == State.OVER
+    assert left(admin) == AT_REST
+
+
+def test_a_second_test_waits_until_the_pods_of_the_first_are_removed(row, ada, begin, admin, enqueued):
+    begin()
+    until_there_is_a_pod(admin, enqueued)
+    IsolationTest.objects.update(state=State.REMOVING)
+    with pytest.raises(ValidationError, match="still being removed"):
+        isolation_actions.start(row, ada)
 
 
 class KilledError(BaseException):
