@@ -13,7 +13,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from environments.actions import directories as directory_actions
-from environments.actions import publishing
+from environments.actions import isolation, publishing
 from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
@@ -56,6 +56,8 @@ def sweep() -> None:
         queue.send(try_directory.name, *arguments)
     for message in publishing.resume_stopped():
         queue.send(check_template.name, *message)
+    for message in isolation.resume_stopped():
+        queue.send(test_isolation.name, *message)
 
 
 @shared_task(name=queue.CHECK_TEMPLATE, soft_time_limit=120, time_limit=140)
@@ -64,6 +66,14 @@ def check_template(verdict_id: int, run: str, turn: int) -> None:
     if follows := publishing.go_on(verdict_id, run, turn):
         turn, delay = follows
         queue.send(check_template.name, verdict_id, run, turn, delay=delay)
+
+
+@shared_task(name=queue.TEST_ISOLATION, soft_time_limit=120, time_limit=140)
+def test_isolation(test_id: int, run: str, turn: int) -> None:
+    """Go on with the test of a cluster's network, and come back if it has to wait."""
+    if follows := isolation.go_on(test_id, run, turn):
+        turn, delay = follows
+        queue.send(test_isolation.name, test_id, run, turn, delay=delay)
 
 
 @shared_task(name=queue.TRY_DIRECTORY)

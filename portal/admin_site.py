@@ -42,10 +42,13 @@ class AdminSite(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Every page's context, with what an admin should know of the clusters; queried where it is shown.
 
-        `unguarded`: those that lost their admission policies; `unread`: those that the portal can't read in full.
+        `unguarded`: those that lost their admission policies; `unread`: those that the portal can't read in full;
+        `not_isolating`: those whose network does not enforce network policies.
         """
         shown = Cluster.objects.unguarded().only("name", "admission_state", "admission_looked_at")
-        return super().each_context(request) | {"unguarded": shown, "unread": Cluster.objects.unread}
+        not_isolating = Cluster.objects.not_isolating().only("name", "isolation", "isolation_tested_at")
+        told = {"unguarded": shown, "unread": Cluster.objects.unread, "not_isolating": not_isolating}
+        return super().each_context(request) | told
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The front page by topic instead of by app."""

@@ -233,6 +233,13 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             most=30 * _DAY,
         ),
         Setting(
+            "ISOLATION_TEST_IMAGE",
+            "str",
+            "docker.io/library/busybox:1.36.1@sha256:73aaf090f3d85aa34ee199857f03fa3a95c8ede2ffd4cc2cdb5b94e566b11662",
+            "The image of the pods that test whether a cluster's network isolates. It needs `sh`, `nc`, `nslookup`, "
+            "`sed` and `timeout`, as in BusyBox, and must run as any user.",
+        ),
+        Setting(
             "DEPARTED_DAYS",
             "int",
             0,

@@ -39,6 +39,11 @@ def take(cluster_id: int, holder: uuid.UUID) -> bool:
     return bool(rows.update(workbench_lease=holder, workbench_until=now + _LEASE))
 
 
+def holds(cluster_id: int, holder: uuid.UUID) -> bool:
+    """Whether nobody else has taken the workbench since this holder did."""
+    return Cluster.objects.filter(pk=cluster_id, workbench_lease=holder).exists()
+
+
 def leave(holder: uuid.UUID) -> None:
     """Bring a workbench to rest and give it back, if this holder has one."""
     cluster = Cluster.objects.filter(workbench_lease=holder).first()

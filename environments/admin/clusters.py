@@ -20,6 +20,7 @@ from environments.actions import clusters as cluster_actions
 from environments.admin import cluster_checks, cluster_sign_in
 from environments.admin.base import pill
 from environments.admin.cluster_form import ClusterForm
+from environments.admin.isolation_page import IsolationPages
 from environments.admin.scale import BriefDeletion, count_of
 from environments.kube import rbac
 from environments.lib import dates, naming
@@ -27,15 +28,15 @@ from environments.models import Cluster, Environment
 from environments.routine import policy_looks
 from environments.web.pages import freshness
 
-_ONCE_STORED = ("Last check", "Admission policies")
+_ONCE_STORED = ("Last check", "Admission policies", "Network isolation")
 
 
 @admin.register(Cluster)
-class ClusterAdmin(BriefDeletion):
+class ClusterAdmin(IsolationPages, BriefDeletion):
     """Clusters: added, checked, closed for new environments."""
 
     form = ClusterForm
-    list_display = ("name", "answers", "policies", "live_environments", "accepts_new", "address")
+    list_display = ("name", "answers", "policies", "network", "live_environments", "accepts_new", "address")
     list_filter = ("accepts_new", "credential_kind")
     search_fields = ("name", "slug", "server", "description")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
@@ -49,6 +50,7 @@ class ClusterAdmin(BriefDeletion):
         "policies_found",
         "admission_looked_at",
         "admission_installed_at",
+        "isolation_found",
     )
     actions = ("check_selected",)
     change_form_template = "admin/environments/cluster/change_form.html"
@@ -111,6 +113,7 @@ class ClusterAdmin(BriefDeletion):
         ),
         ("Last check", {"fields": ("answers", "checked_at", "check_error", "objects_read", "token_cap")}),
         ("Admission policies", {"fields": ("policies_found", "admission_looked_at", "admission_installed_at")}),
+        ("Network isolation", {"fields": ("isolation_found",)}),
         ("Demonstration", {"fields": ("is_simulated",), "classes": ("collapse",)}),
     )
 
@@ -150,6 +153,7 @@ class ClusterAdmin(BriefDeletion):
             path(
                 "<int:pk>/do-without/", wrap(require_POST(self.do_without_view)), name="environments_cluster_do_without"
             ),
+            *self.isolation_urls(),
             *super().get_urls(),
         ]
 

@@ -275,6 +275,22 @@ def _extras_if_good(desired: Desired) -> list[Manifest]:
         return []
 
 
+def test_pod(desired: Desired, name: str, run: str, spec: Manifest) -> Manifest:
+    """A pod of a test of the cluster's network. `run`: which test it belongs to."""
+    return _object(desired, "v1", "Pod", name, labels={test_label(desired.label_domain): run}, spec=spec)
+
+
+def test_label(label_domain: str) -> str:
+    """The label key that holds the test to which a pod belongs."""
+    return f"{label_domain}/isolation-test"
+
+
+def test_policy(desired: Desired, side: str) -> Manifest:
+    """A NetworkPolicy that denies all traffic on one side, `Ingress` or `Egress`."""
+    name = f"isolation-test-{side.lower()}"
+    return _object(desired, "networking.k8s.io/v1", "NetworkPolicy", name, spec=policies.denying(side))
+
+
 def _extra_label(desired: Desired) -> dict[str, str]:
     return {f"{desired.label_domain}/extra": "true"}
 

@@ -44,6 +44,11 @@ def specs(network: Network, neighbours: Neighbours) -> dict[str, Rule]:
     return policies
 
 
+def denying(side: str) -> Rule:
+    """The spec of a policy that denies all traffic on one side, `Ingress` or `Egress`, and none on the other."""
+    return _spec(ingress=[]) if side == "Ingress" else _spec(egress=[])
+
+
 def _spec(*, ingress: list[Rule] | None = None, egress: list[Rule] | None = None) -> Rule:
     """A policy for all pods. An empty list denies; it is left out, as the API server does.
 

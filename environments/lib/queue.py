@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 RECONCILE = "environments.reconcile"  # the task that reconciles one environment
 CHECK_TEMPLATE = "environments.check_template"  # the task that goes on with a draft's check on one cluster
+TEST_ISOLATION = "environments.test_isolation"  # the task that goes on with the test of a cluster's network
 TRY_DIRECTORY = "environments.try_directory"  # the task that goes on with a directory's test
 
 TELL_STAND_INS = "environments.tell_stand_ins"  # the task that emails people who were named as stand-ins

@@ -8,6 +8,7 @@ from environments.models.directories import Directory, LocalGroup
 from environments.models.environments import Environment, Group, Member
 from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
+from environments.models.isolation import IsolationTest
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
 from environments.models.sign_ins import Departure, TokenCheck
@@ -27,6 +28,7 @@ __all__ = [
     "Event",
     "Group",
     "Invitation",
+    "IsolationTest",
     "Letter",
     "LocalGroup",
     "Member",

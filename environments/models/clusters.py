@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from environments.lib import hosts, looks
 from environments.lib.identity import GroupsBy
+from environments.lib.isolation import NOT_ISOLATING, WARNINGS, Isolation
 from environments.lib.looks import KindLook
 from environments.lib.phases import AdmissionState
 from environments.models import validators
@@ -46,6 +47,10 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         """Clusters that had the admission policies, but not as installed at the last check."""
         had = self.filter(lost_at=None, admission_installed_at__isnull=False)
         return had.exclude(admission_state=AdmissionState.INSTALLED)
+
+    def not_isolating(self) -> "ClusterQuerySet":
+        """Clusters whose network does not enforce NetworkPolicies, or only in one direction, as the last test found."""
+        return self.filter(lost_at=None, isolation__in=NOT_ISOLATING)
 
     def unread(self) -> "list[tuple[Cluster, list[KindLook]]]":
         """Clusters with the kinds of objects that the portal has been unable to read in full for long."""
@@ -292,6 +297,16 @@ class Cluster(models.Model):
         editable=False,
         help_text="Start of the last check that found them installed.",
     )
+    isolation = models.CharField(
+        max_length=10,
+        choices=Isolation,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What its network does with NetworkPolicies, by the last test with a result. Empty: not tested.",
+    )
+    isolation_tested_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When that test ended.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -320,6 +335,12 @@ class Cluster(models.Model):
         """Whether it lost or changed its admission policies, as `ClusterQuerySet.unguarded` selects."""
         had = self.admission_installed_at is not None and self.lost_at is None
         return had and self.admission_state != AdmissionState.INSTALLED
+
+    @property
+    def isolation_warning(self) -> str:
+        """What people with an environment here should know of its network; empty if no test found anything."""
+        sentence = WARNINGS.get(Isolation(self.isolation)) if self.isolation else None
+        return sentence.format(cluster=self.name) if sentence else ""
 
     @property
     def looks(self) -> list[KindLook]:

@@ -4,7 +4,8 @@ A dry run (`dryRun=All`) is checked as if it were meant, by the cluster's polici
 checks an object against the namespace that it is in, so the workbench is made as the environment's namespace would be:
 its labels, Pod Security levels and annotations, which policies read, and its quota, which says by being counted what
 it will count. These two are stored; everything else is a dry run. At rest nothing can run in the workbench: its quota
-takes no pods, its level is `restricted`, and it always denies all traffic.
+takes no pods, its level is `restricted`, and it denies all traffic. Only a test of the cluster's network
+(`isolation.py`) runs pods here, two at a time.
 
 The portal binds itself to environment-admin there, as it does in the namespace of an environment with objects of its
 own (`steps/objects.py`): only so may it send them, and the cluster checks that Roles give no more than that.
@@ -130,9 +131,49 @@ def attempt(bench: Workbench, spec: TemplateSpec, sample: Sample, tries: int) ->
     return Attempt(list(dict.fromkeys([*refusals, *found])), notes)
 
 
+def at(bench: Workbench, spec: TemplateSpec) -> Desired:
+    """The workbench as it is with such a content."""
+    return _desired(bench, spec, Sample("", {}), bench.name, LABEL)
+
+
+def policies_at_rest(bench: Workbench) -> list[Manifest]:
+    """The NetworkPolicies of the workbench between two checks: deny-all."""
+    return [_deny_all(at(bench, AT_REST))]
+
+
+def claim(bench: Workbench) -> tuple[Manifest, bool]:
+    """The workbench's namespace, created if it is missing, and whether that was now. Raises ReconcileError."""
+    wanted = manifests.namespace(at(bench, AT_REST))
+    live, is_new = bench.client.get("Namespace", bench.name), False
+    if live is None:
+        try:
+            live, is_new = bench.client.create(wanted), True
+        except AlreadyExistsError as error:
+            raise TemporaryError("Someone else created the workbench namespace.", reason="Conflict") from error
+    if not manifests.is_ours(live, bench.label_domain, LABEL):
+        raise PermanentError(
+            f"The namespace {bench.name} exists already, and it is not the portal's workbench. The portal "
+            "did not change it. Enter another name for the workbench on the cluster's page.",
+            reason="NotOurs",
+        )
+    if live["metadata"].get("deletionTimestamp"):
+        raise TemporaryError("The cluster is deleting the workbench namespace.", reason="NamespaceTerminating")
+    return live, is_new
+
+
+def remove_pods(bench: Workbench) -> bool:
+    """Delete the pods of all tests of the network; whether there are none. Raises ReconcileError."""
+    is_empty = True
+    for each in bench.client.list_objects("Pod", bench.name, labels=manifests.test_label(bench.label_domain)):
+        is_empty = False
+        if not each["metadata"].get("deletionTimestamp"):
+            bench.client.delete("Pod", each["metadata"]["name"], bench.name, uid=each["metadata"]["uid"])
+    return is_empty
+
+
 def tidy(bench: Workbench) -> None:
     """Bring the workbench to rest. What does not work is left to the next check."""
-    desired = _desired(bench, AT_REST, Sample("", {}), bench.name, LABEL)
+    desired = at(bench, AT_REST)
     with suppress(ReconcileError):
         live = bench.client.get("Namespace", bench.name)
         if live is None or not manifests.is_ours(live, bench.label_domain, LABEL):
@@ -171,7 +212,9 @@ class _Trial:
 
     def arrange(self, tries: int) -> tuple[float, list[Problem]]:
         """Make the workbench as the environment's namespace would be: how long to wait for it, and what was refused."""
-        live, is_new = self._live()
+        live, is_new = claim(self._bench)
+        if tries == 0:
+            remove_pods(self._bench)  # of a test that lost its worker: the quota would count them
         refusals = self._namespace()
         if not refusals:
             try:
@@ -212,25 +255,6 @@ class _Trial:
         yield from manifests.role_bindings(desired)
         if self._is_arranged:
             yield from manifests.extra_objects(desired)
-
-    def _live(self) -> tuple[Manifest, bool]:
-        """The workbench as it is, and whether it was made now. Created, never taken over."""
-        wanted = manifests.namespace(self._at_rest())
-        live, is_new = self._client.get("Namespace", self._bench.name), False
-        if live is None:
-            try:
-                live, is_new = self._client.create(wanted), True
-            except AlreadyExistsError as error:
-                raise TemporaryError("Someone else created the workbench namespace.", reason="Conflict") from error
-        if not manifests.is_ours(live, self._bench.label_domain, LABEL):
-            raise PermanentError(
-                f"The namespace {self._bench.name} exists already, and it is not the portal's workbench. The portal "
-                "did not change it. Enter another name for the workbench on the cluster's page.",
-                reason="NotOurs",
-            )
-        if live["metadata"].get("deletionTimestamp"):
-            raise TemporaryError("The cluster is deleting the workbench namespace.", reason="NamespaceTerminating")
-        return live, is_new
 
     def _namespace(self) -> list[Problem]:
         """What the cluster refuses of the namespace itself, created as an environment's would be."""
@@ -277,7 +301,7 @@ class _Trial:
         return _PAUSE
 
     def _at_rest(self) -> Desired:
-        return _desired(self._bench, AT_REST, Sample("", {}), self._bench.name, LABEL)
+        return at(self._bench, AT_REST)
 
     def _problems(self, error: PermanentError, manifest: Manifest) -> list[Problem]:
         sample = self._sample

@@ -10,6 +10,7 @@ from environments.actions import deciders, drafts, rows
 from environments.kube import manifests
 from environments.kube.manifests import Desired, Manifest
 from environments.lib import dates, naming, quantities
+from environments.models import Cluster
 from environments.reconcile import desired
 from environments.reconcile.steps import binding
 from environments.spec import TemplateSpec
@@ -61,7 +62,7 @@ def _lines(planned: drafts.Plan, wanted: Desired) -> list[tuple[str, str]]:
         ("Namespace", f"{wanted.namespace}, Pod Security {spec.pod_security.enforce}"),
         ("Quota", _quota_words(wanted)),
         ("Default limits", _limit_words(spec)),
-        ("Isolated network", _network_words(spec)),
+        _network(planned.cluster, spec),
         ("Access group", "you" if people == 1 else f"you and {people - 1} more"),
         ("Access", f"role {spec.owner_role.value}; {_lifetime_words(spec, waits=waits)}"),
     ]
@@ -86,8 +87,12 @@ def _limit_words(spec: TemplateSpec) -> str:
     return f"containers without limits get {words}" if words else "none"
 
 
-def _network_words(spec: TemplateSpec) -> str:
-    return " ".join(["No traffic in or out by default.", *spec.network.sentences()])
+def _network(cluster: Cluster | None, spec: TemplateSpec) -> tuple[str, str]:
+    """What the policies let through; not called isolated on a cluster that does not enforce them."""
+    words = " ".join(["No traffic in or out by default.", *spec.network.sentences()])
+    if cluster and (warning := cluster.isolation_warning):
+        return "Network (not enforced here)", f"{warning} Policies: {words}"
+    return "Isolated network", words
 
 
 def _lifetime_words(spec: TemplateSpec, *, waits: bool) -> str:

@@ -224,7 +224,7 @@ def test_the_migration_works_out_what_rows_of_before_reserve(make_environment):
     spec = copy.deepcopy(readable.spec)
     spec["quota"] |= {"requests.storage": "1Gi", "requests.amd.com/gpu": "2"}
     Environment.objects.filter(pk__in=(readable.pk, over.pk)).update(spec=spec)
-    migration = importlib.import_module("environments.migrations.0028_approvals_to_decide_on")
+    migration = importlib.import_module("environments.migrations.0026_approvals_to_decide_on")
     migration.fill(apps, None)
     found = {row.pk: (row.reserved_storage, row.reserved_gpus) for row in Environment.objects.all()}
     assert found == {readable.pk: (2**30, 2), odd.pk: (None, None), over.pk: (None, None)}

@@ -3,7 +3,7 @@
 from environments.web.pages.approvals import approval_requests, decided, totals_after, waiting
 from environments.web.pages.home import home_page
 from environments.web.pages.listing import list_page, rows
-from environments.web.pages.offers import approval_words, catalog, quota_table
+from environments.web.pages.offers import approval_words, catalog, not_isolating, quota_table
 from environments.web.pages.page import EnvironmentPage, environment_page
 from environments.web.pages.running import has_workloads, running
 from environments.web.pages.sign_in import sign_in_part
@@ -24,6 +24,7 @@ __all__ = [
     "home_page",
     "list_page",
     "newer",
+    "not_isolating",
     "period_of",
     "quota_table",
     "rows",

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from environments.actions import placement
 from environments.lib import quantities
-from environments.models import Template, TemplateVersion, User
+from environments.models import Cluster, Template, TemplateVersion, User
 from environments.spec import InvalidSpecError, TemplateSpec
 from environments.web.permissions import published_versions
 
@@ -39,20 +40,50 @@ def catalog(user: User, search: str = "") -> list[TemplateCard]:
     versions = published_versions(user).order_by("template__category", "template__name").defer("template__readme")
     needle = search.strip().lower()
     found = [version for version in versions if needle in _haystack(version.template)]
-    return [_card(version) for version in found]
+    networks = _networks([version.template for version in found])
+    return [_card(version, networks.get(version.template_id, "isolated network")) for version in found]
 
 
-def _card(version: TemplateVersion) -> TemplateCard:
+def not_isolating(template: Template) -> list[Cluster]:
+    """The clusters that a template may use whose network does not enforce network policies."""
+    return [each for each in placement.candidates(template) if each.isolation_warning]
+
+
+def _networks(templates: list[Template]) -> dict[int, str]:
+    """What to call the network of each template that may use a cluster which does not isolate. A query if none does."""
+    clusters = {each.pk: each for each in placement.open_clusters().only("name", "isolation")}
+    if not any(each.isolation_warning for each in clusters.values()):
+        return {}
+    chosen: dict[int, list[int]] = {each.pk: [] for each in templates}
+    limited = Template.objects.filter(pk__in=chosen, clusters__isnull=False)
+    for template_id, cluster_id in limited.values_list("pk", "clusters"):
+        chosen[template_id].append(cluster_id)
+    return {
+        pk: _network([clusters[each] for each in own or clusters if each in clusters]) for pk, own in chosen.items()
+    }
+
+
+def _network(clusters: list[Cluster]) -> str:
+    """What to call the network on these clusters."""
+    names = [each.name for each in clusters if each.isolation_warning]
+    if not names:
+        return "isolated network"
+    if len(names) == len(clusters):
+        return "network not isolated"
+    return f"isolated network, except on {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}"
+
+
+def _card(version: TemplateVersion, network: str) -> TemplateCard:
     try:
-        return TemplateCard(version.template, version, tags(version.parsed()))
+        return TemplateCard(version.template, version, tags(version.parsed(), network))
     except InvalidSpecError:  # written for another version of the portal: the other templates are still shown
         return TemplateCard(version.template, version, [], is_readable=False)
 
 
-def tags(spec: TemplateSpec) -> list[str]:
-    """What a template includes, in a few words each."""
+def tags(spec: TemplateSpec, network: str = "isolated network") -> list[str]:
+    """What a template includes, in a few words each. `network`: what to call its network."""
     sizes = len(spec.sizes)
-    network = "isolated network" + (" + DNS" if spec.network.dns else ", no DNS")
+    network += " + DNS" if spec.network.dns else ", no DNS"
     lifetime = f"{spec.lifetime_days} days" if spec.lifetime_days else "no end date"
     approval = "needs approval" if spec.approval else "some sizes need approval" if spec.approval_sizes() else ""
     first = [f"{sizes} sizes"] if sizes > 1 else []

@@ -292,7 +292,8 @@ def notice(environment: Environment, lines: list[TimelineEntry]) -> Notice | Non
         return Notice("wait", title, waiting.message, can_retry=True, next_try_at=waiting.next_try_at)
     opened = next((line for line in lines if line.tone == "warn"), None)
     if opened and environment.wanted:
-        return Notice("warn", f"{opened.title} is not guaranteed.", opened.message, can_retry=True)
+        can_retry = opened.message != environment.cluster.isolation_warning
+        return Notice("warn", f"{opened.title} is not guaranteed.", opened.message, can_retry=can_retry)
     if unread := environment.unread:
         return Notice("warn", "Not everything here could be checked.", _not_read(unread))
     if environment.orphaned_at and environment.wanted:

@@ -81,16 +81,25 @@ def poll_seconds(environment: Environment, lines: list[TimelineEntry]) -> int | 
 def _line(environment: Environment, condition: Condition) -> TimelineEntry:
     step = BY_TYPE[condition.type]
     done = condition.status == Status.DONE
+    warning = _warning(environment, condition) if done else ""
     return TimelineEntry(
         title=step.title if environment.wanted else step.removed_title,
-        tone="warn" if done and condition.reason == policies.OPENED else condition.tone,
-        message=condition.message or _after(step.needs, condition),
+        tone="warn" if warning else condition.tone,
+        message=warning or condition.message or _after(step.needs, condition),
         at=condition.last_transition_at if done else None,
         took_ms=condition.duration_ms if done else None,
         next_try_at=condition.next_try_at if not done else None,
         attempts=condition.attempts,
         word={"Done": "done", "Waiting": "waiting", "Failed": "failed"}.get(condition.status, "pending"),
     )
+
+
+def _warning(environment: Environment, condition: Condition) -> str:
+    """Why a namespace is not isolated although its policies are in place; empty if it is, as far as known."""
+    if condition.type != policies.NETWORK.type or not environment.wanted:
+        return ""
+    opened = condition.message if condition.reason == policies.OPENED else ""
+    return opened or environment.cluster.isolation_warning
 
 
 def _took(environment: Environment) -> int | None:

@@ -31,6 +31,7 @@ def template(request: UserRequest, slug: str) -> HttpResponse:
     spec = version.parsed()
     context = {"version": version, "spec": spec, "quota": pages.quota_table(spec)}
     context["approval"] = pages.approval_words(spec)
+    context["not_isolating"] = pages.not_isolating(version.template)
     return render(request, "environments/template.html", context)
 
 
