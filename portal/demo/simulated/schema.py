@@ -72,9 +72,10 @@ def _examine(findings: Findings, kind: str, type_: str, value: Any, where: str) 
 
 
 def _examine_items(findings: Findings, kind: str, match: re.Match[str], value: Any, where: str) -> None:
-    sort, item = match[1] or match[3], match[2] or match[4]
-    is_list = sort.lower() == "list"
-    if type(value) is not (list if is_list else dict):
+    item = match[2] or match[4]
+    is_list = (match[1] or match[3]).lower() == "list"
+    fits = isinstance(value, list) if is_list else isinstance(value, dict)
+    if not fits:
         findings.wrong.append(_mismatch(value, where, "array" if is_list else "map"))
     elif is_list:
         for index, each in enumerate(value):

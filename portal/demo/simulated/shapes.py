@@ -4,6 +4,7 @@ Names and messages are those of the real controllers, scheduler and kubelet, so 
 """
 
 import random
+import secrets
 from dataclasses import dataclass
 
 from portal.demo.simulated import quantity
@@ -128,7 +129,7 @@ def event(about: Object, reason: str, message: str, component: str, now: str, *,
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{metadata['name']}."},
+        "metadata": {"name": f"{metadata['name']}.{secrets.token_hex(8)}"},
         "involvedObject": {
             "kind": about["kind"],
             "namespace": metadata["namespace"],
