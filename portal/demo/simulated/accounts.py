@@ -53,7 +53,7 @@ class Accounts:
         user, until = self._known.get(token, (ANONYMOUS, 0.0))
         if time.monotonic() < until:
             return user
-        self._known.pop(token, None)
+        self._known = {each: found for each, found in self._known.items() if found[1] > time.monotonic()}
         user = self._service_account(self._verified(token))
         self._known[token] = (user, time.monotonic() + self.remembers)
         return user

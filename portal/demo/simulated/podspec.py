@@ -21,7 +21,6 @@ from portal.demo.simulated.checks import (
     not_negative,
     not_supported,
     one_of,
-    places,
     port,
     port_name,
     port_number,
@@ -284,12 +283,6 @@ SPEC: Rules = (
 def spec(found: Object | None, base: str) -> Iterator[Cause]:
     """What is wrong with a pod's spec that stands at `base`."""
     return checks.apply(SPEC, found or {}, base)
-
-
-def containers(found: Object) -> Iterator[Place]:
-    """A pod's containers with their fields, init containers first."""
-    for kind in ("initContainers", "containers"):
-        yield from places(found, f"spec.{kind}[]")
 
 
 def _amount(text: str) -> Decimal:
