@@ -247,6 +247,7 @@ def _apiserver_flags(folder: Path, etcd_port: int, port: int) -> list[str]:
         f"--service-account-signing-key-file={folder / 'accounts.key'}",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--profiling=false",
+        "--allow-privileged=true",  # as every cluster does; Pod Security says who may
     ]
 
 

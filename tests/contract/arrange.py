@@ -97,10 +97,16 @@ class Raw:
     def __call__(
         self, method: str, path: str, body: Manifest | str | None = None, content_type: str = "application/json"
     ) -> tuple[int, Manifest]:
+        response = self.ask(method, path, body, content_type)
+        return response.status, json.loads(response.data)
+
+    def ask(
+        self, method: str, path: str, body: Manifest | str | None = None, content_type: str = "application/json"
+    ) -> urllib3.BaseHTTPResponse:
+        """The answer as it came, with its headers."""
         headers = {"Authorization": f"Bearer {self._way.credential}", "Content-Type": content_type}
         content = json.dumps(body) if isinstance(body, dict) else body
-        response = self._pool.request(method, self._way.server + path, body=content, headers=headers)
-        return response.status, json.loads(response.data)
+        return self._pool.request(method, self._way.server + path, body=content, headers=headers)
 
     def close(self) -> None:
         self._pool.clear()

@@ -3,7 +3,9 @@
 Left out is what differs from cluster to cluster: identities, versions, times, and what controllers own.
 """
 
+import json
 import re
+import secrets
 import time
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from environments.kube.manifests import all_manifests
 from tests.contract.arrange import (
     APPLY,
+    ClusterEndpoint,
     Raw,
     desired,
     limit_range,
@@ -20,6 +23,8 @@ from tests.contract.arrange import (
     wait_until_enforced,
     wait_until_furnished,
 )
+from tests.contract.parity import POINTS
+from tests.contract.parity.points import HOME as PLACE
 
 HOME = "parity"
 APPLIED = "?fieldManager=allotment&force=true"
@@ -138,3 +143,107 @@ def test_both_clusters_answer_a_whole_journey_alike(simulated_endpoint, real_end
     assert len(simulated) == len(real) > 0
     for ours, theirs in zip(simulated, real, strict=True):
         assert ours == theirs
+
+
+_PATIENCE = 20  # seconds
+
+
+class Asking:
+    """Asks one cluster the points of the table."""
+
+    def __init__(self, endpoint: ClusterEndpoint) -> None:
+        self._admin, self._raw = endpoint.admin_client(), Raw(endpoint.admin)
+        self._shared = self._furnished()
+
+    def answer(self, point, expected=None):
+        """What the cluster says in the end: code, reason, fields of causes, warnings, and the fields that count.
+
+        The last question is asked again, for a while, until it is answered as expected: controllers take their time.
+        """
+        home = self._furnished() if point.is_alone else self._shared
+        owner = {}
+        for request in point.requests:
+            response = self._asked(request, home, owner)
+            if request.method == "POST" and not owner:
+                owner = _reference(response)
+        deadline = time.monotonic() + _PATIENCE
+        while expected not in (None, found := _summary(point, response, home)) and request.method == "GET":
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+            response = self._asked(request, home, owner)
+        if point.is_alone:
+            self._admin.delete("Namespace", home)
+        return found
+
+    def _asked(self, request, home, owner):
+        body = json.dumps(request.body) if isinstance(request.body, dict) else request.body
+        body = body and body.replace(PLACE, home).replace('"OWNER"', json.dumps(owner))
+        path = request.path.replace(PLACE, home)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            response = self._raw.ask(request.method, path, body, request.content_type)
+            if _has(request.until, response) or time.monotonic() > deadline:
+                return response
+            time.sleep(0.02)
+
+    def _furnished(self) -> str:
+        name = f"point-{secrets.token_hex(4)}"
+        self._admin.create(namespace(name))
+        wait_until_furnished(self._admin, name)
+        return name
+
+
+def _has(wanted, response) -> bool:
+    if wanted.isdecimal():
+        return response.status == int(wanted)
+    return not wanted or _field(_decoded(response), wanted.split(".")) not in (None, {})
+
+
+def _decoded(response):
+    try:
+        return json.loads(response.data)
+    except ValueError:
+        return {}
+
+
+def _reference(response):
+    found = _decoded(response)
+    metadata = found.get("metadata") or {}
+    return {key: found.get(key) for key in ("apiVersion", "kind")} | {key: metadata.get(key) for key in ("name", "uid")}
+
+
+def _field(found, path):
+    if not path or found is None:
+        return found
+    key, rest = path[0].removesuffix("[]"), path[1:]
+    found = found.get(key) if isinstance(found, dict) else None
+    return [_field(each, rest) for each in found or []] if path[0].endswith("[]") else _field(found, rest)
+
+
+def _summary(point, response, home):
+    found = _decoded(response)
+    causes = (found.get("details") or {}).get("causes") or [] if found.get("kind") == "Status" else []
+    said = {
+        "code": response.status,
+        "reason": found.get("reason", "") if found.get("kind") == "Status" else "",
+        "causes": sorted({(cause.get("reason", ""), cause.get("field", "")) for cause in causes}),
+        "warnings": response.headers.getlist("Warning"),
+    }
+    said |= {field: _field(found, field.split(".")) for field in point.fields if response.status < 400}
+    return json.loads(json.dumps(said).replace(home, PLACE))
+
+
+@pytest.fixture(scope="module")
+def asked(simulated_endpoint, real_endpoint):
+    return Asking(simulated_endpoint), Asking(real_endpoint)
+
+
+@pytest.mark.real_cluster
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
+def test_both_clusters_agree(asked, point):
+    ours, theirs = asked
+    simulated = ours.answer(point)
+    real = theirs.answer(point, simulated)
+    assert real["code"] == point.code, real
+    assert simulated == real

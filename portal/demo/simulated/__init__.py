@@ -1,7 +1,7 @@
 """A simulated cluster: the part of the Kubernetes API that the portal uses, over a real socket, in one process.
 
 `make demo` and tests use it. The contract tests (tests/contract) compare it with a real API server.
-It leaves out: watches, schema validation, pod security and policy admission, controllers of workloads, nodes.
+docs/simulator.md says what it leaves out.
 """
 
 from portal.demo.simulated.cluster import SimulatedCluster

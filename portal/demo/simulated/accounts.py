@@ -1,7 +1,7 @@
 """Finds the user of a bearer token: from a table given at the start, or from a TokenRequest.
 
 A requested token is a signed JWT, so the server stores nothing. It is valid until it expires, as long as its
-ServiceAccount still exists with the same uid.
+ServiceAccount still exists with the same uid, and about ten seconds longer where it was in use.
 Source: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
 """
 
@@ -15,13 +15,15 @@ from typing import Any
 
 from portal.demo.simulated.kinds import BY_NAME, Object
 from portal.demo.simulated.rbac import User
-from portal.demo.simulated.statuses import bad_value, invalid_options, not_found, unauthorized
+from portal.demo.simulated.statuses import bad_request, bad_value, invalid_options, not_found, unauthorized
 from portal.demo.simulated.store import Store
 
 AUDIENCE = "https://kubernetes.default.svc"
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 _SERVICE_ACCOUNT = BY_NAME["ServiceAccount"]
-_SHORTEST, _USUAL = 600, 3600  # seconds
+_SHORTEST, _USUAL, _LONGEST = 600, 3600, 2**32  # seconds
+_REMEMBERED = 10.0  # seconds for which a token that was found good is not looked at again
+_BOUND = ("Pod", "Secret", "Node")
 
 
 class Accounts:
@@ -30,6 +32,8 @@ class Accounts:
     def __init__(self, store: Store, key: bytes, tokens: dict[str, User]) -> None:
         self._store, self._key = store, key
         self.tokens = tokens
+        self.remembers = _REMEMBERED
+        self._known: dict[str, tuple[User, float]] = {}
         self.longest: int | None = None  # seconds to which longer tokens are shortened; None: any lifetime is given
 
     def authenticate(self, header: str) -> User:
@@ -42,7 +46,17 @@ class Accounts:
         known = self.tokens.get(token)
         if known is not None:
             return User(known.name, tuple(dict.fromkeys((*known.groups, "system:authenticated"))))
-        return self._service_account(self._verified(token))
+        return self._remembered(token)
+
+    def _remembered(self, token: str) -> User:
+        """The account of a token. What was found is remembered for a while, as in the API server."""
+        user, until = self._known.get(token, (ANONYMOUS, 0.0))
+        if time.monotonic() < until:
+            return user
+        self._known = {each: found for each, found in self._known.items() if found[1] > time.monotonic()}
+        user = self._service_account(self._verified(token))
+        self._known[token] = (user, time.monotonic() + self.remembers)
+        return user
 
     def issue(self, name: str, namespace: str, body: Object, now: float | None = None) -> Object:
         """Answer a TokenRequest. Raises StatusError 404 without the account, 422 for a duration that is too short."""
@@ -50,10 +64,8 @@ class Accounts:
         if account is None:
             raise not_found(_SERVICE_ACCOUNT, name)
         spec = body.get("spec") or {}
-        seconds = int(spec.get("expirationSeconds") or _USUAL)
-        if seconds < _SHORTEST:
-            why = bad_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
-            raise invalid_options("authentication.k8s.io", "TokenRequest", [why])
+        seconds = _seconds(spec)
+        self._require_bound(spec.get("boundObjectRef") or {}, namespace)
         seconds = min(seconds, self.longest or seconds)
         begins = int(now if now is not None else time.time())
         ends = begins + seconds
@@ -61,12 +73,26 @@ class Accounts:
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"audiences": [AUDIENCE], "expirationSeconds": seconds, "boundObjectRef": None},
+            "spec": {
+                "audiences": spec.get("audiences") or [AUDIENCE],
+                "expirationSeconds": seconds,
+                "boundObjectRef": None,
+            },
             "status": {
                 "token": self._signed(account["metadata"], begins, ends),
                 "expirationTimestamp": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
         }
+
+    def _require_bound(self, reference: Object, namespace: str) -> None:
+        """Raise StatusError 400, 404 where what a token is to be bound to cannot be, or is not there."""
+        if not reference:
+            return
+        kind = BY_NAME.get(reference.get("kind", ""))
+        if kind is None or kind.kind not in _BOUND:
+            raise bad_request(f"cannot bind token for serviceaccount to type {reference.get('kind')}")
+        if self._store.get(kind, reference.get("name", ""), namespace if kind.namespaced else "") is None:
+            raise not_found(kind, reference.get("name", ""))
 
     def _signed(self, account: Object, begins: int, ends: int) -> str:
         namespace, name, uid = account["namespace"], account["name"], account["uid"]
@@ -103,6 +129,19 @@ class Accounts:
             raise unauthorized()
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
         return User(claims["sub"], groups)
+
+
+def _seconds(spec: Object) -> int:
+    """For how long a token is asked for. Raises StatusError 400, 422."""
+    seconds = spec.get("expirationSeconds", _USUAL)
+    if not isinstance(seconds, int):
+        raise bad_request('TokenRequest in version "v1" cannot be handled as a TokenRequest: json: cannot unmarshal')
+    why = "may not specify a duration less than 10 minutes" if seconds < _SHORTEST else ""
+    why = why or ("may not specify a duration larger than 2^32 seconds" if seconds > _LONGEST else "")
+    if why:
+        causes = [bad_value("spec.expirationSeconds", seconds, why)]
+        raise invalid_options("authentication.k8s.io", "TokenRequest", causes)
+    return seconds
 
 
 def _encode(value: Object) -> str:

@@ -6,14 +6,15 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
-from portal.demo.simulated import discovery, fence, pod_security, rbac, reviews
+from portal.demo.simulated import advice, decoding, discovery, fence, options, rbac, reviews, subresources, versions
 from portal.demo.simulated.accounts import Accounts
-from portal.demo.simulated.kinds import BY_NAME, Kind, Object
+from portal.demo.simulated.apply import merge_patch
+from portal.demo.simulated.kinds import Kind, Object, copy
 from portal.demo.simulated.routing import Target, route
 from portal.demo.simulated.selectors import by_fields, by_labels
 from portal.demo.simulated.statuses import (
@@ -27,6 +28,7 @@ from portal.demo.simulated.store import Entry, Store
 from portal.demo.simulated.writing import Writer, Writing
 
 APPLY_PATCH = "application/apply-patch+yaml"
+BODIES = ("", "application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 MERGE_PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
 
 
@@ -50,6 +52,7 @@ class Response:
     body: bytes
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Api:
@@ -62,9 +65,18 @@ class Api:
         """Handle a request; errors become responses."""
         try:
             with self._lock:
-                return self._handle(request)
+                return self._versioned(request)
         except StatusError as error:
             return failure(error)
+
+    def _versioned(self, request: Request) -> Response:
+        """The answer to a request, in the version that its path names."""
+        version = versions.of(request.path)
+        if version is None:
+            return self._handle(request)
+        path = version.stored_path + request.path.removeprefix(version.path)
+        response = self._handle(replace(request, path=path, body=versions.stored_body(version, request.body)))
+        return replace(response, body=versions.shown(version, response.body))
 
     def _handle(self, request: Request) -> Response:
         user = self._accounts.authenticate(request.authorization)
@@ -84,31 +96,64 @@ class Api:
             request.query.get("fieldManager", "") if request.content_type == APPLY_PATCH else _manager(request),
             request.query.get("dryRun") == "All",
             target.subresource,
+            request.query.get("fieldValidation") or decoding.WARN,
+            tuple(decoding.repeated(request.body)) if request.method in ("POST", "PUT") else (),
         )
+        if text := advice.DEPRECATED.get((kind.group, kind.plural)):
+            how.warnings.append(text)
+        if target.verb in options.VERBS:
+            options.check(target.verb, request.query, is_apply=request.content_type == APPLY_PATCH)
+        return replace(self._answered(kind, target, request, how), warnings=tuple(how.warnings))
+
+    def _answered(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         namespace = target.namespace if kind.namespaced else ""
         match target.verb:
-            case "get" if not target.subresource or target.subresource == "status":
-                return self._get(kind, target)
+            case "get" if _is_served(kind, target.subresource):
+                return self._get(kind, target, request.query)
             case "list":
                 return self._list(kind, target, request.query)
             case "create" if target.name or not kind.namespaced or target.namespace:
                 return self._create(kind, target, request, how)
+            case "update" | "patch" if target.name and target.subresource in ("scale", "resize"):
+                return self._below(kind, target, request, how)
             case "update" if target.name and target.subresource in ("", "status"):
                 body = _decode(request)
                 return _answer(200, self._writer.update(kind, namespace, target.name, body, how))
             case "patch" if target.name and target.subresource in ("", "status"):
                 return self._patch(kind, target, request, how)
             case "delete" if not target.subresource:
-                options = _decode(request) if request.body else {}
-                return _answer(200, self._writer.delete(kind, namespace, target.name, options, how))
+                deletion = options.of_deletion(request.query, _decode(request) if request.body else {})
+                return _answer(200, self._writer.delete(kind, namespace, target.name, deletion, how))
             case "deletecollection" if target.namespace:
                 return self._delete_collection(kind, target, request.query, how)
+        if target.subresource in ("scale", "resize"):
+            raise no_such_resource()
         raise method_not_allowed()
 
-    def _get(self, kind: Kind, target: Target) -> Response:
+    def _below(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
+        """A change of a workload's size, or of a pod's resources."""
+        if not _is_served(kind, target.subresource):
+            raise no_such_resource()
+        live = self._store.get(kind, target.name, target.namespace)
+        if live is None:
+            raise not_found(kind, target.name)
+        shown = subresources.scale_of(live) if target.subresource == "scale" else live
+        body = _decode(request)
+        wanted = merge_patch(copy(shown), body) if target.verb == "patch" else body
+        change = self._writer.scale if target.subresource == "scale" else self._writer.resize
+        return _answer(200, change(kind, target.namespace, target.name, wanted, how))
+
+    def _evict(self, kind: Kind, target: Target, how: Writing) -> Response:
+        self._writer.delete(kind, target.namespace, target.name, {}, how)
+        return _answer(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
+
+    def _get(self, kind: Kind, target: Target, query: dict[str, str]) -> Response:
         entry = self._store.entry(kind, target.name, target.namespace)
         if entry is None:
             raise not_found(kind, target.name)
+        options.require_reached(query, self._store.resource_version)
+        if target.subresource == "scale":
+            return _answer(200, subresources.scale_of(entry.object))
         return Response(200, _whole(kind, entry))
 
     def _list(self, kind: Kind, target: Target, query: dict[str, str]) -> Response:
@@ -132,32 +177,30 @@ class Api:
         except ValueError as error:
             raise bad_request(f'strconv.ParseInt: parsing "{query["limit"]}": invalid syntax') from error
         namespace = target.namespace if kind.namespaced else ""
+        if query.get("resourceVersion") == "0":  # from the cache, which knows no pages
+            limit = 0
         return self._store.page(kind, namespace, predicates, limit=limit, token=query.get("continue", ""))
 
     def _create(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         if kind.kind == "ServiceAccount" and target.subresource == "token":
             write = fence.Write(kind, target.name, target.namespace, {}, subresource="token", dry_run=how.dry_run)
             fence.admit(self._store, how.user.name, write)
-            return self._token(target, _decode(request))
+            answer = self._token(target, _decode(request), how)
+            return _answer(201, answer)
+        if kind.kind == "Pod" and target.subresource == "eviction":
+            return self._evict(kind, target, how)
         if target.name:
             raise method_not_allowed()
         namespace = target.namespace if kind.namespaced else ""
-        return self._written(kind, namespace, 201, self._writer.create(kind, namespace, _decode(request), how))
+        return _answer(201, self._writer.create(kind, namespace, _decode(request), how))
 
-    def _token(self, target: Target, body: Object) -> Response:
+    def _token(self, target: Target, body: Object, how: Writing) -> Object:
         """The answer to a TokenRequest, with a warning if the token is valid for less than was asked for."""
         answer = self._accounts.issue(target.name, target.namespace, body)
         asked, given = (body.get("spec") or {}).get("expirationSeconds"), answer["spec"]["expirationSeconds"]
-        text = f"requested expiration of {asked} seconds shortened to {given} seconds"
-        headers = {"Warning": f'299 - "{text}"'} if asked and int(asked) > given else {}
-        return Response(201, _json(answer), headers=headers)
-
-    def _written(self, kind: Kind, namespace: str, status: int, found: Object) -> Response:
-        """The answer to a write, with the warning that admission has of it."""
-        warning = pod_security.warning(kind, found, self._store.get(BY_NAME["Namespace"], namespace))
-        text = warning.replace("\\", "\\\\").replace('"', '\\"')
-        headers = {"Warning": f'299 - "{text}"'} if warning else {}
-        return Response(status, _json(found), headers=headers)
+        if asked and int(asked) > given:
+            how.warnings.append(f"requested expiration of {asked} seconds shortened to {given} seconds")
+        return answer
 
     def _patch(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         namespace = target.namespace if kind.namespaced else ""
@@ -165,7 +208,7 @@ class Api:
         if request.content_type == APPLY_PATCH:
             force = request.query.get("force") in ("1", "true")
             answer = self._writer.apply(kind, namespace, target.name, body, how, force=force)
-            return self._written(kind, namespace, *answer)
+            return _answer(*answer)
         if request.content_type in MERGE_PATCHES:
             return _answer(200, self._writer.patch(kind, namespace, target.name, body, how))
         raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
@@ -176,6 +219,15 @@ class Api:
         for each in found:
             self._writer.delete(kind, target.namespace, each["metadata"]["name"], {}, how)
         return _answer(200, {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "items": found})
+
+
+def _is_served(kind: Kind, subresource: str) -> bool:
+    """Whether a kind has this below its objects, to be read."""
+    return (
+        subresource in ("", "status")
+        or (subresource == "scale" and kind.kind in subresources.SCALED)
+        or (subresource == "resize" and kind.kind == "Pod")
+    )
 
 
 def failure(error: StatusError) -> Response:
@@ -204,6 +256,10 @@ def _text_or_json(found: Object | str | None) -> Response:
 
 def _decode(request: Request) -> Object:
     """The body as an object: JSON, or the YAML that an apply patch may be. Raises StatusError 400."""
+    if request.method in ("POST", "PUT") and request.content_type not in BODIES:
+        raise StatusError(
+            415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {request.content_type}"
+        )
     try:
         found: Any = json.loads(request.body)
     except ValueError as error:

@@ -28,7 +28,8 @@ def apply(kind: Kind, live: Object | None, wanted: Object, manager: str, now: st
     others = [each for each in managers if each is not own]
     claimed = set(fields.leaves(kind, wanted))
     merged = _merge(kind, copy(live) if live else {}, wanted, ())
-    dropped = (own.paths if own else set()) - claimed - set().union(*(each.paths for each in others))
+    held = set().union(*(each.paths for each in others))
+    dropped = {_whole_item(path, held) for path in (own.paths if own else set()) - claimed - held}
     for path in sorted(dropped, key=len, reverse=True):
         if not any(new[: len(path)] == path for new in claimed):
             _remove(merged, path)
@@ -118,6 +119,14 @@ def _merge_items(kind: Kind, live: list[Any], wanted: list[Any], plain: Path) ->
     return list(merged.values())
 
 
+def _whole_item(path: Path, held: set[Path]) -> Path:
+    """An item whose key is dropped goes as a whole, defaults included, unless somebody else holds a part of it."""
+    item = path[:-1]
+    marker, _, text = item[-1].partition(":") if item else ("", "", "")
+    is_key = marker == "k" and path[-1].removeprefix("f:") in json.loads(text)
+    return item if is_key and not any(each[: len(item)] == item for each in held) else path
+
+
 def _remove(node: Any, path: Path) -> None:
     """Take the leaf at `path` out of an object, and the maps and lists that are empty without it."""
     head, rest = path[0], path[1:]
@@ -142,6 +151,6 @@ def _remove_item(node: list[Any], marker: str, text: str, rest: Path) -> None:
         # The keys go last, with the item: they are what it is found by.
         if rest and rest[0].removeprefix("f:") not in named:
             _remove(item, rest)
-        if not isinstance(item, dict) or item.keys() <= named.keys():
+        if not rest or not isinstance(item, dict) or item.keys() <= named.keys():
             del node[index]
         return

@@ -12,6 +12,7 @@ from portal.demo.simulated.statuses import StatusError
 from portal.demo.simulated.writing import Writer, Writing
 
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_PRIORITIES = (("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000))
 _INFO = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 _DISCOVERY = [*_INFO, "/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]
 _EVERYBODY = ("system:authenticated", "system:unauthenticated")
@@ -37,6 +38,8 @@ def bootstrap(writer: Writer) -> None:
 def _system() -> Iterator[Object]:
     for name in _SYSTEM_NAMESPACES:
         yield {"kind": "Namespace", "metadata": {"name": name}}
+    for name, value in _PRIORITIES:
+        yield {"kind": "PriorityClass", "metadata": {"name": name}, "value": value}
     everything = [
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
         {"nonResourceURLs": ["*"], "verbs": ["*"]},

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from portal.demo.simulated import quantity
-from portal.demo.simulated.kinds import Kind, Object
+from portal.demo.simulated.kinds import Kind, Object, copy
 from portal.demo.simulated.statuses import broken_patch
 
 
@@ -54,24 +54,47 @@ def drop_nulls(value: Any) -> None:
             drop_nulls(each)
 
 
-def initial_status(kind: Kind) -> Object | None:
+def initial_status(kind: Kind, found: Object) -> Object | None:
     """The status that a new object has, None for kinds without one."""
-    statuses: dict[str, Object] = {
-        "Namespace": {"phase": "Active"},
-        "ResourceQuota": {},
-        "Pod": {"phase": "Pending"},
-        "Service": {"loadBalancer": {}},
-        "PersistentVolumeClaim": {"phase": "Pending"},
-        "Deployment": {},
-        "ReplicaSet": {"replicas": 0},
-        "StatefulSet": {"replicas": 0},
-        "Job": {},
-        "CronJob": {},
-        "HorizontalPodAutoscaler": {"desiredReplicas": 0, "currentMetrics": None},
-        "PodDisruptionBudget": {},
-        "Ingress": {"loadBalancer": {}},
-    }
-    return statuses.get(kind.kind)
+    if kind.kind == "Pod":
+        return {"phase": "Pending", "qosClass": class_of(found)}
+    status = _STATUSES.get(kind.kind)
+    return None if status is None else copy(status)
+
+
+_STATUSES: dict[str, Object] = {
+    "Namespace": {"phase": "Active"},
+    "ResourceQuota": {},
+    "Service": {"loadBalancer": {}},
+    "PersistentVolumeClaim": {"phase": "Pending"},
+    "Deployment": {},
+    "ReplicaSet": {"replicas": 0},
+    "StatefulSet": {"replicas": 0},
+    "DaemonSet": {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0},
+    "ReplicationController": {"replicas": 0},
+    "Job": {},
+    "CronJob": {},
+    "HorizontalPodAutoscaler": {"desiredReplicas": 0, "currentMetrics": None},
+    "PodDisruptionBudget": {},
+    "Ingress": {"loadBalancer": {}},
+}
+
+
+def class_of(pod: Object) -> str:
+    """Which pods a node in need ends first. Source: ComputePodQOS."""
+    own = pod["spec"].get("resources")
+    parts = [own] if own else [each.get("resources") or {} for each in containers(pod)]
+    measured = [tuple(_measured(each.get(part) or {}) for part in ("requests", "limits")) for each in parts]
+    if not any(part for pair in measured for part in pair):
+        return "BestEffort"
+    return "Guaranteed" if all(one == other and len(one) == len(_MEASURED) for one, other in measured) else "Burstable"
+
+
+_MEASURED = ("cpu", "memory")
+
+
+def _measured(amounts: Object) -> Object:
+    return {name: amount for name, amount in amounts.items() if name in _MEASURED}
 
 
 def _nothing(found: Object) -> None:
@@ -99,7 +122,9 @@ def _quota(found: Object) -> None:
 
 def _limit_range(found: Object) -> None:
     """Source: SetDefaults_LimitRangeItem in the API server's core/v1 defaults."""
-    for item in found.setdefault("spec", {}).setdefault("limits", []):
+    if not found.setdefault("spec", {}).get("limits"):
+        found["spec"]["limits"] = None
+    for item in found["spec"]["limits"] or ():
         _quantities(item, "max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
         if item.get("type") != "Container":
             continue
@@ -123,50 +148,113 @@ def _network_policy(found: Object) -> None:
 
 def _binding(found: Object) -> None:
     found.get("roleRef", {}).setdefault("apiGroup", "rbac.authorization.k8s.io")
+    if found.get("subjects") == []:
+        del found["subjects"]
     for subject in found.get("subjects", []):
         if subject.get("kind") in ("User", "Group"):
             subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
 
 
-def _pod(found: Object) -> None:
-    spec = found.setdefault("spec", {})
-    defaults = {
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "serviceAccountName": "default",
-        "securityContext": {},
-        "schedulerName": "default-scheduler",
-        "enableServiceLinks": True,
-    }
+#: What a pod's spec says where it says nothing, wherever it stands.
+_POD_SPEC: Object = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+}
+#: What admission adds to pods.
+_ADMITTED_POD: Object = {
+    "serviceAccountName": "default",
+    "enableServiceLinks": True,
+    "preemptionPolicy": "PreemptLowerPriority",
+    "priority": 0,
+}
+_NODE_TROUBLE = ("not-ready", "unreachable")
+_PROBE: Object = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_CONTAINER: Object = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
+
+
+def _fill(found: Object, defaults: Object) -> None:
     for key, value in defaults.items():
-        spec.setdefault(key, value)
-    spec["serviceAccount"] = spec["serviceAccountName"]
+        if found.get(key) in (None, ""):
+            found[key] = copy(value)
+
+
+def _pod(found: Object) -> None:
+    """Source: SetDefaults_Pod and SetDefaults_PodSpec, and the admission plugins that are always there."""
+    spec = found.setdefault("spec", {})
     for container in containers(found):
+        _quantities(container.setdefault("resources", {}), "limits", "requests")
+        _limits_are_requests(container["resources"])
+    _pod_spec(spec)
+    _fill(spec, _ADMITTED_POD)
+    spec["serviceAccount"] = spec["serviceAccountName"]
+    tolerated = {each.get("key") for each in spec.get("tolerations", ())}
+    for trouble in _NODE_TROUBLE:
+        if (key := f"node.kubernetes.io/{trouble}") not in tolerated:
+            for_a_while = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            spec.setdefault("tolerations", []).append(for_a_while)
+    if spec.get("resources"):
+        _shared_resources(spec)
+
+
+def _shared_resources(spec: Object) -> None:
+    """Source: defaultPodRequests: what is limited for all containers is requested for all, or what each requests."""
+    limits, requests = spec["resources"].get("limits", {}), spec["resources"].get("requests", {})
+    parts = [each["resources"].get("requests", {}) for each in spec.get("containers") or ()]
+    for name, limit in limits.items():
+        if name not in requests:
+            asked = [quantity.parse(each[name]) for each in parts if name in each]
+            requests[name] = str(sum(asked[1:], asked[0])) if asked else limit
+    if requests:
+        spec["resources"]["requests"] = requests
+
+
+def _limits_are_requests(resources: Object) -> None:
+    if "limits" in resources:
+        resources["requests"] = resources["limits"] | resources.get("requests", {})
+
+
+def _pod_spec(spec: Object) -> None:
+    _fill(spec, _POD_SPEC)
+    _quantities(spec.get("resources") or {}, "limits", "requests")
+    for container in containers({"spec": spec}):
         _container(container)
 
 
 def _container(container: Object) -> None:
-    resources = container.setdefault("resources", {})
-    _quantities(resources, "limits", "requests")
-    if "limits" in resources:  # a limit alone is a request as well
-        resources["requests"] = resources["limits"] | resources.get("requests", {})
+    _quantities(container.setdefault("resources", {}), "limits", "requests")
     always = str(container.get("image", "")).rpartition(":")[2] in ("latest", container.get("image", ""))
     container.setdefault("imagePullPolicy", "Always" if always else "IfNotPresent")
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
+    _fill(container, _CONTAINER)
     for port in container.get("ports", []):
         port.setdefault("protocol", "TCP")
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if container.get(probe) is not None:
+            _fill(container[probe], _PROBE)
+            if http := container[probe].get("httpGet"):
+                _fill(http, {"path": "/", "scheme": "HTTP"})
+
+
+def _template(spec: Object) -> None:
+    """The pods that a workload makes."""
+    if isinstance(spec.get("template"), dict) and isinstance(spec["template"].get("spec"), dict):
+        _pod_spec(spec["template"]["spec"])
 
 
 def _service(found: Object) -> None:
     spec = found.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
-    spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec["type"] != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
     for port in spec.get("ports", []):
         port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port.get("port"))
+        if not port.get("targetPort"):
+            port["targetPort"] = port.get("port")
 
 
 def _claim(found: Object) -> None:
@@ -181,22 +269,66 @@ def _secret(found: Object) -> None:
         found.setdefault("data", {})[key] = base64.b64encode(str(text).encode()).decode()
 
 
-def _deployment(found: Object) -> None:
-    found.setdefault("spec", {}).setdefault("replicas", 1)
-
-
-def _cron_job(found: Object) -> None:
-    defaults = {
+_ROLLING = {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
+#: What the spec of a workload says where it says nothing.
+_WORKLOADS: dict[str, Object] = {
+    "Deployment": {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
+    "ReplicaSet": {"replicas": 1},
+    "StatefulSet": {
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "podManagementPolicy": "OrderedReady",
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+    },
+    "DaemonSet": {
+        "revisionHistoryLimit": 10,
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
+    },
+    "Job": {
+        "backoffLimit": 6,
+        "suspend": False,
+        "completionMode": "NonIndexed",
+        "podReplacementPolicy": "TerminatingOrFailed",
+    },
+    "CronJob": {
         "concurrencyPolicy": "Allow",
         "suspend": False,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 1,
-    }
-    found["spec"] = defaults | found.get("spec", {})
+    },
+}
+
+
+def _workload(found: Object) -> None:
+    spec = found.setdefault("spec", {})
+    _fill(spec, _WORKLOADS[found["kind"]])
+    _template(spec)
+    if found["kind"] == "Deployment":
+        _strategy(spec.setdefault("strategy", {}))
+    if found["kind"] == "Job":
+        _job(spec)
+    if found["kind"] == "CronJob" and isinstance(spec.get("jobTemplate"), dict):
+        _template(spec["jobTemplate"].get("spec") or {})
+
+
+def _strategy(strategy: Object) -> None:
+    _fill(strategy, {"type": "RollingUpdate"})
+    if strategy["type"] == "RollingUpdate":
+        _fill(strategy.setdefault("rollingUpdate", {}), _ROLLING["rollingUpdate"])
+
+
+def _job(spec: Object) -> None:
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
 
 
 def _autoscaler(found: Object) -> None:
-    found.setdefault("spec", {}).setdefault("minReplicas", 1)
+    spec = found.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def _admission_policy(found: Object) -> None:
@@ -237,10 +369,7 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "Service": _service,
     "PersistentVolumeClaim": _claim,
     "Secret": _secret,
-    "Deployment": _deployment,
-    "StatefulSet": _deployment,
-    "ReplicaSet": _deployment,
-    "CronJob": _cron_job,
+    **dict.fromkeys(_WORKLOADS, _workload),
     "HorizontalPodAutoscaler": _autoscaler,
     "ValidatingAdmissionPolicy": _admission_policy,
     "ValidatingAdmissionPolicyBinding": _admission_binding,

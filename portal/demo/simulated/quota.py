@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from portal.demo.simulated import quantity
+from portal.demo.simulated import quantity, quota_scopes, resources
 from portal.demo.simulated.defaults import containers
 from portal.demo.simulated.kinds import BY_NAME, NAMESPACED, Kind, Object, copy
-from portal.demo.simulated.names import is_native
+from portal.demo.simulated.names import is_huge_pages, is_native
 from portal.demo.simulated.quantity import Quantity
 from portal.demo.simulated.statuses import forbidden
 from portal.demo.simulated.store import Store
@@ -48,6 +48,8 @@ def _require_amounts(quota: Object, hard: Amounts, pod: Object) -> None:
 
     Other resources are optional: a pod without GPU requests uses none.
     """
+    if resources.are_said_for_all(pod):
+        return
     missing = []
     for name in sorted(hard):
         section, _, resource = _ALIASES.get(name, name).partition(".")
@@ -105,37 +107,12 @@ def usage(store: Store, namespace: str, spec: Object) -> dict[str, str]:
 
 
 def concerns(quota: Object, kind: Kind, found: Object) -> bool:
-    """Whether an object is in the scopes of a quota. Of the scopes, only PriorityClass is simulated.
-
-    Source: podMatchesScopeFunc in the API server's pkg/quota/v1/evaluator/core/pods.go
-    """
-    terms = quota["spec"].get("scopeSelector", {}).get("matchExpressions", [])
-    if not terms:
-        return True
-    name = found["spec"].get("priorityClassName", "") if kind.kind == "Pod" else None
-    return name is not None and all(_matches(term, name) for term in terms if term["scopeName"] == "PriorityClass")
-
-
-def _matches(term: Object, name: str) -> bool:
-    match term["operator"]:
-        case "In":
-            return name in term["values"]
-        case "NotIn":
-            return name not in term["values"]
-        case "Exists":
-            return bool(name)
-        case _:
-            return not name
+    """Whether an object is in the scopes of a quota."""
+    return quota_scopes.are_met(quota["spec"], kind.kind == "Pod", found)
 
 
 #: What a real cluster counts beside the kinds that this one serves.
-_ALSO_COUNTED = frozenset(
-    {
-        "replicationcontrollers", "endpoints", "podtemplates", "daemonsets.apps", "controllerrevisions.apps",
-        "leases.coordination.k8s.io", "endpointslices.discovery.k8s.io", "resourceclaims.resource.k8s.io",
-        "resourceclaimtemplates.resource.k8s.io", "csistoragecapacities.storage.k8s.io",
-    }
-)  # fmt: skip
+_ALSO_COUNTED = frozenset({"csistoragecapacities.storage.k8s.io"})
 _OF_CLASSES = re.compile(
     r".+\.storageclass\.storage\.k8s\.io/(requests\.storage|persistentvolumeclaims)"
     r"|.+\.deviceclass\.resource\.k8s\.io/devices|requests\.deviceclass\.resource\.kubernetes\.io/.+"
@@ -163,26 +140,29 @@ def demands(kind: Kind, found: Object) -> Amounts:
         amounts |= dict(_claim(found))
     if kind.kind == "Service":
         amounts |= dict(_service(found))
+    if kind.kind == "ResourceClaim":
+        amounts |= dict(_devices(found))
     return amounts
 
 
 def _pod(found: Object) -> Iterator[tuple[str, Quantity]]:
-    """A finished pod uses nothing. Init containers run one after another, before the others."""
+    """A finished pod uses nothing."""
     if found.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return
     yield "pods", _ONE
-    for section in ("requests", "limits"):
-        totals: Amounts = {}
-        for container in found["spec"].get("containers", []):
-            for resource, amount in container["resources"].get(section, {}).items():
-                totals[resource] = totals.get(resource, Quantity()) + quantity.parse(amount)
-        for container in found["spec"].get("initContainers", []):
-            for resource, amount in container["resources"].get(section, {}).items():
-                totals[resource] = max(totals.get(resource, Quantity()), quantity.parse(amount), key=_value)
-        for resource, total in totals.items():
-            yield f"{section}.{resource}", total
-            if section == "requests" and resource in _ALIASES:
-                yield resource, total
+    for section, totals in resources.of_pod(found).items():
+        for resource, amount in totals.items():
+            yield f"{section}.{resource}", quantity.parse(amount)
+            if section == "requests" and (resource in _ALIASES or is_huge_pages(resource)):
+                yield resource, quantity.parse(amount)
+
+
+def _devices(found: Object) -> Iterator[tuple[str, Quantity]]:
+    """What a claim of devices asks for, by class."""
+    for request in ((found["spec"].get("devices") or {}).get("requests")) or ():
+        exactly = request.get("exactly") or {}
+        if name := exactly.get("deviceClassName"):
+            yield f"{name}.deviceclass.resource.k8s.io/devices", Quantity(Decimal(exactly.get("count") or 1))
 
 
 def _claim(found: Object) -> Iterator[tuple[str, Quantity]]:
@@ -196,14 +176,17 @@ def _claim(found: Object) -> Iterator[tuple[str, Quantity]]:
 def _service(found: Object) -> Iterator[tuple[str, Quantity]]:
     if found["spec"]["type"] == "LoadBalancer":
         yield "services.loadbalancers", _ONE
-    if found["spec"]["type"] in ("NodePort", "LoadBalancer"):
+    spec = found["spec"]
+    if spec["type"] == "NodePort" or (
+        spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
+    ):
         ports = len(found["spec"].get("ports", []))
         yield "services.nodeports", Quantity(_ONE.value * ports)
 
 
 def _matters(kind: Kind, hard: dict[str, str]) -> bool:
     """Whether objects of a kind can count towards the quota, to skip all other kinds."""
-    if kind.kind in ("Pod", "PersistentVolumeClaim", "Service"):
+    if kind.kind in ("Pod", "PersistentVolumeClaim", "Service", "ResourceClaim"):
         return True
     return f"count/{kind.dotted}" in hard or (not kind.group and kind.plural in hard)
 
@@ -214,7 +197,3 @@ def _parsed(amounts: dict[str, str]) -> Amounts:
 
 def _of(amounts: Amounts, name: str) -> Quantity:
     return amounts.get(name, Quantity())
-
-
-def _value(amount: Quantity) -> Decimal:
-    return amount.value

@@ -97,6 +97,8 @@ def prevent_escalation(store: Store, user: User, kind: Kind, found: Object) -> N
 def _bound_rules(store: Store, user: User, kind: Kind, binding: Object, namespace: str) -> list[Object]:
     """The rules that a binding gives away; none for who may `bind` its role. Raises StatusError 404 without one."""
     reference = binding["roleRef"]
+    if reference.get("kind") not in _ROLES or not reference.get("name"):
+        return []  # not valid anyway
     role_kind = _ROLES[reference["kind"]]
     bind = Attributes("bind", RBAC_GROUP, role_kind.plural, "", namespace, reference["name"])
     if authorize(store, user, bind).allowed:

@@ -25,6 +25,7 @@ class Target:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    version: str = ""
 
     @property
     def attributes(self) -> Attributes:
@@ -36,7 +37,7 @@ class Target:
     def kind(self) -> Kind:
         """The kind that is served here. Raises StatusError 404 where none is."""
         kind = BY_RESOURCE.get((self.group, self.resource))
-        if kind is None or (kind.namespaced and self.name and not self.namespace):
+        if kind is None or self.version != kind.version or (kind.namespaced and self.name and not self.namespace):
             raise no_such_resource()
         return kind
 
@@ -46,15 +47,16 @@ def route(method: str, path: str) -> Target:
     verb = _VERBS.get(method, method.lower())
     parts = [part for part in path.split("/") if part]
     if parts[:2] == ["api", "v1"]:
-        group, rest = "", parts[2:]
+        group, version, rest = "", "v1", parts[2:]
     elif parts[:1] == ["apis"] and len(parts) >= 3:
-        group, rest = parts[1], parts[3:]
+        group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return Target(verb, path)
-    return _resource(verb, path, group, rest) if rest else Target(verb, path)
+    return _resource(verb, path, (group, version), rest) if rest else Target(verb, path)
 
 
-def _resource(verb: str, path: str, group: str, parts: list[str]) -> Target:
+def _resource(verb: str, path: str, served: tuple[str, str], parts: list[str]) -> Target:
+    group, version = served
     namespace = ""
     if parts[0] == "namespaces" and len(parts) > 1:
         namespace = parts[1]
@@ -63,4 +65,4 @@ def _resource(verb: str, path: str, group: str, parts: list[str]) -> Target:
     resource, name, subresource = (*parts, "", "")[:3]
     if not name:
         verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
-    return Target(verb, path, group, resource, subresource, namespace, name)
+    return Target(verb, path, group, resource, subresource, namespace, name, version)

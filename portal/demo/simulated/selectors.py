@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from portal.demo.simulated.kinds import Kind, Object
+from portal.demo.simulated.names import key_causes, value_causes
 from portal.demo.simulated.statuses import bad_request
 
 type Predicate = Callable[[Object], bool]
@@ -42,9 +43,19 @@ def by_labels(text: str) -> Predicate | None:
         match = _REQUIREMENT.match(text, position)
         if match is None or match.end() == position:
             raise bad_request(f"unable to parse requirement: found '{text[position:]}', expected: identifier")
+        _require_valid(match)
         checks.append(_label_check(match))
         position = match.end()
     return lambda found: all(check(found["metadata"].get("labels") or {}) for check in checks)
+
+
+def _require_valid(match: re.Match[str]) -> None:
+    values = (match["values"] or match["value"] or "").split(",")
+    for cause in (
+        *key_causes("", match["key"]),
+        *(cause for each in values for cause in value_causes("", each.strip())),
+    ):
+        raise bad_request(f"unable to parse requirement: {cause.message}")
 
 
 def _label_check(match: re.Match[str]) -> Callable[[dict[str, str]], bool]:

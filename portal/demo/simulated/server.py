@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
+from portal.demo.simulated import decoding
 from portal.demo.simulated.api import Request, Response, failure
 from portal.demo.simulated.discovery import VERSION
 from portal.demo.simulated.faults import Fault, Faults
@@ -118,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(response.body)))
         for name, value in response.headers.items():
             self.send_header(name, value)
+        for text in response.warnings:
+            self.send_header("Warning", decoding.header(text))
         self.end_headers()
         if truncate:
             self.close_connection = True

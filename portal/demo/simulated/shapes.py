@@ -4,6 +4,7 @@ Names and messages are those of the real controllers, scheduler and kubelet, so 
 """
 
 import random
+import secrets
 from dataclasses import dataclass
 
 from portal.demo.simulated import quantity
@@ -42,9 +43,19 @@ def pod_name(app: App, generation: int, index: int, rng: random.Random) -> str:
     return f"{app.name}-{_letters(template, 10)}-{_letters(rng, 5)}"
 
 
+#: What the level “restricted” of Pod Security wants of a container.
+_SECURE: Object = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
 def pod(app: App, name: str, hard: dict[str, str]) -> Object:
     """A pod that asks for its share of the quota `hard`, and of everything that the quota covers."""
     container: Object = {"name": app.name, "image": app.image, "resources": _resources(app, hard)}
+    container["securityContext"] = _SECURE
     if app.port:
         container["ports"] = [{"containerPort": app.port}]
     labels = {"app": app.name, "app.kubernetes.io/name": app.name}
@@ -118,7 +129,7 @@ def event(about: Object, reason: str, message: str, component: str, now: str, *,
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{metadata['name']}."},
+        "metadata": {"name": f"{metadata['name']}.{secrets.token_hex(8)}"},
         "involvedObject": {
             "kind": about["kind"],
             "namespace": metadata["namespace"],

@@ -1,16 +1,15 @@
 """What makes an object invalid (422), in the API server's words.
 
-It checks only what a user of the portal can get wrong: names, labels, amounts, and immutable fields.
+Metadata, quotas and limit ranges; the other kinds are tables in rules.py.
 Source: apimachinery's util/validation and the API server's core validation.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from portal.demo.simulated import quantity
-from portal.demo.simulated.defaults import containers
+from portal.demo.simulated import changes, checks, pod_security, quantity, quota_scopes
+from portal.demo.simulated.checks import LABEL, LABEL_SAYS, missing, not_allowed, twice
 from portal.demo.simulated.kinds import RBAC_GROUP, Kind, Object
 from portal.demo.simulated.names import (
     SUBDOMAIN,
@@ -21,15 +20,10 @@ from portal.demo.simulated.names import (
     key_causes,
     value_causes,
 )
-from portal.demo.simulated.networking import policy
+from portal.demo.simulated.rules import RULES
 from portal.demo.simulated.statuses import Cause, bad_value, invalid
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-
-_LABEL_SAYS = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
-)
+_MOST_ANNOTATIONS = 256 * 1024  # bytes
 _COUNTED = frozenset(
     {
         "pods", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps",
@@ -46,52 +40,67 @@ _QUOTA_RESOURCES = (
 _STANDARD = _QUOTA_RESOURCES | {"storage"}
 
 
-def validate(kind: Kind, found: Object, live: Object | None = None) -> None:
+def validate(kind: Kind, found: Object, live: Object | None = None, subresource: str = "") -> None:
     """Raise StatusError 422 with all causes if the object, or the change from `live`, is not valid."""
     name = found["metadata"].get("name", "")
-    causes = [*_name(kind, name), *_labels(found), *_BY_KIND.get(kind.kind, _nothing)(found)]
+    causes = [*_name(kind, found["metadata"]), *_metadata(found), *_BY_KIND.get(kind.kind, _nothing)(found)]
+    if live is None or not changes.is_left(found, live):
+        causes += checks.apply(RULES.get(kind.kind, ()), found)
     if live is not None:
-        causes += _immutable(found, live)
+        causes += changes.causes(found, live, subresource)
     if causes:
         raise invalid(kind, name, causes)
 
 
-def _name(kind: Kind, name: str) -> Iterator[Cause]:
+def _name(kind: Kind, metadata: Object) -> Iterator[Cause]:
+    name, prefix = metadata.get("name", ""), metadata.get("generateName", "")
+    if prefix and not re.fullmatch(SUBDOMAIN, prefix.rstrip("-")):
+        yield bad_value("metadata.generateName", prefix, SUBDOMAIN_SAYS)
     if not name:
-        yield Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")
-    elif kind.group == RBAC_GROUP:
-        return  # these may be called system:node
-    elif kind.kind in ("Namespace", "Service"):
-        if not re.fullmatch(_LABEL, name):
-            yield bad_value("metadata.name", name, _LABEL_SAYS)
-        elif len(name) > 63:
-            yield bad_value("metadata.name", name, "must be no more than 63 characters")
-    elif not re.fullmatch(SUBDOMAIN, name):
-        yield bad_value("metadata.name", name, SUBDOMAIN_SAYS)
+        yield missing("metadata.name", "name or generateName is required")
+    elif kind.group == RBAC_GROUP:  # these may be called system:node
+        if name in (".", "..") or "/" in name or "%" in name:
+            yield bad_value("metadata.name", name, "may not be '.' or '..', nor contain '/' or '%'")
+    else:
+        is_label = kind.kind in ("Namespace", "Service")
+        pattern, says, most = (LABEL, LABEL_SAYS, 63) if is_label else (SUBDOMAIN, SUBDOMAIN_SAYS, 253)
+        if not re.fullmatch(pattern, name):
+            yield bad_value("metadata.name", name, says)
+        elif len(name) > most:
+            yield bad_value("metadata.name", name, f"must be no more than {most} characters")
 
 
-def _labels(found: Object) -> Iterator[Cause]:
-    for key, value in found["metadata"].get("labels", {}).items():
+def _metadata(found: Object) -> Iterator[Cause]:
+    metadata = found["metadata"]
+    for key, value in metadata.get("labels", {}).items():
         yield from key_causes("metadata.labels", key)
         yield from value_causes("metadata.labels", value)
-    for key in found["metadata"].get("annotations", {}):
+    annotations = metadata.get("annotations", {})
+    for key in annotations:
         yield from key_causes("metadata.annotations", key.lower(), key)
+    if sum(len(key) + len(value) for key, value in annotations.items()) > _MOST_ANNOTATIONS:
+        why = f"Too long: may not be more than {_MOST_ANNOTATIONS} bytes"
+        yield Cause("metadata.annotations", why, "FieldValueTooLong")
+    for index, name in enumerate(metadata.get("finalizers", ())):
+        if "/" not in name and name not in _FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield bad_value(f"metadata.finalizers[{index}]", name, why)
+    yield from _owners(metadata.get("ownerReferences", ()))
 
 
-def _immutable(found: Object, live: Object) -> Iterator[Cause]:
-    uid = found["metadata"].get("uid")
-    if uid and uid != live["metadata"]["uid"]:
-        yield bad_value("metadata.uid", uid, "field is immutable")
-    scopes = found.get("spec", {}).get("scopes") if found["kind"] == "ResourceQuota" else None
-    if found["kind"] == "ResourceQuota" and scopes != live["spec"].get("scopes"):
-        yield Cause("spec.scopes", f"Invalid value: {json.dumps(scopes, separators=(',', ':'))}: field is immutable")
-    if found.get("roleRef") != live.get("roleRef"):
-        reference = found.get("roleRef") or {}
-        shown = ",".join(f'"{title}":"{reference.get(key, "")}"' for title, key in _ROLE_REFERENCE)
-        yield Cause("roleRef", f"Invalid value: {{{shown}}}: cannot change roleRef")
+#: Those that need no domain.
+_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 
-_ROLE_REFERENCE = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
+def _owners(owners: list[Object]) -> Iterator[Cause]:
+    for owner in owners:
+        for key in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(key):
+                yield bad_value(f"metadata.ownerReferences.{key}", "", f"{key} must not be empty")
+        if owner.get("kind") == "Event":
+            yield bad_value("metadata.ownerReferences", "Event", "is disallowed from being an owner")
+    if sum(bool(owner.get("controller")) for owner in owners) > 1:
+        yield bad_value("metadata.ownerReferences", "", "Only one reference can have Controller set to true")
 
 
 def _nothing(found: Object) -> Iterator[Cause]:
@@ -107,6 +116,7 @@ def _quota(found: Object) -> Iterator[Cause]:
             yield bad_value(field, amount, "must be greater than or equal to 0")
         if (name in _COUNTED or _is_extended(name)) and (value > _MOST_WHOLE or value % 1):
             yield bad_value(field, amount, "must be an integer")
+    yield from quota_scopes.causes(found["spec"])
 
 
 def _quota_name(field: str, name: str) -> Iterator[Cause]:
@@ -141,13 +151,19 @@ _LIMIT_ORDER = (
 )
 
 
+_LIMIT_KEYS = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
+
+
 def _limit_range(found: Object) -> Iterator[Cause]:
     """Source: ValidateLimitRange in the API server's core validation."""
-    for index, item in enumerate(found["spec"]["limits"]):
-        resources = {resource for key in ("min", "max", "default", "defaultRequest") for resource in item.get(key, {})}
+    seen: list[str] = []
+    for index, item in enumerate(found["spec"].get("limits") or ()):
+        yield from _limit_type(f"spec.limits[{index}]", item, seen)
+        seen.append(item.get("type", ""))
+        resources = {resource for key in _LIMIT_KEYS for resource in item.get(key, {})}
         for resource in sorted(resources):
             for key in ("max", "min", "default", "defaultRequest"):
-                if resource in item.get(key, {}):
+                if resource in item.get(key, {}) and item.get("type") == "Container":
                     yield from _container_resource(f"spec.limits[{index}].{key}[{resource}]", resource)
             yield from _shared(f"spec.limits[{index}].defaultRequest[{resource}]", resource, item)
             for low_key, high_key, low_words, high_words, blamed, shown in _LIMIT_ORDER:
@@ -157,6 +173,42 @@ def _limit_range(found: Object) -> Iterator[Cause]:
                     yield bad_value(
                         field, item[shown][resource], f"{low_words} {low} is greater than {high_words} {high}"
                     )
+
+            yield from _ratio(f"spec.limits[{index}].maxLimitRequestRatio[{resource}]", resource, item)
+
+
+_LIMITED_TYPES = ("Pod", "Container", "PersistentVolumeClaim")
+
+
+def _limit_type(field: str, item: Object, seen: list[str]) -> Iterator[Cause]:
+    """What a type of limits is called, and what it must and must not say."""
+    name = item.get("type", "")
+    if name not in _LIMITED_TYPES and ("/" not in name or list(key_causes("", name))):
+        yield bad_value(f"{field}.type", name, "must be a standard limit type or fully qualified")
+    if name in seen:
+        yield twice(f"{field}.type", name)
+    for key in ("default", "defaultRequest") if name == "Pod" else ():
+        if item.get(key):
+            yield not_allowed(f"{field}.{key}", "may not be specified when `type` is 'Pod'")
+    if name == "Pod":
+        for key in ("max", "min"):
+            for resource in item.get(key, {}):
+                yield from _container_resource(f"{field}.{key}[{resource}]", resource)
+    if name == "PersistentVolumeClaim" and not any("storage" in item.get(key, {}) for key in ("min", "max")):
+        yield missing(
+            f"{field}.limits", "either minimum or maximum storage value is required, but neither was provided"
+        )
+
+
+def _ratio(field: str, resource: str, item: Object) -> Iterator[Cause]:
+    """How far a limit may be above its request: not below 1, nor above what the bounds allow."""
+    ratio, low, high = (item.get(key, {}).get(resource) for key in ("maxLimitRequestRatio", "min", "max"))
+    if ratio is None:
+        return
+    if _amount(ratio) < 1:
+        yield bad_value(field, ratio, f"ratio {ratio} is less than 1")
+    if low is not None and high is not None and _amount(ratio) > _amount(high) / (_amount(low) or 1):
+        yield bad_value(field, ratio, f"ratio {ratio} is greater than max/min")
 
 
 def _container_resource(field: str, name: str) -> Iterator[Cause]:
@@ -179,38 +231,8 @@ def _shared(field: str, name: str, item: Object) -> Iterator[Cause]:
         yield bad_value(field, request, why)
 
 
-def _pod(found: Object) -> Iterator[Cause]:
-    if not found["spec"].get("containers"):
-        yield Cause("spec.containers", "Required value", "FieldValueRequired")
-    for index, container in enumerate(containers(found)):
-        resources = container["resources"]
-        for resource, amount in sorted(resources.get("requests", {}).items()):
-            limit = resources.get("limits", {}).get(resource)
-            if limit is not None and _amount(amount) > _amount(limit):
-                field = f"spec.containers[{index}].resources.requests"
-                yield bad_value(field, amount, f"must be less than or equal to {resource} limit of {limit}")
-
-
-def _service(found: Object) -> Iterator[Cause]:
-    names = [port.get("name", "") for port in found["spec"].get("ports") or []]
-    for index, name in enumerate(names):
-        if name and name in names[:index]:
-            yield Cause(f"spec.ports[{index}].name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
-
-
-def _workload(found: Object) -> Iterator[Cause]:
-    spec = found["spec"]
-    pod = spec.get("template") or {}
-    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-    labels = (pod.get("metadata") or {}).get("labels") or {}
-    if not spec.get("selector"):
-        yield Cause("spec.selector", "Required value", "FieldValueRequired")
-    if not wanted.items() <= labels.items():
-        shown = json.dumps(labels, separators=(",", ":"))
-        why = "`selector` does not match template `labels`"
-        yield Cause("spec.template.metadata.labels", f"Invalid value: {shown}: {why}")
-    if not (pod.get("spec") or {}).get("containers"):
-        yield Cause("spec.template.spec.containers", "Required value", "FieldValueRequired")
+def _namespace(found: Object) -> Iterator[Cause]:
+    yield from pod_security.wrong_labels(found["metadata"].get("labels", {}))
 
 
 def _event(found: Object) -> Iterator[Cause]:
@@ -223,13 +245,10 @@ def _amount(text: str) -> Decimal:
     return quantity.parse(text).value
 
 
+#: What needs more than a table.
 _BY_KIND: dict[str, Callable[[Object], Iterator[Cause]]] = {
-    "NetworkPolicy": policy,
+    "Namespace": _namespace,
     "ResourceQuota": _quota,
     "LimitRange": _limit_range,
-    "Pod": _pod,
-    "Service": _service,
-    "Deployment": _workload,
-    "StatefulSet": _workload,
     "Event": _event,
 }

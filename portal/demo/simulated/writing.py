@@ -7,12 +7,23 @@ the name is taken.
 import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from portal.demo.simulated import (
+    advice,
+    decoding,
+    fence,
+    garbage,
+    limits,
+    pod_security,
+    quota,
+    references,
+    statuses,
+    subresources,
+)
 from portal.demo.simulated import apply as server_side
-from portal.demo.simulated import fence, limits, quota, statuses
 from portal.demo.simulated.defaults import drop_nulls, initial_status, normalised
 from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
@@ -37,6 +48,11 @@ class Writing:
     manager: str = "unknown"
     dry_run: bool = False
     subresource: str = ""
+    validation: str = decoding.WARN
+    #: Fields that were sent more than once.
+    twice: tuple[str, ...] = ()
+    #: What there is to warn of, collected while it is written.
+    warnings: list[str] = field(default_factory=list)
 
 
 def timestamp() -> str:
@@ -57,6 +73,7 @@ class Writer:
         """POST. Raises StatusError 400, 403, 404, 409 AlreadyExists, 422."""
         found = copy(body)
         metadata = _checked_metadata(kind, found, namespace)
+        how.warnings.extend(decoding.read(kind, found, how.validation, how.twice))
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = metadata["generateName"] + "".join(secrets.choice(_SUFFIX) for _ in range(5))
         normalised(kind, found)
@@ -70,6 +87,10 @@ class Writer:
         wanted = copy(body)
         _check_applied(kind, wanted, namespace, name, how.manager)
         live = self._store.get(kind, name, namespace)
+        if live is None and wanted["metadata"].get("uid"):
+            raise conflict(
+                kind, name, "uid mismatch: the provided object specified uid, and no existing object was found"
+            )
         if live is None:
             require(self._store, how.user, Attributes("create", kind.group, kind.plural, "", namespace, name))
             found = server_side.apply(kind, None, wanted, how.manager, timestamp(), force=force)
@@ -82,6 +103,7 @@ class Writer:
         live = self._live(kind, name, namespace)
         found = copy(body)
         _checked_metadata(kind, found, namespace, name)
+        how.warnings.extend(decoding.read(kind, found, how.validation, how.twice))
         uid = found["metadata"].setdefault("uid", live["metadata"]["uid"])
         if uid != live["metadata"]["uid"]:
             raise _wrong_uid(kind, name, uid, live)
@@ -90,7 +112,25 @@ class Writer:
     def patch(self, kind: Kind, namespace: str, name: str, patch: Object, how: Writing) -> Object:
         """PATCH with a merge patch."""
         live = self._live(kind, name, namespace)
-        return self._tracked(kind, live, server_side.merge_patch(copy(live), patch), how)
+        found = server_side.merge_patch(copy(live), patch)
+        for key in ("name", "namespace"):
+            if found["metadata"].get(key) != live["metadata"].get(key):
+                raise bad_request(
+                    f"the {key} of the object ({found['metadata'].get(key)}) does not match the {key} on the URL"
+                )
+        how.warnings.extend(decoding.read_patched(kind, name, found, how.validation))
+        return self._tracked(kind, live, found, how)
+
+    def resize(self, kind: Kind, namespace: str, name: str, wanted: Object, how: Writing) -> Object:
+        """Other resources for a pod's containers. Raises StatusError 403 where a quota has no room, 422."""
+        live = self._live(kind, name, namespace)
+        normalised(kind, wanted)
+        return self._tracked(kind, live, subresources.resized(kind, live, wanted), how)
+
+    def scale(self, kind: Kind, namespace: str, name: str, scale: Object, how: Writing) -> Object:
+        """Another size for a workload; the size then."""
+        live = self._live(kind, name, namespace)
+        return subresources.scale_of(self._tracked(kind, live, subresources.scaled(kind, live, scale), how))
 
     def delete(self, kind: Kind, namespace: str, name: str, options: Object, how: Writing) -> Object:
         """DELETE: the object as it was last, or a Status. Raises StatusError 404, 409 where a precondition fails."""
@@ -98,14 +138,21 @@ class Writer:
         wanted = (options.get("preconditions") or {}).get("uid")
         if wanted and wanted != live["metadata"]["uid"]:
             raise _wrong_uid(kind, name, wanted, live)
+        version = (options.get("preconditions") or {}).get("resourceVersion")
+        if version and version != live["metadata"]["resourceVersion"]:
+            raise conflict(kind, name, f"the ResourceVersion in the precondition ({version}) does not match the record")
         if kind is _NAMESPACE and name in _PROTECTED:
             raise forbidden(kind, name, "this namespace may not be deleted")
         self._admit_writer(kind, None, live, how)
+        policy = options.get("propagationPolicy", "Background")
         if kind is _NAMESPACE or live["metadata"].get("finalizers"):
             return self._mark(kind, live, how)
         if not how.dry_run:
             self._store.remove(kind, name, namespace)
+            garbage.collect(self._store, live, orphan=policy == "Orphan")
             self._settle(namespace)
+        if policy in garbage.FINALIZERS:
+            return garbage.marked(live, policy, timestamp())
         if kind.returns_deleted:
             return live
         info = statuses.details(kind, name) | {"uid": live["metadata"]["uid"]}
@@ -125,17 +172,18 @@ class Writer:
             metadata["namespace"] = namespace
         self.mutations.apply(kind, found)
         if kind.kind == "Pod":
+            references.admit(self._store, found)
             limits.fill_in(self._store, found)
         prevent_escalation(self._store, how.user, kind, found)
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp()}
         if kind.has_generation:
             metadata["generation"] = 1
-        status = initial_status(kind)
+        status = initial_status(kind, found)
         if status is not None:
             found["status"] = status
         validate(kind, found)
         self._admit_writer(kind, found, None, how)
-        self._admit(kind, found)
+        self._admit(kind, found, how)
         self._require_free(kind, metadata["name"], namespace)
         ordered = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata} | found
         if how.dry_run:
@@ -167,9 +215,8 @@ class Writer:
         if found == live:
             return live
         prevent_escalation(self._store, how.user, kind, found)
-        validate(kind, found, live)
-        if kind.namespaced:
-            quota.admit(self._store, kind, found, live)
+        validate(kind, found, live, how.subresource)
+        self._admit_change(kind, found, live, how)
         if kind.has_generation and found.get("spec") != live.get("spec"):
             metadata["generation"] = before.get("generation", 1) + 1
         if how.dry_run:
@@ -177,8 +224,23 @@ class Writer:
         stored = self._store.put(kind, found)
         if _is_finished(found):
             self._store.remove(kind, name, namespace)
+            garbage.collect(self._store, stored)
         self._settle(namespace)
         return stored
+
+    def _admit_change(self, kind: Kind, found: Object, live: Object, how: Writing) -> None:
+        how.warnings.extend(advice.about(kind, found))
+        if kind is _NAMESPACE:
+            pods = self._store.objects(BY_NAME["Pod"], found["metadata"]["name"])
+            how.warnings.extend(pod_security.warnings_about_pods(live, found, pods))
+        if not kind.namespaced:
+            return
+        home = self._store.get(_NAMESPACE, found["metadata"]["namespace"])
+        if not how.subresource and found.get("spec") != live.get("spec"):
+            pod_security.admit(kind, found, home)
+            if said := pod_security.warning(kind, found, home):
+                how.warnings.append(said)
+        quota.admit(self._store, kind, found, live)
 
     def _keep(self, kind: Kind, live: Object, found: Object, how: Writing) -> None:
         """Put back what a writer cannot change."""
@@ -234,15 +296,14 @@ class Writer:
         if found is not None and not how.subresource:
             self.denials.admit(kind, found, self._store.get(_NAMESPACE, namespace) if namespace else None)
 
-    def _admit(self, kind: Kind, found: Object) -> None:
+    def _admit(self, kind: Kind, found: Object, how: Writing) -> None:
+        how.warnings.extend(advice.about(kind, found))
         if not kind.namespaced:
             return
-        namespace = found["metadata"]["namespace"]
-        if kind.kind == "Pod":
-            account = found["spec"]["serviceAccountName"]
-            if self._store.get(_SERVICE_ACCOUNT, account, namespace) is None:
-                why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
-                raise forbidden(kind, found["metadata"]["name"], why)
+        home = self._store.get(_NAMESPACE, found["metadata"]["namespace"])
+        pod_security.admit(kind, found, home)
+        if said := pod_security.warning(kind, found, home):
+            how.warnings.append(said)
         limits.admit(self._store, kind, found)
         quota.admit(self._store, kind, found)
 
@@ -311,5 +372,6 @@ def _check_applied(kind: Kind, wanted: Object, namespace: str, name: str, manage
         raise bad_request("metadata.managedFields must be nil")
     if kind.namespaced:
         metadata["namespace"] = namespace
+    decoding.require_fitting(kind, wanted)
     wanted.pop("status", None)
     drop_nulls(wanted)
