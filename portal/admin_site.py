@@ -16,7 +16,7 @@ _APPS = ("environments", "admin")
 _GROUPS = {
     "Catalog": ("Template", "TemplateVersion"),
     "Infrastructure": ("Cluster", "Rate", "Directory"),
-    "People": ("User", "Team", "Invitation"),
+    "People": ("User", "Team", "Invitation", "StandIn"),
     "Records": ("Environment", "Condition", "Event", "LogEntry"),
 }
 

@@ -145,7 +145,7 @@ def test_both_clusters_answer_a_whole_journey_alike(simulated_endpoint, real_end
         assert ours == theirs
 
 
-_PATIENCE = 20  # seconds
+_PATIENCE = 60  # seconds: a busy controller manager counts quotas late
 
 
 class Asking:

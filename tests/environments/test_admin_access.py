@@ -13,7 +13,16 @@ from django.utils import timezone
 from environments.catalog import templates as template_actions
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
-from environments.models import ClusterVerdict, Condition, Environment, Event, PublishCheck, Rate, TemplateVersion
+from environments.models import (
+    ClusterVerdict,
+    Condition,
+    Environment,
+    Event,
+    PublishCheck,
+    Rate,
+    StandIn,
+    TemplateVersion,
+)
 from portal.admin_site import AdminSite
 
 MODELS = [
@@ -24,6 +33,7 @@ MODELS = [
     "environments_templateversion",
     "environments_user",
     "environments_team",
+    "environments_standin",
     "environments_environment",
     "environments_event",
     "environments_condition",
@@ -43,6 +53,7 @@ def world(make_environment, ada, theo, max_manager, template_version):
     check = PublishCheck.objects.create(version=draft, digest=template_actions.digest(draft), asked_by=ada)
     ClusterVerdict.objects.create(check_of=check, cluster=environment.cluster)
     Rate.objects.create(cluster=environment.cluster, starts_on=timezone.now().date())
+    StandIn.objects.create(absent=max_manager, person=theo, last_day=timezone.now().date(), named_by=ada)
     return environment
 
 
@@ -51,7 +62,13 @@ def pages(world) -> list[str]:
     urls = [reverse("admin:index"), reverse("admin:environments_cluster_rbac")]
     urls += [reverse(f"admin:{model}_changelist") for model in MODELS]
     rows = [world, world.cluster, world.directory, world.owner, world.team, world.version.template]
-    rows += [*TemplateVersion.objects.all(), *Rate.objects.all(), Event.objects.first(), Condition.objects.first()]
+    rows += [
+        *TemplateVersion.objects.all(),
+        *Rate.objects.all(),
+        *StandIn.objects.all(),
+        Event.objects.first(),
+        Condition.objects.first(),
+    ]
     for row in rows:
         urls.append(reverse(f"admin:environments_{row._meta.model_name}_change", args=[row.pk]))
         urls.append(reverse(f"admin:environments_{row._meta.model_name}_history", args=[row.pk]))

@@ -25,6 +25,7 @@ from environments.models import (
     Invitation,
     Member,
     Rate,
+    StandIn,
     Team,
     Template,
     TemplateVersion,
@@ -62,6 +63,7 @@ class World:
         Rate.objects.create(cluster=first.cluster, starts_on=(now - timedelta(days=number)).date())
         self._add_templates(number)
         self._add_environment(number, person, team)
+        StandIn.objects.create(absent=person, person=first.owner, last_day=now.date(), named_by=self.ada)
         invitation = Invitation.objects.create(email=person.email, invited_by=self.ada, expires_at=now)
         invitation.teams.add(first.team)
         kind = ContentType.objects.get_for_model(Cluster)

@@ -131,11 +131,11 @@ def test_the_database_fills_new_columns_by_itself(name, new_columns):
 
 
 class TestLinkingPeople:
-    """What 0021 makes of rows that the version before wrote."""
+    """What 0019 makes of rows that the version before wrote."""
 
     @pytest.fixture
     def migrate(self):
-        module = import_module("environments.migrations.0021_link_people")
+        module = import_module("environments.migrations.0019_link_people")
 
         def run():
             module.give_keys(apps, None)

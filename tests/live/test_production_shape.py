@@ -20,7 +20,8 @@ def objects(cluster, namespace: str) -> dict[str, int]:
     return {kind: len(list(admin.list_objects(kind, namespace, labels=selector))) for kind in KINDS[1:]}
 
 
-COMPLETE = {"ResourceQuota": 1, "LimitRange": 1, "NetworkPolicy": 2, "RoleBinding": 1}
+#: Two quotas: the cluster has no policy against critical pods.
+COMPLETE = {"ResourceQuota": 2, "LimitRange": 1, "NetworkPolicy": 2, "RoleBinding": 1}
 
 
 def test_a_request_goes_through_postgresql_redis_and_a_worker_and_back_again(shape, production_cluster):

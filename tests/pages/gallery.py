@@ -25,6 +25,7 @@ from environments.models import (
     Invitation,
     PublishCheck,
     Rate,
+    StandIn,
     Team,
     TemplateVersion,
     User,
@@ -102,6 +103,8 @@ def build(simulated: SimulatedCluster, mail_folder: Path) -> World:
     _run_on(simulated, environments["ready"])
     draft = _newer_versions(version)
     _remember(environments, team)
+    last_day = timezone.now().date() + timedelta(days=9)
+    StandIn.objects.create(absent=people["manager"], person=people["owner"], last_day=last_day)
     return World(people, environments, draft, _account_rows(people, team, cluster))
 
 

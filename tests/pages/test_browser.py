@@ -271,7 +271,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site, waiting)
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(node => node.id || node.textContent.trim())(document.activeElement)"))
     assert reached[0] == "Skip to content"
-    assert reached[2:7] == ["Catalog", "Environments", "Emails", "Sign out", "to-environments"]
+    assert reached[2:8] == ["Home", "Catalog", "Environments", "Emails", "Sign out", "to-environments"]
     assert reached.index("delete") < reached.index("use-lines") < reached.index("steps-summary")
 
 

@@ -205,6 +205,7 @@ POINTS = (
         403,
         made(pod(hostNetwork=True)),
         _leveled({"enforce": "baseline"}),
-        strategic(pod(), {"spec": {"containers": [{"name": "main", "image": "other:1"}]}}),
+        # Pod Security reads the namespace from a cache.
+        strategic(pod(), {"spec": {"containers": [{"name": "main", "image": "other:1"}]}}, until="403"),
     ),
 )
