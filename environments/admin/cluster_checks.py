@@ -9,6 +9,7 @@ from django.utils import timezone
 from environments import kube
 from environments.kube import admission, rbac
 from environments.kube.client import Question
+from environments.kube.kubeconfig import is_plain
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster
 from environments.routine import policy_looks
@@ -52,6 +53,7 @@ class Report:
     excess: tuple[Finding, ...] = ()
     policies: admission.Standing | None = None
     not_refused: tuple[str, ...] = ()
+    plain_server: str = ""  # the address in members' files, if it has no TLS
     error: str = ""
 
     @property
@@ -62,7 +64,8 @@ class Report:
         permissions = f"{len(self.missing)} permissions missing, {len(self.excess)} too many"
         found = f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.label}."
         accepted = f" The cluster accepts {len(self.not_refused)} writes that it must refuse."
-        return found + (accepted if self.not_refused else "")
+        plain = " kubectl will not sign in: members' address begins with http." if self.plain_server else ""
+        return found + (accepted if self.not_refused else "") + plain
 
     @property
     def is_guarded(self) -> bool:
@@ -95,9 +98,13 @@ def _check(row: Cluster) -> Report:
         missing, excess = rbac.missing_permissions(client, row.account_namespace), rbac.excess_permissions(client)
         policies = admission.standing(client, settings.LABEL_DOMAIN, row.account_namespace)
         not_refused = admission.not_refused(client)
+        server = row.public_server or client.server
+        plain = server if is_plain(server) else ""
     except ReconcileError as error:
         return Report(row, error=error.message)
-    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)), policies, not_refused)
+    return Report(
+        row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)), policies, not_refused, plain
+    )
 
 
 def _missing(question: Question) -> Finding:

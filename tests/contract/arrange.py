@@ -95,10 +95,16 @@ class Raw:
         self._way = way
 
     def __call__(
-        self, method: str, path: str, body: Manifest | str | None = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Manifest | list | str | None = None,
+        content_type: str = "application/json",
+        accept: str = "",
     ) -> tuple[int, Manifest]:
         headers = {"Authorization": f"Bearer {self._way.credential}", "Content-Type": content_type}
-        content = json.dumps(body) if isinstance(body, dict) else body
+        headers |= {"Accept": accept} if accept else {}
+        content = json.dumps(body) if isinstance(body, (dict, list)) else body
         response = self._pool.request(method, self._way.server + path, body=content, headers=headers)
         return response.status, json.loads(response.data)
 

@@ -198,7 +198,10 @@ def test_the_commands_name_context_and_namespace(page, dana, make_environment):
     environment = make_environment()
     lines = one(read(page(environment, dana)), "#use-lines").get_text().splitlines()
     context = f"{environment.namespace}@amsterdam"
-    assert lines == [f"kubectl config use-context {context}", f"kubectl -n {environment.namespace} get all"]
+    assert lines == [
+        f"kubectl config use-context {context}",
+        f"kubectl -n {environment.namespace} get deployments,pods,services",
+    ]
 
 
 def test_members_are_offered_their_kubeconfig_and_owners_the_list_of_members(page, dana, theo, make_environment):

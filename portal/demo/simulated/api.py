@@ -6,16 +6,30 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from portal.demo.simulated import discovery, fence, pod_security, rbac, reviews
+from portal.demo.simulated import (
+    discovery,
+    fence,
+    patches,
+    pod_security,
+    protobuf,
+    rbac,
+    reviews,
+    scale,
+    tables,
+    watching,
+)
 from portal.demo.simulated.accounts import Accounts
+from portal.demo.simulated.apply import merge_patch
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object
+from portal.demo.simulated.media import Accepted, accepted
 from portal.demo.simulated.routing import Target, route
-from portal.demo.simulated.selectors import by_fields, by_labels
+from portal.demo.simulated.selectors import Predicate, by_fields, by_labels
 from portal.demo.simulated.statuses import (
     StatusError,
     bad_request,
@@ -27,7 +41,6 @@ from portal.demo.simulated.store import Entry, Store
 from portal.demo.simulated.writing import Writer, Writing
 
 APPLY_PATCH = "application/apply-patch+yaml"
-MERGE_PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
 
 
 @dataclass(frozen=True)
@@ -40,16 +53,18 @@ class Request:
     authorization: str = ""
     content_type: str = ""
     body: bytes = b""
+    accept: str = ""
 
 
 @dataclass(frozen=True)
 class Response:
-    """A response of the API."""
+    """A response of the API. With `stream`, the body comes piece by piece, as long as the watch lasts."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    stream: Iterator[bytes] | None = None
 
 
 class Api:
@@ -68,10 +83,10 @@ class Api:
 
     def _handle(self, request: Request) -> Response:
         user = self._accounts.authenticate(request.authorization)
-        target = route(request.method, request.path)
+        target = route(request.method, request.path, is_watch=request.query.get("watch") in ("1", "true"))
         rbac.require(self._store, user, target.attributes)
         if not target.resource:
-            return _text_or_json(discovery.answer(request.path))
+            return _described(request)
         if reviews.is_review(target.group, target.resource):
             if target.verb != "create":
                 raise method_not_allowed()
@@ -87,10 +102,14 @@ class Api:
         )
         namespace = target.namespace if kind.namespaced else ""
         match target.verb:
+            case _ if target.subresource == "scale" and kind.kind in discovery.SCALED:
+                return self._scale(kind, target, request, how)
             case "get" if not target.subresource or target.subresource == "status":
-                return self._get(kind, target)
+                return self._get(kind, target, request)
             case "list":
-                return self._list(kind, target, request.query)
+                return self._list(kind, target, request)
+            case "watch":
+                return self._watch(kind, target, request)
             case "create" if target.name or not kind.namespaced or target.namespace:
                 return self._create(kind, target, request, how)
             case "update" if target.name and target.subresource in ("", "status"):
@@ -105,34 +124,61 @@ class Api:
                 return self._delete_collection(kind, target, request.query, how)
         raise method_not_allowed()
 
-    def _get(self, kind: Kind, target: Target) -> Response:
+    def _get(self, kind: Kind, target: Target, request: Request) -> Response:
         entry = self._store.entry(kind, target.name, target.namespace)
         if entry is None:
             raise not_found(kind, target.name)
+        if accepted(request.accept).is_table:
+            version = {"resourceVersion": entry.object["metadata"]["resourceVersion"]}
+            return _answer(200, tables.table(kind, [entry.object], version, _included(request)))
         return Response(200, _whole(kind, entry))
 
-    def _list(self, kind: Kind, target: Target, query: dict[str, str]) -> Response:
-        entries, token, remaining = self._selected(kind, target, query)
+    def _list(self, kind: Kind, target: Target, request: Request) -> Response:
+        entries, token, remaining = self._selected(kind, target, request.query)
         metadata: Object = {"resourceVersion": str(self._store.resource_version)}
         if token:
             metadata["continue"] = token
         if remaining:
             metadata["remainingItemCount"] = remaining
+        if accepted(request.accept).is_table:
+            return _answer(200, tables.table(kind, (each.object for each in entries), metadata, _included(request)))
         head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
         items = b",".join(entry.json for entry in entries)
         return Response(200, json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"items":[' + items + b"]}")
 
+    def _watch(self, kind: Kind, target: Target, request: Request) -> Response:
+        namespace = target.namespace if kind.namespaced else ""
+        shown = _shown(kind, request)
+        watch = watching.Watch(kind, namespace, _predicates(kind, request.query), request.query, shown)
+        return Response(200, b"", stream=watching.stream(self._store, self._lock, watch))
+
     def _selected(self, kind: Kind, target: Target, query: dict[str, str]) -> tuple[list[Entry], str, int]:
-        if query.get("watch") in ("1", "true"):
-            raise method_not_allowed()
-        selectors = (by_labels(query.get("labelSelector", "")), by_fields(kind, query.get("fieldSelector", "")))
-        predicates = [predicate for predicate in selectors if predicate]
         try:
             limit = int(query.get("limit") or 0)
         except ValueError as error:
             raise bad_request(f'strconv.ParseInt: parsing "{query["limit"]}": invalid syntax') from error
         namespace = target.namespace if kind.namespaced else ""
-        return self._store.page(kind, namespace, predicates, limit=limit, token=query.get("continue", ""))
+        token = query.get("continue", "")
+        return self._store.page(kind, namespace, _predicates(kind, query), limit=limit, token=token)
+
+    def _scale(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
+        """Read or change how many replicas there are to be."""
+        live = self._store.get(kind, target.name, target.namespace)
+        if live is None:
+            raise not_found(kind, target.name)
+        found = scale.of(live)
+        if target.verb == "get":
+            return _answer(200, found)
+        if target.verb not in ("update", "patch"):
+            raise method_not_allowed()
+        body = _decode(request)
+        if target.verb == "patch":
+            if request.content_type not in (patches.MERGE, patches.STRATEGIC):
+                raise patches.unsupported()
+            body = merge_patch(found, body)
+        change = scale.patch(kind, live, body)
+        written = self._writer.patch(kind, target.namespace, target.name, change, patches.MERGE, how)
+        return _answer(200, scale.of(written))
 
     def _create(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         if kind.kind == "ServiceAccount" and target.subresource == "token":
@@ -161,14 +207,14 @@ class Api:
 
     def _patch(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         namespace = target.namespace if kind.namespaced else ""
-        body = _decode(request)
         if request.content_type == APPLY_PATCH:
             force = request.query.get("force") in ("1", "true")
-            answer = self._writer.apply(kind, namespace, target.name, body, how, force=force)
+            answer = self._writer.apply(kind, namespace, target.name, _decode(request), how, force=force)
             return self._written(kind, namespace, *answer)
-        if request.content_type in MERGE_PATCHES:
-            return _answer(200, self._writer.patch(kind, namespace, target.name, body, how))
-        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+        if request.content_type not in patches.CONTENT_TYPES:
+            raise patches.unsupported()
+        body = _decode(request, list if request.content_type == patches.JSON else dict)
+        return _answer(200, self._writer.patch(kind, namespace, target.name, body, request.content_type, how))
 
     def _delete_collection(self, kind: Kind, target: Target, query: dict[str, str], how: Writing) -> Response:
         entries, _, _ = self._selected(kind, target, query)
@@ -196,21 +242,52 @@ def _whole(kind: Kind, entry: Entry) -> bytes:
     return f'{{"kind":"{kind.kind}","apiVersion":"{kind.api_version}",'.encode() + entry.json[1:]
 
 
-def _text_or_json(found: Object | str | None) -> Response:
+def _described(request: Request) -> Response:
+    """The answer to a path that is no resource. Raises StatusError 404."""
+    is_for_all = request.path.startswith(("/openapi/", "/readyz", "/livez", "/healthz"))
+    found = discovery.answer(request.path, Accepted() if is_for_all else accepted(request.accept))
     if found is None:
         raise no_such_resource()
-    return Response(200, found.encode(), "text/plain") if isinstance(found, str) else _answer(200, found)
+    body, content_type = found
+    content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else _json(body)
+    return Response(200, content, content_type)
 
 
-def _decode(request: Request) -> Object:
-    """The body as an object: JSON, or the YAML that an apply patch may be. Raises StatusError 400."""
+def _included(request: Request) -> str:
+    return request.query.get("includeObject", "")
+
+
+def _shown(kind: Kind, request: Request) -> Callable[[Object, bool], Object]:
+    """How a watch shows objects."""
+    if not accepted(request.accept).is_table:
+        return lambda found, is_first: {"kind": kind.kind, "apiVersion": kind.api_version} | found
+    include = _included(request)
+
+    def as_table(found: Object, is_first: bool) -> Object:
+        version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        return tables.table(kind, [found], version, include, titles=is_first)
+
+    return as_table
+
+
+def _predicates(kind: Kind, query: dict[str, str]) -> list[Predicate]:
+    """What the selectors of a query ask of objects. Raises StatusError 400."""
+    selectors = (by_labels(query.get("labelSelector", "")), by_fields(kind, query.get("fieldSelector", "")))
+    return [predicate for predicate in selectors if predicate]
+
+
+def _decode(request: Request, expected: type = dict) -> Any:
+    """The body as an object: JSON, protobuf, or the YAML that an apply patch may be. Raises StatusError 400."""
     try:
-        found: Any = json.loads(request.body)
+        is_protobuf = request.content_type == protobuf.CONTENT_TYPE
+        found: Any = protobuf.decode(request.body) if is_protobuf else json.loads(request.body)
+    except protobuf.UnknownError as error:
+        raise bad_request(str(error)) from error
     except ValueError as error:
         if request.content_type != APPLY_PATCH:
             raise bad_request(f"the object provided is unrecognized: couldn't get version/kind: {error}") from error
         found = _decode_yaml(request.body)
-    if not isinstance(found, dict):
+    if not isinstance(found, expected):
         raise bad_request("the object provided is unrecognized: it is not a map")
     return found
 

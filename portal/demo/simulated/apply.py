@@ -28,7 +28,10 @@ def apply(kind: Kind, live: Object | None, wanted: Object, manager: str, now: st
     others = [each for each in managers if each is not own]
     claimed = set(fields.leaves(kind, wanted))
     merged = _merge(kind, copy(live) if live else {}, wanted, ())
-    dropped = (own.paths if own else set()) - claimed - set().union(*(each.paths for each in others))
+    kept = claimed.union(*(each.paths for each in others))
+    dropped = (own.paths if own else set()) - kept
+    for path in sorted(_items_without_owner(dropped, kept), key=len, reverse=True):
+        _remove(merged, path)
     for path in sorted(dropped, key=len, reverse=True):
         if not any(new[: len(path)] == path for new in claimed):
             _remove(merged, path)
@@ -69,6 +72,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             result[key] = merge_patch(result.get(key), value)
     return result
+
+
+def _items_without_owner(dropped: set[Path], kept: set[Path]) -> set[Path]:
+    """List items of which no manager owns a field now: they go as a whole, with what was filled in."""
+    items = {path[: at + 1] for path in dropped for at, each in enumerate(path) if each.startswith("k:")}
+    return {item for item in items if not any(path[: len(item)] == item for path in kept)}
 
 
 def _changed(kind: Kind, live: Object, result: Object) -> set[Path]:
@@ -142,6 +151,6 @@ def _remove_item(node: list[Any], marker: str, text: str, rest: Path) -> None:
         # The keys go last, with the item: they are what it is found by.
         if rest and rest[0].removeprefix("f:") not in named:
             _remove(item, rest)
-        if not isinstance(item, dict) or item.keys() <= named.keys():
+        if not rest or not isinstance(item, dict) or item.keys() <= named.keys():
             del node[index]
         return

@@ -130,26 +130,17 @@ def _binding(found: Object) -> None:
 
 def _pod(found: Object) -> None:
     spec = found.setdefault("spec", {})
-    defaults = {
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "serviceAccountName": "default",
-        "securityContext": {},
-        "schedulerName": "default-scheduler",
-        "enableServiceLinks": True,
-    }
-    for key, value in defaults.items():
+    for key, value in (_pod_defaults() | {"serviceAccountName": "default", "enableServiceLinks": True}).items():
         spec.setdefault(key, value)
     spec["serviceAccount"] = spec["serviceAccountName"]
     for container in containers(found):
         _container(container)
 
 
-def _container(container: Object) -> None:
+def _container(container: Object, *, is_pod: bool = True) -> None:
     resources = container.setdefault("resources", {})
     _quantities(resources, "limits", "requests")
-    if "limits" in resources:  # a limit alone is a request as well
+    if is_pod and "limits" in resources:  # a limit alone is a request as well
         resources["requests"] = resources["limits"] | resources.get("requests", {})
     always = str(container.get("image", "")).rpartition(":")[2] in ("latest", container.get("image", ""))
     container.setdefault("imagePullPolicy", "Always" if always else "IfNotPresent")
@@ -182,7 +173,55 @@ def _secret(found: Object) -> None:
 
 
 def _deployment(found: Object) -> None:
-    found.setdefault("spec", {}).setdefault("replicas", 1)
+    """Source: SetDefaults_Deployment in the API server's apps/v1 defaults."""
+    spec = _replicated(found)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    strategy = spec.setdefault("strategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+
+
+def _stateful_set(found: Object) -> None:
+    """Source: SetDefaults_StatefulSet in the API server's apps/v1 defaults."""
+    spec = _replicated(found)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
+    for key in ("whenDeleted", "whenScaled"):
+        retention.setdefault(key, "Retain")
+
+
+def _replicated(found: Object) -> Object:
+    """The spec of a workload with replicas, with its defaults and those of its pod template."""
+    spec: Object = found.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    if "spec" in spec.get("template", {}):
+        _pod_template(spec["template"])
+    return spec
+
+
+def _pod_template(template: Object) -> None:
+    for key, value in _pod_defaults().items():
+        template["spec"].setdefault(key, value)
+    for container in containers(template):
+        _container(container, is_pod=False)
+
+
+def _pod_defaults() -> Object:
+    """Source: SetDefaults_PodSpec in the API server's core/v1 defaults."""
+    return {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+    }
 
 
 def _cron_job(found: Object) -> None:
@@ -226,7 +265,7 @@ def _event(found: Object) -> None:
         found.setdefault(key, "")
 
 
-_BY_KIND: dict[str, Callable[[Object], None]] = {
+_BY_KIND: dict[str, Callable[[Object], object]] = {
     "Namespace": _namespace,
     "ResourceQuota": _quota,
     "LimitRange": _limit_range,
@@ -238,8 +277,8 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "PersistentVolumeClaim": _claim,
     "Secret": _secret,
     "Deployment": _deployment,
-    "StatefulSet": _deployment,
-    "ReplicaSet": _deployment,
+    "StatefulSet": _stateful_set,
+    "ReplicaSet": _replicated,
     "CronJob": _cron_job,
     "HorizontalPodAutoscaler": _autoscaler,
     "ValidatingAdmissionPolicy": _admission_policy,

@@ -17,6 +17,7 @@ from portal.demo.simulated.defaults import drop_nulls, initial_status, normalise
 from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
 from portal.demo.simulated.mutating import Mutations
+from portal.demo.simulated.patches import patched
 from portal.demo.simulated.rbac import Attributes, User, prevent_escalation, require
 from portal.demo.simulated.statuses import Cause, bad_request, conflict, forbidden, not_found
 from portal.demo.simulated.store import Store
@@ -87,10 +88,10 @@ class Writer:
             raise _wrong_uid(kind, name, uid, live)
         return self._tracked(kind, live, found, how)
 
-    def patch(self, kind: Kind, namespace: str, name: str, patch: Object, how: Writing) -> Object:
-        """PATCH with a merge patch."""
+    def patch(self, kind: Kind, namespace: str, name: str, patch: Any, content_type: str, how: Writing) -> Object:
+        """PATCH with a merge patch, a strategic one or a JSON patch."""
         live = self._live(kind, name, namespace)
-        return self._tracked(kind, live, server_side.merge_patch(copy(live), patch), how)
+        return self._tracked(kind, live, patched(kind, live, patch, content_type), how)
 
     def delete(self, kind: Kind, namespace: str, name: str, options: Object, how: Writing) -> Object:
         """DELETE: the object as it was last, or a Status. Raises StatusError 404, 409 where a precondition fails."""
