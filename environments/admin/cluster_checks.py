@@ -10,6 +10,7 @@ from environments import kube
 from environments.kube import admission, issuers, rbac
 from environments.kube.client import Question
 from environments.kube.issuers import Remark
+from environments.kube.kubeconfig import is_plain
 from environments.lib.errors import ReconcileError
 from environments.models import Cluster
 from environments.routine import policy_looks
@@ -54,6 +55,7 @@ class Report:
     policies: admission.Standing | None = None
     not_refused: tuple[str, ...] = ()
     sign_in: tuple[Remark, ...] = ()  # of the issuer, where the cluster authenticates by OIDC
+    plain_server: str = ""  # the address in members' files, if it has no TLS
     error: str = ""
 
     @property
@@ -64,7 +66,9 @@ class Report:
         permissions = f"{len(self.missing)} permissions missing, {len(self.excess)} too many"
         found = f"Kubernetes {self.version}: {permissions}; admission policies: {self.policies.state.label}."
         accepted = f" The cluster accepts {len(self.not_refused)} writes that it must refuse."
-        return found + (accepted if self.not_refused else "") + (" Sign-in has problems." if self.sign_in_tone else "")
+        sign_in = " Sign-in has problems." if self.sign_in_tone else ""
+        plain = " kubectl will not sign in: members' address begins with http." if self.plain_server else ""
+        return found + (accepted if self.not_refused else "") + sign_in + plain
 
     @property
     def sign_in_tone(self) -> str:
@@ -117,9 +121,12 @@ def _check_cluster(row: Cluster) -> Report:
         missing, excess = rbac.missing_permissions(client, row.account_namespace), rbac.excess_permissions(client)
         policies = admission.standing(client, settings.LABEL_DOMAIN, row.account_namespace)
         not_refused = admission.not_refused(client)
+        server = row.public_server or client.server
+        plain = server if is_plain(server) else ""
     except ReconcileError as error:
         return Report(row, error=error.message)
-    return Report(row, version, tuple(map(_missing, missing)), tuple(map(_excess, excess)), policies, not_refused)
+    lacking, too_many = tuple(map(_missing, missing)), tuple(map(_excess, excess))
+    return Report(row, version, lacking, too_many, policies, not_refused, plain_server=plain)
 
 
 def _missing(question: Question) -> Finding:

@@ -39,7 +39,7 @@ class Target:
     @property
     def is_plain(self) -> bool:
         """Whether the address has no TLS: kubectl then sends no credential at all."""
-        return self.server.lower().startswith("http:")
+        return is_plain(self.server)
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Oidc:
     client_id: str
     scopes: str  # separated by spaces
     certificate_authority: str = ""  # the issuer's, as PEM; empty: the system's
+
+
+def is_plain(server: str) -> bool:
+    """Whether an API server's address has no TLS."""
+    return server.lower().startswith("http:")
 
 
 def with_oidc(target: Target, oidc: Oidc, *, device_code: bool = False) -> str:

@@ -9,7 +9,6 @@ import atexit
 import base64
 import contextlib
 import http.client
-import ipaddress
 import os
 import secrets
 import shutil
@@ -20,19 +19,16 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from environments.kube.client import ClusterClient
 from environments.kube.rbac import ACCOUNT, ACCOUNT_NAMESPACE, documents
+from portal.demo import certificates
 from portal.demo.ports import free_port
 
 DEFAULT_ASSETS = "/usr/local/kubebuilder/bin"
@@ -161,8 +157,8 @@ class ControlPlane:
             f'{self.admin_token},admin,admin,"system:masters"\n'
             f"{manager_token},system:kube-controller-manager,system:kube-controller-manager\n"
         )
-        _write_secret(self.folder / "tokens.csv", tokens)
-        _write_secret(self.folder / "manager.kubeconfig", _kubeconfig(self.url, self.ca_pem, manager_token))
+        certificates.write_secret(self.folder / "tokens.csv", tokens)
+        certificates.write_secret(self.folder / "manager.kubeconfig", _kubeconfig(self.url, self.ca_pem, manager_token))
 
     def _run(self, name: str, flags: Iterable[str]) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
@@ -287,57 +283,11 @@ def _kubeconfig(url: str, ca_pem: str, token: str) -> str:
 
 def _write_certificates(folder: Path) -> str:
     """Write ca.crt, server.crt, server.key and accounts.key (kept if there); the CA as PEM."""
-    ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "allotment local CA")])
-    ca_builder = _certificate(ca_name, ca_name, ca_key.public_key()).add_extension(
-        x509.BasicConstraints(ca=True, path_length=0), critical=True
-    )
-    key_usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-    ca = ca_builder.add_extension(key_usage, critical=True).sign(ca_key, hashes.SHA256())
-    names: list[x509.GeneralName] = [
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        x509.DNSName("localhost"),
-        x509.DNSName("kubernetes.default.svc"),
-    ]
-    server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    server = (
-        _certificate(server_name, ca_name, server_key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    ca_pem = ca.public_bytes(serialization.Encoding.PEM).decode()
-    (folder / "ca.crt").write_text(ca_pem)
-    (folder / "server.crt").write_bytes(server.public_bytes(serialization.Encoding.PEM))
-    _write_secret(folder / "server.key", _pem(server_key))
+    ca_pem = certificates.issue(folder, "kube-apiserver")
     if not (folder / "accounts.key").exists():  # so that older tokens stay valid
-        _write_secret(folder / "accounts.key", _pem(ec.generate_private_key(ec.SECP256R1())))
+        key = certificates.as_pem(ec.generate_private_key(ec.SECP256R1()))
+        certificates.write_secret(folder / "accounts.key", key)
     return ca_pem
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=365))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    ).decode()
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from environments.kube.manifests import SELECTOR
 from portal.demo import controlplane
 from portal.demo.options import Options
-from portal.demo.simulated import SimulatedCluster, Workloads
+from portal.demo.ports import kept_port
+from portal.demo.simulated import Controllers, SimulatedCluster, Workloads
 
 SIMULATED = (
     ("amsterdam", "Amsterdam", "Shared cluster for building and testing"),
@@ -53,6 +54,14 @@ def _real(stack: ExitStack, options: Options) -> Place:
 
 
 def _simulated(stack: ExitStack, options: Options, slug: str, name: str, description: str) -> Place:
-    cluster = stack.enter_context(SimulatedCluster(data_file=options.data / f"{slug}.json"))
+    cluster = stack.enter_context(
+        SimulatedCluster(
+            kept_port(options.data / f"{slug}.port"),
+            options.data / f"{slug}.json",
+            certificates_folder=options.data / f"{slug}-certificates",
+        )
+    )
+    stack.enter_context(Controllers(cluster))
     stack.enter_context(Workloads(cluster, selector=SELECTOR))
-    return Place(slug, name, description, "token", cluster.portal_token, cluster.url, is_simulated=True)
+    words = (slug, name, description, "token")
+    return Place(*words, cluster.portal_token, cluster.url, cluster.certificate_authority, is_simulated=True)

@@ -9,6 +9,7 @@ import random
 import socket
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 _PORTS = range(12_000, 32_000)
 
@@ -20,6 +21,19 @@ def free_port() -> int:
     find the same port free at the same moment.
     """
     return next(port for port in _in_turn() if _is_free(port) and _is_free(port + 1))
+
+
+def kept_port(file: Path) -> int:
+    """Return the port in a file if it is free, or else a free one, which the file then names.
+
+    So a server has the same address in every run, and files that name it stay true.
+    """
+    text = file.read_text().strip() if file.exists() else ""
+    if text.isdecimal() and int(text) in _PORTS and _is_free(int(text)):
+        return int(text)
+    port = free_port()
+    file.write_text(f"{port}\n")
+    return port
 
 
 @cache

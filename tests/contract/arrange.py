@@ -95,17 +95,28 @@ class Raw:
         self._way = way
 
     def __call__(
-        self, method: str, path: str, body: Manifest | str | None = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Manifest | list | str | None = None,
+        content_type: str = "application/json",
+        accept: str = "",
     ) -> tuple[int, Manifest]:
-        response = self.ask(method, path, body, content_type)
+        response = self.ask(method, path, body, content_type, accept)
         return response.status, json.loads(response.data)
 
     def ask(
-        self, method: str, path: str, body: Manifest | str | None = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Manifest | list | str | None = None,
+        content_type: str = "application/json",
+        accept: str = "",
     ) -> urllib3.BaseHTTPResponse:
         """The answer as it came, with its headers."""
         headers = {"Authorization": f"Bearer {self._way.credential}", "Content-Type": content_type}
-        content = json.dumps(body) if isinstance(body, dict) else body
+        headers |= {"Accept": accept} if accept else {}
+        content = json.dumps(body) if isinstance(body, (dict, list)) else body
         return self._pool.request(method, self._way.server + path, body=content, headers=headers)
 
     def close(self) -> None:

@@ -4,7 +4,8 @@ import secrets
 
 import pytest
 
-from tests.contract.arrange import ClusterEndpoint, Raw, namespace, real, simulated
+from portal.demo.simulated import Controllers, SimulatedCluster
+from tests.contract.arrange import ClusterEndpoint, Raw, Way, namespace, real, simulated
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,22 @@ def own_real():
     """A control plane for one module."""
     with real() as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="module")
+def demo_cluster(tmp_path_factory):
+    """A simulated cluster as the demo starts it."""
+    folder = tmp_path_factory.mktemp("demo")
+    with SimulatedCluster(termination_delay=0.2, certificates_folder=folder) as cluster, Controllers(cluster):
+        tokens = (cluster.portal_token, cluster.admin_token)
+        ways = (Way(cluster.url, token, cluster.certificate_authority) for token in tokens)
+        yield ClusterEndpoint("simulated", *ways)
+
+
+@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.real_cluster)])
+def kubectl_endpoint(request) -> ClusterEndpoint:
+    """A cluster that kubectl signs in to: over https."""
+    return request.getfixturevalue("demo_cluster" if request.param == "simulated" else "real_endpoint")
 
 
 @pytest.fixture

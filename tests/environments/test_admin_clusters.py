@@ -281,6 +281,7 @@ class TestTheCheck:
         return soup(client.post(reverse("admin:environments_cluster_check", args=[row.pk])))
 
     def test_the_shipped_account_is_as_it_should_be(self, client, place, policies):
+        Cluster.objects.update(public_server="https://api.example.com")
         page = self.check(client, place)
         assert page.select_one(".panel .pill").get_text() == "passed"
         assert "v1." in page.select_one(".panel").get_text()
@@ -297,6 +298,16 @@ class TestTheCheck:
         entry = LogEntry.objects.get(object_id=str(place.pk))
         assert entry.user == ada
         assert "0 permissions missing, 0 too many; admission policies: missing." in entry.get_change_message()
+
+    def test_an_address_at_which_kubectl_will_not_sign_in_is_said(self, client, place, policies):
+        page = self.check(client, place)
+        assert page.select_one(".panel .pill").get_text() == "kubectl cannot sign in"
+        said = " ".join(page.select_one(".says.bad").get_text().split())
+        assert f"kubectl will not sign in at {place.server}, the address in members’ kubeconfig files" in said
+        assert (
+            "kubectl will not sign in: members' address begins with http."
+            in LogEntry.objects.get().get_change_message()
+        )
 
     def test_an_account_that_may_do_everything_is_named_for_what_it_is(self, client, simulated):
         row = Cluster.objects.create(slug="x", name="X", server=simulated.url, credential=simulated.admin_token)

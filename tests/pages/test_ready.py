@@ -106,6 +106,7 @@ class TestTheFinishLine:
         soup = page(environment, dana)
         assert soup.select(".finish") == []
         assert words(one(soup, "#use-title")) == "Connect"
+        assert words(one(soup, "#use-look")) == "kubectl get deployments,pods,services"
         assert words(one(soup, "#get-kubeconfig")) == "Get kubeconfig"
         environment.members.filter(email=theo.email).update(added_at=timezone.now())
         assert one(page(environment, theo), ".finish")

@@ -1,6 +1,7 @@
 """`python -m portal.demo.simulated --port 8001 --data cluster.json`: a simulated cluster as its own process."""
 
 import argparse
+import base64
 import contextlib
 import signal
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from portal.demo.simulated import SimulatedCluster, Workloads
+from portal.demo.simulated import Controllers, SimulatedCluster, Workloads
 from portal.demo.simulated.workloads import SELECTOR
 
 
@@ -20,7 +21,12 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: over.set())
     signal.signal(signal.SIGINT, lambda number, frame: over.set())
     with contextlib.ExitStack() as stack:
-        cluster = stack.enter_context(SimulatedCluster(options.port, options.data, admin_token=options.admin_token))
+        cluster = stack.enter_context(
+            SimulatedCluster(
+                options.port, options.data, admin_token=options.admin_token, certificates_folder=options.certificates
+            )
+        )
+        stack.enter_context(Controllers(cluster))
         if options.workloads:
             stack.enter_context(Workloads(cluster, selector=options.selector))
         sys.stdout.write(_kubeconfig(cluster))
@@ -32,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m portal.demo.simulated", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--data", type=Path, help="file that keeps the state")
+    parser.add_argument("--certificates", type=Path, help="folder that keeps certificates: serves https")
     parser.add_argument("--admin-token", default="", help="token of the administrator (default: a random one)")
     parser.add_argument("--workloads", action="store_true", help="let pods, services and events come and go")
     parser.add_argument("--selector", default=SELECTOR, help="namespaces with workloads (default: %(default)s)")
@@ -39,12 +46,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kubeconfig(cluster: SimulatedCluster) -> str:
+    server = {"server": cluster.url}
+    if cluster.certificate_authority:
+        server["certificate-authority-data"] = base64.b64encode(cluster.certificate_authority.encode()).decode()
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "simulated",
-            "clusters": [{"name": "simulated", "cluster": {"server": cluster.url}}],
+            "clusters": [{"name": "simulated", "cluster": server}],
             "contexts": [{"name": "simulated", "context": {"cluster": "simulated", "user": "admin"}}],
             "users": [
                 {"name": "admin", "user": {"token": cluster.admin_token}},

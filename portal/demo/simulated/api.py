@@ -6,17 +6,32 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
-from portal.demo.simulated import advice, decoding, discovery, fence, options, rbac, reviews, subresources, versions
+from portal.demo.simulated import (
+    advice,
+    decoding,
+    discovery,
+    fence,
+    options,
+    patches,
+    protobuf,
+    rbac,
+    reviews,
+    subresources,
+    tables,
+    versions,
+    watching,
+)
 from portal.demo.simulated.accounts import Accounts
-from portal.demo.simulated.apply import merge_patch
-from portal.demo.simulated.kinds import Kind, Object, copy
+from portal.demo.simulated.kinds import Kind, Object
+from portal.demo.simulated.media import Accepted, accepted
 from portal.demo.simulated.routing import Target, route
-from portal.demo.simulated.selectors import by_fields, by_labels
+from portal.demo.simulated.selectors import Predicate, by_fields, by_labels
 from portal.demo.simulated.statuses import (
     StatusError,
     bad_request,
@@ -28,8 +43,7 @@ from portal.demo.simulated.store import Entry, Store
 from portal.demo.simulated.writing import Writer, Writing
 
 APPLY_PATCH = "application/apply-patch+yaml"
-BODIES = ("", "application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
-MERGE_PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
+BODIES = ("", "application/json", "application/yaml", protobuf.CONTENT_TYPE)
 
 
 @dataclass(frozen=True)
@@ -42,17 +56,19 @@ class Request:
     authorization: str = ""
     content_type: str = ""
     body: bytes = b""
+    accept: str = ""
 
 
 @dataclass(frozen=True)
 class Response:
-    """A response of the API."""
+    """A response of the API. With `stream`, the body comes piece by piece, as long as the watch lasts."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    stream: Iterator[bytes] | None = None
 
 
 class Api:
@@ -76,14 +92,16 @@ class Api:
             return self._handle(request)
         path = version.stored_path + request.path.removeprefix(version.path)
         response = self._handle(replace(request, path=path, body=versions.stored_body(version, request.body)))
+        if response.stream is not None:
+            return replace(response, stream=versions.shown_watch(version, response.stream))
         return replace(response, body=versions.shown(version, response.body))
 
     def _handle(self, request: Request) -> Response:
         user = self._accounts.authenticate(request.authorization)
-        target = route(request.method, request.path)
+        target = route(request.method, request.path, is_watch=request.query.get("watch") in ("1", "true"))
         rbac.require(self._store, user, target.attributes)
         if not target.resource:
-            return _text_or_json(discovery.answer(request.path))
+            return _described(request)
         if reviews.is_review(target.group, target.resource):
             if target.verb != "create":
                 raise method_not_allowed()
@@ -109,9 +127,9 @@ class Api:
         namespace = target.namespace if kind.namespaced else ""
         match target.verb:
             case "get" if _is_served(kind, target.subresource):
-                return self._get(kind, target, request.query)
-            case "list":
-                return self._list(kind, target, request.query)
+                return self._get(kind, target, request)
+            case "list" | "watch":
+                return (self._list if target.verb == "list" else self._watch)(kind, target, request)
             case "create" if target.name or not kind.namespaced or target.namespace:
                 return self._create(kind, target, request, how)
             case "update" | "patch" if target.name and target.subresource in ("scale", "resize"):
@@ -137,41 +155,51 @@ class Api:
         live = self._store.get(kind, target.name, target.namespace)
         if live is None:
             raise not_found(kind, target.name)
-        shown = subresources.scale_of(live) if target.subresource == "scale" else live
-        body = _decode(request)
-        wanted = merge_patch(copy(shown), body) if target.verb == "patch" else body
-        change = self._writer.scale if target.subresource == "scale" else self._writer.resize
+        is_scale = target.subresource == "scale"
+        if target.verb == "patch":
+            shown, what = (subresources.scale_of(live), subresources.SCALE) if is_scale else (live, kind)
+            wanted = patches.patched(what, shown, _decode_patch(request), request.content_type)
+        else:
+            wanted = _decode(request)
+        change = self._writer.scale if is_scale else self._writer.resize
         return _answer(200, change(kind, target.namespace, target.name, wanted, how))
 
     def _evict(self, kind: Kind, target: Target, how: Writing) -> Response:
         self._writer.delete(kind, target.namespace, target.name, {}, how)
         return _answer(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 
-    def _get(self, kind: Kind, target: Target, query: dict[str, str]) -> Response:
+    def _get(self, kind: Kind, target: Target, request: Request) -> Response:
         entry = self._store.entry(kind, target.name, target.namespace)
         if entry is None:
             raise not_found(kind, target.name)
-        options.require_reached(query, self._store.resource_version)
+        options.require_reached(request.query, self._store.resource_version)
         if target.subresource == "scale":
             return _answer(200, subresources.scale_of(entry.object))
+        if accepted(request.accept).is_table:
+            version = {"resourceVersion": entry.object["metadata"]["resourceVersion"]}
+            return _answer(200, tables.table(kind, [entry.object], version, _included(request)))
         return Response(200, _whole(kind, entry))
 
-    def _list(self, kind: Kind, target: Target, query: dict[str, str]) -> Response:
-        entries, token, remaining = self._selected(kind, target, query)
+    def _list(self, kind: Kind, target: Target, request: Request) -> Response:
+        entries, token, remaining = self._selected(kind, target, request.query)
         metadata: Object = {"resourceVersion": str(self._store.resource_version)}
         if token:
             metadata["continue"] = token
         if remaining:
             metadata["remainingItemCount"] = remaining
+        if accepted(request.accept).is_table:
+            return _answer(200, tables.table(kind, (each.object for each in entries), metadata, _included(request)))
         head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
         items = b",".join(entry.json for entry in entries)
         return Response(200, json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"items":[' + items + b"]}")
 
+    def _watch(self, kind: Kind, target: Target, request: Request) -> Response:
+        namespace = target.namespace if kind.namespaced else ""
+        shown = _shown(kind, request)
+        watch = watching.Watch(kind, namespace, _predicates(kind, request.query), request.query, shown)
+        return Response(200, b"", stream=watching.stream(self._store, self._lock, watch))
+
     def _selected(self, kind: Kind, target: Target, query: dict[str, str]) -> tuple[list[Entry], str, int]:
-        if query.get("watch") in ("1", "true"):
-            raise method_not_allowed()
-        selectors = (by_labels(query.get("labelSelector", "")), by_fields(kind, query.get("fieldSelector", "")))
-        predicates = [predicate for predicate in selectors if predicate]
         try:
             limit = int(query.get("limit") or 0)
         except ValueError as error:
@@ -179,7 +207,8 @@ class Api:
         namespace = target.namespace if kind.namespaced else ""
         if query.get("resourceVersion") == "0":  # from the cache, which knows no pages
             limit = 0
-        return self._store.page(kind, namespace, predicates, limit=limit, token=query.get("continue", ""))
+        token = query.get("continue", "")
+        return self._store.page(kind, namespace, _predicates(kind, query), limit=limit, token=token)
 
     def _create(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         if kind.kind == "ServiceAccount" and target.subresource == "token":
@@ -204,14 +233,12 @@ class Api:
 
     def _patch(self, kind: Kind, target: Target, request: Request, how: Writing) -> Response:
         namespace = target.namespace if kind.namespaced else ""
-        body = _decode(request)
         if request.content_type == APPLY_PATCH:
             force = request.query.get("force") in ("1", "true")
-            answer = self._writer.apply(kind, namespace, target.name, body, how, force=force)
+            answer = self._writer.apply(kind, namespace, target.name, _decode(request), how, force=force)
             return _answer(*answer)
-        if request.content_type in MERGE_PATCHES:
-            return _answer(200, self._writer.patch(kind, namespace, target.name, body, how))
-        raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+        patch = _decode_patch(request)
+        return _answer(200, self._writer.patch(kind, namespace, target.name, patch, request.content_type, how))
 
     def _delete_collection(self, kind: Kind, target: Target, query: dict[str, str], how: Writing) -> Response:
         entries, _, _ = self._selected(kind, target, query)
@@ -248,25 +275,63 @@ def _whole(kind: Kind, entry: Entry) -> bytes:
     return f'{{"kind":"{kind.kind}","apiVersion":"{kind.api_version}",'.encode() + entry.json[1:]
 
 
-def _text_or_json(found: Object | str | None) -> Response:
+def _described(request: Request) -> Response:
+    """The answer to a path that is no resource. Raises StatusError 404."""
+    is_for_all = request.path.startswith(("/openapi/", "/readyz", "/livez", "/healthz"))
+    found = discovery.answer(request.path, Accepted() if is_for_all else accepted(request.accept))
     if found is None:
         raise no_such_resource()
-    return Response(200, found.encode(), "text/plain") if isinstance(found, str) else _answer(200, found)
+    body, content_type = found
+    content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else _json(body)
+    return Response(200, content, content_type)
 
 
-def _decode(request: Request) -> Object:
-    """The body as an object: JSON, or the YAML that an apply patch may be. Raises StatusError 400."""
+def _included(request: Request) -> str:
+    return request.query.get("includeObject", "")
+
+
+def _shown(kind: Kind, request: Request) -> Callable[[Object, bool], Object]:
+    """How a watch shows objects."""
+    if not accepted(request.accept).is_table:
+        return lambda found, is_first: {"kind": kind.kind, "apiVersion": kind.api_version} | found
+    include = _included(request)
+
+    def as_table(found: Object, is_first: bool) -> Object:
+        version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        return tables.table(kind, [found], version, include, titles=is_first)
+
+    return as_table
+
+
+def _predicates(kind: Kind, query: dict[str, str]) -> list[Predicate]:
+    """What the selectors of a query ask of objects. Raises StatusError 400."""
+    selectors = (by_labels(query.get("labelSelector", "")), by_fields(kind, query.get("fieldSelector", "")))
+    return [predicate for predicate in selectors if predicate]
+
+
+def _decode_patch(request: Request) -> Any:
+    """The body of a patch that is none of an apply. Raises StatusError 400, 415."""
+    if request.content_type not in patches.CONTENT_TYPES:
+        raise patches.unsupported()
+    return _decode(request, list if request.content_type == patches.JSON else dict)
+
+
+def _decode(request: Request, expected: type = dict) -> Any:
+    """The body as an object: JSON, protobuf, or the YAML that an apply patch may be. Raises StatusError 400, 415."""
     if request.method in ("POST", "PUT") and request.content_type not in BODIES:
         raise StatusError(
             415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {request.content_type}"
         )
     try:
-        found: Any = json.loads(request.body)
+        is_protobuf = request.content_type == protobuf.CONTENT_TYPE
+        found: Any = protobuf.decode(request.body) if is_protobuf else json.loads(request.body)
+    except protobuf.UnknownError as error:
+        raise bad_request(str(error)) from error
     except ValueError as error:
         if request.content_type != APPLY_PATCH:
             raise bad_request(f"the object provided is unrecognized: couldn't get version/kind: {error}") from error
         found = _decode_yaml(request.body)
-    if not isinstance(found, dict):
+    if not isinstance(found, expected):
         raise bad_request("the object provided is unrecognized: it is not a map")
     return found
 

@@ -1,12 +1,14 @@
 """The simulated cluster as a whole: start it, reach it, stop it."""
 
 import secrets
+import ssl
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from environments.kube.rbac import ACCOUNT, ACCOUNT_NAMESPACE
+from portal.demo import certificates
 from portal.demo.simulated.accounts import Accounts
 from portal.demo.simulated.api import Api, Request, Response
 from portal.demo.simulated.bootstrap import bootstrap
@@ -38,8 +40,11 @@ class SimulatedCluster:
         *,
         admin_token: str = "",
         termination_delay: float = 1.0,
+        certificates_folder: Path | None = None,
     ) -> None:
         """`port` 0 takes a free one; `data_file` keeps the state; `tokens` says who signs in with which token.
+
+        With `certificates_folder` it serves https, with an authority of its own that is kept there.
 
         A deleted namespace disappears after `termination_delay` seconds (a real cluster takes about five).
         """
@@ -57,7 +62,9 @@ class SimulatedCluster:
         self._accounts = Accounts(self.store, key, known)
         bootstrap(self.writer)
         self._api = Api(self.store, self.lock, self._accounts, self.writer)
-        self._server = Server(self.handle, self.faults, port)
+        self.certificate_authority = ""  # as PEM
+        tls = self._tls(certificates_folder) if certificates_folder else None
+        self._server = Server(self.handle, self.faults, port, tls)
 
     def __enter__(self) -> Self:
         self.start()
@@ -72,6 +79,12 @@ class SimulatedCluster:
     def url(self) -> str:
         """Where the API server listens."""
         return self._server.url
+
+    def _tls(self, folder: Path) -> ssl.SSLContext:
+        self.certificate_authority = certificates.kept(folder, "simulated-cluster")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / certificates.CERTIFICATE, folder / certificates.KEY)
+        return context
 
     def shorten_tokens(self, seconds: int | None) -> None:
         """Give no token for longer, as `--service-account-max-token-expiration` does; None: for any time."""

@@ -62,6 +62,11 @@ def initial_status(kind: Kind, found: Object) -> Object | None:
     return None if status is None else copy(status)
 
 
+def has_status(kind: Kind) -> bool:
+    """Whether objects of this kind have a status."""
+    return kind.kind == "Pod" or kind.kind in _STATUSES
+
+
 _STATUSES: dict[str, Object] = {
     "Namespace": {"phase": "Active"},
     "ResourceQuota": {},
@@ -269,7 +274,12 @@ def _secret(found: Object) -> None:
         found.setdefault("data", {})[key] = base64.b64encode(str(text).encode()).decode()
 
 
-_ROLLING = {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
+#: Where a workload says how it is updated, and how it rolls.
+_ROLLING: dict[str, tuple[str, Object]] = {
+    "Deployment": ("strategy", {"maxUnavailable": "25%", "maxSurge": "25%"}),
+    "StatefulSet": ("updateStrategy", {"partition": 0}),
+    "DaemonSet": ("updateStrategy", {"maxUnavailable": 1, "maxSurge": 0}),
+}
 #: What the spec of a workload says where it says nothing.
 _WORKLOADS: dict[str, Object] = {
     "Deployment": {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
@@ -278,11 +288,10 @@ _WORKLOADS: dict[str, Object] = {
         "replicas": 1,
         "revisionHistoryLimit": 10,
         "podManagementPolicy": "OrderedReady",
-        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
     },
     "DaemonSet": {
         "revisionHistoryLimit": 10,
-        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
     },
     "Job": {
         "backoffLimit": 6,
@@ -303,18 +312,19 @@ def _workload(found: Object) -> None:
     spec = found.setdefault("spec", {})
     _fill(spec, _WORKLOADS[found["kind"]])
     _template(spec)
-    if found["kind"] == "Deployment":
-        _strategy(spec.setdefault("strategy", {}))
+    if found["kind"] in _ROLLING:
+        place, rolling = _ROLLING[found["kind"]]
+        _strategy(spec.setdefault(place, {}), rolling)
     if found["kind"] == "Job":
         _job(spec)
     if found["kind"] == "CronJob" and isinstance(spec.get("jobTemplate"), dict):
         _template(spec["jobTemplate"].get("spec") or {})
 
 
-def _strategy(strategy: Object) -> None:
+def _strategy(strategy: Object, rolling: Object) -> None:
     _fill(strategy, {"type": "RollingUpdate"})
     if strategy["type"] == "RollingUpdate":
-        _fill(strategy.setdefault("rollingUpdate", {}), _ROLLING["rollingUpdate"])
+        _fill(strategy.setdefault("rollingUpdate", {}), rolling)
 
 
 def _job(spec: Object) -> None:

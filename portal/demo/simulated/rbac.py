@@ -60,6 +60,14 @@ def authorize(store: Store, user: User, wanted: Attributes) -> Decision:
     return Decision(False)
 
 
+def rules_of(store: Store, user: User, namespace: str) -> list[Object]:
+    """The rules of all roles that reach a user in a namespace."""
+    if MASTERS in user.groups:
+        everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+        return [everything, {"verbs": ["*"], "nonResourceURLs": ["*"]}]
+    return [rule for _, _, role in _grants(store, user, namespace) for rule in role.get("rules") or []]
+
+
 def require(store: Store, user: User, wanted: Attributes) -> None:
     """Raise StatusError 403 in Kubernetes' words unless the user may."""
     if authorize(store, user, wanted).allowed:

@@ -3,7 +3,7 @@
 Source: the API server's request info, https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.demo.simulated.kinds import BY_RESOURCE, Kind
 from portal.demo.simulated.rbac import Attributes
@@ -42,8 +42,8 @@ class Target:
         return kind
 
 
-def route(method: str, path: str) -> Target:
-    """What a request line means; nothing is looked up yet."""
+def route(method: str, path: str, *, is_watch: bool = False) -> Target:
+    """What a request line means; nothing is looked up yet. `is_watch`: a list is asked for with its changes."""
     verb = _VERBS.get(method, method.lower())
     parts = [part for part in path.split("/") if part]
     if parts[:2] == ["api", "v1"]:
@@ -52,7 +52,8 @@ def route(method: str, path: str) -> Target:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return Target(verb, path)
-    return _resource(verb, path, (group, version), rest) if rest else Target(verb, path)
+    target = _resource(verb, path, (group, version), rest) if rest else Target(verb, path)
+    return replace(target, verb="watch") if is_watch and target.verb == "list" else target
 
 
 def _resource(verb: str, path: str, served: tuple[str, str], parts: list[str]) -> Target:

@@ -1,11 +1,13 @@
 """The simulated cluster's socket: HTTP/1.1 with kept connections, one thread each."""
 
 import contextlib
+import select
 import socket
+import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,8 +26,9 @@ _REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailab
 class Server:
     """Listens on loopback and passes requests to `handle`, unless a fault comes first."""
 
-    def __init__(self, handle: Handle, faults: Faults, port: int) -> None:
+    def __init__(self, handle: Handle, faults: Faults, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._http = _HTTPServer(("127.0.0.1", port), _Handler)
+        self._http.tls = tls
         self._http.api_handle, self._http.faults = handle, faults
         self._thread = threading.Thread(
             target=self._http.serve_forever, args=(0.05,), name="simulated-cluster", daemon=True
@@ -34,7 +37,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http{'s' if self._http.tls else ''}://127.0.0.1:{self._http.server_address[1]}"
 
     def start(self) -> None:
         """Serve, in threads of its own."""
@@ -42,6 +45,7 @@ class Server:
 
     def stop(self) -> None:
         """Close the socket and every connection."""
+        self._http.is_stopping = True
         self._http.shutdown()
         self._thread.join()
         self._http.close_connections()
@@ -53,10 +57,19 @@ class _HTTPServer(ThreadingHTTPServer):
     request_queue_size = 128
     api_handle: Handle
     faults: Faults
+    tls: ssl.SSLContext | None = None
+    is_stopping = False
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._connections: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection. The thread that serves it shakes hands: a slow client holds up no other."""
+        connection, address = super().get_request()
+        if self.tls:
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
@@ -74,7 +87,7 @@ class _HTTPServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news; everything else is."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -94,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get("Authorization", ""),
             self.headers.get("Content-Type", "").partition(";")[0],
             self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+            self.headers.get("Accept", ""),
         )
         fault = self.server.faults.take(self.command, path)
         if fault is None:
@@ -114,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response, truncate=fault.truncate)
 
     def _send(self, response: Response, *, truncate: bool = False) -> None:
+        if response.stream is not None:
+            self._send_stream(response.stream)
+            return
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(len(response.body)))
@@ -128,6 +145,27 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.command != "HEAD":
             self.wfile.write(response.body)
         self.wfile.flush()
+
+    def _send_stream(self, pieces: Iterator[bytes]) -> None:
+        """Send a body piece by piece, until it ends, the client goes or the server stops. RFC 9112 section 7.1."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        for piece in pieces:
+            if self.server.is_stopping or (not piece and self._is_left()):
+                self.close_connection = True
+                return
+            if piece:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _is_left(self) -> bool:
+        """Whether the client closed the connection: nothing else can come while it waits for an answer."""
+        return bool(select.select([self.connection], [], [], 0)[0])
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Nothing: a request is no news."""

@@ -94,6 +94,14 @@ def claim(app: App) -> Object:
     }
 
 
+def is_simulated(found: Object) -> bool:
+    """Whether a pod is one of a simulated team's, and not of a person who works in the namespace."""
+    labels = found["metadata"].get("labels") or {}
+    name = labels.get("app.kubernetes.io/name")
+    is_app = name == labels.get("app") and name in {app.name for app in APPS}
+    return is_app and not found["metadata"].get("ownerReferences")
+
+
 def running(found: Object, now: str) -> Object:
     """The status of a pod that works."""
     state = {"running": {"startedAt": now}}
@@ -135,6 +143,7 @@ def event(about: Object, reason: str, message: str, component: str, now: str, *,
             "namespace": metadata["namespace"],
             "name": metadata["name"],
             "uid": metadata.get("uid", ""),
+            **({"apiVersion": about["apiVersion"]} if "apiVersion" in about else {}),
         },
         "reason": reason,
         "message": message,
@@ -149,6 +158,7 @@ def event(about: Object, reason: str, message: str, component: str, now: str, *,
 def replica_set(app: App, namespace: str) -> Object:
     """What events about pods that were not created are about."""
     return {
+        "apiVersion": "apps/v1",
         "kind": "StatefulSet" if app.is_stateful else "ReplicaSet",
         "metadata": {"name": app.name, "namespace": namespace},
     }

@@ -4,14 +4,30 @@ A stored object is never changed, only replaced, so that readers need no lock an
 """
 
 import json
+import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from portal.demo.simulated.kinds import KINDS, Kind, Object
 from portal.demo.simulated.selectors import Predicate
 from portal.demo.simulated.statuses import bad_request
+
+_MOST_CHANGES = 5000  # that watches can still ask for
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write, as watches tell of it. A deletion has the object as it was, with the deletion's version."""
+
+    version: int
+    kind: Kind
+    found: Object
+    before: Object | None = None
+    is_deletion: bool = False
 
 
 class Entry:
@@ -38,6 +54,8 @@ class Store:
     def __init__(self) -> None:
         self.resource_version = 1
         self.is_dirty = False
+        self._changes: deque[Change] = deque(maxlen=_MOST_CHANGES)
+        self._news = threading.Condition()
         self._entries: dict[str, dict[str, Entry]] = {kind.kind: {} for kind in KINDS}
         self._keys: dict[str, list[str]] = {kind.kind: [] for kind in KINDS}
 
@@ -56,10 +74,11 @@ class Store:
         metadata = found["metadata"]
         stored = found | {"metadata": metadata | {"resourceVersion": str(self.resource_version)}}
         key = _key(kind, metadata["name"], metadata.get("namespace", ""))
-        if key not in self._entries[kind.kind]:
+        before = self._entries[kind.kind].get(key)
+        if before is None:
             insort(self._keys[kind.kind], key)
         self._entries[kind.kind][key] = Entry(stored)
-        self.is_dirty = True
+        self._tell(Change(self.resource_version, kind, stored, before.object if before else None))
         return stored
 
     def restore(self, kind: Kind, found: Object) -> None:
@@ -72,10 +91,29 @@ class Store:
     def remove(self, kind: Kind, name: str, namespace: str = "") -> None:
         """Forget an object that is there."""
         key = _key(kind, name, namespace)
-        del self._entries[kind.kind][key]
+        before = self._entries[kind.kind].pop(key).object
         del self._keys[kind.kind][bisect_left(self._keys[kind.kind], key)]
         self.resource_version += 1
+        last = before | {"metadata": before["metadata"] | {"resourceVersion": str(self.resource_version)}}
+        self._tell(Change(self.resource_version, kind, last, before, is_deletion=True))
+
+    def changes(self, after: int) -> list[Change] | None:
+        """What was written after a version; None if the oldest of them are forgotten."""
+        first = self._changes[0].version - 1 if self._changes else self.resource_version
+        if after < first:
+            return None
+        return list(islice(self._changes, after - first, None))
+
+    def wait(self, after: int, seconds: float) -> None:
+        """Return when there is a version after this one, at the latest in so many seconds. Not with the lock held."""
+        with self._news:
+            self._news.wait_for(lambda: self.resource_version > after, seconds)
+
+    def _tell(self, change: Change) -> None:
+        self._changes.append(change)
         self.is_dirty = True
+        with self._news:
+            self._news.notify_all()
 
     def scan(self, kind: Kind, namespace: str = "", after: str = "") -> Iterator[tuple[str, Entry]]:
         """Keys and entries in order, of a namespace or of all, beginning behind a key."""

@@ -3,21 +3,23 @@
 Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/ and the API server's registries.
 """
 
+from portal.demo.simulated.cells import shown_selector
 from portal.demo.simulated.checks import not_allowed
 from portal.demo.simulated.defaults import class_of
 from portal.demo.simulated.kinds import Kind, Object, copy
 from portal.demo.simulated.statuses import bad_request, bad_value, invalid
 
 SCALED = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"})
+SCALE = Kind("Scale", "scales", "autoscaling")
 _RESIZABLE = ("cpu", "memory")
 
 
 def scale_of(found: Object) -> Object:
     """The size of a workload as autoscaling/v1 has it."""
     metadata, spec = found["metadata"], found["spec"]
-    selector = (spec.get("selector") or {}).get("matchLabels") or {}
     status: Object = {"replicas": (found.get("status") or {}).get("replicas", 0)}
-    status["selector"] = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    selector = spec.get("selector") or {}
+    status["selector"] = shown_selector(selector) if selector else ""
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {
         "kind": "Scale",
@@ -34,12 +36,11 @@ def scaled(kind: Kind, live: Object, scale: Object) -> Object:
     if said.get("name", name) != name:
         raise bad_request(f"the name of the object ({said['name']}) does not match the name on the URL ({name})")
     replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int):
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise bad_request('Scale in version "autoscaling/v1" cannot be handled as a Scale: replicas is no number')
     if replicas < 0:
-        shown = Kind("Scale", "scales", "autoscaling")
         why = bad_value("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise invalid(shown, name, [why])
+        raise invalid(SCALE, name, [why])
     found: Object = copy(live)
     found["spec"]["replicas"] = replicas
     if version := said.get("resourceVersion"):

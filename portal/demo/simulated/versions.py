@@ -4,7 +4,7 @@ Source: the conversions of the API server's autoscaling group.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from portal.demo.simulated.kinds import Object, copy
@@ -63,6 +63,17 @@ def stored_body(version: Version, body: bytes) -> bytes:
         return body
     said = {"apiVersion": version.stored} if found.get("apiVersion") == version.api_version else {}
     return json.dumps(version.to_stored(found) | said).encode()
+
+
+def shown_watch(version: Version, lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a watch, as this version has them."""
+    for line in lines:
+        found = json.loads(line) if line else {}
+        if found.get("object", {}).get("apiVersion") == version.stored:
+            found["object"] = version.from_stored(found["object"]) | {"apiVersion": version.api_version}
+            yield json.dumps(found, separators=(",", ":")).encode() + b"\n"
+        else:
+            yield line
 
 
 def shown(version: Version, body: bytes) -> bytes:

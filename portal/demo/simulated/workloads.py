@@ -70,12 +70,13 @@ class Workloads:
             return  # not set up yet
         hard = quotas[0]["spec"].get("hard", {})
         pods = self._list("Pod", namespace)
+        own = [pod for pod in pods if shapes.is_simulated(pod)]
         for app in self._apps(namespace):
             self._furnish(namespace, app)
-            own = [pod for pod in pods if pod["metadata"].get("labels", {}).get("app") == app.name]
-            for pod in own:
+            its = [pod for pod in own if pod["metadata"]["labels"]["app"] == app.name]
+            for pod in its:
                 self._advance(namespace, pod)
-            self._scale(namespace, app, own, hard)
+            self._scale(namespace, app, its, hard, may_grow=len(own) == len(pods))
         self._forget_events(namespace)
 
     def _apps(self, namespace: str) -> list[App]:
@@ -95,8 +96,11 @@ class Workloads:
         for manifest in wanted:
             self._create(namespace, manifest)
 
-    def _scale(self, namespace: str, app: App, pods: list[Object], hard: dict[str, str]) -> None:
-        """Add or remove at most one pod, towards a target that changes slowly."""
+    def _scale(self, namespace: str, app: App, pods: list[Object], hard: dict[str, str], *, may_grow: bool) -> None:
+        """Add or remove at most one pod, towards a target that changes slowly.
+
+        Where a person runs pods of their own, no more are added: the quota's rest is theirs.
+        """
         key = (namespace, app.name)
         most = 1 if app.is_stateful else _MOST_REPLICAS
         wanted = self._wanted.get(key, len(pods) or self._rng.randint(1, most))
@@ -105,7 +109,7 @@ class Workloads:
         self._wanted[key] = wanted
         if len(pods) > wanted or (pods and self._rng.random() < 0.03):
             self._remove(namespace, self._rng.choice(pods))
-        elif len(pods) < wanted:
+        elif len(pods) < wanted and may_grow:
             self._add(namespace, app, len(pods), hard)
 
     def _add(self, namespace: str, app: App, index: int, hard: dict[str, str]) -> None:
@@ -188,7 +192,7 @@ class Workloads:
     def _list(self, kind: str, namespace: str) -> list[Object]:
         _, listed = self._ask("GET", kind, namespace)
         # List items come without their kind, which events about them need.
-        return [{"kind": kind, **item} for item in listed.get("items", [])]
+        return [{"apiVersion": BY_NAME[kind].api_version, "kind": kind, **item} for item in listed.get("items", [])]
 
     def _create(self, namespace: str, manifest: Object) -> tuple[int, Object]:
         return self._ask("POST", manifest["kind"], namespace, body=manifest, content_type="application/json")

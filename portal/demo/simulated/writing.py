@@ -28,6 +28,7 @@ from portal.demo.simulated.defaults import drop_nulls, initial_status, normalise
 from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
 from portal.demo.simulated.mutating import Mutations
+from portal.demo.simulated.patches import patched
 from portal.demo.simulated.rbac import Attributes, User, prevent_escalation, require
 from portal.demo.simulated.statuses import Cause, bad_request, conflict, forbidden, not_found
 from portal.demo.simulated.store import Store
@@ -109,15 +110,13 @@ class Writer:
             raise _wrong_uid(kind, name, uid, live)
         return self._tracked(kind, live, found, how)
 
-    def patch(self, kind: Kind, namespace: str, name: str, patch: Object, how: Writing) -> Object:
-        """PATCH with a merge patch."""
+    def patch(self, kind: Kind, namespace: str, name: str, patch: Any, content_type: str, how: Writing) -> Object:
+        """PATCH with a merge patch, a strategic one or a JSON patch."""
         live = self._live(kind, name, namespace)
-        found = server_side.merge_patch(copy(live), patch)
+        found = patched(kind, live, patch, content_type)
         for key in ("name", "namespace"):
-            if found["metadata"].get(key) != live["metadata"].get(key):
-                raise bad_request(
-                    f"the {key} of the object ({found['metadata'].get(key)}) does not match the {key} on the URL"
-                )
+            if (said := found.get("metadata", {}).get(key)) != live["metadata"].get(key):
+                raise bad_request(f"the {key} of the object ({said}) does not match the {key} on the URL")
         how.warnings.extend(decoding.read_patched(kind, name, found, how.validation))
         return self._tracked(kind, live, found, how)
 
