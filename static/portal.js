@@ -112,10 +112,10 @@
   document.addEventListener("htmx:responseError", () => stale(true));
   document.addEventListener("htmx:afterOnLoad", ({ detail }) => { if (detail.xhr.status < 400) stale(false); });
 
-  // The admin's fields for several rows make a search field of their own, which has no label.
+  // The admin's fields that search rows are drawn as other elements, which have no label while they are empty.
   window.addEventListener("load", () => {
-    for (const select of document.querySelectorAll("select.admin-autocomplete[multiple]")) {
-      const field = select.parentElement.querySelector(".select2-search__field");
+    for (const select of document.querySelectorAll("select.admin-autocomplete")) {
+      const field = select.parentElement.querySelector(select.multiple ? ".select2-search__field" : ".select2-selection");
       if (field && select.labels.length) field.setAttribute("aria-label", select.labels[0].textContent.trim().replace(/:$/, ""));
     }
   });

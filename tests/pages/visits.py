@@ -54,6 +54,7 @@ NO_PAGE = {
     "/admin/environments/event/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/event/add/": _ONLY_READ,
     "/admin/environments/invitation/<path:object_id>/delete/": _ONLY_READ,
+    "/admin/environments/standin/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/template/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/templateversion/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/templateversion/add/": _ONLY_READ,
@@ -177,6 +178,14 @@ def _states(world: World, clients: dict[str, Client]) -> Iterator[Shown]:
         f"{oidc}kubeconfig/",
         f"{oidc}kubeconfig/check/",
         f"/environments/{waiting}/delete/",
+        f"/environments/{waiting}/question/",
+        f"/environments/{waiting}/reject/",
+        f"/approvals/several/?request={waiting}",
+        f"/approvals/several/?request={waiting}&decision=reject",
+        *(
+            f"/bulk/?do={verb}&on={world.main.namespace}&on={waiting}"
+            for verb in ("extend", "move", "hand-over", "delete")
+        ),
         f"/catalog/sandbox/request/?again={rejected}",
         f"/environments/{world.environments['degraded'].namespace}/move/",
         "/?q=nothing+like+it",
