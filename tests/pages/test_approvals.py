@@ -87,7 +87,7 @@ class TestTheList:
             "Cost centre": "1040",
             "Other members": "none",
             "Lifetime": f"30 days after approval, until {dates.upcoming_day(end, timezone.now())} if approved today",
-            "Quota": "4 cores, 4 GiB memory, 100 pods 10 services, no load balancers",
+            "Quota": "4 cores, 4 GiB memory, 100 pods 2 more limits 10 services, no load balancers",
             "Cost a month": "no rate for Amsterdam",
             "Reserves": "4 cores and 4 GiB memory",
             "Team total after approval": "6 cores and 7 GiB memory now 2 cores and 3 GiB memory",
@@ -142,7 +142,7 @@ class TestTheList:
         content = template_spec.dump(template_spec.parse({"approval": True, "parameters": parameters, "quota": quota}))
         make_request(spec=content, size="", parameters={"cpu": "1500m", "volume": "5Gi"})
         found = facts(one(read(visit(max_manager)), "article.card"))
-        assert (found["Quota"], found["Volume"]) == ("1.5 cores 10 services", "5Gi")
+        assert (found["Quota"], found["Volume"]) == ("1.5 cores 1 more limit 10 services", "5Gi")
         assert "Cpu" not in found
 
     def test_a_request_whose_template_cannot_be_read_is_listed_all_the_same(self, visit, max_manager, make_request):

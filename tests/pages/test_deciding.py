@@ -68,7 +68,7 @@ class TestWhatIsAskedFor:
                 found |= facts(part.parent)
             assert found["Quota"] == (
                 "4 cores, 4 GiB memory, 4 AMD GPUs, 2 GPUs, 100 pods, 1 TiB storage"
-                " 5 jobs, 10 services, no load balancers"
+                " 3 more limits 5 jobs, 10 services, no load balancers"
             ), path
             # 720 hours of 4 cores, 4 GiB, 1024 GiB of storage and 6 GPUs
             assert found["Cost a month"].startswith("4,425.41 EUR"), path

@@ -174,7 +174,8 @@ def _approval_request(row: Environment, around: _Around) -> ApprovalRequest:
     cluster = around.clusters.get(row.cluster_id, Reserved()) + adds
     others = around.others.get(row.owner_id, [])
     price = around.prices.on(row.cluster_id, timezone.now().date())
-    main = [resource for resource in hard if resource in _FIRST or quantities.is_gpu(resource)]
+    gpus = {resource for resource in hard if quantities.is_gpu(resource) and quantities.parse(hard[resource])}
+    main = [resource for resource in hard if resource in _FIRST or resource in gpus]
     return ApprovalRequest(
         environment=row,
         answers=answers(row, but=_in_figures(row)),
