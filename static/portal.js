@@ -115,7 +115,7 @@
   // The admin's fields that search rows are drawn as other elements, which have no label while they are empty.
   window.addEventListener("load", () => {
     for (const select of document.querySelectorAll("select.admin-autocomplete")) {
-      const field = select.parentElement.querySelector(select.multiple ? ".select2-search__field" : ".select2-selection");
+      const field = select.parentElement.querySelector(select.multiple ? ".select2-search__field" : ".select2-selection__rendered");
       if (field && select.labels.length) field.setAttribute("aria-label", select.labels[0].textContent.trim().replace(/:$/, ""));
     }
   });

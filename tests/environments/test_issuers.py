@@ -215,7 +215,7 @@ class TestTheCheck:
         with running(provider):
             soup = checked(access="oidc", oidc_issuer=provider.issuer, oidc_client_id="kubernetes")
         assert ACCEPTED in words(soup.select_one("section.panel"))
-        assert "must begin with https://" in words(soup.select_one(".says.bad"))
+        assert "must begin with https://" in " ".join(words(each) for each in soup.select(".says.bad"))
         assert soup.select_one('a[href$="/sign-in/"]')
 
     def test_of_a_cluster_with_its_own_accounts_asks_no_issuer(self, checked, provider):

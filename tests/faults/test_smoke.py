@@ -183,7 +183,9 @@ def _work(chance: random.Random, doom: Doom, keys: list[str]) -> None:
     try:
         reconcile_now(key)
     except DiedError:
-        return
+        pass
+    finally:
+        doom.calls_left = 0  # a run of few calls outlives it; people's own requests are not a worker
 
 
 def _recover(people: People) -> None:

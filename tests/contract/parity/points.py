@@ -87,9 +87,9 @@ def merged(manifest: Manifest, patch: Manifest, below: str = "", query: str = ""
     return Request("PATCH", url(manifest, below=below) + (f"?{query}" if query else ""), patch, MERGE)
 
 
-def strategic(manifest: Manifest, patch: Manifest, below: str = "", until: str = "") -> Request:
+def strategic(manifest: Manifest, patch: Manifest, below: str = "") -> Request:
     """A strategic merge patch, as kubectl sends it."""
-    return Request("PATCH", url(manifest, below=below), patch, "application/strategic-merge-patch+json", until)
+    return Request("PATCH", url(manifest, below=below), patch, "application/strategic-merge-patch+json")
 
 
 def put(manifest: Manifest, below: str = "", query: str = "", body: Manifest | None = None) -> Request:
