@@ -9,10 +9,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
 from environments import kube
+from environments.actions.owed import owe
 from environments.kube import kubeconfig, manifests
 from environments.kube.client import ClusterClient
 from environments.kube.tokens import IssuedToken
-from environments.lib import dates, naming, queue
+from environments.lib import dates, naming
 from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase
@@ -53,7 +54,7 @@ def issue(environment: Environment, user: User, *, hours: int) -> str:
     try:
         token = _token(environment, member, client, name, hours * 3600)
     except ReconcileError:
-        _owe(environment)  # a binding that was written may name a person who has been removed meanwhile
+        owe(environment.pk)  # a binding that was written may name a person who has been removed meanwhile
         raise
     _look_again(environment, member, client, name)
     _keep(environment, member, user, token, hours * 3600)
@@ -83,7 +84,7 @@ def _look_again(environment: Environment, member: Member, client: ClusterClient,
     try:
         client.delete("ServiceAccount", name, environment.cluster.account_namespace)
     finally:
-        _owe(environment)
+        owe(environment.pk)
     raise PermissionDenied(_CHANGED)
 
 
@@ -100,7 +101,7 @@ def revoke(environment: Environment, user: User) -> None:
     with transaction.atomic():
         if mine.filter(has_account=True).update(has_account=False, token_ends_at=None):
             Event.record(environment, user, Activity.TOKENS_REVOKED, f"{user} revoked their tokens.")
-            _owe(environment)
+            owe(environment.pk)
 
 
 def target(environment: Environment) -> kubeconfig.Target:
@@ -157,7 +158,7 @@ def _note(environment: Environment, member: Member) -> None:
     """
     with transaction.atomic():
         environment.members.filter(pk=member.pk).update(has_account=True, account_name=_free_account(member))
-        _owe(environment)
+        owe(environment.pk)
 
 
 def _keep(environment: Environment, member: Member, user: User, token: IssuedToken, asked: int) -> None:
@@ -173,8 +174,3 @@ def _keep(environment: Environment, member: Member, user: User, token: IssuedTok
             Cluster.objects.filter(pk=environment.cluster.pk).update(token_cap_seconds=cap)
         message = f"{user} downloaded a kubeconfig (valid for {dates.lifetime(token.seconds)})."
         Event.record(environment, user, Activity.KUBECONFIG_DOWNLOADED, message)
-
-
-def _owe(environment: Environment) -> None:
-    Environment.objects.filter(pk=environment.pk).owe()
-    queue.enqueue_after_commit(environment.pk)

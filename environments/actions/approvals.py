@@ -68,15 +68,13 @@ class Outcome:
 
 def would(environment: Environment, actor: User, *, approve: bool) -> Outcome:
     """What a decision would lead to, by the checks of the verb itself. Changes nothing."""
-    try:
-        _check_decidable(environment, actor)
+
+    def check(row: Environment) -> None:
+        _check_decidable(row, actor)
         if approve:
-            _check_still_possible(environment)
-    except ValidationError as refusal:
-        return Outcome(environment, " ".join(refusal.messages))
-    except PermissionDenied as refusal:
-        return Outcome(environment, str(refusal))
-    return Outcome(environment)
+            _check_still_possible(row)
+
+    return _outcome(environment, check)
 
 
 def decide_several(environments: Iterable[Environment], decide: Callable[[Environment], None]) -> list[Outcome]:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from environments.actions import drafts, guards
-from environments.lib import queue
+from environments.actions.owed import owe
 from environments.lib.activity import Activity
 from environments.models import Environment, Event, Team, User
 
@@ -33,8 +33,7 @@ def change(environment: Environment, actor: User, *, name: str, purpose: str, te
         row.name, row.purpose, row.team = name, purpose, team
         row.save(update_fields=["name", "purpose", "team"])
         Event.record(row, actor, Activity.DETAILS_CHANGED, f"{actor} changed {' and '.join(changes)}.")
-        Environment.objects.filter(pk=row.pk).owe()
-        queue.enqueue_after_commit(row.pk)
+        owe(row.pk)
 
 
 def teams(environment: Environment) -> QuerySet[Team]:

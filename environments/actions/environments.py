@@ -14,6 +14,7 @@ from django.db.models import F
 from environments import spec as template_spec
 from environments.actions import drafts, guards, placement, removals, rows
 from environments.actions.drafts import CheckedPlan, Draft
+from environments.actions.owed import owe
 from environments.kube import manifests
 from environments.lib import naming, quantities, queue
 from environments.lib.activity import Activity
@@ -143,8 +144,7 @@ def try_again(environment: Environment, actor: User) -> None:
         failed = Environment.objects.filter(pk=environment.pk, phase=Phase.FAILED)
         failed.filter(ready_at__isnull=is_new, wanted=environment.wanted).move_to(phase)
         Event.record(environment, actor, Activity.CHECK_REQUESTED, f"{actor} requested a check.")
-        Environment.objects.filter(pk=environment.pk).owe()
-        queue.enqueue_after_commit(environment.pk)
+        owe(environment.pk)
 
 
 def _earlier(user: User, draft: Draft) -> Environment | None:

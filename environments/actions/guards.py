@@ -39,7 +39,7 @@ def check_open(environment: Environment) -> None:
 
 
 def lock_person(user: User) -> None:
-    """Wait for whatever else counts this person's environments. Call it in a transaction, before counting.
+    """Wait for whatever else counts what is this person's. Call it in a transaction, before counting.
 
     PostgreSQL locks the row; SQLite begins every transaction with the lock on the whole database.
     """

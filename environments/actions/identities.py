@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from environments.actions import memberships
+from environments.actions.owed import owe
 from environments.directory import Person
-from environments.lib import queue
 from environments.lib.activity import Activity
 from environments.models import Environment, Event, Member, User
 from environments.models.environments import EnvironmentQuerySet, MemberQuerySet
@@ -166,6 +166,4 @@ def _follow(member: Member, who: str, old: str | None, new: str) -> None:
 
 def _owe(environments: EnvironmentQuerySet) -> None:
     keys = list(environments.granted().order_by().values_list("pk", flat=True))
-    Environment.objects.filter(pk__in=keys).owe()
-    for key in keys:
-        queue.enqueue_after_commit(key)
+    owe(*keys)

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from environments.actions import addresses as people
 from environments.actions import drafts, guards
-from environments.lib import naming, queue
+from environments.actions.owed import owe
+from environments.lib import naming
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
 from environments.models import Departure, Environment, Event, Group, Member, Team, Template, User
@@ -54,8 +55,7 @@ def _give(environment: Environment, actor: User, people: dict[str, User | None],
     _check_number(environment)
     message = f"{actor} gave {', '.join(people)} the role {role.value}."
     Event.record(environment, actor, Activity.ACCESS_CHANGED, message, {"given": given, "role": role.value})
-    Environment.objects.filter(pk=environment.pk).owe()
-    queue.enqueue_after_commit(environment.pk)
+    owe(environment.pk)
 
 
 def remove_member(environment: Environment, actor: User, address: str) -> bool:
@@ -99,8 +99,7 @@ def _take_access(environment: Environment, members: list[Member]) -> None:
     leaving = environment.members.filter(pk__in=[member.pk for member in members])
     Departure.objects.note(environment, leaving)
     leaving.update(wanted=False)
-    Environment.objects.filter(pk=environment.pk).owe()
-    queue.enqueue_after_commit(environment.pk)
+    owe(environment.pk)
 
 
 def undoable(environment: Environment) -> list[tuple[int, str]]:
@@ -141,8 +140,7 @@ def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
         message = f"{actor} undid the removal of {address}, who has the role {role.value} again."
         data = {"restored": [address], "role": role.value}
         Event.record(environment, actor, Activity.ACCESS_CHANGED, message, data, notice_owed=False)
-        Environment.objects.filter(pk=environment.pk).owe()
-        queue.enqueue_after_commit(environment.pk)
+        owe(environment.pk)
     return address
 
 
@@ -180,8 +178,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
             f"{actor} transferred ownership from {former} to {heir}.",
             {"from": former.email, "to": heir.email},
         )
-        Environment.objects.filter(pk=environment.pk).owe()
-        queue.enqueue_after_commit(environment.pk)
+        owe(environment.pk)
     environment.owner = heir
 
 
@@ -195,8 +192,7 @@ def restore_owner(owner: User) -> None:
         _set_role(environment, owner, owner.email, spec.owner_role, owner)
         message = f"{owner} has access as the owner again, as {owner.email}. Remove members who are no longer known."
         Event.record(environment, None, Activity.ACCESS_CHANGED, message, {"given": [owner.email]})
-        Environment.objects.filter(pk=environment.pk).owe()
-        queue.enqueue_after_commit(environment.pk)
+        owe(environment.pk)
 
 
 def _at(field: str, sentence: str, code: str) -> ValidationError:

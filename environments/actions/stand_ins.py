@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from environments.actions import guards
 from environments.lib import queue
 from environments.models import Environment, StandIn, Team, User
 from environments.models.stand_ins import today
@@ -99,7 +100,7 @@ def _check_day(last_day: date) -> None:
 
 def _end(absent: User, actor: User) -> StandIn | None:
     """End the row that is open, alone: two at once are one after the other."""
-    User.objects.select_for_update(no_key=True).filter(pk=absent.pk).values("pk").first()
+    guards.lock_person(absent)
     row = StandIn.objects.filter(absent=absent, ended_at=None).select_related("person").first()
     if row:
         StandIn.objects.filter(pk=row.pk).update(ended_at=timezone.now(), ended_by=actor)
