@@ -15,7 +15,8 @@ from environments.actions.owed import owe
 from environments.directory import Person
 from environments.lib.activity import Activity
 from environments.models import Environment, Event, Member, User
-from environments.models.environments import EnvironmentQuerySet, MemberQuerySet
+from environments.models.environments import EnvironmentQuerySet
+from environments.models.members import MemberQuerySet
 from environments.reconcile import desired
 
 

@@ -18,7 +18,7 @@ from environments.lib import naming
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
 from environments.models import Departure, Environment, Event, Group, Member, Team, Template, User
-from environments.models.environments import MemberQuerySet
+from environments.models.members import MemberQuerySet
 
 MAX_MEMBERS = 100  # of one environment, owner included
 UNDO = timedelta(minutes=5)  # after a member was removed; until then nobody has got an email about it

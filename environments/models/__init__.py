@@ -5,10 +5,11 @@ from environments.models.checks import ClusterVerdict, PublishCheck
 from environments.models.clusters import Cluster
 from environments.models.conditions import Condition
 from environments.models.directories import Directory, LocalGroup
-from environments.models.environments import Environment, Group, Member
+from environments.models.environments import Environment
 from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.isolation import IsolationTest
+from environments.models.members import Group, Member
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
 from environments.models.sign_ins import Departure, TokenCheck

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from environments.lib.phases import Role
 from environments.models.clusters import Cluster
-from environments.models.environments import Environment, Member
+from environments.models.environments import Environment
+from environments.models.members import Member
 
 _FORGOTTEN = timedelta(days=31)  # longer than any token that `Cluster.id_token_minutes` may say
 

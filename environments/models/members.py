@@ -1,0 +1,116 @@
+"""Who has access to an environment: its members, and the directory groups that hold its roles."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from environments.lib.phases import Role
+from environments.models.people import User
+
+
+class Group(models.Model):
+    """The directory group that holds one role of an environment. Its name is fixed before the first call."""
+
+    environment = models.ForeignKey("environments.Environment", on_delete=models.CASCADE, related_name="groups")
+    role = models.CharField(max_length=12, choices=Role)
+    name = models.CharField(max_length=120, unique=True)
+    directory_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("role",)
+        constraints = (models.UniqueConstraint(fields=["environment", "role"], name="one_group_per_role"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MemberQuerySet(models.QuerySet["Member"]):
+    """Queries for members."""
+
+    def with_address(self, email: str) -> "MemberQuerySet":
+        """The members with this address, in upper or lower case; not by `iexact`, see `People.with_address`.
+
+        A label: two people may have had one address, one after the other. Use `of` for a person.
+        """
+        return self.alias(address=Lower("email")).filter(address=User.objects.normalize_email(email))
+
+    def of(self, user: User) -> "MemberQuerySet":
+        """This person's own: linked to them, or not linked yet and with an address that is known to be theirs."""
+        if not user.email_trusted:
+            return self.filter(person=user)
+        mine = models.Q(person=user) | models.Q(person=None, address=User.objects.normalize_email(user.email))
+        return self.alias(address=Lower("email")).filter(mine)
+
+
+class Member(models.Model):
+    """One person's access, and its status in the directory and on the cluster.
+
+    `person` is who it is, from the moment that the portal knows them; until then it is whoever holds `email`.
+    """
+
+    environment = models.ForeignKey("environments.Environment", on_delete=models.CASCADE, related_name="members")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="memberships"
+    )
+    email = models.EmailField()
+    directory_email = models.CharField(
+        max_length=254, blank=True, default="", db_default="", help_text="The address as the directory spells it."
+    )
+    address_lost = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The address has become another person's, so no role binding names it.",
+    )
+    username = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=12, choices=Role)
+    wanted = models.BooleanField(default=True, help_text="Off: to be removed from the group.")
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    added_at = models.DateTimeField(default=timezone.now)
+    directory_id = models.CharField(
+        max_length=200, blank=True, help_text="This person's ID in the directory, once the portal added them."
+    )
+    token_ends_at = models.DateTimeField(null=True)
+    has_account = models.BooleanField(
+        default=False, help_text="Whether they have a ServiceAccount for short-lived tokens."
+    )
+    account_name = models.CharField(
+        max_length=63,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Its name. Empty: the one that follows from the address.",
+    )
+    in_group = models.BooleanField(null=True)
+    bound = models.BooleanField("role binding", null=True)
+    allowed = models.BooleanField("verified", null=True)
+    message = models.CharField(max_length=300, blank=True)
+    checked_at = models.DateTimeField(null=True)
+
+    objects = MemberQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("added_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["environment", "email"], condition=models.Q(person=None), name="one_member_per_address"
+            ),
+            models.UniqueConstraint(fields=["environment", "person"], name="one_member_per_person"),
+        )
+        indexes = (models.Index(Lower("email"), name="member_address"),)
+
+    def __str__(self) -> str:
+        return self.email
+
+    def is_of(self, user: User) -> bool:
+        """Whether this is the person's own, as `MemberQuerySet.of`. No query."""
+        if self.person_id is not None:
+            return self.person_id == user.pk
+        return user.email_trusted and self.email.lower() == user.email.lower()
+
+    @property
+    def token_facts(self) -> dict[str, Any]:
+        """What this member's tokens are known to say, as `User.token_facts`; empty before they signed in."""
+        return self.person.token_facts if self.person else {}
