@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from environments.lib.wording import listed
 from environments.models import Environment, StandIn, Team, User
 
 _NAMED = 3  # of more than that some are only counted
@@ -32,7 +33,7 @@ class Deciders:
             (self.stand_ins, f"stand-in{_plural(self.stand_ins)}"),
             (self.admins, f"platform admin{_plural(self.admins)}"),
         )
-        return _or([f"{_names(people)} ({role})" for people, role in groups if people])
+        return listed([f"{_names(people)} ({role})" for people, role in groups if people], "or")
 
 
 def of(environment: Environment) -> Deciders:
@@ -71,11 +72,7 @@ def _names(people: tuple[User, ...]) -> str:
     names = [str(person) for person in people]
     if len(names) > _NAMED:
         names[_NAMED - 1 :] = [f"{len(names) - _NAMED + 1} more"]
-    return _or(names)
-
-
-def _or(words: list[str]) -> str:
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return listed(names, "or")
 
 
 def _plural(people: tuple[User, ...]) -> str:

@@ -6,11 +6,10 @@ import yaml
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
@@ -257,17 +256,6 @@ class ClusterAdmin(IsolationPages, BriefDeletion):
         self.log_change(request, row, "Marked as used without admission policies.")
         messages.warning(request, f"{row} is used without admission policies until a check finds them again.")
         return self._to(row)
-
-    def _changeable(self, request: HttpRequest, pk: int) -> Cluster:
-        row: Cluster | None = self.get_object(request, str(pk))
-        if row is None:
-            raise Http404
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
-        return row
-
-    def _to(self, row: Cluster) -> HttpResponse:
-        return redirect(reverse("admin:environments_cluster_change", args=[row.pk]))
 
     def _checked(self, request: HttpRequest, rows: list[Cluster]) -> HttpResponse:
         reports = cluster_checks.check_all(rows)

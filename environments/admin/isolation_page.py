@@ -67,14 +67,12 @@ class IsolationPages(Base):
 
     def test_isolation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Begin a test, and follow it."""
-        row = self._cluster(request, pk)
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
+        row = self._changeable(request, pk)
         try:
             test = isolation_actions.start(row, actor(request))
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
-            return redirect(reverse("admin:environments_cluster_change", args=[row.pk]))
+            return self._to(row)
         if test.turn == 0:
             self.log_change(request, row, "Test of the network isolation requested.")
         return redirect(reverse("admin:environments_cluster_isolation", args=[row.pk]))
@@ -102,6 +100,15 @@ class IsolationPages(Base):
         if row is None:
             raise Http404
         return row
+
+    def _changeable(self, request: HttpRequest, pk: int) -> Cluster:
+        row = self._cluster(request, pk)
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        return row
+
+    def _to(self, row: Cluster) -> HttpResponse:
+        return redirect(reverse("admin:environments_cluster_change", args=[row.pk]))
 
 
 def _tone(result: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from environments.lib import hosts, naming, quantities
+from environments.lib.wording import listed
 from environments.spec.base import PLACEHOLDER, Figures, LaterSwitch, Name, Problem, Strict, in_words, refuse
 
 
@@ -45,7 +46,7 @@ class Limits(Strict):
     def default_words(self) -> str:
         """The defaults as people read them: `100m CPU, 128Mi memory and 1Gi ephemeral storage`."""
         figures = [f"{amount} {quantities.inside(quantities.name(key))}" for key, amount in self.default.items()]
-        return " and ".join(filter(None, (", ".join(figures[:-1]), *figures[-1:])))
+        return listed(figures)
 
     def groups(self) -> tuple[tuple[str, Figures], ...]:
         """The three kinds of figures with their names."""

@@ -1,6 +1,6 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
-from environments.web.pages.approvals import approval_requests, decided, totals_after, waiting
+from environments.web.pages.approvals import approval_requests, decidable, decided, totals_after, waiting
 from environments.web.pages.home import home_page
 from environments.web.pages.listing import list_page, rows
 from environments.web.pages.offers import approval_words, catalog, not_isolating, quota_table
@@ -18,6 +18,7 @@ __all__ = [
     "approval_words",
     "catalog",
     "csv_rows",
+    "decidable",
     "decided",
     "environment_page",
     "has_workloads",

@@ -16,6 +16,7 @@ from django.utils import timezone
 from environments import spec as template_spec
 from environments.actions import placement
 from environments.lib import dates, quantities
+from environments.lib.wording import listed
 from environments.models import Environment, Member, Question, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports.bills import Price, Prices, all_prices, money
@@ -54,7 +55,7 @@ class Reserved:
         said = [quantities.phrase("cpu", self.cpu), quantities.phrase("memory", Decimal(self.memory))]
         more = (("storage", self.storage), ("nvidia.com/gpu", self.gpus))
         said += [quantities.phrase(resource, Decimal(amount)) for resource, amount in more if amount]
-        return f"{', '.join(said[:-1])} and {said[-1]}"
+        return listed(said)
 
     def share_of(self, all_of: "Reserved") -> str:
         """This as a part of a larger amount: `9 % of CPU, 6 % of memory`."""
@@ -103,8 +104,12 @@ class ApprovalRequest:
 
 def waiting(user: User) -> EnvironmentQuerySet:
     """The pending requests that a user may decide on, oldest first."""
-    related = ("owner", "team", "version__template", "cluster")
-    rows = Environment.objects.decidable_by(user).awaiting_approval().select_related(*related)
+    return decidable(user).awaiting_approval()
+
+
+def decidable(user: User) -> EnvironmentQuerySet:
+    """The requests that a user may decide on or could have, with all that a page says of them, oldest first."""
+    rows = Environment.objects.decidable_by(user).select_related("owner", "team", "version__template", "cluster")
     return rows.order_by("requested_at", "pk")
 
 
@@ -150,7 +155,7 @@ def _totals_after(by: str, environments: Sequence[Environment]) -> list[TotalAft
     found: dict[Any, Reserved] = defaultdict(Reserved)
     for row in environments:
         if where := getattr(row, by):
-            found[where] += _adds(row)
+            found[where] += _adds(row, _hard(row))
     now = _reserved(by, {where.pk for where in found})
     ordered = sorted(found, key=str)
     lines = [(where, now.get(where.pk, Reserved())) for where in ordered]
@@ -169,7 +174,7 @@ class _Around:
 
 def _approval_request(row: Environment, around: _Around) -> ApprovalRequest:
     hard = _hard(row)
-    adds = _adds(row)
+    adds = _adds(row, hard)
     team = around.teams.get(row.team_id, Reserved())
     cluster = around.clusters.get(row.cluster_id, Reserved()) + adds
     others = around.others.get(row.owner_id, [])
@@ -195,9 +200,8 @@ def _approval_request(row: Environment, around: _Around) -> ApprovalRequest:
     )
 
 
-def _adds(row: Environment) -> Reserved:
+def _adds(row: Environment, hard: dict[str, str]) -> Reserved:
     """What a request reserves. Rows that another version of the portal wrote have no storage and GPUs in columns."""
-    hard = _hard(row)
     return Reserved(*placement.columns(hard).values()) if hard else Reserved(row.reserved_cpu, row.reserved_memory)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Any
 
 from django.utils import timezone
 
@@ -31,7 +30,6 @@ class HomeRow:
     environment: Environment
     bar: QuotaBar | None
     connection: Connection | None
-    is_outdated: bool
 
     @property
     def can_download(self) -> bool:
@@ -72,7 +70,7 @@ def home_page(user: User) -> HomePage | None:
     mine = _some(user, visible.of(user), _MINE)
     if not mine.rows and not user.is_approver:
         return None
-    others = _some(user, visible.exclude(pk__in=visible.of(user).order_by().values("pk")), _OTHERS)
+    others = _some(user, visible.exclude(pk__in=Environment.objects.of(user).order_by().values("pk")), _OTHERS)
     shown = [row.environment for row in (mine if mine.rows else others).rows]
     page = HomePage(needs(user), mine, others, _activity(shown))
     return None if page.is_empty else page
@@ -86,9 +84,9 @@ def _some(user: User, environments: EnvironmentQuerySet, most: int) -> Some:
     return Some([_row(row, mine.get(row.pk)) for row in found], number)
 
 
-def _row(environment: Any, member: Member | None) -> HomeRow:
+def _row(environment: Environment, member: Member | None) -> HomeRow:
     connection = Connection(environment, member) if member else None
-    return HomeRow(environment, fullest(environment), connection, environment.is_outdated)
+    return HomeRow(environment, fullest(environment), connection)
 
 
 def _activity(environments: list[Environment]) -> list[Line]:

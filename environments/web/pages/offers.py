@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from environments.actions import placement
 from environments.lib import quantities
+from environments.lib.wording import listed
 from environments.models import Cluster, Template, TemplateVersion, User
 from environments.spec import InvalidSpecError, TemplateSpec
 from environments.web.permissions import published_versions
@@ -70,7 +71,7 @@ def _network(clusters: list[Cluster]) -> str:
         return "isolated network"
     if len(names) == len(clusters):
         return "network not isolated"
-    return f"isolated network, except on {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}"
+    return f"isolated network, except on {listed(names)}"
 
 
 def _card(version: TemplateVersion, network: str) -> TemplateCard:
@@ -117,8 +118,7 @@ def approval_words(spec: TemplateSpec) -> str:
     labels = [size.title for size in spec.approval_sizes()]
     if not labels:
         return ""
-    names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
-    return f"{names} need{'s' if len(labels) == 1 else ''} approval {by}."
+    return f"{listed(labels)} need{'s' if len(labels) == 1 else ''} approval {by}."
 
 
 def _figure(resource: str, amount: str | None) -> str:

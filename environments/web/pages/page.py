@@ -77,7 +77,7 @@ class EnvironmentPage:
     can_extend_to: datetime | None
     to_decide: ApprovalRequest | None  # if the reader may decide on it
     to_answer: Question | None  # about the reader's own request
-    questions: list[Question]  # about a request that waits, for everyone who sees it
+    questions: list[Question]  # about the request, for everyone who sees it
     request_again: RequestAgain | None  # if the reader requested it, and it is over
     host_names: tuple[str, ...]  # patterns; none where any are allowed
     asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
@@ -162,9 +162,9 @@ class EnvironmentPage:
 def environment_page(environment: Environment, user: User, show: Show = Show.ALL) -> EnvironmentPage:
     """Everything on an environment's page. The environment comes from permissions.py; `show`: whose activity."""
     who = str(deciders.of(environment)) if environment.awaits_approval else ""
-    questions = list(environment.questions.select_related("asked_by")) if environment.requested_at else []
-    to_answer = next((each for each in questions if each.answered_at is None), None) if who else None
     to_decide = approval_requests([environment], user)[0] if may_decide(user, environment) else None
+    questions = to_decide.questions if to_decide else _questions(environment)
+    to_answer = next((each for each in questions if each.answered_at is None), None) if who else None
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True).select_related("person"))
@@ -205,6 +205,10 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         host_names=_host_names(environment),
         asked_for=_asked_for(environment, members),
     )
+
+
+def _questions(environment: Environment) -> list[Question]:
+    return list(environment.questions.select_related("asked_by")) if environment.requested_at else []
 
 
 def _asked_for(environment: Environment, members: list[Member]) -> list[tuple[str, str]]:

@@ -113,9 +113,7 @@ def _verb(request: UserRequest, decision: str, note: str) -> Callable[[Environme
 def _chosen(request: UserRequest, answers: QueryDict) -> tuple[list[Environment], int]:
     """The chosen requests that the reader decides on, also those decided since; and how many others were chosen."""
     names = list(dict.fromkeys(answers.getlist("request")))[:MOST_AT_ONCE]
-    related = ("owner", "team", "version__template", "cluster")
-    mine = Environment.objects.decidable_by(request.user).filter(namespace__in=names).select_related(*related)
-    rows = list(mine.order_by("requested_at", "pk"))
+    rows = list(pages.decidable(request.user).filter(namespace__in=names))
     return rows, len(names) - len(rows)
 
 

@@ -9,6 +9,7 @@ import re
 from environments.kube.client import Manifest
 from environments.kube.manifests import CRITICAL_QUOTA
 from environments.lib import quantities
+from environments.lib.wording import listed
 from environments.web.workloads.fields import number, text
 
 _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable", "InvalidImageName"})
@@ -71,7 +72,7 @@ def unscheduled(reason: str, message: str) -> str:
         return "The pod has scheduling gates. It starts when they are removed."
     lacks = sorted({_resource(name) for name in _LACKS.findall(message)})
     if lacks:
-        return f"No node has enough {_and(lacks)} free. Your quota isn't the problem; the cluster is full."
+        return f"No node has enough {listed(lacks)} free. Your quota isn't the problem; the cluster is full."
     if "PersistentVolumeClaim" in message or "persistentvolumeclaim" in message:
         return "The pod is waiting for its volume: the PersistentVolumeClaim is missing or not bound."
     if "taint" in message or "affinity" in message or "selector" in message:
@@ -102,7 +103,7 @@ def _refusal(message: str) -> str:
     if found := _QUOTA.search(message):
         return _CRITICAL if found[1] == CRITICAL_QUOTA else _over_quota(*found.groups())
     if found := _MUST.search(message):
-        needs = f"a value for {_and(_missing(found[2]))}"
+        needs = f"a value for {listed(_missing(found[2]))}"
         return f"The quota {found[1]} requires {needs}. Set it for each container."
     if limits := _broken_limits(message):
         return limits
@@ -125,7 +126,7 @@ def _broken_limits(message: str) -> str:
     for resource, kind, ratio in sorted(_RATIO.findall(message)):
         bounds.setdefault(kind, []).append(f"a {_resource(resource)} limit of at most {ratio} times its request")
     return " ".join(
-        f"A {_KINDS.get(kind, kind)} here can have {_and(list(dict.fromkeys(each)))}."
+        f"A {_KINDS.get(kind, kind)} here can have {listed(list(dict.fromkeys(each)))}."
         for kind, each in sorted(bounds.items())
     )
 
@@ -185,10 +186,6 @@ def _how(state: Manifest) -> str:
 
 def _resource(name: str) -> str:
     return {"cpu": "CPU", "memory": "memory", "ephemeral-storage": "disk"}.get(name, name)
-
-
-def _and(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _words(reason: str) -> str:
