@@ -5,7 +5,6 @@ Source: the ValidateUpdate functions of the API server's groups.
 
 import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from portal.demo.simulated import quantity
@@ -31,14 +30,12 @@ _FREE = {
             "minReadySeconds",
             "ordinals",
             "persistentVolumeClaimRetentionPolicy",
-            "podManagementPolicy",
             "replicas",
             "revisionHistoryLimit",
             "template",
             "updateStrategy",
         }
-    )
-    - {"podManagementPolicy"},
+    ),
     "PersistentVolumeClaim": frozenset({"resources", "volumeAttributesClassName", "volumeName"}),
     "Pod": frozenset(
         {"activeDeadlineSeconds", "containers", "initContainers", "tolerations", "terminationGracePeriodSeconds"}
@@ -111,7 +108,7 @@ def _fixed_map(found: Object, live: Object) -> Iterator[Cause]:
 
 
 def _claim(found: Object, live: Object) -> Iterator[Cause]:
-    now, before = (Decimal(quantity.parse(_storage(each)).value) for each in (found, live))
+    now, before = (quantity.amount(_storage(each)) for each in (found, live))
     if now != before:
         why = "is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
         yield not_allowed("spec", why)

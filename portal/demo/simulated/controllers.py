@@ -17,14 +17,12 @@ from portal.demo.simulated.ages import moment
 from portal.demo.simulated.cluster import SimulatedCluster
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
 from portal.demo.simulated.patches import MERGE
-from portal.demo.simulated.rbac import MASTERS, User
 from portal.demo.simulated.statuses import StatusError
-from portal.demo.simulated.writing import Writing, timestamp
+from portal.demo.simulated.writing import controller, timestamp
 
 _DEPLOYMENT, _SET, _STATEFUL, _POD, _EVENT = (
     BY_NAME[name] for name in ("Deployment", "ReplicaSet", "StatefulSet", "Pod", "Event")
 )
-_HOW = Writing(User("system:kube-controller-manager", (MASTERS,)), "kube-controller-manager")
 _PAUSE = 0.25  # seconds between two looks while pods start
 _IDLE = 1.0
 _FIRST, _LONGEST = 2.0, 60.0  # seconds before a pod that was refused is tried again
@@ -105,7 +103,7 @@ class Controllers:
         highest = max((rollouts.revision_of(each) for each in old), default=0)
         if new is None:
             wanted = rollouts.replica_set(deployment, highest + 1)
-            new = self._writer.create(_SET, deployment["metadata"]["namespace"], wanted, _HOW)
+            new = self._writer.create(_SET, deployment["metadata"]["namespace"], wanted, controller())
         elif rollouts.revision_of(new) <= highest:
             new = self._annotate(_SET, new, highest + 1)
         if rollouts.revision_of(deployment) != rollouts.revision_of(new):
@@ -132,7 +130,7 @@ class Controllers:
         wanted = owner["spec"].get("replicas", 1)
         for pod in self._surplus(owner, pods, wanted):
             pods.remove(pod)
-            self._delete(_POD, pod)
+            self._delete(pod)
             self._say(owner, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}", _component(owner))
         while len(pods) < wanted and self._may_try(owner):
             made = self._create_pod(owner, pods)
@@ -146,7 +144,8 @@ class Controllers:
         """Pods too many: those that do not run first; of a stateful set the last, and one of an old template."""
         if owner["kind"] == "StatefulSet":
             ordered = sorted(pods, key=lambda pod: _ordinal(pod))
-            stale = [pod for pod in ordered if _version(pod) != rollouts.template_hash(owner["spec"]["template"])]
+            present = rollouts.template_hash(owner["spec"]["template"])
+            stale = [pod for pod in ordered if _version(pod) != present]
             is_steady = all(rollouts.is_ready(pod) for pod in pods)
             return ordered[wanted:] or (stale[-1:] if is_steady else [])
         return sorted(pods, key=rollouts.is_ready)[: max(0, len(pods) - wanted)]
@@ -154,7 +153,7 @@ class Controllers:
     def _create_pod(self, owner: Object, pods: list[Object]) -> Object | None:
         """A pod of the owner's template; None if it was refused, which an event says."""
         try:
-            pod = self._writer.create(_POD, owner["metadata"]["namespace"], _pod(owner, pods), _HOW)
+            pod = self._writer.create(_POD, owner["metadata"]["namespace"], _pod(owner, pods), controller())
         except StatusError as error:
             self._refuse(owner, error)
             return None
@@ -191,11 +190,11 @@ class Controllers:
 
     def _patch(self, kind: Kind, found: Object, patch: Object) -> Object:
         metadata = found["metadata"]
-        return self._writer.patch(kind, metadata["namespace"], metadata["name"], patch, MERGE, _HOW)
+        return self._writer.patch(kind, metadata["namespace"], metadata["name"], patch, MERGE, controller())
 
-    def _delete(self, kind: Kind, found: Object) -> None:
-        metadata = found["metadata"]
-        self._writer.delete(kind, metadata["namespace"], metadata["name"], {}, _HOW)
+    def _delete(self, pod: Object) -> None:
+        metadata = pod["metadata"]
+        self._writer.delete(_POD, metadata["namespace"], metadata["name"], {}, controller())
 
     def _set_status(self, kind: Kind, found: Object, status: Object) -> None:
         metadata = found["metadata"]
@@ -208,7 +207,7 @@ class Controllers:
         self._try(lambda found: self._tell(about, found), event)
 
     def _tell(self, about: Object, event: Object) -> None:
-        self._writer.create(_EVENT, about["metadata"]["namespace"], event, _HOW)
+        self._writer.create(_EVENT, about["metadata"]["namespace"], event, controller())
 
 
 _HASH = rollouts.HASH_LABEL

@@ -4,7 +4,6 @@ Source: https://kubernetes.io/docs/concepts/policy/limit-range/ and the API serv
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from portal.demo.simulated import quantity, resources
 from portal.demo.simulated.defaults import containers
@@ -64,28 +63,24 @@ def _outside(item: Object, what: str, found: Object) -> Iterator[str]:
     for name, least in sorted(item.get("min", {}).items()):
         if name not in requests:
             yield f"minimum {name} usage per {what} is {least}. No request is specified"
-        elif _amount(requests[name]) < _amount(least):
+        elif quantity.amount(requests[name]) < quantity.amount(least):
             yield f"minimum {name} usage per {what} is {least}, but request is {requests[name]}"
     word, amounts = ("request", requests) if what == "PersistentVolumeClaim" else ("limit", limits)
     for name, most in sorted(item.get("max", {}).items()):
         if name not in amounts:
             yield f"maximum {name} usage per {what} is {most}. No {word} is specified"
-        elif _amount(amounts[name]) > _amount(most):
+        elif quantity.amount(amounts[name]) > quantity.amount(most):
             yield f"maximum {name} usage per {what} is {most}, but {word} is {amounts[name]}"
     for name, ratio in sorted(item.get("maxLimitRequestRatio", {}).items()):
-        request, limit = (_amount(part.get(name, "0")) for part in (requests, limits))
+        request, limit = (quantity.amount(part.get(name, "0")) for part in (requests, limits))
         if not request or not limit:
             yield f"{_of_ratio(name, what, ratio)} no request is specified or request is 0"
-        elif limit / request > _amount(ratio):
+        elif limit / request > quantity.amount(ratio):
             yield f"{_of_ratio(name, what, ratio)} provided ratio is {limit / request:f}"
 
 
 def _of_ratio(name: str, what: str, ratio: str) -> str:
     return f"{name} max limit to request ratio per {what} is {ratio}, but"
-
-
-def _amount(text: str) -> Decimal:
-    return quantity.parse(text).value
 
 
 def _items(store: Store, found: Object, type_: str) -> Iterator[Object]:

@@ -66,10 +66,10 @@ def _resources(place: Place) -> Iterator[Cause]:
         if name not in limits:
             if is_extended(name):
                 yield missing(f"{place.field}.limits", "Limit must be set for non overcommitable resources")
-        elif _amount(amount) > _amount(limits[name]):
+        elif quantity.amount(amount) > quantity.amount(limits[name]):
             why = f"must be less than or equal to {name} limit of {limits[name]}"
             yield bad_value(f"{place.field}.requests", amount, why)
-        elif not is_shared and _amount(amount) != _amount(limits[name]):
+        elif not is_shared and quantity.amount(amount) != quantity.amount(limits[name]):
             why = f"must be equal to {name} limit of {limits[name]}"
             yield bad_value(f"{place.field}.requests", amount, why)
 
@@ -83,15 +83,15 @@ def _pod_resources(place: Place) -> Iterator[Cause]:
                 yield not_supported(f"{place.field}.{section}[{name}]", name, ("cpu", "hugepages-", "memory"))
     main = place.parent.get("containers") or []
     for name, amount in (said.get("requests") or {}).items():
-        parts = [_amount(((each.get("resources") or {}).get("requests") or {}).get(name, "0")) for each in main]
-        if sum(parts, Decimal(0)) > _amount(amount):
+        parts = [quantity.amount(((each.get("resources") or {}).get("requests") or {}).get(name, "0")) for each in main]
+        if sum(parts, Decimal(0)) > quantity.amount(amount):
             total = quantity.Quantity(sum(parts, Decimal(0)))
             why = f"must be greater than or equal to aggregate container requests of {total}"
             yield bad_value(f"{place.field}.requests[{name}]", amount, why)
     for index, each in enumerate(main):
         for name, amount in ((each.get("resources") or {}).get("limits") or {}).items():
             most = (said.get("limits") or {}).get(name)
-            if most is not None and _amount(amount) > _amount(most):
+            if most is not None and quantity.amount(amount) > quantity.amount(most):
                 why = f"must be less than or equal to pod limits of {most}"
                 yield bad_value(f"{place.field}.containers[{index}][{name}].limits", amount, why)
 
@@ -283,7 +283,3 @@ SPEC: Rules = (
 def spec(found: Object | None, base: str) -> Iterator[Cause]:
     """What is wrong with a pod's spec that stands at `base`."""
     return checks.apply(SPEC, found or {}, base)
-
-
-def _amount(text: str) -> Decimal:
-    return quantity.parse(text).value

@@ -58,10 +58,15 @@ def parse(text: str | int | float) -> Quantity:
     return Quantity(Decimal(number) * _DECIMAL[decimal or ""])
 
 
+def amount(text: str | int | float) -> Decimal:
+    """The number that a quantity stands for. Raises ValueError."""
+    return parse(text).value
+
+
 def canonical(text: str | int | float) -> str:
     """The same quantity as the API server writes it: rounded up to thousandths, and capped in powers of 1024."""
     found = parse(text)
     if not found.binary and found.value > _GREATEST:
         return str(text)
-    value = min(found.value, _GREATEST).quantize(_DECIMAL["m"], ROUND_UP)
-    return str(Quantity(value, found.binary))
+    kept = min(found.value, _GREATEST).quantize(_DECIMAL["m"], ROUND_UP)
+    return str(Quantity(kept, found.binary))

@@ -113,6 +113,7 @@ def concerns(quota: Object, kind: Kind, found: Object) -> bool:
 
 #: What a real cluster counts beside the kinds that this one serves.
 _ALSO_COUNTED = frozenset({"csistoragecapacities.storage.k8s.io"})
+_COUNTED = frozenset(kind.dotted for kind in NAMESPACED if kind.kind != "Event")
 _OF_CLASSES = re.compile(
     r".+\.storageclass\.storage\.k8s\.io/(requests\.storage|persistentvolumeclaims)"
     r"|.+\.deviceclass\.resource\.k8s\.io/devices|requests\.deviceclass\.resource\.kubernetes\.io/.+"
@@ -123,7 +124,7 @@ def is_counted(name: str) -> bool:
     """Whether the quota controller counts a key. It takes many others and leaves them out of `status.used`."""
     if name.startswith("count/"):
         counted = name.removeprefix("count/")
-        return counted in _ALSO_COUNTED or any(kind.dotted == counted for kind in NAMESPACED if kind.kind != "Event")
+        return counted in _ALSO_COUNTED or counted in _COUNTED
     if "/" not in name or _OF_CLASSES.fullmatch(name):
         return True
     return name.startswith("requests.") and not is_native(name)

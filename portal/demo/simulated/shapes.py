@@ -33,6 +33,7 @@ APPS = (
     App("redis", "redis:7.4", 24, port=6379, is_stateful=True),
     App("scheduler", "registry.example.com/shop/scheduler:0.9.1", 20),
 )
+_NAMES = frozenset(app.name for app in APPS)
 
 
 def pod_name(app: App, generation: int, index: int, rng: random.Random) -> str:
@@ -98,7 +99,7 @@ def is_simulated(found: Object) -> bool:
     """Whether a pod is one of a simulated team's, and not of a person who works in the namespace."""
     labels = found["metadata"].get("labels") or {}
     name = labels.get("app.kubernetes.io/name")
-    is_app = name == labels.get("app") and name in {app.name for app in APPS}
+    is_app = name == labels.get("app") and name in _NAMES
     return is_app and not found["metadata"].get("ownerReferences")
 
 

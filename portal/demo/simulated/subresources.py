@@ -30,7 +30,7 @@ def scale_of(found: Object) -> Object:
     }
 
 
-def scaled(kind: Kind, live: Object, scale: Object) -> Object:
+def scaled(live: Object, scale: Object) -> Object:
     """A workload of another size. Raises StatusError 400, 422."""
     name, said = live["metadata"]["name"], scale.get("metadata") or {}
     if said.get("name", name) != name:

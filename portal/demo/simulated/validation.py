@@ -168,7 +168,7 @@ def _limit_range(found: Object) -> Iterator[Cause]:
             yield from _shared(f"spec.limits[{index}].defaultRequest[{resource}]", resource, item)
             for low_key, high_key, low_words, high_words, blamed, shown in _LIMIT_ORDER:
                 low, high = item.get(low_key, {}).get(resource), item.get(high_key, {}).get(resource)
-                if low is not None and high is not None and _amount(low) > _amount(high):
+                if low is not None and high is not None and quantity.amount(low) > quantity.amount(high):
                     field = f"spec.limits[{index}].{blamed}[{resource}]"
                     yield bad_value(
                         field, item[shown][resource], f"{low_words} {low} is greater than {high_words} {high}"
@@ -205,9 +205,13 @@ def _ratio(field: str, resource: str, item: Object) -> Iterator[Cause]:
     ratio, low, high = (item.get(key, {}).get(resource) for key in ("maxLimitRequestRatio", "min", "max"))
     if ratio is None:
         return
-    if _amount(ratio) < 1:
+    if quantity.amount(ratio) < 1:
         yield bad_value(field, ratio, f"ratio {ratio} is less than 1")
-    if low is not None and high is not None and _amount(ratio) > _amount(high) / (_amount(low) or 1):
+    if (
+        low is not None
+        and high is not None
+        and quantity.amount(ratio) > quantity.amount(high) / (quantity.amount(low) or 1)
+    ):
         yield bad_value(field, ratio, f"ratio {ratio} is greater than max/min")
 
 
@@ -226,7 +230,9 @@ def _shared(field: str, name: str, item: Object) -> Iterator[Cause]:
     """Devices and huge pages are not overcommitted, so a container's request is its limit."""
     request, limit = (item.get(key, {}).get(name) for key in ("defaultRequest", "default"))
     is_divisible = is_native(name) and not is_huge_pages(name)
-    if not is_divisible and request is not None and limit is not None and _amount(request) != _amount(limit):
+    if is_divisible or request is None or limit is None:
+        return
+    if quantity.amount(request) != quantity.amount(limit):
         why = f"default value {limit} must equal to defaultRequest value {request} in {name}"
         yield bad_value(field, request, why)
 
@@ -239,10 +245,6 @@ def _event(found: Object) -> Iterator[Cause]:
     namespace = found.get("involvedObject", {}).get("namespace", "")
     if namespace != found["metadata"]["namespace"]:
         yield bad_value("involvedObject.namespace", namespace, "does not match event.namespace")
-
-
-def _amount(text: str) -> Decimal:
-    return quantity.parse(text).value
 
 
 #: What needs more than a table.

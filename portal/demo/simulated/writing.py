@@ -29,7 +29,7 @@ from portal.demo.simulated.denying import Denials
 from portal.demo.simulated.kinds import BY_NAME, Kind, Object, copy
 from portal.demo.simulated.mutating import Mutations
 from portal.demo.simulated.patches import patched
-from portal.demo.simulated.rbac import Attributes, User, prevent_escalation, require
+from portal.demo.simulated.rbac import MASTERS, Attributes, User, prevent_escalation, require
 from portal.demo.simulated.statuses import Cause, bad_request, conflict, forbidden, not_found
 from portal.demo.simulated.store import Store
 from portal.demo.simulated.validation import validate
@@ -54,6 +54,11 @@ class Writing:
     twice: tuple[str, ...] = ()
     #: What there is to warn of, collected while it is written.
     warnings: list[str] = field(default_factory=list)
+
+
+def controller() -> Writing:
+    """How the controller manager writes; each write has its own, because warnings gather in it."""
+    return Writing(User("system:kube-controller-manager", (MASTERS,)), "kube-controller-manager")
 
 
 def timestamp() -> str:
@@ -129,7 +134,7 @@ class Writer:
     def scale(self, kind: Kind, namespace: str, name: str, scale: Object, how: Writing) -> Object:
         """Another size for a workload; the size then."""
         live = self._live(kind, name, namespace)
-        return subresources.scale_of(self._tracked(kind, live, subresources.scaled(kind, live, scale), how))
+        return subresources.scale_of(self._tracked(kind, live, subresources.scaled(live, scale), how))
 
     def delete(self, kind: Kind, namespace: str, name: str, options: Object, how: Writing) -> Object:
         """DELETE: the object as it was last, or a Status. Raises StatusError 404, 409 where a precondition fails."""
@@ -182,7 +187,7 @@ class Writer:
             found["status"] = status
         validate(kind, found)
         self._admit_writer(kind, found, None, how)
-        self._admit(kind, found, how)
+        self._admit(kind, found, None, how)
         self._require_free(kind, metadata["name"], namespace)
         ordered = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata} | found
         if how.dry_run:
@@ -215,7 +220,7 @@ class Writer:
             return live
         prevent_escalation(self._store, how.user, kind, found)
         validate(kind, found, live, how.subresource)
-        self._admit_change(kind, found, live, how)
+        self._admit(kind, found, live, how)
         if kind.has_generation and found.get("spec") != live.get("spec"):
             metadata["generation"] = before.get("generation", 1) + 1
         if how.dry_run:
@@ -226,20 +231,6 @@ class Writer:
             garbage.collect(self._store, stored)
         self._settle(namespace)
         return stored
-
-    def _admit_change(self, kind: Kind, found: Object, live: Object, how: Writing) -> None:
-        how.warnings.extend(advice.about(kind, found))
-        if kind is _NAMESPACE:
-            pods = self._store.objects(BY_NAME["Pod"], found["metadata"]["name"])
-            how.warnings.extend(pod_security.warnings_about_pods(live, found, pods))
-        if not kind.namespaced:
-            return
-        home = self._store.get(_NAMESPACE, found["metadata"]["namespace"])
-        if not how.subresource and found.get("spec") != live.get("spec"):
-            pod_security.admit(kind, found, home)
-            if said := pod_security.warning(kind, found, home):
-                how.warnings.append(said)
-        quota.admit(self._store, kind, found, live)
 
     def _keep(self, kind: Kind, live: Object, found: Object, how: Writing) -> None:
         """Put back what a writer cannot change."""
@@ -295,16 +286,22 @@ class Writer:
         if found is not None and not how.subresource:
             self.denials.admit(kind, found, self._store.get(_NAMESPACE, namespace) if namespace else None)
 
-    def _admit(self, kind: Kind, found: Object, how: Writing) -> None:
+    def _admit(self, kind: Kind, found: Object, live: Object | None, how: Writing) -> None:
+        """Ask what guards an object's content, new or changed from `live`."""
         how.warnings.extend(advice.about(kind, found))
+        if live is not None and kind is _NAMESPACE:
+            pods = self._store.objects(BY_NAME["Pod"], found["metadata"]["name"])
+            how.warnings.extend(pod_security.warnings_about_pods(live, found, pods))
         if not kind.namespaced:
             return
         home = self._store.get(_NAMESPACE, found["metadata"]["namespace"])
-        pod_security.admit(kind, found, home)
-        if said := pod_security.warning(kind, found, home):
-            how.warnings.append(said)
-        limits.admit(self._store, kind, found)
-        quota.admit(self._store, kind, found)
+        if live is None or (not how.subresource and found.get("spec") != live.get("spec")):
+            pod_security.admit(kind, found, home)
+            if said := pod_security.warning(kind, found, home):
+                how.warnings.append(said)
+        if live is None:
+            limits.admit(self._store, kind, found)
+        quota.admit(self._store, kind, found, live)
 
     def _require_free(self, kind: Kind, name: str, namespace: str) -> None:
         taken = self._store.get(kind, name, namespace)
@@ -313,7 +310,7 @@ class Writer:
 
     def _furnish(self, namespace: str) -> None:
         """Create the objects that controllers put into every new namespace."""
-        how = Writing(User("system:kube-controller-manager", ("system:masters",)), "kube-controller-manager")
+        how = controller()
         account: Object = {"metadata": {"name": "default"}}
         root_ca: Object = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}}
         self.create(_SERVICE_ACCOUNT, namespace, account, how)
