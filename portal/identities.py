@@ -27,8 +27,6 @@ from portal.roles import apply_claim
 
 logger = logging.getLogger(__name__)
 
-_MAX_UID = 191  # characters, as allauth keeps it
-
 
 class SignInRefused(Exception):  # noqa: N818 (a decision, not a fault)
     """The sign-in is refused; the message tells the user why."""
@@ -222,7 +220,7 @@ def free_uid(provider: str, issuer: str, subject: str, user: User) -> str:
     """What allauth's row has for the subject: itself, unless another issuer's person has it."""
     if not SocialAccount.objects.filter(provider=provider, uid=subject).exclude(user=user).exists():
         return subject
-    return hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()[:_MAX_UID]
+    return hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()
 
 
 def _remember_namesake(user: User, claims: Claims) -> None:

@@ -56,7 +56,7 @@ def start(row: Cluster, actor: User) -> IsolationTest:
         fresh = {"run": uuid.uuid4(), "image": settings.ISOLATION_TEST_IMAGE, "asked_by": actor}
         test, _ = IsolationTest.objects.update_or_create(cluster=row, defaults=_blank() | fresh)
         message = _message(test)
-        transaction.on_commit(lambda: queue.send(queue.TEST_ISOLATION, *message))
+        queue.send_after_commit(queue.TEST_ISOLATION, *message)
     return test
 
 

@@ -96,10 +96,13 @@ def leave(environment: Environment, user: User) -> None:
 
 def _take_access(environment: Environment, members: list[Member]) -> None:
     """Remove members with the next reconcile."""
-    leaving = environment.members.filter(pk__in=[member.pk for member in members])
+    _withdraw(environment, environment.members.filter(pk__in=[member.pk for member in members]))
+    owe(environment.pk)
+
+
+def _withdraw(environment: Environment, leaving: MemberQuerySet) -> None:
     Departure.objects.note(environment, leaving)
     leaving.update(wanted=False)
-    owe(environment.pk)
 
 
 def undoable(environment: Environment) -> list[tuple[int, str]]:
@@ -168,9 +171,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         if keep is not None:
             _set_role(environment, actor, former.email, keep, former)
         else:
-            leaving = _of(environment, former.email, former)
-            Departure.objects.note(environment, leaving)
-            leaving.update(wanted=False)
+            _withdraw(environment, _of(environment, former.email, former))
         Event.record(
             environment,
             actor,

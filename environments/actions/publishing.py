@@ -73,7 +73,7 @@ def _begin(version: TemplateVersion, actor: User, clusters: Sequence[Cluster]) -
 def _add(check: PublishCheck, clusters: Iterable[Cluster]) -> None:
     for cluster in clusters:
         verdict = ClusterVerdict.objects.create(check_of=check, cluster=cluster, patience=_PATIENCE)
-        _send_after_commit(verdict)
+        queue.send_after_commit(queue.CHECK_TEMPLATE, *_message(verdict))
 
 
 def try_again(version: TemplateVersion, actor: User) -> None:
@@ -87,7 +87,7 @@ def try_again(version: TemplateVersion, actor: User) -> None:
             fresh = {"run": uuid.uuid4(), "turn": 0, "position": 0, "tries": 0, "results": [], "message": ""}
             state = {"state": VerdictState.WAITING, "patience": _PATIENCE, "at": timezone.now(), "is_waived": False}
             ClusterVerdict.objects.filter(pk=verdict.pk).update(**fresh, **state)
-            _send_after_commit(ClusterVerdict.objects.get(pk=verdict.pk))
+            queue.send_after_commit(queue.CHECK_TEMPLATE, *_message(ClusterVerdict.objects.get(pk=verdict.pk)))
         _resume(check, actor)
         message = f"v{version.number} is checked on {_names(verdicts)} again."
         template_actions.record(version, actor, TemplateActivity.CHECKED, message)
@@ -350,11 +350,6 @@ def _names(verdicts: Iterable[ClusterVerdict]) -> str:
 
 
 # Messages
-
-
-def _send_after_commit(verdict: ClusterVerdict) -> None:
-    message = _message(verdict)
-    transaction.on_commit(lambda: queue.send(queue.CHECK_TEMPLATE, *message))
 
 
 def _message(verdict: ClusterVerdict) -> Message:

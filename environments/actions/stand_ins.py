@@ -53,7 +53,7 @@ def name(absent: User, person: User, last_day: date, actor: User) -> StandIn:
         _end(absent, actor)
         row = StandIn.objects.create(absent=absent, person=person, last_day=last_day, named_by=actor)
         _note(person)
-        transaction.on_commit(lambda: queue.send(queue.TELL_STAND_INS))
+        queue.send_after_commit(queue.TELL_STAND_INS)
     return row
 
 

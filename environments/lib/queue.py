@@ -42,6 +42,11 @@ def enqueue_after_commit(environment_id: uuid.UUID) -> None:
     transaction.on_commit(lambda: enqueue(environment_id))
 
 
+def send_after_commit(task: str, *arguments: object) -> None:
+    """`send` once the transaction is in, never before."""
+    transaction.on_commit(lambda: send(task, *arguments))
+
+
 def waiting(broker: str = "") -> int:
     """How many messages wait in the queue; 0 if the broker does not say, and within one process, which loses none."""
     broker = broker or settings.CELERY_BROKER_URL

@@ -11,10 +11,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from environments import kube
+from environments.actions import clusters
 from environments.kube.admission.standing import Standing, standing
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import AdmissionState as State
-from environments.models import Cluster, Environment
+from environments.models import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +76,8 @@ def _make_up_for(row: Cluster) -> None:
 
     Otherwise the next pass would take the quotas that are missing for deleted by hand.
     """
-    now_guarded = Cluster.objects.get(pk=row.pk).guards_pods
-    if row.guards_pods and not now_guarded:
-        Environment.objects.filter(cluster=row).live().owe()
+    if row.guards_pods and not Cluster.objects.get(pk=row.pk).guards_pods:
+        clusters.owe_all(row)
 
 
 def kept(row: Cluster) -> Standing | None:

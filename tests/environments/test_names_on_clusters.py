@@ -150,7 +150,7 @@ def test_without_a_name_and_without_groups_the_owner_holds_it_up(ask, place, wor
 def test_and_another_member_holds_up_no_one(ask, place, people, monkeypatch):
     Cluster.objects.filter(pk=place.pk).update(bind_groups=False)
     place.refresh_from_db()
-    real = MemberState.facts.fget
+    real = MemberState.facts.func
     nothing = property(lambda member: TokenFacts() if member.email == "theo@example.com" else real(member))
     monkeypatch.setattr(MemberState, "facts", nothing)
     environment = settle(ask(collaborators={"theo@example.com": Role.VIEWER}))

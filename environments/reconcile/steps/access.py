@@ -36,8 +36,9 @@ def ensure(context: Context) -> Outcome:
     Members who could only be bound by a name that is not known yet hold up no one else, except the owner.
     """
     members = [member for member in context.wanted_members() if member.in_group]
-    opened = _opened(context, {_others(context, member) for member in members})
-    facts = {member.pk: _verdict(context, member, opened[_others(context, member)]) for member in members}
+    others = {member.pk: _others(context, member) for member in members}
+    opened = _opened(context, set(others.values()))
+    facts = {member.pk: _verdict(context, member, opened[others[member.pk]]) for member in members}
     refused = [member for member in members if not facts[member.pk].allowed]
     waiting = [each.email for each in refused if _is_bound(context, each) or context.is_owner(each)]
     found = Facts(members=facts)

@@ -6,6 +6,7 @@ the two errors. Both may be called any number of times, after any crash, and lea
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from environments.directory import DirectoryClient, GroupKey, OwnAccounts, Person
 from environments.kube import manifests
@@ -33,7 +34,7 @@ class MemberState:
     directory_email: str = ""  # as the directory spells it
     address_lost: bool = False  # the address is another person's now
 
-    @property
+    @cached_property
     def facts(self) -> TokenFacts:
         """What is known about their token: what signing in brought, and otherwise what the directory says."""
         known = self.claims

@@ -22,7 +22,7 @@ from environments.kube.client import Manifest
 from environments.kube.differing import Difference
 from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
-from environments.lib.identity import Naming
+from environments.lib.identity import STANDARD, Naming
 from environments.lib.phases import Phase
 from environments.models import Cluster, Environment, Group, Member
 from environments.models.environments import EnvironmentQuerySet
@@ -66,13 +66,20 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     for batch in batched(stream, _BATCH, strict=False):
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
-        inside = Member.objects.filter(environment__in=keys)
-        claimed = inside.annotate(claim=KeyTextTransform(row.username_claim, "person__token_claims"))
-        members = _by_environment(claimed.values_list(*facts.MEMBER_COLUMNS, "claim", named=True))
+        members = _by_environment(_members(keys, row.username_claim))
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
     return found
+
+
+def _members(environments: list[UUID], claim: str) -> Iterable[Any]:
+    """The members' columns; of the claims, only one that is not stored in a column is read out of JSON."""
+    rows = Member.objects.filter(environment__in=environments)
+    if claim in STANDARD:
+        return rows.values_list(*facts.MEMBER_COLUMNS, named=True)
+    claimed = rows.annotate(claim=KeyTextTransform(claim, "person__token_claims"))
+    return claimed.values_list(*facts.MEMBER_COLUMNS, "claim", named=True)
 
 
 @dataclass(frozen=True)
