@@ -146,6 +146,7 @@ def test_both_clusters_answer_a_whole_journey_alike(simulated_endpoint, real_end
 
 
 _PATIENCE = 60  # seconds: a busy controller manager counts quotas late
+_ATTEMPTS = 3
 
 
 class Asking:
@@ -158,15 +159,24 @@ class Asking:
     def answer(self, point, expected=None):
         """What the cluster says in the end: code, reason, fields of causes, warnings, and the fields that count.
 
-        The last question is asked again, for a while, until it is answered as expected: controllers take their time.
+        A point whose answer controllers write is asked from the start again if it is not as expected: the quota
+        controller may write what it counted in a cache without the newest pod, and counts again after minutes only.
         """
+        for _ in range(_ATTEMPTS if point.requests[-1].until else 1):
+            found = self._followed(point, expected)
+            if expected in (None, found):
+                break
+        return found
+
+    def _followed(self, point, expected):
+        """The answer in one namespace; the last question again, for a while, until it is answered as expected."""
         home = self._furnished() if point.is_alone else self._shared
         owner = {}
         for request in point.requests:
             response = self._asked(request, home, owner)
             if request.method == "POST" and not owner:
                 owner = _reference(response)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _PATIENCE / _ATTEMPTS
         while expected not in (None, found := _summary(point, response, home)) and request.method == "GET":
             if time.monotonic() > deadline:
                 break
