@@ -5,11 +5,11 @@ from environments.actions.environments import (
     carry_out,
     delete_environment,
     extend_environment,
-    move_environment,
     request_environment,
     try_again,
     withdraw_request,
 )
+from environments.actions.moving import move_environment
 
 __all__ = [
     "Draft",

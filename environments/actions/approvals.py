@@ -29,7 +29,7 @@ def approve(environment: Environment, actor: User, note: str = "") -> None:
     Raises ValidationError if someone decided before (code `overtaken`), and if it can no longer be carried out; then
     nothing has changed. Raises PermissionDenied.
     """
-    note = _checked(note)
+    note = checked_note(note)
     with transaction.atomic():
         now = timezone.now()
         days = environment.template_spec.lifetime_days if environment.readable_spec else None
@@ -47,7 +47,7 @@ def reject(environment: Environment, actor: User, note: str) -> None:
     Raises ValidationError if the note does not say why, or someone decided before (code `overtaken`). Raises
     PermissionDenied.
     """
-    note = _checked(note)
+    note = checked_note(note)
     if not note:
         raise ValidationError("Tell the requester why.", code="note")
     with transaction.atomic():
@@ -92,7 +92,8 @@ def _outcome(environment: Environment, decide: Callable[[Environment], None]) ->
     return Outcome(environment)
 
 
-def _checked(note: str) -> str:
+def checked_note(note: str) -> str:
+    """A note without spaces around it. Raises ValidationError (code `note`) if it is too long."""
     note = note.strip()
     if len(note) > MAX_NOTE:
         raise ValidationError(f"Use at most {MAX_NOTE} characters; you entered {len(note)}.", code="note")

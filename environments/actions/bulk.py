@@ -14,7 +14,7 @@ from django.db.models import TextChoices
 from django.utils import timezone
 
 from environments.actions import environments as verbs
-from environments.actions import guards, memberships
+from environments.actions import guards, memberships, moving
 from environments.lib import dates
 from environments.lib.phases import Role
 from environments.models import Environment, TemplateVersion, User
@@ -103,7 +103,7 @@ def move(environment: Environment, actor: User, shown: str) -> tuple[str, str]:
         raise ValidationError("Its template has no published version.")
     if version.pk == environment.version_id:
         raise ValidationError(f"It already uses version {before}.")
-    verbs.move_environment(environment, version, actor)
+    moving.move_environment(environment, version, actor)
     return f"Version {version.number} instead of {before}.", str(version.number)
 
 

@@ -53,6 +53,7 @@ class Plan:
 
     user: User
     draft: Draft
+    environment: Environment | None = None  # that gets another size or other answers; None: a new one
 
     @property
     def version(self) -> TemplateVersion:
@@ -67,7 +68,7 @@ class Plan:
     @cached_property
     def spec(self) -> TemplateSpec:
         """The version's content."""
-        return self.version.parsed()
+        return self.environment.template_spec if self.environment else self.version.parsed()
 
     @property
     def name(self) -> str:
@@ -121,6 +122,14 @@ def check(user: User, draft: Draft) -> CheckedPlan:
     """The draft, ready to be carried out. Raises ValidationError with everything that is wrong, by field."""
     plan = CheckedPlan(user, draft)
     _refuse(plan, (*_ANSWERS, *_PLACES))
+    return plan
+
+
+def check_choice(environment: Environment, user: User, size: str, parameters: dict[str, str]) -> Plan:
+    """The size and the answers alone, for an environment that is there. Raises ValidationError by field."""
+    draft = Draft(environment.version, environment.name, environment.cluster, size=size, parameters=parameters)
+    plan = Plan(user, draft, environment)
+    _refuse(plan, (_size, _parameters))
     return plan
 
 
@@ -225,9 +234,14 @@ def _size(plan: Plan) -> Iterator[Refusal]:
         yield Refusal("size", "unknown", text)
     elif sizes and not chosen:
         yield Refusal("size", "required", "Choose a size.")
-    elif size and size.teams and size not in usable_sizes(plan.spec, plan.user):
+    elif size and not _is_kept(plan, chosen) and size not in usable_sizes(plan.spec, plan.user):
         teams = " or ".join(size.teams)
         yield Refusal("size", "team", f"This size is only for members of {teams}. Choose another one.")
+
+
+def _is_kept(plan: Plan, size: str) -> bool:
+    """Whether it is the size that the environment has: that one is allowed, whoever asks."""
+    return plan.environment is not None and plan.environment.size == size
 
 
 def _parameters(plan: Plan) -> Iterator[Refusal]:

@@ -12,16 +12,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from environments import spec as template_spec
-from environments.actions import drafts, guards, placement, removals, rows
+from environments.actions import contents, drafts, guards, placement, removals, rows
 from environments.actions.drafts import CheckedPlan, Draft
 from environments.actions.owed import owe
-from environments.kube import manifests
-from environments.lib import naming, quantities, queue
+from environments.lib import naming, queue
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
-from environments.models import Condition, Environment, Event, Group, Member, TemplateVersion, User
+from environments.models import Condition, Environment, Event, Group, Member, User
 from environments.reconcile.steps import STEPS
-from environments.spec import TemplateSpec
 
 _NAME_TRIES = 5  # random suffixes after the form's own
 _OLD_PAGE = timedelta(days=1)  # on which an end was offered that is a little sooner than the one of now
@@ -103,31 +101,6 @@ def _extend(row: Environment, actor: User, until: datetime) -> None:
     Event.record(row, actor, Activity.EXTENDED, f"{actor} extended this environment to {until:%-d %B %Y}.")
 
 
-def move_environment(environment: Environment, version: TemplateVersion, actor: User) -> None:
-    """Move an environment to the published version of its template.
-
-    Raises ValidationError if it cannot be moved there: the version is no longer the published one, has no such size
-    or parameter, or grants more than was approved (a platform admin may do that). Raises PermissionDenied.
-    """
-    guards.check_editable(environment, actor)
-    spec = version.parsed()
-    parameters = _carried_over(environment, spec)
-    for _, sentence in spec.misfits(environment.size, parameters):
-        raise ValidationError(sentence)
-    hard = template_spec.render_quota(spec, environment.size, parameters)
-    if not actor.is_platform_admin:
-        _check_approved(environment, version, hard)
-    changes = _changes(environment, version, parameters, hard)
-    with transaction.atomic():
-        _check_published(environment, version)
-        rows = Environment.objects.filter(pk=environment.pk, wanted=True, version=environment.version_id).granted()
-        if not rows.update(**changes, generation=F("generation") + 1):
-            raise ValidationError("This environment has changed. Reload the page to see how.")
-        message = f"{actor} moved this environment from {environment.version} to v{version.number}."
-        Event.record(environment, actor, Activity.VERSION_CHANGED, message)
-        queue.enqueue_after_commit(environment.pk)
-
-
 def try_again(environment: Environment, actor: User) -> None:
     """Have everything looked at now, whatever the back-off says; the way on from a failure that was mended.
 
@@ -160,7 +133,7 @@ def _create(plan: CheckedPlan, suffix: str) -> Environment:
     hard = template_spec.render_quota(plan.spec, environment.size, plan.parameters)
     for column, amount in placement.columns(hard).items():
         setattr(environment, column, amount)
-    environment.applied_objects = _own_keys(environment, plan.spec, plan.parameters)
+    environment.applied_objects = contents.own_keys(environment, plan.spec, plan.parameters)
     environment.save(force_insert=True)
     rows.link_holders(made.members)
     Member.objects.bulk_create(made.members)
@@ -182,73 +155,3 @@ def _keep_to_the_limit(plan: CheckedPlan) -> None:
     if owned := drafts.at_limit(plan.user, plan.template, besides=plan.draft.key):
         sentence = drafts.limit_sentence(plan.template, owned)
         raise ValidationError({NON_FIELD_ERRORS: [ValidationError(sentence, code="limit")]})
-
-
-def _own_keys(environment: Environment, spec: TemplateSpec, parameters: dict[str, str]) -> list[str]:
-    known = manifests.portal_values(spec, environment.cluster.host_patterns, environment.namespace)
-    return manifests.own_keys(spec, known | parameters)
-
-
-def _changes(
-    environment: Environment, version: TemplateVersion, parameters: dict[str, str], hard: dict[str, str]
-) -> dict[str, Any]:
-    try:
-        own = _own_keys(environment, version.parsed(), parameters)
-    except ValueError as error:
-        raise ValidationError(str(error).splitlines()) from error
-    return {
-        "version": version,
-        "spec": version.spec,
-        "parameters": parameters,
-        "applied_objects": list(dict.fromkeys([*environment.applied_objects, *own])),
-        **placement.columns(hard),
-    }
-
-
-def _check_published(environment: Environment, version: TemplateVersion) -> None:
-    """What a page offered may have been retired since."""
-    published = TemplateVersion.objects.select_for_update(no_key=True).filter(
-        pk=version.pk, template=environment.version.template_id, state=TemplateVersion.State.PUBLISHED
-    )
-    if published.order_by("pk").values("pk").first() is None:
-        text = f"Version {version.number} is no longer the published one. Reload the page to see the new version."
-        raise ValidationError(text, code="outdated")
-
-
-def _check_approved(environment: Environment, version: TemplateVersion, hard: dict[str, str]) -> None:
-    """Moving an approved small environment to a large size needs approval again."""
-    if not version.parsed().needs_approval(environment.size):
-        return
-    if not environment.requested_at:
-        text = f"Version {version.number} needs approval. Request a new environment from it."
-        raise ValidationError(text, code="approval")
-    if grown := _grown(environment, hard):
-        text = f"Version {version.number} grants more than was approved ({', '.join(grown)})."
-        raise ValidationError(f"{text} Request a new environment from it.", code="approval")
-
-
-def _grown(environment: Environment, hard: dict[str, str]) -> list[str]:
-    """What a quota grants beyond the environment's own; everything, if that cannot be read."""
-    spec = environment.readable_spec
-    before = template_spec.render_quota(spec, environment.size, environment.parameters) if spec else {}
-    grown = [name for name, amount in hard.items() if name in before and quantities.exceeds(amount, before[name])]
-    unlimited = [name for name in before if name not in hard]
-    names = [quantities.name(name) for name in grown + unlimited]
-    return names if spec else ["its own quota cannot be read"]
-
-
-def _carried_over(environment: Environment, spec: TemplateSpec) -> dict[str, str]:
-    """The environment's answers to another version's questions. Raises ValidationError if one has none."""
-    if spec.sizes and spec.size(environment.size) is None:
-        raise ValidationError(f"This version has no size {environment.size_label or environment.size}.")
-    values = {}
-    for parameter in spec.parameters:
-        fixed = parameter.mode is template_spec.Mode.FIXED
-        value = parameter.default if fixed else environment.parameters.get(parameter.name) or parameter.default
-        try:
-            if value or parameter.required:
-                parameter.check(value)
-        except ValueError as error:
-            raise ValidationError(f"{parameter.title}: {error}") from error
-        values[parameter.name] = value
-    return values

@@ -25,6 +25,7 @@ class Audience(StrEnum):
     PERSON = "person"  # whose address is in the activity's data
     ASKER = "asker"  # the approver who asked a question; the approvers if they have left
     ADMINS = "admins"  # platform admins, on a request that was escalated to them
+    ASKED = "asked"  # the owner and whoever asked for a change, named in the event's data; not the one who decided
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,44 @@ class Activity(TextChoices):
         "Withdrawn",
     )
 
+    # Changes that need a decision
+    CHANGE_REQUESTED = (
+        "Change requested",
+        "",
+        "plus",
+        Mail(Audience.APPROVERS, topic=Topic.DECISIONS),
+        "Change requested",
+    )
+    CHANGE_ESCALATED = (
+        "Change escalated",
+        "warn",
+        "bell",
+        Mail(Audience.ADMINS, topic=Topic.DECISIONS, waits=False),
+        "Escalated to platform admins",
+    )
+    CHANGE_APPROVED = (
+        "Change approved",
+        "ok",
+        "check",
+        Mail(Audience.ASKED, "Your change of {name} was approved", Topic.REQUESTS),
+        "Change approved",
+    )
+    CHANGE_REJECTED = (
+        "Change rejected",
+        "bad",
+        "cross",
+        Mail(Audience.ASKED, "Your change of {name} was rejected", Topic.REQUESTS),
+        "Change rejected",
+    )
+    CHANGE_CLOSED = (
+        "Change closed",
+        "",
+        "back",
+        Mail(Audience.ASKED, "Your change of {name} was closed", Topic.REQUESTS),
+        "Change closed",
+    )
+    CHANGE_WITHDRAWN = "Change withdrawn", "", "back", "Change withdrawn"
+
     # What a reconcile finds
     READY = "Ready", "ok", "check", Mail(Audience.MEMBERS, "Environment {name} is ready"), "Ready"
     DEGRADED = "Degraded", "warn", "warning", "Degraded"
@@ -151,6 +190,7 @@ class Activity(TextChoices):
         "Owner changed",
     )
     VERSION_CHANGED = "Moved", "", "arrows", "Version changed"
+    SIZE_CHANGED = "Resized", "", "arrows", "Size changed"
     ALERTS_CHANGED = "Alerts", "", "bell", "Alerts changed"
     CHECK_REQUESTED = "Retry", "", "refresh", "Check requested"
 

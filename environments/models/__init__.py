@@ -1,6 +1,7 @@
 """The record: everything the portal knows, in the words its users see."""
 
 from environments.models.access_requests import AccessRequest
+from environments.models.changes import Change, ChangeKind, ChangeState
 from environments.models.checks import ClusterVerdict, PublishCheck
 from environments.models.clusters import Cluster
 from environments.models.conditions import Condition
@@ -19,6 +20,9 @@ from environments.models.usage import Consumption, Rate, Span, Usage
 
 __all__ = [
     "AccessRequest",
+    "Change",
+    "ChangeKind",
+    "ChangeState",
     "Cluster",
     "ClusterVerdict",
     "Condition",

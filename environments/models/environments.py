@@ -67,22 +67,25 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         return self if user.is_platform_admin else self.filter(team__in=user.managed_teams.all())
 
     def decidable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
-        """The requests that a person may decide on, or might have: their managed teams', all for platform admins.
+        """The requests that a person may decide on, or might have: see `decided_by`."""
+        return self.decided_by(user).filter(requested_at__isnull=False)
+
+    def decided_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
+        """Those whose requests and changes a person decides on: their managed teams', all for platform admins.
 
         A stand-in also decides on those of the absent manager's teams that they are in themselves. Never on their own,
         but for a platform admin where there is neither another one nor a manager of the team.
         """
         if not isinstance(user, User) or not user.is_approver:
             return self.none()
-        asked = self.filter(requested_at__isnull=False)
         if not user.is_platform_admin:
             theirs = models.Q(team__in=user.managed_teams.all()) if user.is_manager else models.Q(pk__in=())
-            return asked.filter(theirs | _stood_in_for(user)).exclude(owner=user)
-        others = User.objects.filter(is_active=True).exclude(pk=user.pk)
-        managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
-        admins = User.objects.platform_admins().filter(is_active=True).exclude(pk=user.pk)
-        alone = ~models.Exists(admins) & ~models.Exists(managers)
-        return asked.filter(~models.Q(owner=user) | alone)
+            return self.filter(theirs | _stood_in_for(user)).exclude(owner=user)
+        return self.filter(~models.Q(owner=user) | _alone(user))
+
+    def decided_only_by(self, user: "User") -> "EnvironmentQuerySet":
+        """Those on which nobody but this platform admin could decide; none for anybody else."""
+        return self.filter(_alone(user)) if user.is_platform_admin else self.none()
 
     def awaiting_approval(self) -> "EnvironmentQuerySet":
         """The requests that wait for approval."""
@@ -131,6 +134,14 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         """
         before = [one for one, after in MOVES.items() if phase in after]
         return self.filter(phase__in=before).update(phase=phase, **changes)
+
+
+def _alone(user: User) -> models.Q:
+    """Where there is neither another platform admin than this one, nor another manager of the team."""
+    others = User.objects.filter(is_active=True).exclude(pk=user.pk)
+    managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
+    admins = User.objects.platform_admins().filter(is_active=True).exclude(pk=user.pk)
+    return ~models.Exists(admins) & ~models.Exists(managers)
 
 
 def _stood_in_for(user: User) -> models.Q:

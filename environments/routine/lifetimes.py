@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from environments.actions import removals
 from environments.lib import dates
 from environments.lib.activity import Activity
-from environments.models import Environment, Event, User
+from environments.models import Change, ChangeKind, Environment, Event, User
 from environments.routine import messages
 
 NOTICE_DAYS = (7, 3, 1)  # before the end; one message a person for everything that is due at the time
@@ -44,7 +44,12 @@ def may_end(environment: Environment, now: datetime) -> bool:
         return False
     announced = environment.noticed_at is not None and now - environment.noticed_at >= _GRACE
     short_lived = environment.ends_at - environment.created_at <= timedelta(days=min(NOTICE_DAYS))
-    return announced or short_lived
+    return (announced or short_lived) and not _waits_for_a_later_end(environment)
+
+
+def _waits_for_a_later_end(environment: Environment) -> bool:
+    """Whether an approver still has to decide on a later end: until then it stays."""
+    return Change.objects.waiting().filter(environment=environment, kind=ChangeKind.END).exists()
 
 
 def send_notices(environments: Iterable[Environment], now: datetime) -> None:
