@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from environments.models import Cluster, Environment
+from environments.models import Cluster
+from environments.models.changes import number_to_decide
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -18,5 +19,5 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal_name": settings.PORTAL_NAME,
         "simulated": cache(Cluster.objects.filter(is_simulated=True).exists),  # a page shows it twice
         "has_outbox": bool(settings.MAIL_FOLDER),
-        "to_decide_count": lambda: Environment.objects.decidable_by(request.user).awaiting_approval().count(),
+        "to_decide_count": lambda: number_to_decide(request.user),
     }

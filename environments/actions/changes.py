@@ -19,6 +19,21 @@ _APPLY: dict[ChangeKind, Callable[[Environment, Change, User], None]] = {
     ChangeKind.END: ends.apply,
 }
 
+#: What the quota grants before and after a change of a kind. Raises ValidationError if it is no longer possible.
+_QUOTAS: dict[ChangeKind, Callable[[Environment, Change], tuple[dict[str, str], dict[str, str]]]] = {
+    ChangeKind.SIZE: resizing.quotas,
+    ChangeKind.VERSION: moving.quotas,
+}
+
+
+def quotas(change: Change) -> tuple[dict[str, str], dict[str, str]] | None:
+    """The quota's `hard` now and after a change; None where it stays as it is, and if that cannot be said."""
+    find = _QUOTAS.get(ChangeKind(change.kind))
+    try:
+        return find(change.environment, change) if find else None
+    except ValidationError:
+        return None
+
 
 def approve(change: Change, actor: User, note: str = "") -> None:
     """Have a change carried out. The note is for whoever asked.

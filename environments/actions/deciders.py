@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from environments.lib.wording import listed
-from environments.models import Environment, StandIn, Team, User
+from environments.models import Change, Environment, StandIn, Team, User
 
 _NAMED = 3  # of more than that some are only counted
 
@@ -41,13 +41,22 @@ def of(environment: Environment) -> Deciders:
     return among(environment.team, environment.owner, escalated=environment.escalated_at is not None)
 
 
-def among(team: Team | None, requester: User, *, escalated: bool = False) -> Deciders:
+def of_change(change: Change) -> Deciders:
+    """Who decides on a change, as things are now: never who asked for it, nor the owner."""
+    environment = change.environment
+    asker = change.asked_by or environment.owner
+    return among(environment.team, asker, escalated=change.escalated_at is not None, owner=environment.owner)
+
+
+def among(team: Team | None, requester: User, *, escalated: bool = False, owner: User | None = None) -> Deciders:
     """Who decides on what a person requests for a team: its managers, else the platform admins.
 
     In the way of EnvironmentQuerySet.decidable_by, which says who may; these are the ones who are named and told.
-    Once the request is `escalated`, platform admins are asked in addition to the managers.
+    Once the request is `escalated`, platform admins are asked in addition to the managers. `owner`: of the environment,
+    where somebody else asks.
     """
-    others = User.objects.filter(is_active=True).exclude(pk=requester.pk).order_by("first_name", "email")
+    asking = {person.pk for person in (requester, owner) if person}
+    others = User.objects.filter(is_active=True).exclude(pk__in=asking).order_by("first_name", "email")
     managers = tuple(others.filter(is_manager=True, managed_teams=team)) if team else ()
     if not team or not managers:
         return Deciders(admins(requester) or admins())

@@ -78,6 +78,14 @@ def apply(row: Environment, change: Change, actor: User) -> None:
     _carry_out(plan(row, version))
 
 
+def quotas(row: Environment, change: Change) -> tuple[dict[str, str], dict[str, str]]:
+    """The quota's `hard` now and after the change. Raises ValidationError."""
+    version = row.version.template.versions.filter(number=change.after["version"]).first()
+    if version is None:
+        raise ValidationError("This version no longer exists.")
+    return _quota(row) or {}, plan(row, version).hard
+
+
 def plan(environment: Environment, version: TemplateVersion) -> Move:
     """What a move leads to. Raises ValidationError if the version has no such size or parameter."""
     spec = version.parsed()

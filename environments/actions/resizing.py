@@ -142,11 +142,19 @@ def resize(
 def apply(row: Environment, change: Change, actor: User) -> None:
     """Carry out what was asked for, as things are now. Raises ValidationError if that is no longer possible."""
     try:
-        wanted = plan(row, actor, change.after["size"], change.after["parameters"])
+        wanted = plan(row, change.asked_by or actor, change.after["size"], change.after["parameters"])
     except ValidationError as error:
         text = " ".join(error.messages)
         raise ValidationError(f"This is no longer possible: {text} Reject it, and say what to do instead.") from error
     _carry_out(row, wanted)
+
+
+def quotas(row: Environment, change: Change) -> tuple[dict[str, str], dict[str, str]]:
+    """The quota's `hard` now and after the change. Raises ValidationError."""
+    if change.asked_by is None:
+        raise ValidationError("Whoever asked has left.")
+    wanted = plan(row, change.asked_by, change.after["size"], change.after["parameters"])
+    return wanted.before, wanted.after
 
 
 def shortage_sentence(wanted: Resize) -> str:

@@ -18,7 +18,7 @@ from environments import actions
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
 from environments.lib.phases import Phase, Status
-from environments.models import Condition, Environment, Event, Group, Member, User
+from environments.models import Change, Condition, Environment, Event, Group, Member, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile.steps import BY_TYPE
 from environments.web import pages
@@ -54,6 +54,14 @@ class GroupInline(ReadOnlyInline):
     fields = ("role", "name", "directory_id")
 
 
+class ChangeInline(ReadOnlyInline):
+    """What people asked to have changed, and what became of it."""
+
+    model = Change
+    fk_name = "environment"
+    fields = ("kind", "state", "asked_by", "asked_at", "reason", "figures", "decided_by", "decided_at", "note")
+
+
 @admin.register(Environment)
 class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     """All environments, those that are gone included."""
@@ -78,7 +86,7 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     list_select_related = ("owner", "team", "version__template", "cluster")
     search_fields = ("name", "namespace", "owner__email", "purpose", "id")
     actions = ("look_again", "move_to_newest")
-    inlines = (ConditionInline, MemberInline, GroupInline)
+    inlines = (ConditionInline, MemberInline, GroupInline, ChangeInline)
     fieldsets = (
         (None, {"fields": ("name", "namespace", "state", "purpose", "owner", "team")}),
         ("Template and placement", {"fields": ("version", "size", "answers", "cluster", "directory")}),

@@ -64,6 +64,21 @@ class ChangeQuerySet(models.QuerySet["Change"]):
         return found["number"], found["oldest"]
 
 
+def number_to_decide(user: "User | AnonymousUser") -> int:
+    """How many requests and changes wait for a person's decision. One query."""
+    one = models.Value(1)
+    requests = Environment.objects.decidable_by(user).awaiting_approval().order_by().annotate(one=one).values("one")
+    asked = Change.objects.decidable_by(user).waiting().order_by().annotate(one=one).values("one")
+    return requests.union(asked, all=True).count()
+
+
+def to_decide(user: User) -> tuple[int, datetime | None]:
+    """How many requests and changes wait for a person's decision, and since when the first. Two queries."""
+    requests, first_request = Environment.objects.awaiting(user)
+    changes, first_change = Change.objects.awaiting(user)
+    return requests + changes, min(filter(None, (first_request, first_change)), default=None)
+
+
 class Change(models.Model):
     """One change that somebody asked for, from the question to what came of it. Rows are never deleted.
 

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from environments.actions import asking as asking_actions
 from environments.actions import stand_ins
 from environments.lib import links
 from environments.lib.activity import Activity
-from environments.models import Environment, Event, StandIn
+from environments.models import Change, Environment, Event, StandIn
 from environments.routine import alerts, recipients
 from environments.routine.folding import fold
 
@@ -21,6 +22,9 @@ def about(event: Event, addresses: list[str]) -> EmailMessage:
     environment: Environment = event.environment
     if event.kind in (Activity.REQUESTED, Activity.ESCALATED):
         return asking([environment], addresses, escalated=event.kind == Activity.ESCALATED)
+    if event.kind in (Activity.CHANGE_REQUESTED, Activity.CHANGE_ESCALATED):
+        changes = list(Change.objects.filter(pk=event.data.get("change")).select_related("asked_by", "environment"))
+        return asking([], addresses, changes=changes, escalated=event.kind == Activity.CHANGE_ESCALATED)
     context: dict[str, Any] = {"event": event, "environment": environment}
     if event.kind == Activity.QUOTA_NEARLY_FULL:
         subject, body = _alert(event, context)
@@ -47,16 +51,25 @@ def digest(address: str, events: Sequence[Event]) -> EmailMessage:
 
 
 def asking(
-    environments: list[Environment], addresses: list[str], *, again: bool = False, escalated: bool = False
+    environments: Sequence[Environment],
+    addresses: list[str],
+    *,
+    changes: Sequence[Change] = (),
+    again: bool = False,
+    escalated: bool = False,
 ) -> EmailMessage:
-    """The message to approvers about one request or several; `again` makes it a reminder.
+    """The message to approvers about one request or change, or several; `again` makes it a reminder.
 
     `escalated`: to platform admins, because the team's managers have not decided.
     """
-    first, *more = environments
     still = "still " if again else ""
-    what = f"{len(environments)} requests are" if more else f"Request for {first} is"
-    context = {"environments": environments, "again": again, "days": settings.APPROVAL_REMINDER_DAYS}
+    number = len(environments) + len(changes)
+    if number > 1:
+        what = f"{number} requests are"
+    else:
+        what = f"Request for {environments[0]} is" if environments else f"Change of {changes[0].environment} is"
+    context: dict[str, Any] = {"environments": environments, "again": again, "days": settings.APPROVAL_REMINDER_DAYS}
+    context |= {"changes": [(each, asking_actions.sentence(each)) for each in changes], "number": number}
     context["escalated"] = settings.APPROVAL_ESCALATION_DAYS if escalated else 0
     subject = f"{what} {still}waiting for your approval" + (" (escalated)" if escalated else "")
     return plain(addresses, subject, _render("email/approval.txt", context), can_be_off=False)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from environments.actions import deciders
 from environments.lib.activity import Activity
 from environments.lib.emails import Timing
-from environments.models import Environment, Event, Question, StandIn
+from environments.models import Change, Environment, Event, Question, StandIn
 from environments.routine import digests, messages, recipients
 
 logger = logging.getLogger(__name__)
@@ -75,22 +75,31 @@ def remind_deciders(now: datetime) -> None:
     """
     if not settings.APPROVAL_REMINDER_DAYS:
         return
-    asked = _waiting()
-    who = {environment: deciders.of(environment) for environment in asked}
-    waiting: dict[str, list[Environment]] = defaultdict(list)
-    for environment, people in who.items():
+    asked: list[Environment | Change] = [*_waiting(), *_waiting_changes()]
+    who = {each: _deciders(each) for each in asked}
+    waiting: dict[str, list[Environment | Change]] = defaultdict(list)
+    for each, people in who.items():
         for address in people.addresses:
-            waiting[address].append(environment)
+            waiting[address].append(each)
     due = now - timedelta(days=settings.APPROVAL_REMINDER_DAYS)
     asked_of = {address for address, some in waiting.items() if any(_told_before(each, due) for each in some)}
-    reached = set(
-        _reached({address: messages.asking(waiting[address], [address], again=True) for address in sorted(asked_of)})
-    )
-    for environment, people in who.items():
+    reached = set(_reached({address: _reminder(address, waiting[address]) for address in sorted(asked_of)}))
+    for each, people in who.items():
         addresses = set(people.addresses)
         if addresses & reached and addresses <= asked_of:
-            Environment.objects.filter(pk=environment.pk).update(deciders_told_at=now)
+            type(each)._default_manager.filter(pk=each.pk).update(deciders_told_at=now)
+            environment = each.environment if isinstance(each, Change) else each
             Event.record(environment, None, Activity.REMINDED, f"The portal reminded {people} to decide.")
+
+
+def _deciders(asked: Environment | Change) -> deciders.Deciders:
+    return deciders.of_change(asked) if isinstance(asked, Change) else deciders.of(asked)
+
+
+def _reminder(address: str, asked: list[Environment | Change]) -> EmailMessage:
+    environments = [each for each in asked if isinstance(each, Environment)]
+    changes = [each for each in asked if isinstance(each, Change)]
+    return messages.asking(environments, [address], changes=changes, again=True)
 
 
 def escalate(now: datetime) -> None:
@@ -109,6 +118,10 @@ def escalate(now: datetime) -> None:
         who = deciders.of(environment)
         if who.team and deciders.admins(environment.owner):  # without a manager, platform admins were asked at first
             _escalate(environment, who, now)
+    for change in _waiting_changes().filter(asked_at__lte=overdue, escalated_at=None):
+        who = deciders.of_change(change)
+        if who.team and deciders.admins(change.asked_by):
+            _escalate_change(change, who, now)
 
 
 def _escalate(environment: Environment, who: deciders.Deciders, now: datetime) -> None:
@@ -116,8 +129,18 @@ def _escalate(environment: Environment, who: deciders.Deciders, now: datetime) -
     with transaction.atomic():
         rows = Environment.objects.awaiting_approval().filter(pk=environment.pk, escalated_at=None)
         if rows.update(escalated_at=now):
-            message = f"{who} did not decide within {days} day{'' if days == 1 else 's'}. Platform admins were asked."
-            Event.record(environment, None, Activity.ESCALATED, message)
+            Event.record(environment, None, Activity.ESCALATED, _undecided(who, days))
+
+
+def _escalate_change(change: Change, who: deciders.Deciders, now: datetime) -> None:
+    with transaction.atomic():
+        if Change.objects.waiting().filter(pk=change.pk, escalated_at=None).update(escalated_at=now):
+            text = _undecided(who, (now - change.asked_at).days)
+            Event.record(change.environment, None, Activity.CHANGE_ESCALATED, text, {"change": change.pk})
+
+
+def _undecided(who: deciders.Deciders, days: int) -> str:
+    return f"{who} did not decide within {days} day{'' if days == 1 else 's'}. Platform admins were asked."
 
 
 def tell_stand_ins(now: datetime) -> None:
@@ -132,7 +155,12 @@ def _waiting() -> QuerySet[Environment]:
     return Environment.objects.awaiting_approval().select_related(*_RELATED).order_by("requested_at", "pk")
 
 
-def _told_before(environment: Environment, moment: datetime) -> bool:
+def _waiting_changes() -> QuerySet[Change]:
+    """The changes that wait for a decision, oldest first."""
+    return Change.objects.waiting().select_related("asked_by", *(f"environment__{name}" for name in _RELATED))
+
+
+def _told_before(environment: Environment | Change, moment: datetime) -> bool:
     return environment.deciders_told_at is None or environment.deciders_told_at <= moment
 
 

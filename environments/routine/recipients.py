@@ -8,7 +8,7 @@ from environments.actions import deciders
 from environments.lib.activity import Audience, Mail
 from environments.lib.emails import Timing
 from environments.lib.phases import Role
-from environments.models import Environment, Event, Member, User
+from environments.models import Change, Environment, Event, Member, User
 
 
 def mail_of(event: Event) -> Mail:
@@ -22,7 +22,9 @@ def of(event: Event) -> list[str]:
     environment: Environment = event.environment
     match mail_of(event).to:
         case Audience.APPROVERS | Audience.ASKER | Audience.ADMINS:
-            return _deciding(event) if environment.awaits_approval else []
+            return _deciding_on_change(event) if "change" in event.data else _deciding(event)
+        case Audience.ASKED:
+            return _asked(event)
         case Audience.MANAGERS:
             return _managers(environment)
         case Audience.NAMESPACE_ADMINS:
@@ -56,10 +58,30 @@ def by_timing(event: Event) -> dict[Timing, list[str]]:
 def _deciding(event: Event) -> list[str]:
     """Whom an event of a request asks to decide. An answer goes to whoever asked, or to all if they have left."""
     to = mail_of(event).to
+    if not event.environment.awaits_approval:
+        return []
     if to == Audience.ADMINS:
         return [each.email for each in deciders.admins(event.environment.owner)]
     asker = User.objects.filter(email=event.data["person"], is_active=True) if to == Audience.ASKER else None
     return [each.email for each in asker or ()] or deciders.of(event.environment).addresses
+
+
+def _deciding_on_change(event: Event) -> list[str]:
+    """Whom an event of a change asks to decide; nobody once it is decided."""
+    change = Change.objects.waiting().select_related("asked_by").filter(pk=event.data["change"]).first()
+    if change is None:
+        return []
+    change.environment = event.environment
+    if mail_of(event).to == Audience.ADMINS:
+        return [each.email for each in deciders.admins(change.asked_by)]
+    return deciders.of_change(change).addresses
+
+
+def _asked(event: Event) -> list[str]:
+    """The owner and whoever asked for a change; not the person who decided on it."""
+    people = [*event.environment.owner.mail_addresses, *event.data.get("asked", ())]
+    actor = event.actor.email.lower() if event.actor else ""
+    return list({each.lower(): each for each in people if each.lower() != actor}.values())
 
 
 def _managers(environment: Environment) -> list[str]:

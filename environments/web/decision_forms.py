@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from environments.actions import approvals, stand_ins
-from environments.models import Environment, User
+from environments.models import Change, Environment, User
 from environments.models.questions import MAX_TEXT
 from environments.models.stand_ins import today
 
@@ -28,6 +28,21 @@ class DecisionForm(forms.Form):
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data, auto_id=f"id_{environment.namespace}_%s")  # there may be many on a page
         self.environment = environment
+
+
+class ChangeDecisionForm(forms.Form):
+    """The note that can go with the approval of a change."""
+
+    note = forms.CharField(
+        label="Note",
+        required=False,
+        max_length=approvals.MAX_NOTE,
+        widget=forms.Textarea(attrs=_TWO_LINES),
+        help_text="Sent with the approval.",
+    )
+
+    def __init__(self, change: Change, data: Any = None) -> None:
+        super().__init__(data, auto_id=f"id_change_{change.pk}_%s")  # there may be many on a page
 
 
 class RejectForm(forms.Form):

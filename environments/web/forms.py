@@ -69,7 +69,7 @@ class RequestForm(forms.Form):
     def _add_parameters(self) -> None:
         for parameter in self.spec.parameters:
             if parameter.mode is not Mode.FIXED:
-                self.fields[parameter_field(parameter.name)] = _parameter_field(parameter, self.spec)
+                self.fields[parameter_field(parameter.name)] = form_field(parameter, self.spec, parameter.default)
 
     def _add_places(self) -> None:
         template = self.template_version.template
@@ -352,13 +352,13 @@ def _role_choices(environment: Environment) -> list[tuple[str, str]]:
     return [(role.value, str(role.label)) for role in spec.collaborator_roles] if spec else []
 
 
-def _parameter_field(parameter: Parameter, spec: TemplateSpec) -> forms.Field:
-    """The form field of a parameter, with the widget that suits its type."""
+def form_field(parameter: Parameter, spec: TemplateSpec, answer: str) -> forms.Field:
+    """The form field of a parameter, with the widget that suits its type; it begins with an answer."""
     common: dict[str, Any] = {
         "label": parameter.title,
         "help_text": parameter.help,
         "required": parameter.required,
-        "initial": parameter.default,
+        "initial": answer,
     }
     if parameter.choices:
         blank = [] if parameter.required or parameter.default else [("", "—")]
@@ -366,7 +366,7 @@ def _parameter_field(parameter: Parameter, spec: TemplateSpec) -> forms.Field:
     longest = max_length(parameter)
     match parameter.type:
         case Kind.BOOLEAN:
-            common |= {"required": False, "initial": parameter.default == "true"}
+            common |= {"required": False, "initial": answer == "true"}
             return forms.BooleanField(**common)
         case Kind.TEXT:
             return forms.CharField(max_length=longest, widget=forms.Textarea(attrs={"rows": 4}), **common)

@@ -7,7 +7,9 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from environments.actions import guards
-from environments.models import Environment, Template, TemplateVersion, User
+from environments.models import Change, Environment, Template, TemplateVersion, User
+
+_LONG = 18  # digits: no row's number has as many
 
 
 def visible_environment(user: "User | AnonymousUser", namespace: str) -> Environment:
@@ -49,6 +51,26 @@ def may_decide(user: "User | AnonymousUser", environment: Environment) -> bool:
     """Whether a user may decide on an environment now. No query if there is nothing to decide."""
     mine = Environment.objects.decidable_by(user)
     return environment.awaits_approval and mine.filter(pk=environment.pk).exists()
+
+
+def decidable_change(user: "User | AnonymousUser", namespace: str, number: str) -> Change:
+    """A change of an environment, if this person may decide on it or could have. Raises Http404, PermissionDenied."""
+    environment = visible_environment(user, namespace)
+    mine = Change.objects.decidable_by(user).filter(environment=environment)
+    change = mine.filter(pk=number).first() if number.isdecimal() and len(number) < _LONG else None
+    if change is None:
+        raise PermissionDenied("Only managers of the team, their stand-ins and platform admins can decide on a change.")
+    change.environment = environment
+    return change
+
+
+def open_change(environment: Environment, number: str) -> Change | None:
+    """A change of this environment that waits for a decision; None if it no longer does."""
+    waiting = Change.objects.waiting().filter(environment=environment)
+    change = waiting.filter(pk=number).first() if number.isdecimal() and len(number) < _LONG else None
+    if change:
+        change.environment = environment
+    return change
 
 
 def published_versions(user: User) -> QuerySet[TemplateVersion]:

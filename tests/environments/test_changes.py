@@ -162,7 +162,7 @@ def test_what_is_wrong_is_said_at_its_field(environment, dana, size, answers, at
 
 
 def test_nothing_changed(environment, dana):
-    with pytest.raises(ValidationError, match="Choose another size, or change an answer."):
+    with pytest.raises(ValidationError, match=r"Choose another size, or change an answer\."):
         resizing.resize(environment, dana, "medium", ANSWERS)
 
 
@@ -224,7 +224,7 @@ def test_a_platform_admin_who_is_alone_decides(environment, ada):
 def test_whoever_asked_has_left(environment, dana, max_manager):
     change = resizing.resize(environment, dana, "large", ANSWERS)
     type(dana).objects.filter(pk=dana.pk).update(is_active=False)
-    with pytest.raises(ValidationError, match="Dana Example may no longer change Ranking. Reject the change."):
+    with pytest.raises(ValidationError, match=r"Dana Example may no longer change Ranking\. Reject the change\."):
         changes.approve(change, max_manager)
 
 
@@ -233,7 +233,7 @@ def test_it_is_no_longer_possible(environment, dana, max_manager):
     spec = copy.deepcopy(environment.spec)
     spec["sizes"] = spec["sizes"][:2]
     Environment.objects.filter(pk=environment.pk).update(spec=spec)
-    with pytest.raises(ValidationError, match="This is no longer possible: Choose one of small, medium."):
+    with pytest.raises(ValidationError, match=r"This is no longer possible: Choose one of small, medium\."):
         changes.approve(change, max_manager)
     assert Change.objects.get().is_open
 
@@ -261,7 +261,7 @@ def larger_version(environment, version):
 
 
 def test_a_move_that_needs_approval_is_asked_for(environment, larger_version, dana, max_manager):
-    with pytest.raises(ValidationError, match="Version 2 needs approval. Ask for approval.") as refused:
+    with pytest.raises(ValidationError, match=r"Version 2 needs approval\. Ask for approval\.") as refused:
         actions.move_environment(environment, larger_version, dana)
     assert refused.value.code == "approval"
     change = moving.ask_to_move(environment, larger_version, dana, reason="We need the second core.")
@@ -280,7 +280,7 @@ def test_a_move_closes_what_was_asked_for_before(environment, larger_version, da
 
 
 def test_a_move_that_needs_no_approval_is_not_asked_for(environment, version, dana):
-    with pytest.raises(ValidationError, match="This needs no approval."):
+    with pytest.raises(ValidationError, match=r"This needs no approval\."):
         moving.ask_to_move(environment, version, dana)
 
 

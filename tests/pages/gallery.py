@@ -10,6 +10,8 @@ from django.db.models import Model
 from django.utils import timezone
 
 from environments import spec as template_spec
+from environments.actions import changes as change_actions
+from environments.actions import ends, resizing
 from environments.catalog.files import read
 from environments.kube.client import ClusterClient
 from environments.lib.activity import Activity
@@ -17,6 +19,7 @@ from environments.lib.phases import Phase, Role, Status
 from environments.management.commands.import_templates import SEEDS
 from environments.models import (
     AccessRequest,
+    Change,
     Cluster,
     ClusterVerdict,
     Condition,
@@ -71,6 +74,11 @@ class World:
         """The environment with something on each of its pages."""
         return self.environments["ready"]
 
+    @property
+    def change(self) -> Change:
+        """A change that waits for a decision."""
+        return Change.objects.waiting().filter(environment=self.main).earliest("pk")
+
     def row(self, model: type[Model]) -> Model:
         """The row of a model whose page has the most on it."""
         main = self.main
@@ -102,6 +110,7 @@ def build(simulated: SimulatedCluster, mail_folder: Path) -> World:
     environments = _environments(make, people)
     _run_on(simulated, environments["ready"])
     draft = _newer_versions(version)
+    _changes(environments, people)
     _remember(environments, team)
     last_day = timezone.now().date() + timedelta(days=9)
     StandIn.objects.create(absent=people["manager"], person=people["owner"], last_day=last_day)
@@ -148,6 +157,17 @@ def _run_on(simulated: SimulatedCluster, environment: Environment) -> None:
     for name in ("api", "worker"):
         admin.create(pod(environment.namespace, name))
     simulated.set_status("Pod", environment.namespace, "api", {"phase": "Running", "containerStatuses": [CRASHING]})
+
+
+def _changes(environments: dict[str, Environment], people: dict[str, User]) -> None:
+    """A larger size and a later end that wait for a decision, and a change that was rejected."""
+    row, owner = environments["ready"], people["owner"]
+    resizing.resize(row, owner, "large", {"cost_centre": "1040"}, reason="Load tests.")
+    last_day = (timezone.now() + timedelta(days=90)).date()
+    ends.ask_for_end(row, owner, last_day, reason="The trial takes longer.")
+    other = environments["degraded"]
+    change = resizing.resize(other, owner, "large", {"cost_centre": "1040"})
+    change_actions.reject(change, people["manager"], "Use two small ones.")
 
 
 def _newer_versions(version: TemplateVersion) -> TemplateVersion:

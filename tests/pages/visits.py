@@ -177,6 +177,8 @@ def _states(world: World, clients: dict[str, Client]) -> Iterator[Shown]:
     for path in (
         f"{oidc}kubeconfig/",
         f"{oidc}kubeconfig/check/",
+        f"{oidc}size/",
+        f"/environments/{world.main.namespace}/changes/reject/?change={world.change.pk}",
         f"/environments/{waiting}/delete/",
         f"/environments/{waiting}/question/",
         f"/environments/{waiting}/reject/",
@@ -216,6 +218,8 @@ def _mistakes(world: World, clients: dict[str, Client]) -> Iterator[Shown]:
         f"{own}members/": {"emails": "nobody"},
         f"{own}alerts/": {"alert_warn": "200"},
         f"{own}details/": {"name": ""},
+        f"{own}size/": {"size": "huge", "p_cost_centre": "12"},
+        f"{own}end/": {"last_day": "2020-01-01"},
         f"{waiting}decide/": {"decision": "reject", "note": "x" * 600},
     }
     for path, data in sent.items():

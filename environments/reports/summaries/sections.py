@@ -9,7 +9,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from environments import reports
-from environments.models import Environment, User
+from environments.models import User
+from environments.models.changes import to_decide
 from environments.reports import access, attention, cost, idle, overview, reservation, units
 from environments.reports.bills import all_prices, bill
 from environments.reports.consumption import Sums, totals, within
@@ -68,7 +69,7 @@ def sections(user: User, month: date) -> list[Section]:
 
 def _decisions(user: User) -> Section | None:
     """Return the requests that wait for this user's decision; None if there are none."""
-    number, oldest = Environment.objects.awaiting(user)
+    number, oldest = to_decide(user)
     if oldest is None:
         return None
     label = "Requested on" if number == 1 else "Oldest request:"

@@ -1,6 +1,7 @@
 """What the pages show, as plain dataclasses in a fixed number of queries."""
 
 from environments.web.pages.approvals import approval_requests, decidable, decided, totals_after, waiting
+from environments.web.pages.changes import change_requests, decided_changes, price_of, waiting_changes
 from environments.web.pages.home import home_page
 from environments.web.pages.listing import list_page, rows
 from environments.web.pages.offers import approval_words, catalog, not_isolating, quota_table
@@ -17,9 +18,11 @@ __all__ = [
     "approval_requests",
     "approval_words",
     "catalog",
+    "change_requests",
     "csv_rows",
     "decidable",
     "decided",
+    "decided_changes",
     "environment_page",
     "has_workloads",
     "home_page",
@@ -27,6 +30,7 @@ __all__ = [
     "newer",
     "not_isolating",
     "period_of",
+    "price_of",
     "quota_table",
     "rows",
     "running",
@@ -34,4 +38,5 @@ __all__ = [
     "totals_after",
     "usage_page",
     "waiting",
+    "waiting_changes",
 ]

@@ -47,6 +47,11 @@ class Reserved:
             self.cpu + other.cpu, self.memory + other.memory, self.storage + other.storage, self.gpus + other.gpus
         )
 
+    def __sub__(self, other: "Reserved") -> "Reserved":
+        return Reserved(
+            self.cpu - other.cpu, self.memory - other.memory, self.storage - other.storage, self.gpus - other.gpus
+        )
+
     def __bool__(self) -> bool:
         return any((self.cpu, self.memory, self.storage, self.gpus))
 
@@ -129,8 +134,8 @@ def approval_requests(environments: Iterable[Environment], user: User) -> list[A
     asked = Question.objects.select_related("asked_by")
     prefetch_related_objects(rows, Prefetch("members", members, "asked_members"), Prefetch("questions", asked))
     around = _Around(
-        teams=_reserved("team", {row.team_id for row in rows}),
-        clusters=_reserved("cluster", {row.cluster_id for row in rows}),
+        teams=reserved_by("team", {row.team_id for row in rows}),
+        clusters=reserved_by("cluster", {row.cluster_id for row in rows}),
         others=_others({row.owner_id for row in rows}, user),
         prices=all_prices(),
     )
@@ -156,7 +161,7 @@ def _totals_after(by: str, environments: Sequence[Environment]) -> list[TotalAft
     for row in environments:
         if where := getattr(row, by):
             found[where] += _adds(row, _hard(row))
-    now = _reserved(by, {where.pk for where in found})
+    now = reserved_by(by, {where.pk for where in found})
     ordered = sorted(found, key=str)
     lines = [(where, now.get(where.pk, Reserved())) for where in ordered]
     return [TotalAfter(f"{by.capitalize()} {where}", str(was), str(was + found[where])) for where, was in lines]
@@ -187,7 +192,7 @@ def _approval_request(row: Environment, around: _Around) -> ApprovalRequest:
         figures=_phrases(hard, main),
         more_figures=[_inside(hard, resource) for resource in hard if resource not in main],
         reserves=str(adds),
-        cost=f"{money(_parts(adds, price)):,} {settings.CURRENCY}" if price else "",
+        cost=f"{money(monthly_parts(adds, price)):,} {settings.CURRENCY}" if price else "",
         lifetime=_lifetime(row),
         members=[f"{each.email} ({each.role})" for each in _asked_members(row) if not each.is_of(row.owner)],
         team_now=str(team) if row.team and team else "",
@@ -210,7 +215,7 @@ def _asked_members(row: Environment) -> list[Member]:
     return found
 
 
-def _reserved(by: str, keys: set[Any]) -> dict[Any, Reserved]:
+def reserved_by(by: str, keys: set[Any]) -> dict[Any, Reserved]:
     """What the granted environments of each team or cluster reserve together; pending requests are not counted."""
     rows = Environment.objects.live().granted().filter(**{f"{by}__in": keys - {None}}).order_by().values(by)
     names = ("reserved_cpu", "reserved_memory", "reserved_storage", "reserved_gpus")
@@ -240,7 +245,7 @@ def _number(others: Sequence[Environment]) -> int:
     return others[0].number if others else 0  # type: ignore[attr-defined] # annotated by `_others`
 
 
-def _parts(adds: Reserved, price: Price) -> int:
+def monthly_parts(adds: Reserved, price: Price) -> int:
     """What an amount costs for 30 days, in exact parts, as reports count it."""
     amounts = {
         "cpu": int(adds.cpu * 1000),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from environments.lib import dates
 from environments.models import AccessRequest, Environment, User
+from environments.models.changes import to_decide
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports import attention
 from environments.web.pages.fullness import QuotaBar, fullest
@@ -65,8 +66,8 @@ def _failed(environments: EnvironmentQuerySet) -> list[Need]:
 
 
 def _decisions(user: User) -> list[Need]:
-    number, oldest = Environment.objects.awaiting(user)
-    if not number or oldest is None:
+    number, oldest = to_decide(user)
+    if oldest is None:
         return []
     title = "1 request waits for your decision" if number == 1 else f"{number} requests wait for your decision"
     asked = dates.relative((oldest - timezone.now()).total_seconds())

@@ -11,11 +11,13 @@ from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import AccessRequest, Condition, Environment, Member, Question, User
+from environments.models import AccessRequest, ChangeKind, Condition, Environment, Member, Question, User
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
+from environments.spec import Mode
 from environments.web.pages.activity import ActivityCard, Show, activity_card
 from environments.web.pages.approvals import ApprovalRequest, answers, approval_requests
+from environments.web.pages.changes import ChangeRequest, open_changes
 from environments.web.pages.connection import Connection
 from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, unused, with_sparks
@@ -81,11 +83,18 @@ class EnvironmentPage:
     request_again: RequestAgain | None  # if the reader requested it, and it is over
     host_names: tuple[str, ...]  # patterns; none where any are allowed
     asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
+    changes: list[ChangeRequest]  # that wait for a decision
+    can_resize: bool  # whether there is another size, or a question to answer anew, and no open change of it
 
     @property
     def others(self) -> list[Member]:
         """The members besides the owner."""
         return [member for member in self.members if not member.is_of(self.environment.owner)]
+
+    @property
+    def waits_for_end(self) -> bool:
+        """Whether a later end waits for a decision."""
+        return any(each.change.kind == ChangeKind.END for each in self.changes)
 
     @property
     def is_ready(self) -> bool:
@@ -172,6 +181,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     mine = next((member for member in members if member.is_of(user)), None)
     asked = list(environment.access_requests.select_related("person")) if environment.wanted else []
     role, can_edit = access_requests.role(environment), may_edit(user, environment)
+    changes = open_changes(environment, user, may_edit=can_edit) if environment.wanted else []
     return EnvironmentPage(
         environment=environment,
         may_edit=can_edit,
@@ -204,7 +214,18 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         request_again=_request_again(environment, user),
         host_names=_host_names(environment),
         asked_for=_asked_for(environment, members),
+        changes=changes,
+        can_resize=can_edit and _can_resize(environment, changes),
     )
+
+
+def _can_resize(environment: Environment, changes: list[ChangeRequest]) -> bool:
+    spec = environment.readable_spec
+    if spec is None or not environment.wanted or not environment.is_granted:
+        return False
+    if any(each.change.kind == ChangeKind.SIZE for each in changes):
+        return False
+    return len(spec.sizes) > 1 or any(each.mode is not Mode.FIXED for each in spec.parameters)
 
 
 def _questions(environment: Environment) -> list[Question]:

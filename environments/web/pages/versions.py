@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from django.core.exceptions import ValidationError
+
 from environments import spec as template_spec
+from environments.actions import moving
 from environments.catalog import templates as template_actions
 from environments.lib import quantities
 from environments.models import Environment, TemplateVersion
@@ -16,6 +19,7 @@ class NewerVersion:
     version: TemplateVersion
     changes: list[str]
     shrinks: list[str]  # resources of which more is used than the version grants
+    needs_approval: str  # why an approver has to decide, in a sentence; empty if nobody has to
 
     @property
     def sentence(self) -> str:
@@ -45,7 +49,14 @@ def newer(environment: Environment) -> NewerVersion | None:
         new = version.parsed()
     except template_spec.InvalidSpecError:
         return None
-    return NewerVersion(version, _changes(environment, new), shrinks(environment, new))
+    return NewerVersion(version, _changes(environment, new), shrinks(environment, new), _approval(environment, version))
+
+
+def _approval(environment: Environment, version: TemplateVersion) -> str:
+    try:
+        return moving.needs_approval(moving.plan(environment, version))
+    except ValidationError:
+        return ""  # it cannot be moved at all; the move says why
 
 
 def _changes(environment: Environment, new: TemplateSpec) -> list[str]:

@@ -158,5 +158,13 @@ def _page(request: UserRequest, sent: DecisionForm | None = None) -> HttpRespons
         (each, sent if sent and sent.environment == each.environment else DecisionForm(each.environment))
         for each in pages.approval_requests(page, request.user)
     ]
-    context = {"page": page, "requests": requests, "decided": pages.decided(request.user), "form": sent}
+    changes = pages.change_requests(list(pages.waiting_changes(request.user)[:PAGE_SIZE]))
+    context = {
+        "changes": changes,
+        "page": page,
+        "requests": requests,
+        "decided_changes": pages.decided_changes(request.user),
+        "decided": pages.decided(request.user),
+        "form": sent,
+    }
     return render(request, "environments/approvals.html", context, status=422 if sent else 200)

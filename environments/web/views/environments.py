@@ -17,6 +17,7 @@ from environments import actions
 from environments.actions import guards
 from environments.actions.bulk import Verb
 from environments.actions.details import change as change_details
+from environments.actions.moving import ask_to_move
 from environments.kube import manifests
 from environments.lib import dates
 from environments.models import Environment
@@ -24,6 +25,7 @@ from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired
 from environments.routine.folding import fold
 from environments.web import pages
+from environments.web.change_forms import ReasonForm
 from environments.web.decision_forms import AnswerForm, DecisionForm
 from environments.web.forms import DeleteForm, DetailsForm, FilterForm, WithdrawForm, add_refusal
 from environments.web.pages import sorting
@@ -166,19 +168,23 @@ def move(request: UserRequest, namespace: str) -> HttpResponse:
     if newer is None:
         messages.info(request, f"{row} already uses the newest version.")
         return redirect("environment", namespace=namespace)
-    error = ""
-    if request.method == "POST":
+    error, form = "", ReasonForm(sent(request))
+    if request.method == "POST" and form.is_valid():
         # The version that the page showed: another one may have been published since.
         number = request.POST.get("version", "")
         shown = row.version.template.versions.filter(number=number).first() if number.isdecimal() else None
         try:
-            actions.move_environment(row, shown or row.version, request.user)
+            if "approval" in request.POST:
+                ask_to_move(row, shown or row.version, request.user, reason=form.cleaned_data["reason"])
+                messages.success(request, f"The update of {row.name} waits for approval.")
+            else:
+                actions.move_environment(row, shown or row.version, request.user)
+                messages.success(request, f"{row.name} was updated to version {newer.version.number}.")
+            return redirect("environment", namespace=namespace)
         except ValidationError as refusal:
             error = " ".join(refusal.messages)
-        else:
-            messages.success(request, f"{row.name} was updated to version {newer.version.number}.")
-            return redirect("environment", namespace=namespace)
-    context = {"environment": row, "newer": newer, "error": error}
+    needs = "" if request.user.is_platform_admin else newer.needs_approval
+    context = {"environment": row, "newer": newer, "error": error, "form": form, "needs_approval": needs}
     return render(request, "environments/move.html", context, status=422 if error else 200)
 
 
