@@ -95,7 +95,7 @@ def _check_asker(row: Environment, asker: User | None) -> None:
     """Raise ValidationError unless whoever asked could ask today."""
     may = asker and asker.is_active and Environment.objects.editable_by(asker).filter(pk=row.pk).exists()
     if not may:
-        raise ValidationError(f"{asker or 'Whoever asked'} may no longer change {row}. Reject the change.")
+        raise ValidationError(f"{asker or 'The requester'} may no longer change {row}. Reject the change.")
 
 
 def _still_open(change: Change) -> Change:

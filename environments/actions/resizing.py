@@ -152,7 +152,7 @@ def apply(row: Environment, change: Change, actor: User) -> None:
 def quotas(row: Environment, change: Change) -> tuple[dict[str, str], dict[str, str]]:
     """The quota's `hard` now and after the change. Raises ValidationError."""
     if change.asked_by is None:
-        raise ValidationError("Whoever asked has left.")
+        raise ValidationError("The requester has left.")
     wanted = plan(row, change.asked_by, change.after["size"], change.after["parameters"])
     return wanted.before, wanted.after
 

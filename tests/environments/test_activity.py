@@ -79,7 +79,8 @@ def test_an_event_has_the_tone_and_the_email_of_its_kind(make_environment):
 
 @pytest.mark.parametrize("kind", [kind for kind in Activity if kind.mail and not kind.mail.subject])
 def test_only_emails_with_a_text_of_their_own_have_no_subject_here(kind):
-    assert kind in (Activity.REQUESTED, Activity.ESCALATED, Activity.QUOTA_NEARLY_FULL)
+    asking = (Activity.REQUESTED, Activity.ESCALATED, Activity.CHANGE_REQUESTED, Activity.CHANGE_ESCALATED)
+    assert kind in (*asking, Activity.QUOTA_NEARLY_FULL)
 
 
 def test_the_migration_changes_no_table():
