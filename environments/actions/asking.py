@@ -17,6 +17,8 @@ from environments.lib.activity import Activity
 from environments.models import Change, ChangeKind, ChangeState, Environment, Event, User
 from environments.models.changes import MAX_REASON
 
+_SAID = 3  # figures in a sentence; the page has the others
+
 #: What a change is about, as it was and as it shall be: one line for people.
 Figure = tuple[str, str, str]
 
@@ -64,13 +66,15 @@ def check_none_open(row: Environment, kind: ChangeKind) -> None:
 
 
 def sentence(change: Change) -> str:
-    """What a change is about: `Size Large, was Small; CPU requests 4 cores, was 500m`."""
+    """What a change is about: `size Large, was Small; CPU requests 4 cores, was 500m; and 3 more figures`."""
     return said(change.figures)
 
 
-def said(figures: Iterable[Sequence[str]]) -> str:
-    """Figures as one sentence."""
-    return "; ".join(f"{name} {after}, was {before}" for name, before, after in figures)
+def said(figures: Sequence[Sequence[str]]) -> str:
+    """The first figures as a sentence, and how many more there are."""
+    found = [f"{name} {after}, was {before}" for name, before, after in figures[:_SAID]]
+    more = len(figures) - _SAID
+    return "; ".join(found + ([f"and {more} more figure{'s' if more > 1 else ''}"] if more > 0 else []))
 
 
 def quota_figures(before: dict[str, str], after: dict[str, str]) -> list[Figure]:

@@ -68,6 +68,11 @@ class ResizeForm(forms.Form):
             for size in self.sizes
         ]
 
+    @property
+    def may_go_below(self) -> bool:
+        """Whether something that can be chosen is less than what is used, so that it takes a tick."""
+        return bool(self.planned and self.planned.shortages) or any(self._over(size) for size in self.sizes)
+
     def parameter_fields(self) -> list[forms.BoundField]:
         """The template's own questions."""
         names = [parameter_field(each.name) for each in self.spec.parameters]

@@ -109,7 +109,7 @@ def test_an_approved_change_is_carried_out(
     change.refresh_from_db()
     assert (change.state, change.decided_by, change.note) == (ChangeState.APPLIED, max_manager, "Until June.")
     line = row.events.get(kind=Activity.CHANGE_APPROVED)
-    assert line.message.endswith("Pods 100, was 50): Until June.")
+    assert line.message.endswith("Memory requests 4 GiB, was 2 GiB; and 1 more figure): Until June.")
     assert line.data["asked"] == [dana.email]
     assert enqueued.environments == [str(environment.pk)]
 
