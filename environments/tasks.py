@@ -13,7 +13,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from environments.actions import directories as directory_actions
-from environments.actions import isolation, publishing
+from environments.actions import isolation, openings, publishing
 from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
@@ -95,6 +95,7 @@ def end_environments() -> None:
         if lifetimes.may_end(environment, now):
             lifetimes.end(environment)
             queue.enqueue(environment.pk)
+    openings.end_due(now)
 
 
 @shared_task(name="environments.end_stranded")

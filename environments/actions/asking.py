@@ -98,10 +98,11 @@ def replace(environment: Environment, kinds: Iterable[ChangeKind], why: str) -> 
             Event.record(environment, None, Activity.CHANGE_CLOSED, text, {"change": change.pk, "asked": people})
 
 
-def wait(row: Environment, actor: User, asked: Asked) -> Change:
-    """Have a change wait for a decision; the approvers get an email."""
+def wait(row: Environment, actor: User, asked: Asked, *, for_admins: bool = False) -> Change:
+    """Have a change wait for a decision; the approvers get an email. `for_admins`: only platform admins decide."""
     check_none_open(row, asked.kind)
-    change = _store(row, actor, asked, ChangeState.WAITING, deciders_told_at=timezone.now())
+    now = timezone.now()
+    change = _store(row, actor, asked, ChangeState.WAITING, deciders_told_at=now, for_admins=for_admins)
     message = f"{actor} requested {asked.what}: {said(asked.figures)}. It needs approval."
     Event.record(row, actor, Activity.CHANGE_REQUESTED, message, _data(change))
     return change

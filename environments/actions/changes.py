@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from environments.actions import approvals, asking, ends, guards, moving, resizing, stand_ins
+from environments.actions import approvals, asking, ends, guards, moving, openings, resizing, stand_ins
 from environments.lib.activity import Activity
 from environments.models import Change, ChangeKind, ChangeState, Environment, Event, User
 
@@ -17,6 +17,7 @@ _APPLY: dict[ChangeKind, Callable[[Environment, Change, User], None]] = {
     ChangeKind.SIZE: resizing.apply,
     ChangeKind.VERSION: moving.apply,
     ChangeKind.END: ends.apply,
+    ChangeKind.OPENING: openings.apply,
 }
 
 #: What the quota grants before and after a change of a kind. Raises ValidationError if it is no longer possible.

@@ -45,6 +45,8 @@ def of_change(change: Change) -> Deciders:
     """Who decides on a change, as things are now: never who asked for it, nor the owner."""
     environment = change.environment
     asker = change.asked_by or environment.owner
+    if change.for_admins:
+        return Deciders(admins(asker) or admins())
     return among(environment.team, asker, escalated=change.escalated_at is not None, owner=environment.owner)
 
 

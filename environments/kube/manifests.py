@@ -18,6 +18,7 @@ from environments.kube.network_policies import Neighbours
 from environments.lib import hosts, naming
 from environments.lib.phases import CLUSTER_ROLES, Role
 from environments.spec import TemplateSpec, extras
+from environments.spec.openings import Destinations
 
 Manifest = dict[str, Any]
 
@@ -66,6 +67,7 @@ class Desired:
     neighbours: Neighbours = field(default_factory=Neighbours)
     guards_pods: bool = False  # the cluster has the policy allotment-pods
     host_patterns: tuple[str, ...] = ()  # of the cluster
+    openings: tuple[tuple[str, Destinations], ...] = ()  # of the network, by slug
 
 
 def environment_label(label_domain: str) -> str:
@@ -138,8 +140,8 @@ def limit_range(desired: Desired) -> Manifest | None:
 
 
 def network_policies(desired: Desired) -> list[Manifest]:
-    """Deny-all first, then what the template lets through."""
-    specs = policies.specs(desired.spec.network, desired.neighbours)
+    """Deny-all first, then what the template lets through, then what was opened for this environment."""
+    specs = policies.specs(desired.spec.network, desired.neighbours, dict(desired.openings))
     return [_object(desired, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec) for name, spec in specs.items()]
 
 

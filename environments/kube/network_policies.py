@@ -4,11 +4,13 @@ Policies add up: traffic passes if any of them lets it, so deny-all stays whatev
 Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from environments.spec import Network
 from environments.spec.network import Egress, Ingress, Ports
+from environments.spec.openings import Destinations
 
 Rule = dict[str, Any]
 
@@ -25,8 +27,10 @@ class Neighbours:
     ingress_namespace: str = "ingress-nginx"
 
 
-def specs(network: Network, neighbours: Neighbours) -> dict[str, Rule]:
-    """The policies' names and specs, deny-all first."""
+def specs(
+    network: Network, neighbours: Neighbours, openings: Mapping[str, Destinations] | None = None
+) -> dict[str, Rule]:
+    """The policies' names and specs, deny-all first; `openings` by slug, each a policy of its own."""
     policies = {DENY_ALL: _spec(ingress=[], egress=[])}
     if network.dns:
         policies["allow-dns"] = _spec(egress=[_dns(neighbours)])
@@ -41,7 +45,16 @@ def specs(network: Network, neighbours: Neighbours) -> dict[str, Rule]:
         policies["allow-egress"] = _spec(egress=[_out(rule) for rule in network.egress])
     if network.ingress:
         policies["allow-ingress"] = _spec(ingress=[_in(rule) for rule in network.ingress])
+    for slug, destinations in (openings or {}).items():
+        policies[f"opening-{slug}"] = opening(destinations)
     return policies
+
+
+def opening(destinations: Destinations) -> Rule:
+    """The spec of the policy that lets all pods reach some destinations."""
+    rules = [_out(rule) for rule in destinations.blocks]
+    rules += [{"to": [_namespaces(rule.label, rule.value)]} | _ports(rule) for rule in destinations.namespaces]
+    return _spec(egress=rules)
 
 
 def denying(side: str) -> Rule:

@@ -190,6 +190,8 @@ class Activity(TextChoices):
         "Owner changed",
     )
     VERSION_CHANGED = "Moved", "", "arrows", "Version changed"
+    NETWORK_OPENED = "Opened", "", "shield", "Network opened"
+    NETWORK_CLOSED = "Closed", "", "shield", "Network closed"
     SIZE_CHANGED = "Resized", "", "arrows", "Size changed"
     ALERTS_CHANGED = "Alerts", "", "bell", "Alerts changed"
     CHECK_REQUESTED = "Retry", "", "refresh", "Check requested"
@@ -210,6 +212,14 @@ class Activity(TextChoices):
         "Orphaned",
     )
     OWNER_RETURNED = "Owned", "", "person", "Owner returned"
+
+    OPENING_ENDED = (
+        "Opening ended",
+        "",
+        "shield",
+        Mail(Audience.OWNER, "A network opening of {name} ended", Topic.ACCESS),
+        "Network opening ended",
+    )
 
     # The end
     EXTENDED = "Extended", "", "clock", "Extended"

@@ -11,6 +11,7 @@ from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.isolation import IsolationTest
 from environments.models.members import Group, Member
+from environments.models.openings import NetworkOpening
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
 from environments.models.sign_ins import Departure, TokenCheck
@@ -37,6 +38,7 @@ __all__ = [
     "Letter",
     "LocalGroup",
     "Member",
+    "NetworkOpening",
     "PublishCheck",
     "Question",
     "Rate",

@@ -22,6 +22,7 @@ class ChangeKind(models.TextChoices):
     SIZE = "size", "Size"
     VERSION = "version", "Version"
     END = "end", "End date"
+    OPENING = "opening", "Network opening"
 
 
 class ChangeState(models.TextChoices):
@@ -51,7 +52,8 @@ class ChangeQuerySet(models.QuerySet["Change"]):
         theirs = Environment.objects.decided_by(user).order_by().values("pk")
         alone = Environment.objects.decided_only_by(user).order_by().values("pk")
         own = models.Q(asked_by=user) & ~models.Q(environment__in=alone)
-        return self.filter(environment__in=theirs).exclude(own)
+        mine = self.filter(environment__in=theirs).exclude(own)
+        return mine if user.is_platform_admin else mine.filter(for_admins=False)
 
     def waiting(self) -> "ChangeQuerySet":
         """The changes that wait for a decision."""
@@ -95,6 +97,7 @@ class Change(models.Model):
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     asked_at = models.DateTimeField(default=timezone.now)
     reason = models.CharField(max_length=MAX_REASON, blank=True, default="")
+    for_admins = models.BooleanField(default=False, help_text="Only platform admins can decide.")
     grounds = models.CharField(max_length=300, blank=True, default="", help_text="Why no person had to decide.")
     deciders_told_at = models.DateTimeField(null=True, help_text="When the approvers were last told about it.")
     escalated_at = models.DateTimeField(null=True, help_text="When platform admins were asked, too.")

@@ -209,6 +209,14 @@ class Environment(models.Model):
         help_text="What its objects on the cluster have otherwise than wanted, field by field.",
     )
 
+    openings = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text="What its pods can reach beside what the template lets through (NetworkOpening.copy).",
+    )
+
     usage = models.JSONField(default=dict, help_text="Latest usage: resource -> [used, hard], as quantities.")
     usage_at = models.DateTimeField(null=True, blank=True)
     fullest = models.FloatField(default=0, help_text="The highest usage of all resources: used / hard.")

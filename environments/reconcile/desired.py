@@ -18,6 +18,8 @@ from environments.models import Cluster, Environment, Group, Member
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Context, GroupState, MemberState
 from environments.spec import TemplateSpec
+from environments.spec.openings import Destinations
+from environments.spec.openings import parse_stored as parse_openings
 
 UNREADABLE = (
     "This version of the portal cannot read the environment's template. Ask a platform admin to publish the template "
@@ -61,7 +63,13 @@ def _facts(environment: Environment, spec: TemplateSpec) -> Desired:
         neighbours=neighbours(environment.cluster),
         guards_pods=environment.cluster.guards_pods,
         host_patterns=environment.cluster.host_patterns,
+        openings=openings(environment.openings),
     )
+
+
+def openings(stored: list[dict[str, Any]]) -> tuple[tuple[str, Destinations], ...]:
+    """What was opened for an environment, by slug, from its column."""
+    return tuple((each["slug"], parse_openings(each["destinations"])) for each in stored)
 
 
 def neighbours(row: Cluster) -> Neighbours:

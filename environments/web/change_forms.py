@@ -10,7 +10,7 @@ from environments.actions import resizing
 from environments.actions.drafts import parameter_field, usable_sizes
 from environments.actions.resizing import Resize
 from environments.lib import quantities
-from environments.models import Environment, User
+from environments.models import Environment, NetworkOpening, User
 from environments.models.changes import MAX_REASON
 from environments.spec import Mode, Size
 from environments.web.forms import add_refusal, form_field, size_figures
@@ -120,6 +120,23 @@ class EndForm(forms.Form):
         earliest = max(environment.ends_at or timezone.now(), timezone.now()).date()
         self.fields["last_day"].widget.attrs["min"] = earliest.isoformat()
         self.fields["last_day"].help_text = "UTC. An approver decides; until then the environment does not expire."
+
+
+class OpeningForm(forms.Form):
+    """The opening that is asked for, and why."""
+
+    opening = forms.ModelChoiceField(
+        NetworkOpening.objects.none(),
+        empty_label="Choose an opening",
+        to_field_name="slug",
+        error_messages={"required": "Choose an opening.", "invalid_choice": "This opening is not offered here."},
+    )
+    reason = _reason(required=False, help_text="For the approvers, if someone has to approve it.")
+
+    def __init__(self, environment: Environment, data: Any = None) -> None:
+        super().__init__(data)
+        offers = NetworkOpening.objects.filter(cluster=environment.cluster_id, is_offered=True)
+        self.fields["opening"].queryset = offers  # type: ignore[attr-defined]
 
 
 class ReasonForm(forms.Form):

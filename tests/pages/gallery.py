@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from environments import spec as template_spec
 from environments.actions import changes as change_actions
-from environments.actions import ends, resizing
+from environments.actions import ends, openings, resizing
 from environments.catalog.files import read
 from environments.kube.client import ClusterClient
 from environments.lib.activity import Activity
@@ -26,6 +26,7 @@ from environments.models import (
     Environment,
     Event,
     Invitation,
+    NetworkOpening,
     PublishCheck,
     Rate,
     StandIn,
@@ -35,6 +36,7 @@ from environments.models import (
 )
 from environments.reconcile import drift
 from environments.reconcile.drift import Cause, Entry
+from environments.spec.openings import parse_lines
 from portal.demo import past
 from portal.demo.simulated import SimulatedCluster
 from tests import makers
@@ -165,6 +167,12 @@ def _changes(environments: dict[str, Environment], people: dict[str, User]) -> N
     resizing.resize(row, owner, "large", {"cost_centre": "1040"}, reason="Load tests.")
     last_day = (timezone.now() + timedelta(days=90)).date()
     ends.ask_for_end(row, owner, last_day, reason="The trial takes longer.")
+    rules = parse_lines("10.20.0.5/32 5432\nteam=payments").model_dump(mode="json")
+    for slug, decider in (("database", "nobody"), ("internet", "approvers")):
+        offer = {"slug": slug, "name": slug.title(), "destinations": rules, "days": 7, "decider": decider}
+        opening = NetworkOpening.objects.create(cluster=row.cluster, **offer)
+        openings.ask_to_open(row, opening, owner)
+    row.refresh_from_db()
     other = environments["degraded"]
     change = resizing.resize(other, owner, "large", {"cost_centre": "1040"})
     change_actions.reject(change, people["manager"], "Use two small ones.")

@@ -178,6 +178,7 @@ def _states(world: World, clients: dict[str, Client]) -> Iterator[Shown]:
         f"{oidc}kubeconfig/",
         f"{oidc}kubeconfig/check/",
         f"{oidc}size/",
+        f"{oidc}network/",
         f"/environments/{world.main.namespace}/changes/reject/?change={world.change.pk}",
         f"/environments/{waiting}/delete/",
         f"/environments/{waiting}/question/",
@@ -220,11 +221,12 @@ def _mistakes(world: World, clients: dict[str, Client]) -> Iterator[Shown]:
         f"{own}details/": {"name": ""},
         f"{own}size/": {"size": "huge", "p_cost_centre": "12"},
         f"{own}end/": {"last_day": "2020-01-01"},
+        f"{own}network/": {"opening": "another"},
         f"{waiting}decide/": {"decision": "reject", "note": "x" * 600},
     }
     for path, data in sent.items():
         yield Shown(f"{path} refused", path, clients["admin"].post(path, data))
-    for name in ("cluster", "directory", "rate", "team", "template", "invitation"):
+    for name in ("cluster", "directory", "rate", "team", "template", "invitation", "networkopening"):
         path = f"/admin/environments/{name}/add/"
         yield Shown(f"{path} refused", path, clients["admin"].post(path, {}))
     data = {"_selected_action": [str(world.main.cluster_id)], "action": "delete_selected"}

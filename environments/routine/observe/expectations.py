@@ -35,7 +35,17 @@ from environments.spec.base import PLACEHOLDER, InvalidSpecError
 
 _BATCH = 500  # environments a query
 
-_ENVIRONMENT = ("pk", "name", "namespace", "owner__email", "version__template__slug", "size", "team__name", "purpose")
+_ENVIRONMENT = (
+    "pk",
+    "name",
+    "namespace",
+    "owner__email",
+    "version__template__slug",
+    "size",
+    "team__name",
+    "purpose",
+    "openings",
+)
 _GROUP = ("environment_id", "role", "name", "directory_id")
 
 
@@ -151,6 +161,7 @@ def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) ->
         neighbours=common.neighbours,
         guards_pods=common.guards_pods,
         host_patterns=common.host_patterns,
+        openings=facts.openings(each.openings),
     )
 
 

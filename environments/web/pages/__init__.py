@@ -4,6 +4,7 @@ from environments.web.pages.approvals import approval_requests, decidable, decid
 from environments.web.pages.changes import change_requests, decided_changes, price_of, waiting_changes
 from environments.web.pages.home import home_page
 from environments.web.pages.listing import list_page, rows
+from environments.web.pages.network import network_page
 from environments.web.pages.offers import approval_words, catalog, not_isolating, quota_table
 from environments.web.pages.page import EnvironmentPage, environment_page
 from environments.web.pages.running import has_workloads, running
@@ -27,6 +28,7 @@ __all__ = [
     "has_workloads",
     "home_page",
     "list_page",
+    "network_page",
     "newer",
     "not_isolating",
     "period_of",

@@ -22,6 +22,7 @@ from environments.web.pages.connection import Connection
 from environments.web.pages.freshness import StaleUsage, stale_usage
 from environments.web.pages.fullness import QuotaBar, bars, fullest, unused, with_sparks
 from environments.web.pages.managed_objects import ManagedObject, managed_objects
+from environments.web.pages.network import OpenLine, open_lines
 from environments.web.pages.running import has_workloads
 from environments.web.pages.sign_in import AccessLine, Leaver, access_lines, leavers
 from environments.web.pages.steps import UNREAD, TimelineEntry, poll_seconds, timeline
@@ -84,6 +85,8 @@ class EnvironmentPage:
     host_names: tuple[str, ...]  # patterns; none where any are allowed
     asked_for: list[tuple[str, str]]  # the request's answers that the page does not show elsewhere
     changes: list[ChangeRequest]  # that wait for a decision
+    network: list[str]  # what the template lets through, in sentences
+    open_lines: list[OpenLine]  # what was opened beside it
     can_resize: bool  # whether there is another size, or a question to answer anew, and no open change of it
 
     @property
@@ -181,6 +184,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     mine = next((member for member in members if member.is_of(user)), None)
     asked = list(environment.access_requests.select_related("person")) if environment.wanted else []
     role, can_edit = access_requests.role(environment), may_edit(user, environment)
+    spec = environment.readable_spec
     changes = open_changes(environment, user, may_edit=can_edit) if environment.wanted else []
     return EnvironmentPage(
         environment=environment,
@@ -215,6 +219,8 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         host_names=_host_names(environment),
         asked_for=_asked_for(environment, members),
         changes=changes,
+        network=spec.network.sentences() if spec else [],
+        open_lines=open_lines(environment),
         can_resize=can_edit and _can_resize(environment, changes),
     )
 
