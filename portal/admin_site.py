@@ -15,7 +15,7 @@ from environments.models import Cluster, User
 _APPS = ("environments", "admin")
 _GROUPS = {
     "Catalog": ("Template", "TemplateVersion"),
-    "Infrastructure": ("Cluster", "Rate", "Directory"),
+    "Infrastructure": ("Cluster", "NetworkOpening", "Rate", "Directory"),
     "People": ("User", "Team", "Invitation", "StandIn"),
     "Records": ("Environment", "Condition", "Event", "LogEntry"),
 }

@@ -18,15 +18,18 @@ from environments.models import (
     Condition,
     Environment,
     Event,
+    NetworkOpening,
     PublishCheck,
     Rate,
     StandIn,
     TemplateVersion,
 )
+from environments.spec.openings import parse_lines
 from portal.admin_site import AdminSite
 
 MODELS = [
     "environments_cluster",
+    "environments_networkopening",
     "environments_rate",
     "environments_directory",
     "environments_template",
@@ -52,6 +55,8 @@ def world(make_environment, ada, theo, max_manager, template_version):
     environment = make_environment()
     check = PublishCheck.objects.create(version=draft, digest=template_actions.digest(draft), asked_by=ada)
     ClusterVerdict.objects.create(check_of=check, cluster=environment.cluster)
+    rules = parse_lines("10.20.0.5/32 5432").model_dump(mode="json")
+    NetworkOpening.objects.create(cluster=environment.cluster, slug="database", name="Database", destinations=rules)
     Rate.objects.create(cluster=environment.cluster, starts_on=timezone.now().date())
     StandIn.objects.create(absent=max_manager, person=theo, last_day=timezone.now().date(), named_by=ada)
     return environment
@@ -72,7 +77,10 @@ def pages(world) -> list[str]:
     for row in rows:
         urls.append(reverse(f"admin:environments_{row._meta.model_name}_change", args=[row.pk]))
         urls.append(reverse(f"admin:environments_{row._meta.model_name}_history", args=[row.pk]))
-    urls += [reverse(f"admin:environments_{name}_add") for name in ("cluster", "rate", "directory", "team", "template")]
+    urls += [
+        reverse(f"admin:environments_{name}_add")
+        for name in ("cluster", "rate", "directory", "team", "template", "networkopening")
+    ]
     for version in TemplateVersion.objects.all():
         urls += [
             reverse(f"admin:environments_templateversion_{p}", args=[version.pk]) for p in ("differences", "preview")

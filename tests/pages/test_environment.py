@@ -265,7 +265,7 @@ def test_the_header_follows_the_state_with_everything_else(page, dana, make_envi
     assert actions() == ["Withdraw request"]
     Environment.objects.update(phase=Phase.READY, ready_at=timezone.now() - timedelta(days=9))
     environment.members.update(added_at=timezone.now() - timedelta(days=9))
-    assert actions() == ["Get kubeconfig", "Edit details", "Delete environment"]
+    assert actions() == ["Get kubeconfig", "Change size", "Edit details", "Delete environment"]
     Environment.objects.update(phase=Phase.DELETED, wanted=False, deleted_at=timezone.now())
     assert actions() == []
 
@@ -353,7 +353,7 @@ def test_the_number_of_queries_does_not_grow_with_members(
             environment=environment, kind=Activity.CHANGED_BY_HAND, message=f"number {number}", actor=dana
         )
     client.force_login(dana)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         soup = read(client.get(f"/environments/{environment.namespace}/"))
     assert len(rows(one(soup, "[aria-labelledby=access-title]"))) == 21
 
