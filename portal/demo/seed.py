@@ -24,12 +24,14 @@ from environments.models import (
     Event,
     Group,
     Member,
+    NetworkOpening,
     Rate,
     Team,
     Template,
     TemplateVersion,
     User,
 )
+from environments.spec.openings import parse_lines
 from portal import providers
 from portal.demo import past
 from portal.demo.idp import GROUPS, PEOPLE, IdentityProvider
@@ -109,6 +111,7 @@ def history() -> None:
         return
     clusters = list(Cluster.objects.filter(accepts_new=True).order_by("slug"))
     _rates(clusters)
+    _openings(clusters)
     made = [(_environment(row, clusters), row[-1]) for row in ENVIRONMENTS]
     made += [(_request(row, clusters, note), row[-1]) for row, note in REQUESTS]
     threading.Thread(target=_age_all, args=(made,), name="history", daemon=True).start()
@@ -129,6 +132,34 @@ def _rates(clusters: list[Cluster]) -> None:
                 storage_hour=Decimal("0.00012") * factor,
                 gpu_hour=Decimal("0.95") * factor,
             )
+
+
+def _openings(clusters: list[Cluster]) -> None:
+    """Create what environments can ask to reach: at once, after an approval, and decided by platform admins."""
+    offers = (
+        (
+            "internet-https",
+            "Internet on port 443",
+            "Package registries and web APIs.",
+            "0.0.0.0/0 443",
+            "approvers",
+            30,
+        ),
+        ("orders-database", "Orders database", "PostgreSQL of the order service.", "10.20.0.5/32 5432", "admins", None),
+        (
+            "tracing",
+            "Tracing",
+            "Sends traces to the collector.",
+            "kubernetes.io/metadata.name=tracing 4317",
+            "nobody",
+            None,
+        ),
+    )
+    for cluster in clusters:
+        for slug, name, description, lines, decider, days in offers:
+            rules = parse_lines(lines).model_dump(mode="json")
+            fields = {"description": description, "destinations": rules, "decider": decider, "days": days}
+            NetworkOpening.objects.create(cluster=cluster, slug=slug, name=name, **fields)
 
 
 def _cluster(place: Place) -> None:
