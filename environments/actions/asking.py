@@ -112,7 +112,8 @@ def applied(row: Environment, actor: User, asked: Asked, kind: Activity) -> Chan
     """Record a change that needed nobody's decision and that the caller carries out."""
     check_none_open(row, asked.kind)
     change = _store(row, actor, asked, ChangeState.APPLIED, decided_at=timezone.now())
-    message = f"{actor} changed the {asked.kind.label.lower()}: {said(asked.figures)}."
+    did = "opened the network" if asked.kind == ChangeKind.OPENING else f"changed the {asked.kind.label.lower()}"
+    message = f"{actor} {did}: {said(asked.figures)}."
     Event.record(row, actor, kind, message, _data(change))
     return change
 

@@ -13,6 +13,7 @@ from environments.actions.asking import Asked
 from environments.actions.owed import owe
 from environments.lib import dates
 from environments.lib.activity import Activity
+from environments.lib.wording import listed
 from environments.models import Change, ChangeKind, Environment, Event, NetworkOpening, User
 from environments.models.openings import Decider
 
@@ -44,7 +45,7 @@ def ask_to_open(environment: Environment, opening: NetworkOpening, actor: User, 
             ChangeKind.OPENING,
             {},
             {"slug": opening.slug},
-            [("network", "closed", " ".join([f"{opening}.", *opening.rules.sentences()]))],
+            [(opening.name, "closed", f"open to {listed(opening.rules.phrases())}")],
             f"the network opening “{opening}”",
             reason,
             AT_ONCE if at_once else "",

@@ -22,15 +22,15 @@ class Destinations(Strict):
     namespaces: tuple[Ingress, ...] = ()
     """Namespaces by a label of theirs."""
 
+    def phrases(self) -> list[str]:
+        """Where traffic may go: `10.20.0.5/32 on 5432`, `namespaces labelled team=payments on 8443/TCP`."""
+        found = [(rule.cidr, rule.ports) for rule in self.blocks]
+        found += [(f"namespaces labelled {rule.label}={rule.value}", rule.ports) for rule in self.namespaces]
+        return [f"{where} on {', '.join(ports)}" if ports else where for where, ports in found]
+
     def sentences(self) -> list[str]:
         """What gets through, a sentence each."""
-        return [
-            *(f"Pods can reach {rule.cidr}{_on(rule.ports)}." for rule in self.blocks),
-            *(
-                f"Pods can reach namespaces labelled {rule.label}={rule.value}{_on(rule.ports)}."
-                for rule in self.namespaces
-            ),
-        ]
+        return [f"Pods can reach {phrase}." for phrase in self.phrases()]
 
     def lines(self) -> str:
         """As people write it."""
@@ -82,7 +82,3 @@ def _rule(words: list[str]) -> Egress | Ingress:
     if objection := rule.objection():
         raise ValueError(objection)
     return rule
-
-
-def _on(ports: tuple[str, ...]) -> str:
-    return f" on {', '.join(ports)}" if ports else ""

@@ -97,7 +97,7 @@ def test_at_once(environment, offer, dana, enqueued, django_capture_on_commit_ca
     assert row.generation == environment.generation + 1
     assert enqueued.environments == [str(row.pk)]
     line = row.events.get(kind=Activity.NETWORK_OPENED)
-    assert "Database. Pods can reach 10.20.0.5/32 on 5432., was closed" in line.message
+    assert line.message == "Dana Example opened the network: Database open to 10.20.0.5/32 on 5432, was closed."
 
 
 def test_after_an_approval(environment, offer, dana, max_manager):
