@@ -4,21 +4,27 @@ browser at the provider.
 Each test runs with each provider. Where providers differ, the test asserts what the provider's class says of it.
 """
 
-from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
+import jwt
 import pytest
+from bs4 import BeautifulSoup
 from django.http import HttpResponse
 from pytest_django.fixtures import Settings
 
-from environments.models import User
+from environments.models import Team, User
 from tests.kubectls import UnavailableError
-from tests.live.providers import servers
-from tests.live.providers.servers import Client, Provider
+from tests.live.providers import servers, table
+from tests.live.providers.servers import BASIC, KEY, POST, Client, Provider
 from tests.live.providers.visits import QUESTION, SIGN_IN, Visit, visit
 from tests.portal.browser import Browser, use_issuer
-from tests.services import PORTAL_URL
+from tests.services import PORTAL_URL, ROOT
 
 NAMES = [kind.name for kind in servers.ALL]
 
@@ -59,6 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(params=NAMES)
 def provider(request: pytest.FixtureRequest, running: Running, settings: Settings) -> Provider:
     found = running[request.param]
+    found.reset()
     configure(settings, found)
     return found
 
@@ -89,6 +96,35 @@ def arrive(person: httpx.Client, name: str, *, agree: bool = True) -> tuple[Brow
     return browser, browser.get(seen.path), seen
 
 
+def sentence(response: HttpResponse, status: int) -> str:
+    """What the page of a failed sign-in says."""
+    assert response.status_code == status, response.content.decode()
+    page = BeautifulSoup(response.content, "html.parser")
+    assert page.select_one("main h1").get_text() == "Sign-in failed"
+    return page.select_one("main [role=alert]").get_text(" ", strip=True)
+
+
+def discovery(provider: Provider) -> dict[str, Any]:
+    """What the provider says of itself."""
+    found: dict[str, Any] = httpx.get(f"{provider.issuer.removesuffix('/')}/.well-known/openid-configuration").json()
+    return found
+
+
+def id_token(provider: Provider, person: httpx.Client, name: str, client: Client) -> dict[str, Any]:
+    """The claims of an ID token that another program gets, with its header as `header`."""
+    verifier = secrets.token_urlsafe(40)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    asked = {"scope": "openid profile email groups", "response_type": "code", "state": "state", "nonce": "nonce"}
+    asked |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    place = {"client_id": client.id, "redirect_uri": servers.CALLBACK}
+    seen = visit(person, f"{discovery(provider)['authorization_endpoint']}?{urlencode(asked | place)}", name)
+    form = {"grant_type": "authorization_code", "code": parse_qs(urlsplit(seen.path).query)["code"][0]}
+    form |= place | {"client_secret": client.secret, "code_verifier": verifier}
+    raw = httpx.post(discovery(provider)["token_endpoint"], data=form).json()["id_token"]
+    claims: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
+    return claims | {"header": jwt.get_unverified_header(raw)}
+
+
 def sign_in(person: httpx.Client, name: str) -> Browser:
     browser, response, _ = arrive(person, name)
     assert response.status_code == 302, response.content.decode()
@@ -107,3 +143,196 @@ def test_the_first_sign_in_makes_the_account_of_provider_issuer_and_subject(
     assert (user.provider, user.issuer, user.subject) == ("sso", provider.issuer, provider.subject("dana"))
     assert seen.pages == [SIGN_IN, QUESTION]
     assert ("iss" in parse_qs(urlsplit(seen.path).query)) == provider.names_issuer
+
+
+@pytest.mark.django_db
+def test_a_later_sign_in_from_another_browser_is_the_same_person(provider: Provider, person: httpx.Client) -> None:
+    sign_in(person, "dana")
+    with httpx.Client(timeout=30) as elsewhere:
+        assert sign_in(elsewhere, "dana").user_id == User.objects.get().pk
+        assert sign_in(elsewhere, "dana").user_id == User.objects.get().pk, "without a password: still signed in there"
+
+
+@pytest.mark.django_db
+def test_everyone_is_a_person_of_their_own(provider: Provider, person: httpx.Client) -> None:
+    ids = set()
+    for name in ("dana", "theo", "sam"):
+        with httpx.Client(timeout=30) as browser:
+            ids.add(sign_in(browser, name).user_id)
+    assert len(ids) == User.objects.count() == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["dana", "theo", "sam"])
+def test_an_address_counts_as_far_as_the_provider_vouches_for_it(
+    provider: Provider, person: httpx.Client, settings: Settings, name: str
+) -> None:
+    said = provider.verified[name]
+    sign_in(person, name)
+    assert User.objects.get().email_trusted == (said is True)
+
+    User.objects.all().delete()
+    settings.OIDC_EMAILS = "unless_unverified"
+    sign_in(person, name)
+    assert User.objects.get().email_trusted == (said is not False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["dana", "theo", "sam"])
+def test_an_account_made_beforehand_is_taken_over_by_a_verified_address_only(
+    provider: Provider, person: httpx.Client, name: str
+) -> None:
+    seeded = User.objects.create(username="seeded", email=f"{name}@example.com")
+    browser, response, _ = arrive(person, name)
+    if provider.verified[name]:
+        assert browser.user_id == seeded.pk
+    else:
+        assert browser.user_id is None
+        assert sentence(response, 403).startswith(
+            f"An account with the email address {name}@example.com already exists"
+        )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "role", "teams", "managed"),
+    [
+        ("dana", "Developer", ["Checkout"], []),
+        ("max", "Manager", ["Checkout"], ["Checkout"]),
+        ("ada", "Platform admin", [], []),
+    ],
+)
+def test_groups_give_roles_and_teams(
+    provider: Provider, person: httpx.Client, name: str, role: str, teams: list[str], managed: list[str]
+) -> None:
+    Team.objects.create(name="Checkout", group="team-checkout", manager_group="team-checkout-managers")
+    sign_in(person, name)
+    user = User.objects.get()
+    assert (user.role_name, user.groups_problem) == (role, "")
+    assert [team.name for team in user.teams.all()] == teams
+    assert [team.name for team in user.managed_teams.all()] == managed
+
+
+@pytest.mark.django_db
+def test_without_the_scope_of_the_groups_nobody_has_a_role_and_the_page_says_why(
+    provider: Provider, person: httpx.Client, settings: Settings
+) -> None:
+    configure(settings, provider, scope=["openid", "profile", "email"])
+    sign_in(person, "ada")
+    user = User.objects.get()
+    assert user.role_name == "Developer"
+    assert user.groups_problem.startswith("Your identity provider did not send the claim groups.")
+
+
+@pytest.mark.django_db
+def test_a_scope_that_the_provider_does_not_know(provider: Provider, person: httpx.Client, settings: Settings) -> None:
+    configure(settings, provider, scope=["openid", "profile", "email", "groups", "entitlements"])
+    browser, response, seen = arrive(person, "dana")
+    assert parse_qs(urlsplit(seen.path).query).get("error", [""]) == [provider.unknown_scope]
+    assert (browser.user_id is None) == bool(provider.unknown_scope)
+    assert (response.status_code == 302) == (not provider.unknown_scope)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("issuer", ["{}".format, "{}/".format], ids=["without", "with"])
+def test_a_slash_at_the_end_of_the_issuer_makes_no_difference(
+    provider: Provider, person: httpx.Client, settings: Settings, issuer: Callable[[str], str]
+) -> None:
+    configure(settings, provider, issuer=issuer(provider.issuer.removesuffix("/")))
+    sign_in(person, "dana")
+    assert User.objects.get().issuer == provider.issuer, "as the provider spells it"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", [POST, BASIC])
+def test_the_portal_authenticates_at_the_token_endpoint(
+    provider: Provider, person: httpx.Client, settings: Settings, method: str
+) -> None:
+    configure(settings, provider, provider.registered(method), token_auth_method=method, client_auth=method)
+    sign_in(person, "dana")
+
+
+@pytest.mark.django_db
+def test_a_secret_may_have_reserved_characters(provider: Provider, person: httpx.Client, settings: Settings) -> None:
+    client = provider.registered(POST, servers.AWKWARD)
+    configure(settings, provider, client, token_auth_method=POST, client_auth=POST)
+    sign_in(person, "dana")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", [POST, BASIC])
+def test_a_wrong_secret_lets_nobody_in(
+    provider: Provider, person: httpx.Client, settings: Settings, method: str
+) -> None:
+    wrong = Client(provider.registered(method).id, "wrong")
+    configure(settings, provider, wrong, token_auth_method=method, client_auth=method)
+    browser, response, _ = arrive(person, "dana")
+    assert browser.user_id is None
+    assert sentence(response, response.status_code)
+    assert not User.objects.exists()
+
+    form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": servers.CALLBACK}
+    said = httpx.post(discovery(provider)["token_endpoint"], data=form, auth=(wrong.id, wrong.secret))
+    assert (said.status_code, said.json()["error"]) == (provider.wrong_secret, "invalid_client")
+
+
+@pytest.mark.django_db
+def test_who_denies_is_told_that_they_cancelled(provider: Provider, person: httpx.Client) -> None:
+    browser, response, seen = arrive(person, "dana", agree=False)
+    assert parse_qs(urlsplit(seen.path).query)["error"] == ["access_denied"]
+    assert sentence(response, 403) == "You cancelled the sign-in."
+    assert browser.user_id is None
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_sign_out_ends_the_session_at_the_provider_and_comes_back(provider: Provider, person: httpx.Client) -> None:
+    browser = sign_in(person, "dana")
+    _, _, seen = arrive(person, "dana")
+    assert SIGN_IN not in seen.pages, "still signed in there"
+
+    out = browser.post("/accounts/logout/")
+    seen = visit(person, out["Location"], "dana")
+
+    assert seen.path == "/accounts/signed-out/"
+    assert seen.pages == ([QUESTION] if provider.asks_before_sign_out else [])
+    assert browser.user_id is None
+    _, _, seen = arrive(person, "dana")
+    assert SIGN_IN in seen.pages, "the provider asks who it is again"
+
+
+@pytest.mark.django_db
+def test_a_new_key_of_the_provider_stops_nobody(provider: Provider, person: httpx.Client) -> None:
+    browser, before = sign_in(person, "dana"), id_token(provider, person, "dana", provider.client)
+    provider.change_keys()
+    with httpx.Client(timeout=30) as elsewhere:
+        assert sign_in(elsewhere, "dana").user_id == browser.user_id
+        after = id_token(provider, elsewhere, "dana", provider.client)
+    assert before["header"]["kid"] != after["header"]["kid"]
+
+
+@pytest.mark.django_db
+def test_id_tokens_signed_with_another_algorithm(running: Running, person: httpx.Client, settings: Settings) -> None:
+    provider = running[servers.NodeOIDCProvider.name]
+    configure(settings, provider, provider.elliptic)
+    assert id_token(provider, person, "dana", provider.elliptic)["header"]["alg"] == "ES256"
+    sign_in(person, "dana")
+
+
+def test_the_provider_is_as_its_class_says(provider: Provider, person: httpx.Client) -> None:
+    said = discovery(provider)
+    assert provider.methods == tuple(
+        method for method in (POST, BASIC, KEY) if method in said["token_endpoint_auth_methods_supported"]
+    )
+    assert said.get("backchannel_logout_supported", False) == provider.back_channel
+    assert said.get("authorization_response_iss_parameter_supported", False) == provider.names_issuer
+    token = id_token(provider, person, "dana", provider.client)
+    assert token["sub"] == provider.subject("dana")
+    assert (token.get("email"), token.get("groups")) == (
+        ("dana@example.com", ["team-checkout"]) if provider.claims_in_id_token else (None, None)
+    )
+
+
+def test_the_documentation_has_the_table() -> None:
+    document = (ROOT / "docs" / "identity-providers.md").read_text()
+    assert table.markdown() in document, "python -m tests.live.providers.table prints it"

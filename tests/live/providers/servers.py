@@ -33,6 +33,9 @@ HERE = Path(__file__).resolve().parent
 CALLBACK = f"{PORTAL_URL}/accounts/oidc/sso/login/callback/"
 SIGNED_OUT = f"{PORTAL_URL}/accounts/signed-out/"
 
+POST, BASIC, KEY = "client_secret_post", "client_secret_basic", "private_key_jwt"
+AWKWARD = "a+b/c%2Fd e&f=:~"  # a secret with characters that are reserved in URLs and forms
+
 #: What a provider that can say so says of the addresses: true, false, or nothing.
 VERIFIED = {"dana": True, "theo": None, "max": True, "ada": True, "sam": False}
 
@@ -51,18 +54,18 @@ class Client:
 
 
 class Provider:
-    """A running identity provider. `issuer` and `client` are known before it runs."""
+    """A running identity provider. `issuer` and its clients are known before it runs."""
 
     name: ClassVar[str]
-    requirement: ClassVar[str]  # the line that pins it, up to the version
-    asks_before_sign_out: ClassVar[bool] = False
-    unknown_scope: ClassVar[str] = ""  # the error for a scope that it does not know; empty: ignores it
+    requirement: ClassVar[str]  # where it is pinned, and its name there
+    methods: ClassVar[tuple[str, ...]] = (POST, BASIC)  # how a client can authenticate at the token endpoint
+    basic_is_encoded: ClassVar[bool] = True  # it decodes what client_secret_basic carries (RFC 6749 §2.3.1)
     wrong_secret: ClassVar[int] = 401  # the status of `invalid_client`
+    unknown_scope: ClassVar[str] = ""  # the error for a scope that it does not know; empty: ignores it
     names_issuer: ClassVar[bool] = False  # in the authorization response (RFC 9207)
-    basic: ClassVar[str] = "encoded"  # how it reads a secret in client_secret_basic: encoded (RFC 6749 §2.3.1) or raw
-    private_key_jwt: ClassVar[bool] = False
+    claims_in_id_token: ClassVar[bool] = False  # beside userinfo
+    asks_before_sign_out: ClassVar[bool] = False
     back_channel: ClassVar[bool] = False
-    claims_in_id_token: ClassVar[bool] = False
     verified: ClassVar[dict[str, bool | None]] = VERIFIED
 
     issuer: str
@@ -72,8 +75,9 @@ class Provider:
     def version(cls) -> str:
         """The version that is pinned."""
         file, _, package = cls.requirement.partition(":")
-        text = (packages.ROOT / file).read_text()
-        found = re.search(rf'^\W*{re.escape(package)}(?:\[[\w,]+\])?"?\W+([\w.]+)', text, re.MULTILINE)
+        found = re.search(
+            rf'\b{re.escape(package)}(?:\[[\w,]+\])?(?:==|": ")([\w.]+)', (packages.ROOT / file).read_text()
+        )
         assert found, cls.requirement
         return found[1]
 
@@ -88,9 +92,21 @@ class Provider:
     def stop(self) -> None:
         raise NotImplementedError
 
-    def change_keys(self) -> None:
-        """Sign with a new key from now on. The old one is published for a while, if the provider can."""
+    def reset(self) -> None:
+        """Forget who agreed to what, and how the client is registered."""
+
+    def registered(self, method: str, secret: str = "") -> Client:
+        """The portal's client, as one that authenticates in this way (one of `methods`), with this secret (AWKWARD)."""
         raise NotImplementedError
+
+    def change_keys(self) -> None:
+        """Sign with a new key from now on. The old one is still published, if the provider can do that."""
+        raise NotImplementedError
+
+    @cached_property
+    def client_key(self) -> RSAKey:
+        """The portal's own key, for private_key_jwt."""
+        return RSAKey.generate_key(2048, auto_kid=True)
 
 
 class CanailleProvider(Provider):
@@ -98,6 +114,7 @@ class CanailleProvider(Provider):
 
     name = "Canaille"
     requirement = "requirements/demo.in:canaille"
+    methods = (POST, BASIC, KEY)
     names_issuer = True
     claims_in_id_token = True
     verified: ClassVar[dict[str, bool | None]] = dict.fromkeys(VERIFIED, True)
@@ -111,16 +128,27 @@ class CanailleProvider(Provider):
     def start(self) -> None:
         self._idp.start()
         self._idp.wait_ready(PATIENCE)
-        # No interface of it offers this.
-        sql(self._idp.database, "UPDATE client SET client_uri = ?", "https://portal.example.com")
+        self.reset()
 
     def stop(self) -> None:
         self._idp.stop()
 
+    def reset(self) -> None:
+        """In its database: no interface of it offers this."""
+        sql(self._idp.database, "DELETE FROM consent")
+        sql(self._idp.database, "UPDATE client SET client_uri = ?", "https://portal.example.com")
+        self.registered(POST)
+
+    def registered(self, method: str, secret: str = "") -> Client:
+        keys = json.dumps({"keys": [self.client_key.as_dict(private=False)]})
+        client = Client(self.client.id, secret or self.client.secret)
+        change = "UPDATE client SET token_endpoint_auth_method = ?, jwks = ?, client_secret = ? WHERE client_id = ?"
+        sql(self._idp.database, change, method, keys, client.secret, client.id)
+        return client
+
     def change_keys(self) -> None:
         self.stop()
-        file = self._folder / "keys.json"
-        new = RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)
+        file, new = self._folder / "keys.json", RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)
         file.write_text(json.dumps(json.loads(file.read_text()) | {"signing_key": new}))
         self._idp = IdentityProvider(self._folder, self._port, PORTAL_URL)
         self.start()
@@ -133,13 +161,15 @@ class Peer(Provider):
         self._folder, self._port = folder, free_port()
         self._process: subprocess.Popen[str] | None = None
         self._secret_key = secrets.token_urlsafe(40)
-        self.origin = f"http://127.0.0.1:{self._port}"
-        self.issuer = f"{self.origin}{self.path}"
+        self.issuer = f"http://127.0.0.1:{self._port}{self.path}"
         self.client = Client("portal", secrets.token_urlsafe(32))
-        self.awkward = Client("awkward", "a+b/c%2Fd e&f=:~")
+        self.awkward = Client("awkward", AWKWARD)
         self._keys = [rsa.generate_private_key(65537, 2048)]
 
     path: ClassVar[str] = ""
+
+    def registered(self, method: str, secret: str = "") -> Client:
+        return self.awkward if secret else self.client
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -216,7 +246,7 @@ class DjangoPeer(Peer):
 
 class OAuthToolkit(DjangoPeer):
     name = "django-oauth-toolkit"
-    requirement = "requirements/django-oauth-toolkit.txt:django-oauth-toolkit"
+    requirement = "requirements/django-oauth-toolkit.in:django-oauth-toolkit"
     packages = packages.OAUTH_TOOLKIT
     site = "oauth_toolkit_site.py"
     path = "/o"
@@ -227,12 +257,12 @@ class OAuthToolkit(DjangoPeer):
 
 class DjangoOIDCProvider(DjangoPeer):
     name = "django-oidc-provider"
-    requirement = "requirements/django-oidc-provider.txt:django-oidc-provider"
+    requirement = "requirements/django-oidc-provider.in:django-oidc-provider"
     packages = packages.DJANGO_OIDC_PROVIDER
     site = "oidc_provider_site.py"
     path = "/openid"
     wrong_secret = 400
-    basic = "raw"
+    basic_is_encoded = False
 
 
 class NodeOIDCProvider(Peer):
@@ -242,29 +272,26 @@ class NodeOIDCProvider(Peer):
     requirement = "tests/live/providers/oidc-provider/package.json:oidc-provider"
     path = "/"
     asks_before_sign_out = True
+    methods = (POST, BASIC, KEY)
     names_issuer = True
-    private_key_jwt = True
     back_channel = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.signed = Client("signed", "")
+        keys = {"keys": [self.client_key.as_dict(private=False)]}
+        self.signed = Client("signed", "", {"token_endpoint_auth_method": KEY, "jwks": keys})
         self.elliptic = Client("elliptic", secrets.token_urlsafe(32), {"id_token_signed_response_alg": "ES256"})
         self._elliptic_key = ec.generate_private_key(ec.SECP256R1())
 
-    @cached_property
-    def client_key(self) -> RSAKey:
-        """The portal's own key, for private_key_jwt."""
-        return RSAKey.generate_key(2048, auto_kid=True)
+    def registered(self, method: str, secret: str = "") -> Client:
+        return self.signed if method == KEY else super().registered(method, secret)
 
     def command(self) -> list[str]:
         return ["node", str(HERE / "oidc-provider" / "server.mjs"), str(packages.NODE_OIDC_PROVIDER.installed())]
 
     @property
     def clients(self) -> Iterable[Client]:
-        keys = {"keys": [self.client_key.as_dict(private=False)]}
-        signed = {"token_endpoint_auth_method": "private_key_jwt", "jwks": keys}
-        return *super().clients, self.elliptic, Client(self.signed.id, "", signed)
+        return *super().clients, self.signed, self.elliptic
 
     def document(self) -> dict[str, Any]:
         document = super().document()
