@@ -15,13 +15,20 @@ _lock = threading.Lock()
 _folders: dict[int, Path] = {}  # by process: a forked one must not remove its parent's
 
 
-def authorities() -> str:
-    """The path of a file with the system's authorities and CA_BUNDLE, written again if a cleaner removed it."""
+def authorities() -> Path:
+    """A file with the system's authorities and CA_BUNDLE, written again if a cleaner removed it."""
     with _lock:
         path = _folder() / "authorities.pem"
         if not path.exists():
             _write(path, tls.system_authorities() + "\n" + settings.CA_BUNDLE)
-        return str(path)
+        return path
+
+
+def forget() -> None:
+    """Write anew next time, with what CA_BUNDLE then is."""
+    with _lock:
+        if folder := _folders.pop(os.getpid(), None):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folder() -> Path:

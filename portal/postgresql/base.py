@@ -17,4 +17,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """As Django's, with chain and name checked."""
-        return {"sslrootcert": tls_files.authorities()} | super().get_connection_params() | {"sslmode": "verify-full"}
+        return (
+            {"sslrootcert": str(tls_files.authorities())} | super().get_connection_params() | {"sslmode": "verify-full"}
+        )
