@@ -73,7 +73,7 @@ def certificates(text: str) -> str:
     """
     if len(text) > MAX_PEM:
         raise ValueError("This is too long for a list of certificates.")
-    if "PRIVATE KEY" in text:
+    if has_private_key(text):
         raise ValueError("This contains a private key. Paste only the certificate.")
     blocks = [block for block in _BLOCK.finditer(text) if block[1] in _CERTIFICATES]
     if not blocks:
@@ -82,6 +82,11 @@ def certificates(text: str) -> str:
             "If it comes from a kubeconfig, decode it first (base64 -d)."
         )
     return "".join(_checked(number, block[0]) for number, block in enumerate(blocks, 1))
+
+
+def has_private_key(text: str) -> bool:
+    """Whether a text has what nobody may see."""
+    return "PRIVATE KEY" in text
 
 
 def system_authorities() -> str:
