@@ -106,14 +106,24 @@ def _services(values: Values) -> Iterator[CheckMessage]:
             "DATABASE_URL is SQLite, which works only for one process on one machine. Use postgres://…",
             id="portal.W017",
         )
-    broker = values["BROKER_URL"].partition(":")[0]
-    if broker == "memory":
+    yield from _database(values["DATABASE_URL"])
+    if values["BROKER_URL"].startswith("memory:"):
         yield Advice(
             "BROKER_URL is memory, which reaches no other process, so workers get no messages. Use redis://…",
             id="portal.W018",
         )
-    elif broker not in ("redis", "rediss", "sentinel", "amqp", "amqps"):
-        yield Error("BROKER_URL must begin with redis:// or rediss:// (or memory:// in one process).", id="portal.E016")
+
+
+def _database(config: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    host = str(config.get("HOST", ""))
+    is_local = not host or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
+    mode = config.get("OPTIONS", {}).get("sslmode", "")
+    if config["ENGINE"].endswith("postgresql") and not is_local and mode in ("", "allow", "prefer"):
+        yield Advice(
+            "DATABASE_URL is on another machine and does not require TLS. Add ?sslmode=require, which checks the "
+            "certificate, or ?sslmode=disable if the network is yours alone.",
+            id="portal.W045",
+        )
 
 
 def _mail(values: Values) -> Iterator[CheckMessage]:

@@ -28,6 +28,7 @@ from redis.retry import Retry
 from environments.lib import looks
 from portal import figures
 from portal.celery import app
+from portal.verified_redis import VerifiedConnection
 
 _BROKER_SECONDS = 1
 _PATIENCE = 60.0  # seconds: the least that work may wait before anybody is told
@@ -121,7 +122,9 @@ def _broker() -> str:
 def _ping_redis(url: str) -> None:
     """Ping without the retries of redis-py and kombu, which take longer than any probe waits."""
     url = re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda found: found[1].lower(), url)  # Celery's spelling
-    limits = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
+    limits: dict[str, Any] = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
+    if url.startswith("rediss:"):
+        limits["connection_class"] = VerifiedConnection
     with Redis.from_url(url, retry=Retry(NoBackoff(), 0), **limits) as client:
         client.ping()
 

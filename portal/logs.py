@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.signals import request_finished
@@ -150,7 +151,8 @@ def _secrets_in(value: str | list[str] | dict[str, Any]) -> list[str]:
         return [str(part) for name, part in value.items() if part and name.endswith("PASSWORD")]
     if isinstance(value, list):
         return value
-    return [value, *re.findall(r"://[^/@\s]*:([^/@\s]+)@", value)]
+    passwords = re.findall(r"://[^/@\s]*:([^/@\s]+)@", value)
+    return [value, *passwords, *map(unquote, passwords)]
 
 
 def user_id(request: HttpRequest) -> str:

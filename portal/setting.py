@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from environments.lib import tls
+from portal import setting_urls
 
 _YES, _NO = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 
 FIRST_PROVIDER = "sso"  # the id of the identity provider whose settings have none in their names
 _ID = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,19}")
-
-DATABASES = {"django.db.backends.sqlite3": "sqlite", "django.db.backends.postgresql": "postgres"}
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Setting:
     """One line of the table. Numbers have a range (`least` to `most`), words may have `choices`."""
 
     name: str
-    kind: str  # str, bool, int, float, list (comma-separated), networks and ids (lists), folder, db_url, email_url
+    kind: str  # a key of _CASTS
     default: Any
     help: str
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False  # never shown, not even in a message about it
+    also: str = ""  # another name that is read where this one is not set
     has_file: bool = True  # False: a library reads the variable itself, and does not support X_FILE
 
     def read(self) -> Any:
@@ -45,7 +46,7 @@ class Setting:
             return self.default
         try:
             value = _CASTS[self.kind](text)
-        except (ValueError, KeyError, AttributeError, ImproperlyConfigured):
+        except (ValueError, KeyError, AttributeError, OSError, ImproperlyConfigured):
             raise self._mistake(f"{_WORDS[self.kind]}", text) from None
         if self.choices and value not in self.choices:
             raise self._mistake(f"must be {_either(self.choices)}", text)
@@ -63,7 +64,7 @@ class Setting:
     def _raw(self) -> str | None:
         path = os.environ.get(f"{self.name}_FILE", "")
         if not path:
-            return os.environ.get(self.name)
+            return os.environ.get(self.name, os.environ.get(self.also))
         if not self.has_file:
             raise ImproperlyConfigured(f"{self.name}_FILE is set, but {self.name} cannot be read from a file.")
         if self.name in os.environ:
@@ -77,7 +78,8 @@ class Setting:
             raise ImproperlyConfigured(f"{self.name}_FILE names {path}, which is not UTF-8 text.") from None
 
     def _mistake(self, sentence: str, text: str) -> ImproperlyConfigured:
-        shown = "" if self.secret else f" is {text[:60]!r}: it"
+        hidden = self.secret or "-----BEGIN" in text  # perhaps a private key
+        shown = "" if hidden else f" is {text[:60]!r}: it"
         return ImproperlyConfigured(f"{self.name}{shown} {sentence}.")
 
 
@@ -121,18 +123,11 @@ def _folder(text: str) -> str:
     return text
 
 
-def _db_url(text: str) -> dict[str, Any]:
-    config: dict[str, Any] = environ.Env.db_url_config(text)
-    if config.get("ENGINE") not in DATABASES or not config.get("NAME"):
-        raise ValueError
-    return config
-
-
-def _email_url(text: str) -> dict[str, Any]:
-    config: dict[str, Any] = environ.Env.email_url_config(text)
-    if config["EMAIL_BACKEND"].endswith("smtp.EmailBackend") and not config["EMAIL_HOST"]:
-        raise ValueError
-    return config
+def _certificates(text: str) -> str:
+    """PEM, or what is in the file of this name."""
+    if text and "-----BEGIN" not in text:
+        text = Path(text).read_text(encoding="utf-8", errors="replace")  # comments in any encoding do not count
+    return tls.certificates(text) if text else ""
 
 
 _CASTS: dict[str, Callable[[str], Any]] = {
@@ -144,8 +139,11 @@ _CASTS: dict[str, Callable[[str], Any]] = {
     "networks": _networks,
     "ids": _ids,
     "folder": _folder,
-    "db_url": _db_url,
-    "email_url": _email_url,
+    "certificates": _certificates,
+    "proxy": setting_urls.proxy,
+    "db_url": setting_urls.database,
+    "email_url": setting_urls.mail,
+    "broker_url": setting_urls.broker,
 }
 _WORDS = {
     "bool": "must be true or false",
@@ -154,10 +152,9 @@ _WORDS = {
     "folder": "must be a writable folder",
     "ids": "must be different ids such as partner or new-tenant, separated by commas. An id has at most 20 lower-case "
     f"letters, digits and hyphens, begins with a letter, and is not {FIRST_PROVIDER}",
+    "certificates": "must be a file with PEM certificates and without private keys, or such certificates themselves",
     "networks": "must be networks such as 169.254.0.0/16, separated by commas",
-    "db_url": "must be postgres://user:password@host:5432/name (special characters percent-encoded) or sqlite:///path",
-    "email_url": "must be like smtp+tls://user:password@host:587 (special characters percent-encoded), "
-    "or consolemail://",
+    **setting_urls.WORDS,
 }
 
 

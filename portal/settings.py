@@ -10,6 +10,7 @@ from django.utils.csp import CSP
 from portal import logs
 from portal.env import further, insist, read
 from portal.setting import FIRST_PROVIDER
+from portal.verified_redis import VerifiedConnection
 
 insist()
 
@@ -30,6 +31,10 @@ ADMIN_GROUPS = read("ADMIN_GROUPS")
 MANAGER_GROUPS = read("MANAGER_GROUPS")
 GROUPS_CLAIM = read("GROUPS_CLAIM")
 DENIED_NETWORKS = read("DENIED_NETWORKS")
+CA_BUNDLE = read("CA_BUNDLE")  # as PEM
+HTTPS_PROXY = read("HTTPS_PROXY")
+HTTP_PROXY = read("HTTP_PROXY")
+NO_PROXY = read("NO_PROXY")
 RECONCILE_WORKERS = read("RECONCILE_WORKERS")
 LEASE_SECONDS = read("LEASE_SECONDS")
 ISOLATION_TEST_IMAGE = read("ISOLATION_TEST_IMAGE")
@@ -127,6 +132,8 @@ def _database() -> dict[str, Any]:
     else:
         config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
         config["OPTIONS"] = {"connect_timeout": 5} | config.get("OPTIONS", {})  # seconds; libpq's own is minutes
+        if config["OPTIONS"].get("sslmode") in ("require", "verify-ca", "verify-full"):
+            config["ENGINE"] = "portal.postgresql"
     return config
 
 
@@ -212,13 +219,18 @@ def _cache() -> dict[str, Any]:
     broker = read("BROKER_URL")
     if not LOCAL_ACCOUNTS or not broker.startswith(("redis:", "rediss:")):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": broker, "KEY_PREFIX": "portal"}
+    options = {"connection_class": VerifiedConnection} if broker.startswith("rediss:") else {}
+    backend = "django.core.cache.backends.redis.RedisCache"
+    return {"BACKEND": backend, "LOCATION": broker, "KEY_PREFIX": "portal", "OPTIONS": options}
 
 
 CACHES = {"default": _cache()}
 
 # Queue: the database knows all pending work, so results are ignored and the sweep replaces lost messages.
 CELERY_BROKER_URL = read("BROKER_URL")
+if CELERY_BROKER_URL.startswith("rediss:"):
+    CELERY_BROKER_TRANSPORT = "portal.verified_redis:Transport"
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": "required"}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

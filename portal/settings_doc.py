@@ -1,4 +1,4 @@
-"""docs/settings.md, generated from the table in portal/env.py by `make settings`. A test checks that it is current."""
+"""docs/settings.md, generated from the table in portal/env*.py by `make settings`. A test checks that it is current."""
 
 from portal.env import FURTHER, GROUPS
 from portal.setting import Setting
@@ -12,6 +12,9 @@ _KINDS = {
     "networks": "networks, comma-separated",
     "ids": "ids, comma-separated",
     "folder": "folder, created if missing",
+    "certificates": "PEM certificates, or their file",
+    "proxy": "proxy URL",
+    "broker_url": "broker URL",
     "db_url": "database URL",
     "email_url": "mail URL",
 }
@@ -19,7 +22,7 @@ _KINDS = {
 _INTRODUCTION = """\
 # Settings
 
-`make settings` generates this page from `portal/env.py`. Do not edit it.
+`make settings` generates this page from `portal/env*.py`. Do not edit it.
 
 Settings are environment variables. Instead of `X` you can set `X_FILE` to the path of a file that holds the value, for
 example a mounted secret; the portal ignores line breaks at its end. With an invalid value, the process prints a

@@ -9,7 +9,7 @@ import requests
 from allauth.socialaccount import app_settings
 from requests.adapters import HTTPAdapter
 
-from environments.lib import bounds, connections, destinations
+from environments.lib import bounds, connections, destinations, proxies, tls
 from environments.lib.errors import PermanentError
 
 MAX_BYTES = 2 * 1024 * 1024  # of one answer with its redirects
@@ -22,6 +22,7 @@ class GuardedSession(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
+        self.trust_env = False  # proxies and authorities come from the portal's settings, and no password from ~/.netrc
         self.max_redirects = MAX_REDIRECTS
         self.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
@@ -40,18 +41,23 @@ class GuardedSession(requests.Session):
 class _GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Guard direct connections."""
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=tls.shared(), **kwargs)
         connections.guard(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Guard connections to a proxy."""
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager = super().proxy_manager_for(*args, ssl_context=tls.shared(), proxy_ssl_context=tls.shared(), **kwargs)
         connections.guard(manager)
         return manager
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """Add no authorities: the context has them."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Raises RequestException, PermanentError (DeniedAddress)."""
         destinations.check_url(request.url or "")  # behind a proxy it is the proxy that connects
+        proxy = proxies.proxy_for(request.url or "")
+        kwargs["proxies"] = {"http": proxy, "https": proxy} if proxy else {}
         response = super().send(request, *args, **kwargs)
         if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             response.close()  # a few bytes that unpack to gigabytes

@@ -102,3 +102,7 @@ def _blank(match: re.Match[str]) -> str:
 def _files(*patterns: str) -> list[str]:
     listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
     return listed.stdout.splitlines()
+
+
+#: What the portal says of a cluster that is switched off.
+REFUSED = "The cluster refuses the connection: nothing answers at this address and port."

@@ -8,10 +8,20 @@ from django.core.exceptions import ValidationError
 
 from environments.admin import cluster_names, kubeconfigs
 from environments.admin.writeonly import SecretForm, WriteOnlyField, check_address
-from environments.lib import hosts
+from environments.lib import hosts, tls
 from environments.models import Cluster
 
-_PEM = forms.Textarea(attrs={"rows": 4, "class": "secret"})
+
+class _PemTextarea(forms.Textarea):
+    """A field for certificates, which shows a private key that was pasted by mistake to nobody."""
+
+    def format_value(self, value: Any) -> str | None:
+        """The text, or nothing."""
+        text = super().format_value(value)
+        return None if text and tls.has_private_key(text) else text
+
+
+_PEM = _PemTextarea(attrs={"rows": 4, "class": "secret"})
 _KIND_WORDS = {Cluster.Credential.TOKEN: "token", Cluster.Credential.KUBECONFIG: "kubeconfig"}
 
 
@@ -63,10 +73,11 @@ class ClusterForm(SecretForm):
         return self._authority("oidc_certificate_authority")
 
     def _authority(self, field: str) -> str:
-        pem = str(self.cleaned_data[field]).strip()
-        if pem:
-            _sentence(kubeconfigs.check_authority, pem)
-        return pem
+        text = str(self.cleaned_data[field]).strip()
+        try:
+            return tls.certificates(text) if text else ""
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
     def clean_host_names(self) -> str:
         """Patterns with the namespace in them, or nothing."""
@@ -129,10 +140,3 @@ class ClusterForm(SecretForm):
             check(value)
         except ValueError as error:
             self.add_error(field, str(error))
-
-
-def _sentence(check: Any, value: str) -> None:
-    try:
-        check(value)
-    except ValueError as error:
-        raise ValidationError(str(error)) from None

@@ -1,6 +1,5 @@
 """Checks pasted tokens, certificates and kubeconfig files. Makes no calls."""
 
-import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,19 +29,6 @@ def check_token(token: str) -> None:
         raise ValueError("This is a file, not a token. To use a kubeconfig, choose “Kubeconfig file” above.")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("This is not a token. Paste one line of letters, digits and dots, without spaces.")
-
-
-def check_authority(pem: str) -> None:
-    """Raises ValueError, with a sentence, unless the text is one or more certificates in PEM."""
-    if "PRIVATE KEY" in pem:
-        raise ValueError("This contains a private key. Paste only the certificate.")
-    try:
-        ssl.create_default_context(cadata=pem)
-    except (ssl.SSLError, ValueError):
-        raise ValueError(
-            "This is not a PEM certificate, which begins with -----BEGIN CERTIFICATE-----. "
-            "If it comes from a kubeconfig, decode it first (base64 -d)."
-        ) from None
 
 
 def check_kubeconfig(text: str) -> None:

@@ -24,7 +24,7 @@ from environments.directory.answers import (
     unauthorized,
     words,
 )
-from environments.lib import bounds, destinations, log_context, metrics
+from environments.lib import bounds, destinations, log_context, metrics, proxies, tls, tls_problems
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 TIMEOUT = httpx.Timeout(10, connect=3)
@@ -179,6 +179,9 @@ class Http:
             timeout=TIMEOUT,
             limits=LIMITS,
             transport=transport,
+            trust_env=False,
+            verify=tls.shared(),
+            mounts=_proxies(connection.url, connection.token_url or dialect.token_url) if transport is None else None,
             follow_redirects=False,  # the token goes nowhere but where an admin sent it
             headers={"Accept": ", ".join(dict.fromkeys((dialect.content_type, "application/json")))}
             | {"Accept-Encoding": "identity"},
@@ -252,6 +255,21 @@ class Http:
         return translate(status, detail, self._dialect.delay(headers))
 
 
+def _proxies(*urls: str) -> dict[str, httpx.BaseTransport | None]:
+    """A transport for each server that is called through a proxy."""
+    found: dict[str, httpx.BaseTransport | None] = {}
+    for url in filter(None, urls):
+        if proxy := proxies.proxy_for(url):
+            through = httpx.Proxy(proxy, ssl_context=tls.shared() if proxy.startswith("https:") else None)
+            where = httpx.URL(url)
+            port = f":{where.port}" if where.port else ""
+            host = f"[{where.host}]" if ":" in where.host else where.host
+            found[f"{where.scheme}://{host}{port}"] = httpx.HTTPTransport(
+                verify=tls.shared(), trust_env=False, limits=LIMITS, proxy=through
+            )
+    return found
+
+
 def send(client: httpx.Client, method: str, url: str, **options: Any) -> tuple[int, bytes, httpx.Headers]:
     """One HTTP call: status, content and headers. Raises TemporaryError where no whole answer came."""
     destinations.check_url(url)  # behind a proxy it is the proxy that connects
@@ -288,8 +306,5 @@ def _content(response: httpx.Response, budget: bounds.Budget) -> bytes:
 
 def _unreachable(error: Exception) -> TemporaryError:
     """A call without an answer. The client's own words are left out: they may hold addresses and headers."""
-    if "certificate" in str(error).lower():
-        return TemporaryError(
-            "The directory's certificate is not trusted. A platform admin must check it.", reason="BadCertificate"
-        )
-    return TemporaryError("The portal cannot reach the directory.", reason="Unreachable")
+    found = tls_problems.explain(error, "directory")
+    return TemporaryError(found.text, reason=found.reason)

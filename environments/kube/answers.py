@@ -13,7 +13,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
 
-from environments.lib import bounds
+from environments.lib import bounds, tls_problems
 from environments.lib.errors import Cause, PermanentError, ReconcileError, TemporaryError
 
 #: An applied manifest that does not fit the schema is answered with 500, yet trying again changes nothing.
@@ -138,15 +138,8 @@ def _fits(value: Any, form: type, inner: frozenset[type]) -> bool:
 
 def unreachable(error: Exception) -> TemporaryError:
     """A call without an answer. The client's own words are left out: they may hold addresses and headers."""
-    text = str(error)
-    if "certificate" in text.lower() or "SSLError" in text:
-        return TemporaryError(
-            "The cluster's certificate is not trusted. A platform admin must check its certificate authority.",
-            reason="BadCertificate",
-        )
-    if "timed out" in text.lower():
-        return TemporaryError("The cluster did not answer in time.", reason="Timeout")
-    return TemporaryError("The portal cannot reach the cluster.", reason="Unreachable")
+    found = tls_problems.explain(error, "cluster", trust="A platform admin must enter it on the cluster's page.")
+    return TemporaryError(found.text, reason=found.reason)
 
 
 def is_denial(error: PermanentError) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -38,7 +37,7 @@ from environments.kube.configuration import Connection, configuration
 from environments.kube.kinds import RESOURCES, path_of
 from environments.kube.lists import PAGE
 from environments.kube.tokens import IssuedToken, issued_token
-from environments.lib import bounds, connections, log_context, metrics
+from environments.lib import bounds, log_context, metrics
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 __all__ = ["FIELD_MANAGER", "PAGE", "RESOURCES", "Answer", "ClusterClient", "Manifest", "Question", "connect"]
@@ -92,11 +91,11 @@ class ClusterClient:
         """Raises PermanentError where the connection's data cannot be used."""
         self._timeout = timeout
         self._field_manager = field_manager
-        self._api = client.ApiClient(configuration(connection))
+        trust = configuration(connection)
+        self._api = client.ApiClient(trust)
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
-        self._pools = self._api.rest_client.pool_manager
+        self._pools = cluster_transport.pools(trust.context(), proxy=trust.proxy, server_name=trust.tls_server_name)
         self._name = ""  # of the portal's account, once it was asked for
-        connections.guard(self._pools)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -115,11 +114,7 @@ class ClusterClient:
     @property
     def certificate_authority(self) -> str:
         """The certificate authority that is trusted, as PEM; empty: the system's."""
-        trust = self._api.configuration
-        if trust.ca_cert_data:
-            return str(trust.ca_cert_data)
-        path = trust.ssl_ca_cert
-        return Path(path).read_text(encoding="ascii") if path else ""
+        return str(self._api.configuration.ca_cert_data or "")
 
     def version(self) -> str:
         """The server's version, such as `v1.36.2`."""

@@ -1,18 +1,21 @@
 """How a cluster's credential becomes the client's configuration. Nothing is called here."""
 
-from typing import Protocol
+import base64
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-import urllib3
 import yaml
 from kubernetes import client
 from kubernetes.config import ConfigException, kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
-from environments.lib import destinations
+from environments.lib import destinations, proxies, tls
 from environments.lib.errors import PermanentError
 from environments.lib.stored_secrets import readable
 
-POOL = 16  # connections kept to one API server
 MAX_KUBECONFIG = 256 * 1024  # characters
 
 
@@ -25,9 +28,19 @@ class Connection(Protocol):
     credential: str
 
 
-def configuration(connection: Connection) -> client.Configuration:
+class Configuration(client.Configuration):
+    """The client's own, with what it would keep in files. `ca_cert_data` is PEM, empty for the system's authorities."""
+
+    client_certificate = ""  # with its key, as PEM
+
+    def context(self) -> ssl.SSLContext:
+        """How the server is checked, and what the portal shows. Raises ValueError."""
+        return tls.context(str(self.ca_cert_data or ""), self.client_certificate)
+
+
+def configuration(connection: Connection) -> Configuration:
     """What the client needs to reach a cluster. Raises PermanentError (BadCredential, DeniedAddress)."""
-    found = client.Configuration()
+    found = Configuration()
     credential = readable(connection.credential)
     try:
         match connection.credential_kind:
@@ -42,8 +55,8 @@ def configuration(connection: Connection) -> client.Configuration:
             case _:
                 found.host = connection.server.rstrip("/")
                 found.api_key = {"BearerToken": f"Bearer {credential}"}
-                if connection.certificate_authority:
-                    found.ca_cert_data = connection.certificate_authority
+                found.ca_cert_data = connection.certificate_authority
+        _use_memory(found)
         _refuse_unsendable(found)
     except (ConfigException, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError):
         raise PermanentError(
@@ -51,10 +64,19 @@ def configuration(connection: Connection) -> client.Configuration:
             reason="BadCredential",
         ) from None  # a parser's error quotes what it read
     destinations.check_url(found.host)
-    # Retrying is the reconcile's business; a redirect is an answer, and never gets the credential.
-    found.retries = urllib3.Retry(0, redirect=False)
-    found.connection_pool_maxsize = POOL
+    if found.proxy is None:
+        found.proxy = proxies.proxy_for(found.host)
     return found
+
+
+def _use_memory(found: Configuration) -> None:
+    """Read a mounted authority, so that nothing needs its file later; refuse what cannot be used. Raises ValueError."""
+    if found.ssl_ca_cert:
+        found.ca_cert_data = Path(found.ssl_ca_cert).read_text(encoding="ascii")
+    if found.proxy is not None and urlsplit(found.proxy).scheme not in ("http", "https"):
+        raise ConfigException("only http and https proxies are supported")
+    found.ca_cert_data = tls.certificates(str(found.ca_cert_data)) if found.ca_cert_data else ""
+    found.context()
 
 
 def _refuse_unsendable(found: client.Configuration) -> None:
@@ -66,7 +88,7 @@ def _refuse_unsendable(found: client.Configuration) -> None:
 _FILE_KEYS = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
 
 
-def _load_kubeconfig(text: str, found: client.Configuration) -> None:
+def _load_kubeconfig(text: str, found: Configuration) -> None:
     if len(text) > MAX_KUBECONFIG:
         raise ConfigException("too long")
     config = yaml.safe_load(text)
@@ -81,4 +103,24 @@ def _load_kubeconfig(text: str, found: client.Configuration) -> None:
     # The credential would go to any server that answers.
     if any(cluster.get("insecure-skip-tls-verify") for cluster in clusters):
         raise ConfigException("the server's certificate must be checked")
+    _take_certificates(config, found)
     kube_config.load_kube_config_from_dict(config, client_configuration=found, persist_config=False)
+
+
+def _take_certificates(config: dict[str, Any], found: Configuration) -> None:
+    """Take the certificates out of a kubeconfig: the loader would write them to files that a cleaner may remove."""
+    context = _named(config.get("contexts"), config.get("current-context"), "context")
+    cluster = _named(config.get("clusters"), context.get("cluster"), "cluster")
+    user = _named(config.get("users"), context.get("user"), "user")
+    found.ca_cert_data = _decoded(cluster.pop("certificate-authority-data", None))
+    parts = [_decoded(user.pop(f"client-{part}-data", None)) for part in ("certificate", "key")]
+    found.client_certificate = "\n".join(filter(None, parts))
+
+
+def _named(entries: Iterable[dict[str, Any]] | None, name: Any, key: str) -> dict[str, Any]:
+    found = next((entry.get(key) for entry in entries or [] if entry.get("name") == name), None)
+    return found if isinstance(found, dict) else {}
+
+
+def _decoded(data: str | None) -> str:
+    return base64.b64decode(data).decode() if data else ""

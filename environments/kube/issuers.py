@@ -16,7 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from environments.kube import transport
-from environments.lib import bounds, connections, destinations
+from environments.lib import bounds, destinations, proxies, tls, tls_problems
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 
 CONNECT, ANSWER, MAX_SECONDS = 3, 5, 8  # seconds; the last for one answer, however slowly it trickles in
@@ -193,12 +193,13 @@ def _fetch(issuer: Issuer, url: str) -> _Answer:
         raise PermanentError("The issuer's discovery document lacks an address.", reason="BadAnswer")
     destinations.check_url(url)
     timeout = urllib3.Timeout(connect=CONNECT, read=ANSWER)
-    pools = urllib3.PoolManager(retries=False, timeout=timeout, ca_cert_data=issuer.authority or None)
-    connections.guard(pools)
+    pools = _pools(issuer, url)
     try:
         with bounds.within(MAX_SECONDS, MAX_BYTES):
             headers = {"Accept": "application/json, text/html"}
-            response = pools.urlopen("GET", url, redirect=False, preload_content=False, headers=headers)
+            response = pools.urlopen(
+                "GET", url, redirect=False, preload_content=False, headers=headers, timeout=timeout
+            )
             return _Answer(response.status, str(response.headers.get("Location") or ""), transport.read(response))
     except (HTTPError, OSError) as error:
         raise _unreachable(error) from error
@@ -206,12 +207,15 @@ def _fetch(issuer: Issuer, url: str) -> _Answer:
         pools.clear()
 
 
+def _pools(issuer: Issuer, url: str) -> urllib3.PoolManager:
+    try:
+        context = tls.context(issuer.authority) if issuer.authority else tls.shared()
+    except ValueError as error:
+        raise PermanentError("The issuer's certificate authority cannot be read.", reason="BadCertificate") from error
+    return transport.pools(context, proxy=proxies.proxy_for(url))
+
+
 def _unreachable(error: Exception) -> TemporaryError:
     """A call without an answer; the error's own words may hold addresses."""
-    text = str(error).lower()
-    if "certificate" in text or "ssl" in text:
-        why = "The issuer's certificate is not trusted. Enter its certificate authority, or use one that is known."
-        return TemporaryError(why, reason="BadCertificate")
-    if "timed out" in text:
-        return TemporaryError("The issuer did not answer in time.", reason="Timeout")
-    return TemporaryError("The portal cannot reach the issuer.", reason="Unreachable")
+    found = tls_problems.explain(error, "issuer", trust="Enter it as the issuer's certificate authority.")
+    return TemporaryError(found.text, reason=found.reason)

@@ -9,12 +9,28 @@ worker for years; and of the lines between the chunks of a body, urllib3 reads h
 import io
 import socket
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from environments.lib import bounds, destinations
+from environments.lib import bounds, destinations, tls
+
+
+def through(proxy: str | None, options: dict[str, Any]) -> urllib3.PoolManager:
+    """A pool manager that connects through a proxy, or by itself. A password of the proxy goes to the proxy alone."""
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    headers = _proxy_headers(proxy)
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=tls.shared(), **options)
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    parts = urlsplit(proxy)
+    if not parts.username:
+        return {}
+    return urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
 
 
 def guard(manager: urllib3.PoolManager) -> None:

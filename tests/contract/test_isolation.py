@@ -23,6 +23,7 @@ from environments.models import Cluster, IsolationTest
 from environments.reconcile import isolation, workbench
 from tests.contract.arrange import ClusterEndpoint, eventually, namespace
 from tests.kubelet import Kubelet, Network
+from tests.texts import REFUSED
 
 pytestmark = pytest.mark.django_db
 
@@ -296,7 +297,7 @@ def test_a_removal_that_the_cluster_does_not_answer_stays_owed(row, admin, begin
     IsolationTest.objects.update(patience=0)
     test = worked(None)
     assert (test.state, test.result) == (State.REMOVING, Isolation.INCONCLUSIVE)
-    assert test.message == "The portal cannot reach the cluster."
+    assert test.message == REFUSED
     assert left(admin)[0] == ["isolation-listener"]
     Cluster.objects.update(server=server, updated_at=timezone.now())
     sweep()

@@ -16,6 +16,7 @@ from environments.kube import admission, rbac
 from environments.lib import looks
 from environments.models import Cluster
 from tests.detours import Authority
+from tests.texts import REFUSED
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
 ADD, LIST = "admin:environments_cluster_add", "admin:environments_cluster_changelist"
@@ -392,9 +393,9 @@ class TestTheCheck:
     def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, stored):
         Cluster.objects.filter(pk=stored.pk).update(server="http://127.0.0.1:1")
         page = self.check(client, stored)
-        assert page.select_one(".says.bad").get_text() == "The portal cannot reach the cluster."
+        assert page.select_one(".says.bad").get_text() == REFUSED
         stored.refresh_from_db()
-        assert stored.check_error == "The portal cannot reach the cluster."
+        assert stored.check_error == REFUSED
         assert SECRET not in str(page)
 
     def test_several_are_checked_from_the_list(self, client, place, stored):

@@ -13,6 +13,7 @@ from environments.kube.client import connect
 from environments.lib.activity import TemplateActivity
 from environments.models import Template, TemplateVersion
 from tests.environments.specs import browser, forty_parameters
+from tests.texts import REFUSED
 
 State = TemplateVersion.State
 
@@ -318,7 +319,7 @@ class TestThePreview:
     def test_a_cluster_that_does_not_answer_gets_its_sentence(self, client, draft, cluster):
         type(cluster).objects.filter(pk=cluster.pk).update(server="http://127.0.0.1:1", credential="x")
         page = soup(client.post(url(draft, "preview"), self.data(draft, cluster, dry_run="1")))
-        assert page.select_one("[role=status]").get_text() == "Amsterdam: The portal cannot reach the cluster."
+        assert page.select_one("[role=status]").get_text() == f"Amsterdam: {REFUSED}"
 
     def test_inputs_that_are_wrong_are_said_at_their_field(self, client, draft, place):
         page = soup(client.post(url(draft, "preview"), self.data(draft, place, p_cpu="9", dry_run="1")))

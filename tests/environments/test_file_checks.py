@@ -11,6 +11,7 @@ from django.utils import timezone
 from environments.management import file_checks
 from environments.models import Cluster, TemplateVersion
 from environments.models.templates import TemplateEvent
+from tests.texts import REFUSED
 
 SMALL = """\
 template:
@@ -74,7 +75,7 @@ def test_a_cluster_that_does_not_answer_stops_it_unless_that_is_wanted(file, pla
     file.write_text(SMALL.format(more="services"))
     with pytest.raises(CommandError) as caught:
         run(file)
-    assert "Amsterdam: It could not be checked. The portal cannot reach the cluster." in str(caught.value)
+    assert f"Amsterdam: It could not be checked. {REFUSED}" in str(caught.value)
     assert "use --without-check" in str(caught.value)
     assert "small: v1 was published" in run(file, without_check=True)
     assert TemplateEvent.objects.first().message == "v1 was published. Not checked on clusters. Imported from a file."

@@ -172,7 +172,7 @@ def test_a_slash_at_the_end_belongs_to_the_name_and_not_to_the_path(look, provid
 def test_a_certificate_that_is_not_trusted(look):
     (remark,) = look(authority="")
     assert remark.tone == BAD
-    assert remark.text.startswith("The issuer's certificate is not trusted.")
+    assert remark.text.startswith("The issuer's certificate is signed by an unknown certificate authority")
 
 
 def test_an_issuer_without_tls_is_none_for_an_api_server(provider):
@@ -184,7 +184,8 @@ def test_an_issuer_without_tls_is_none_for_an_api_server(provider):
 
 def test_one_that_is_not_there():
     (remark,) = issuers.look(Issuer("https://127.0.0.1:9", "kubernetes", ("openid",)))
-    assert (remark.tone, remark.text) == (BAD, "The portal cannot reach the issuer.")
+    sentence = "The issuer refuses the connection: nothing answers at this address and port."
+    assert (remark.tone, remark.text) == (BAD, sentence)
 
 
 def test_denied_addresses_are_not_asked():
@@ -226,7 +227,7 @@ class TestTheCheck:
 
     def test_an_issuer_that_is_away_leaves_the_rest_of_the_report(self, checked):
         soup = checked(access="oidc", oidc_issuer="https://127.0.0.1:9", oidc_client_id="kubernetes")
-        assert "The portal cannot reach the issuer." in words(soup)
+        assert "The issuer refuses the connection: nothing answers at this address and port." in words(soup)
         assert "has every permission that it needs" in words(soup)
 
 

@@ -20,6 +20,7 @@ from environments.models.templates import TemplateEvent
 from environments.routine import observe
 from portal.demo.simulated import SimulatedCluster
 from tests.environments.specs import browser, spec_of
+from tests.texts import REFUSED
 
 State = TemplateVersion.State
 UNCOUNTED = "This cluster never counts count/widgets.example.com, so the quota does not limit it."
@@ -237,7 +238,7 @@ class TestAClusterThatDoesNotAnswer:
         page = soup(client.get(url(stopped, "check")))
         assert page.select_one("[role=alert] p").get_text() == "v2 was not published: Amsterdam could not be checked."
         _, amsterdam, berlin = page.select("section.panel")
-        assert amsterdam.select_one(".says").get_text() == "The portal cannot reach the cluster."
+        assert amsterdam.select_one(".says").get_text() == REFUSED
         assert [pill.get_text() for pill in amsterdam.select(".pill")] == ["not checked", "not checked"]
         assert [pill.get_text() for pill in berlin.select(".pill")] == ["checked", "accepted"]
         assert [button.get_text() for button in page.select(".actions-row button")] == [
@@ -261,7 +262,7 @@ class TestAClusterThatDoesNotAnswer:
         assert event.actor == ada
         assert event.message == (
             "v2 was published; v1 is retired. Checked on Berlin. "
-            "Not checked on Amsterdam (The portal cannot reach the cluster). New."
+            f"Not checked on Amsterdam ({REFUSED.rstrip('.')}). New."
         )
 
     def test_no_other_cluster_is_left_out_than_the_named_ones(self, stopped, place, press):

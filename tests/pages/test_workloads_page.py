@@ -9,6 +9,7 @@ from environments.models import Cluster
 from portal.demo.simulated import SimulatedCluster
 from tests.contract.arrange import Way, namespace, pod, quota
 from tests.pages.reading import HTMX, one, read, words
+from tests.texts import REFUSED
 
 CRASHING = {"name": "main", "image": "app:1", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
 
@@ -77,16 +78,14 @@ def test_a_cluster_that_falls_silent_leaves_the_last_answer_with_its_time(look, 
     cache.delete(f"workload-status:{environment.pk}")
     simulated.stop()
     soup = read(look(dana))
-    assert "Can't refresh. Showing the state from just now . The portal cannot reach the cluster." in words(
-        one(soup, ".notice.wait")
-    )
+    assert f"Can't refresh. Showing the state from just now . {REFUSED}" in words(one(soup, ".notice.wait"))
     assert one(soup, ".timeline li.bad")
 
 
 def test_a_cluster_that_never_answered_is_a_sentence(look, dana, simulated):
     simulated.stop()
     notice = words(one(read(look(dana)), ".notice.wait"))
-    assert notice == "Can't show the pods right now. The portal cannot reach the cluster."
+    assert notice == f"Can't show the pods right now. {REFUSED}"
 
 
 @pytest.mark.parametrize("odd", [{"items": [7]}, {"items": [{"status": 7}]}, {"items": "no"}])

@@ -20,7 +20,7 @@ GOOD = {
     "PORTAL_URL": "https://portal.example.com",
     "ALLOWED_HOSTS": "portal.example.com",
     "TRUST_PROXY": "true",
-    "DATABASE_URL": "postgres://portal:a-password@postgres/portal",
+    "DATABASE_URL": "postgres://portal:a-password@postgres/portal?sslmode=require",
     "BROKER_URL": "redis://redis:6379/0",
     "EMAIL_URL": "smtp+tls://portal:a-password@mail.example.com:587",
     "EMAIL_FROM": "portal@example.com",
@@ -88,9 +88,13 @@ BAD = [
         {"BROKER_URL": "memory://localhost"},
         "BROKER_URL is memory, which reaches no other process, so workers get no messages. Use redis://…",
     ),
-    (
-        {"BROKER_URL": "redis.example.com:6379"},
-        "BROKER_URL must begin with redis:// or rediss:// (or memory:// in one process).",
+    *(
+        (
+            {"DATABASE_URL": f"postgres://portal:a-password@{where}"},
+            "DATABASE_URL is on another machine and does not require TLS. Add ?sslmode=require, which checks the "
+            "certificate, or ?sslmode=disable if the network is yours alone.",
+        )
+        for where in ("postgres/portal", "10.0.0.5:5432/portal?sslmode=prefer", "db/portal?sslmode=allow")
     ),
     (
         {"MAIL_FOLDER": "/var/mail/portal"},

@@ -11,6 +11,13 @@ from portal import env
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+BROKER = (
+    "BROKER_URL must be redis://user:password@host:6379/0 or rediss://… (special characters percent-encoded, and no "
+    "option that turns certificate checks off), or memory:// in one process."
+)
+PROXY = "HTTPS_PROXY must be http://user:password@host:3128 (special characters percent-encoded)."
+BUNDLE = "it must be a file with PEM certificates and without private keys, or such certificates themselves."
+
 BAD = [
     ("DEBUG", "ture", "DEBUG is 'ture': it must be true or false."),
     ("SECURE", "", "SECURE is '': it must be true or false."),
@@ -52,6 +59,33 @@ BAD = [
         "EMAIL_URL must be like smtp+tls://user:password@host:587 (special characters percent-encoded), or "
         "consolemail://.",
     ),
+    *(
+        ("BROKER_URL", value, BROKER)
+        for value in (
+            "redis.example.com:6379",
+            "sqs://key:hunter2@example.com",
+            "redis://:hunter2#more@redis:6379/0",
+            "redis://:hunter/2@redis:6379/0",
+            "redis://portal:1/hunter2@redis:6379/0",
+            "redis://:hunter@2@redis:6379/0",
+            "redis://:hunter2@redis:63790000/0",
+            "redis://:hunter2@/0",
+            "rediss://:hunter2@redis:6379/0?ssl_cert_reqs=none",
+            "rediss://:hunter2@redis:6379/0?ssl_cert_reqs=CERT_OPTIONAL",
+            "rediss://:hunter2@redis:6379/0?ssl_check_hostname=false",
+        )
+    ),
+    *(
+        ("HTTPS_PROXY", value, PROXY)
+        for value in ("socks5://:hunter2@proxy:1080", "http://portal:hunter#2@proxy", "http://", "http://proxy/hunter2")
+    ),
+    ("CA_BUNDLE", "/nowhere/ca.pem", f"CA_BUNDLE is '/nowhere/ca.pem': {BUNDLE}"),
+    (
+        "CA_BUNDLE",
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
+        "CA_BUNDLE must be a file with PEM certificates and without private keys, or such certificates themselves.",
+    ),
+    ("CA_BUNDLE", "/etc/hostname", f"CA_BUNDLE is '/etc/hostname': {BUNDLE}"),
 ]
 
 

@@ -21,8 +21,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(answer: Answer, *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
-    """A server on loopback whose every request is answered by `answer(connection, request)`."""
+def serving(
+    answer: Answer, *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1", greeting: bytes = b""
+) -> Iterator[Server]:
+    """A server on loopback whose every request is answered by `answer(connection, request)`; it may speak first."""
     listener = socket.create_server((host, 0))
     scheme = "https" if context else "http"
     server = Server(f"{scheme}://{host}:{listener.getsockname()[1]}")
@@ -31,10 +33,11 @@ def serving(answer: Answer, *, context: ssl.SSLContext | None = None, host: str 
     def talk(connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ssl.SSLError), connection:
             connection.settimeout(10)
-            secure = context.wrap_socket(connection, server_side=True) if context else connection
-            while not stopping.is_set() and (request := secure.recv(65536)):
-                server.requests.append(request)
-                answer(secure, request)
+            with context.wrap_socket(connection, server_side=True) if context else connection as secure:
+                secure.sendall(greeting)
+                while not stopping.is_set() and (request := secure.recv(65536)):
+                    server.requests.append(request)
+                    answer(secure, request)
 
     def listen() -> None:
         with contextlib.suppress(OSError):

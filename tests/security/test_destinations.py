@@ -184,12 +184,11 @@ def test_a_proxy_of_a_kubeconfigs_choosing_is_looked_at_too(no_connections):
     assert caught.value.reason == "DeniedAddress"
 
 
-def test_through_a_proxy_of_the_machine_the_guard_holds_too(monkeypatch, settings):
+def test_through_a_proxy_of_the_machine_the_guard_holds_too(settings):
     """It is the proxy that is connected to, and what is asked of it must not be a denied address either."""
     settings.DENIED_NETWORKS = [f"{METADATA}/32"]
     with serving(always(http(b"{}", status="502 Bad Gateway"))) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        monkeypatch.setenv("http_proxy", proxy.url)
+        settings.HTTP_PROXY = proxy.url
         with pytest.raises(TemporaryError):
             directory_at("http://idp.example.com")
         assert len(proxy.requests) > 0
