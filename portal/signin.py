@@ -5,8 +5,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from allauth.account.views import LoginView
 from allauth.socialaccount.adapter import get_adapter
-from allauth.socialaccount.providers.base import AuthProcess, ProviderException
-from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib.auth import logout
@@ -18,14 +16,13 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
-from requests import RequestException
 
 from portal import providers
 from portal.local.factors import SSO_SESSION
 from portal.setting import FIRST_PROVIDER
-from portal.sso import UNAVAILABLE, ProviderAdapter, failed, login_path
-
-PROVIDER_ERRORS = (RequestException, OAuth2Error, ProviderException)
+from portal.sign_in_log import failed
+from portal.sso import ProviderAdapter, login_path
+from portal.sso_faults import SignInFault
 
 
 @login_not_required
@@ -63,9 +60,9 @@ def start_sso(request: HttpRequest, provider: str = FIRST_PROVIDER) -> HttpRespo
         raise Http404
     found = get_adapter(request).get_provider(request, provider=provider)
     try:
-        response: HttpResponse = found.redirect(request, process=AuthProcess.LOGIN, next_url=_next(request))
-    except PROVIDER_ERRORS:
-        return failed(request, UNAVAILABLE, status=503)
+        response: HttpResponse = found.start(request, _next(request))
+    except SignInFault as fault:
+        return failed(request, provider, fault)
     return response
 
 
@@ -81,8 +78,8 @@ def sso_callback(request: HttpRequest, provider: str = FIRST_PROVIDER) -> HttpRe
         if "state" in request.GET:
             adapter.check_response(request)
         response: HttpResponse = OAuth2CallbackView.adapter_view(adapter)(request)
-    except PROVIDER_ERRORS:
-        return failed(request, UNAVAILABLE, status=503)
+    except SignInFault as fault:
+        return failed(request, provider, fault)
     return response
 
 

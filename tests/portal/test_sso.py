@@ -222,7 +222,7 @@ class TestTheFlow:
     def test_a_code_of_another_flow_is_refused(self, browser: Browser, provider: FakeProvider) -> None:
         query = provider.grant(browser.get("/accounts/login/").url)
         provider.challenges["code1"] = "of-an-attacker"
-        assert refused(browser.get(f"{CALLBACK}?{query}"), "is not responding correctly")
+        assert refused(browser.get(f"{CALLBACK}?{query}"), "did not accept this sign-in", "Try again")
 
     def test_can_be_cancelled(self, browser: Browser, provider: FakeProvider) -> None:
         state = dict(parse_qsl(urlsplit(browser.get("/accounts/login/").url).query))["state"]
@@ -267,21 +267,23 @@ class TestAProviderWithFaults:
         assert not User.objects.exists()
 
     @pytest.mark.parametrize(
-        "claims",
+        ("claims", "sentence"),
         [
-            {"iss": "https://evil.example"},
-            {"aud": "another-client"},
-            {"exp": 1},
-            {"sub": "somebody-else"},
-            {"sub": ""},
+            ({"iss": "https://evil.example"}, "is in another issuer's name"),
+            ({"aud": "another-client"}, "is for another client"),
+            ({"exp": 1}, "The clocks of the portal and of the provider must agree"),
+            ({"nonce": "of-another-sign-in"}, "does not belong to this sign-in"),
+            ({"nonce": None}, "does not belong to this sign-in"),
+            ({"sub": "somebody-else"}, "is not responding correctly"),
+            ({"sub": ""}, "is not responding correctly"),
         ],
     )
     def test_id_tokens_of_others_are_refused(
-        self, browser: Browser, provider: FakeProvider, claims: dict[str, Any]
+        self, browser: Browser, provider: FakeProvider, claims: dict[str, Any], sentence: str
     ) -> None:
         provider.userinfo = dict(provider.claims)
         provider.id_token = claims
-        assert refused(browser.sign_in(provider), "is not responding correctly")
+        assert refused(browser.sign_in(provider), sentence)
         assert not User.objects.exists()
 
     def test_without_userinfo_the_id_token_is_enough(self, browser: Browser, provider: FakeProvider) -> None:
