@@ -52,7 +52,7 @@ def client_keys_can_sign(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check that each key for `private_key_jwt` is there where it is chosen, and can sign with its algorithm."""
     apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
     found = ((app["provider_id"], _key_problem(app["settings"])) for app in apps)
-    return [Error(sentence.format(_settings_of(one)), id="portal.E025") for one, sentence in found if sentence]
+    return [Error(sentence.format(_settings_of(one)), id="portal.E026") for one, sentence in found if sentence]
 
 
 def _settings_of(provider: str) -> str:

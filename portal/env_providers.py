@@ -22,8 +22,8 @@ def client(name: str) -> tuple[Setting, ...]:
             "str",
             "",
             "How the portal authenticates at the token endpoint. Empty: with the key if there is one, else as the "
-            "provider's discovery document lists it (`client_secret_basic` if it lists nothing); a refused way with "
-            "the secret is followed by the other.",
+            "provider's discovery document lists it (`client_secret_basic` if it lists nothing). Of two ways "
+            "with the secret, the other is tried if one is refused.",
             choices=("", "client_secret_basic", "client_secret_post", "private_key_jwt"),
         ),
         Setting(
@@ -33,12 +33,14 @@ def client(name: str) -> tuple[Setting, ...]:
             "For `private_key_jwt`: the portal's private key in PEM, without a passphrase.",
             secret=True,
         ),
-        Setting(f"{name}_CLIENT_KEY_ID", "str", "", "The ID of this key (`kid`), if the provider has several."),
         Setting(
-            f"{name}_CLIENT_KEY_ALGORITHM",
+            f"{name}_CLIENT_KID", "str", "", "For `private_key_jwt`: the key's ID (`kid`), if the provider needs it."
+        ),
+        Setting(
+            f"{name}_CLIENT_ALGORITHM",
             "str",
             "RS256",
-            "The algorithm that the key signs with.",
+            "For `private_key_jwt`: the algorithm that the key signs with.",
             choices=_ALGORITHMS,
         ),
     )
@@ -51,7 +53,7 @@ FURTHER = (
     Setting("OIDC_<ID>_CLIENT_ID", "str", "", "The portal's client ID there."),
     Setting("OIDC_<ID>_CLIENT_SECRET", "str", "", "The portal's client secret there.", secret=True),
     *client("OIDC_<ID>"),
-    Setting("OIDC_<ID>EMAILS", "str", "verified", "As `OIDCEMAILS`, for this provider.", choices=EMAILS),
+    Setting("OIDC_<ID>_EMAILS", "str", "verified", "As `OIDC_EMAILS`, for this provider.", choices=EMAILS),
     Setting("OIDC_<ID>_EMAIL_DOMAINS", "list", [], "As `OIDC_EMAIL_DOMAINS`, for this provider."),
     Setting("OIDC_<ID>_GROUPS_CLAIM", "str", "groups", "The claim that lists a person's groups."),
     Setting("OIDC_<ID>_ADMIN_GROUPS", "list", [], "Groups of this provider whose members are platform admins."),

@@ -194,15 +194,22 @@ def _app(provider: str, name: str, issuer: str, of: dict[str, Any]) -> dict[str,
         "scope": of["SCOPES"],
         "client_auth": of["CLIENT_AUTH"] or ("private_key_jwt" if key else ""),
         "client_key": key,
-        "client_key_id": of["CLIENT_KEY_ID"],
-        "client_key_algorithm": of["CLIENT_KEY_ALGORITHM"],
+        "client_key_id": of["CLIENT_KID"],
+        "client_key_algorithm": of["CLIENT_ALGORITHM"],
     }
     client = {"client_id": of["CLIENT_ID"], "secret": of["CLIENT_SECRET"]}
     return {"provider_id": provider, "name": name, **client, "settings": own}
 
 
-_client = ("CLIENT_ID", "CLIENT_SECRET", "CLIENT_AUTH", "CLIENT_KEY", "CLIENT_KEY_ID", "CLIENT_KEY_ALGORITHM", "SCOPES")
-_first = {name: read(f"OIDC_{name}") for name in _client}
+_first = {
+    "CLIENT_ID": read("OIDC_CLIENT_ID"),
+    "CLIENT_SECRET": read("OIDC_CLIENT_SECRET"),
+    "CLIENT_AUTH": read("OIDC_CLIENT_AUTH"),
+    "CLIENT_KEY": read("OIDC_CLIENT_KEY"),
+    "CLIENT_KID": read("OIDC_CLIENT_KID"),
+    "CLIENT_ALGORITHM": read("OIDC_CLIENT_ALGORITHM"),
+    "SCOPES": read("OIDC_SCOPES"),
+}
 SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,

@@ -43,6 +43,7 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
     """The provider's endpoints, tokens and claims, each checked before use."""
 
     client_class = sso_client.TokenClient
+    basic_auth = False  # `ways` decides; allauth's fails on a list that is null
 
     @property
     def openid_config(self) -> dict[str, Any]:
