@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from environments.models import User
+from portal import backchannel
 from portal.local import factors
 from portal.sign_in_log import LOCAL, failed
 from portal.sso_faults import Kind, SignInFault
@@ -42,6 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
         sociallogin = (kwargs["signal_kwargs"] or {}).get("sociallogin")
         if sociallogin is not None:
             request.session[factors.SSO_SESSION] = sociallogin.for_sign_out
+            backchannel.remember(request, user, sociallogin)
         elif not factors.has_factor(user):
             reauthenticate_by_password(request)  # they have just entered it
         response: HttpResponse = super().post_login(request, user, **kwargs)

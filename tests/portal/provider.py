@@ -53,7 +53,9 @@ class FakeProvider:
         said = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": uuid.uuid4().hex}
         said |= {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}} | claims
         said = {name: value for name, value in said.items() if value is not None}
-        return jwt.encode(said, self.keys[key], "RS256", {"kid": key, "typ": "logout+jwt"} | (headers or {}))
+        head = {"kid": key, "typ": "logout+jwt"} | (headers or {})
+        head = {name: value for name, value in head.items() if value is not None or name == "typ"}
+        return jwt.encode(said, self.keys[key], "RS256", head)
 
     def answer(self, method: str, path: str, form: dict[str, list[str]], authorization: str = "") -> tuple[int, Any]:
         self.asked.append(path)
