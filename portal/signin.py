@@ -24,6 +24,9 @@ from portal.sign_in_log import failed
 from portal.sso import ProviderAdapter, login_path
 from portal.sso_faults import SignInFault
 
+#: Characters of a sign-out URL's query: nginx and Apache take 8 kB for the request line, and others less.
+MAX_SIGN_OUT_QUERY = 4000
+
 
 @login_not_required
 @never_cache
@@ -120,7 +123,9 @@ def _next(request: HttpRequest) -> str:
 def _end_session_url(kept: Any) -> str:
     """The provider's sign-out URL with parameters; empty if it has none, or has it on another host.
 
-    The content security policy lets forms lead to the issuer's origin only (`form-action`).
+    The content security policy lets forms lead to the issuer's origin only (`form-action`). An ID token that would make
+    the URL longer than proxies take is left out: `client_id` says as much, though the provider may ask the person. (A
+    form would carry it too, but some providers take their sign-out form from their own page only.)
     """
     provider = providers.find((kept or {}).get("provider", FIRST_PROVIDER))
     endpoint = str((kept or {}).get("endpoint") or "")
@@ -128,11 +133,12 @@ def _end_session_url(kept: Any) -> str:
     if not endpoint or provider is None or (parts.scheme, parts.netloc) != provider.origin:
         return ""
     query = dict(parse_qsl(parts.query)) | {
-        "id_token_hint": kept["id_token"],
         "client_id": provider.client_id,
         "post_logout_redirect_uri": f"{settings.PORTAL_URL}{reverse('signed_out')}",
     }
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    hinted = urlencode({"id_token_hint": kept["id_token"]} | query)
+    fits = len(hinted) <= MAX_SIGN_OUT_QUERY and kept["id_token"]
+    return urlunsplit(parts._replace(query=hinted if fits else urlencode(query)))
 
 
 class _LocalForm(LoginView):

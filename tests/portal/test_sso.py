@@ -316,6 +316,24 @@ class TestSigningOut:
         assert "sso" not in browser.session
         assert len(provider.asked) == asked, "the portal calls nobody for it"
 
+    @pytest.mark.parametrize("endpoint", ["/end-session", "/end-session?p=policy"])
+    def test_leaves_a_long_id_token_out_of_the_address(
+        self, browser: Browser, provider: FakeProvider, endpoint: str
+    ) -> None:
+        provider.claims["groups"] = [f"team-with-a-long-name-{number}" for number in range(250)]
+        provider.metadata["end_session_endpoint"] = provider.issuer + endpoint
+        browser.sign_in(provider)
+        assert len(browser.session["sso"]["id_token"]) > 8000
+
+        url = urlsplit(browser.post("/accounts/logout/")["Location"])
+
+        assert url.path == "/end-session"
+        assert dict(parse_qsl(url.query)) == dict(parse_qsl(urlsplit(endpoint).query)) | {
+            "client_id": "portal",
+            "post_logout_redirect_uri": "http://testserver/accounts/signed-out/",
+        }
+        assert browser.user_id is None
+
     @pytest.mark.parametrize("endpoint", [None, "", 7, "https://elsewhere.example/out", "javascript:alert(1)"])
     def test_ends_the_own_session_where_the_provider_offers_nothing(
         self, browser: Browser, provider: FakeProvider, endpoint: Any
