@@ -62,8 +62,8 @@ def backchannel_logout(request: HttpRequest, provider: str = FIRST_PROVIDER) -> 
         fields = {"provider": provider, "address": address}
         logger.warning("Logout token of %s refused: %s", provider, refusal, extra={"fields": fields})
         return _refusal(str(refusal))
-    fields = {"provider": provider, "address": address, "users": users}
-    logger.info("Sessions ended by %s: %s", provider, len(users), extra={"fields": fields})
+    fields = {"provider": provider, "address": address}
+    logger.info("Sessions ended by %s: %s", provider, len(users), extra={"fields": fields | {"users": users}})
     return HttpResponse()
 
 

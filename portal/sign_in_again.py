@@ -6,6 +6,7 @@ would see an empty page (405) after signing in.
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -25,11 +26,10 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 class SignInMiddleware(LoginRequiredMiddleware):
     """Every page needs a sign-in, unless its view says otherwise."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponse:
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
         """Redirect to the sign-in, which leads back to the page; after a form, with a sentence there."""
         if request.method in _SAFE:
-            response: HttpResponse = super().handle_no_permission(request, view_func)
-            return response
+            return super().handle_no_permission(request, view_func)
         if not request.headers.get("HX-Request"):  # htmx reloads the page, which shows how things are
             messages.warning(request, NOT_DONE)
         return redirect_to_login(page_of(request), resolve_url(settings.LOGIN_URL))
@@ -67,5 +67,5 @@ def takes_get(view: Any) -> bool:
             methods = inspect.getclosurevars(view).nonlocals.get("request_method_list")
             if methods is not None and "GET" not in methods:
                 return False
-        view = getattr(view, "__wrapped__", None)
+        view = view.func if isinstance(view, partial) else getattr(view, "__wrapped__", None)
     return True

@@ -249,5 +249,11 @@ def callback_path(provider: str) -> str:
     return reverse("sso_callback") if provider == FIRST_PROVIDER else reverse("provider_callback", args=[provider])
 
 
+def backchannel_path(provider: str) -> str:
+    """Where a provider ends sessions, without the host."""
+    first = provider == FIRST_PROVIDER
+    return reverse("sso_backchannel_logout") if first else reverse("provider_backchannel_logout", args=[provider])
+
+
 def _is_url(value: Any) -> bool:
     return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and bool(urlsplit(value).netloc)

@@ -59,6 +59,12 @@ class SignInFault(ProviderException):
         super().__init__(f"{kind}: {code}")
         self.kind, self.code, self.sentence, self.host, self.status = kind, code, sentence, host, int(status)
 
+    @property
+    def for_admins(self) -> str:
+        """The sentence without what it tells people to do, and the code."""
+        sentence = self.sentence.replace(RETRY, "").replace(ADMIN, "")
+        return f"{' '.join(sentence.split())} ({self.kind}: {self.code}{f', {self.host}' if self.host else ''})".strip()
+
 
 #: The provider's own codes: what kind each is, what the person reads, and the answer's status.
 _CODES: dict[str, tuple[Kind, str, int]] = {

@@ -82,7 +82,7 @@ def test_never_leads_to_an_address_that_takes_no_get(cast):
 
 def test_says_after_signing_in_that_nothing_was_done(provider: FakeProvider, cast):
     environment, _ = cast
-    provider.claims = {"sub": "o", "email": "root@example.com", "preferred_username": "root", "groups": ["platform-admins"]}
+    provider.claims = {"sub": "o", "email": "root@example.com", "groups": ["platform-admins"]}
     browser, before = Browser(), Event.objects.count()
     sent = browser.post(f"/environments/{environment.namespace}/try-again/")
     response = browser.sign_in(provider, sent["Location"])

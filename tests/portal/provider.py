@@ -36,6 +36,7 @@ class FakeProvider:
         self.client_key: Any = None  # public: whose assertions are accepted
         self.assertion_audience = ""  # empty: the issuer or the token endpoint
         self.tried: list[str] = []  # how the portal authenticated
+        self.without_a_person = "login_required"
         self.keys: dict[str, str] = {}  # what it signs logout tokens with: PEM by ID
         self.issuer, self.secret = "", CLIENT_SECRET
 
@@ -58,12 +59,16 @@ class FakeProvider:
         return jwt.encode(said, self.keys[key], "RS256", head)
 
     def answer(self, method: str, path: str, form: dict[str, list[str]], authorization: str = "") -> tuple[int, Any]:
+        query = dict(parse_qsl(urlsplit(path).query))
+        path = urlsplit(path).path
         self.asked.append(path)
         if path in self.overrides:
             return self.overrides[path]
         match path:
             case "/.well-known/openid-configuration":
                 return 200, self._discovery()
+            case "/authorize":  # as with `prompt=none`: in a browser the test takes this step itself
+                return 302, f"{query['redirect_uri']}?error={self.without_a_person}&state={query['state']}"
             case "/token":
                 return self._token(form, authorization)
             case "/jwks":
