@@ -60,7 +60,7 @@ def backchannel_logout(request: HttpRequest, provider: str = FIRST_PROVIDER) -> 
     except LogoutRefused as refusal:
         _count(address)
         fields = {"provider": provider, "address": address}
-        logger.warning("Logout token of %s refused: %s", provider, refusal, extra={"fields": fields})
+        logger.warning("A logout token of %s was refused: %s", provider, refusal, extra={"fields": fields})
         return _refusal(str(refusal))
     fields = {"provider": provider, "address": address}
     logger.info("Sessions ended by %s: %s", provider, len(users), extra={"fields": fields | {"users": users}})

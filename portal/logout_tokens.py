@@ -108,7 +108,7 @@ def _check_purpose(claims: dict[str, Any], subject: str, sid: str) -> None:
     """Raise LogoutRefused unless the token was made to end sessions, and names some."""
     events = claims["events"]
     if not isinstance(events, dict) or not isinstance(events.get(_EVENT), dict):
-        raise LogoutRefused("The token is not about a logout.")
+        raise LogoutRefused("The token is not about ending a session.")
     if "nonce" in claims:
         raise LogoutRefused("The token has a nonce, as ID tokens do.")
     if not subject and not sid:
