@@ -14,6 +14,7 @@ from environments.models.members import Group, Member
 from environments.models.openings import NetworkOpening
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
+from environments.models.sessions import ProviderSession, UsedLogoutToken
 from environments.models.sign_ins import Departure, TokenCheck
 from environments.models.stand_ins import StandIn
 from environments.models.templates import Template, TemplateVersion
@@ -39,6 +40,7 @@ __all__ = [
     "LocalGroup",
     "Member",
     "NetworkOpening",
+    "ProviderSession",
     "PublishCheck",
     "Question",
     "Rate",
@@ -51,5 +53,6 @@ __all__ = [
     "TokenCheck",
     "UnlinkedIdentity",
     "Usage",
+    "UsedLogoutToken",
     "User",
 ]
