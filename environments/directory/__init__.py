@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from environments.directory.base import DirectoryClient, Explores, GroupKey, OwnAccounts, Person
-from environments.directory.capabilities import Row
+from environments.directory.capabilities import Row, in_words
 from environments.directory.entra import EntraClient
 from environments.directory.keycloak import KeycloakClient, token_url
 from environments.directory.local import LocalClient
@@ -25,6 +25,7 @@ __all__ = [
     "Person",
     "check_realm",
     "connect",
+    "in_words",
 ]
 
 

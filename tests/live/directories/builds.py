@@ -1,8 +1,7 @@
 """Environments for the SCIM servers that the tests talk to: each of its own, in a cache outside of this repository.
 
-Those of Python come from requirements/scim-*.txt, those of Node from the package-lock.json in a folder beside this file.
-pip and npm check the hashes that are locked there, run no package's scripts, and use the registry that this machine has
-set.
+Those of Python come from requirements/scim-*.txt, those of Node from a package-lock.json in a folder beside this file.
+pip and npm check the hashes that are locked there, run no package's scripts, and use this machine's registry.
 """
 
 import fcntl
