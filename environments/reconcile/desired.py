@@ -29,7 +29,7 @@ UNREADABLE = (
 MEMBER_COLUMNS = (
     "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
     "account_name", "directory_email", "address_lost", "person_id", "person__issuer", "person__subject",
-    "person__claimed_email", "person__claimed_username",
+    "person__claimed_email", "person__claimed_username", "bound",
 )  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
@@ -128,7 +128,7 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     return tuple(
         GroupState(
             Role(group.role),
-            GroupKey(group.name, environment_id, f"{group.role} of namespace {namespace}"),
+            GroupKey(group.name, environment_id, f"{group.role} of namespace {namespace}", group.directory_id),
             group.directory_id,
         )
         for group in rows
@@ -170,6 +170,7 @@ def member_states(
             member.person_id,
             member.directory_email,
             member.address_lost,
+            member.bound,
         )
         for member in rows
     )

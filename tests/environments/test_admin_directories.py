@@ -6,6 +6,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from environments.admin.directories import DirectoryForm
+from environments.directory.capabilities import Capabilities, Row
 from environments.models import Directory
 
 SECRET = "a-very-secret-secret"
@@ -102,3 +103,43 @@ def test_the_test_needs_a_post_by_a_platform_admin(client, local_directory, dana
     client.force_login(dana)
     client.post(url)
     assert not LogEntry.objects.exists()
+
+
+def test_the_page_says_in_words_what_the_server_can_do(client, stored):
+    url = reverse("admin:environments_directory_change", args=[stored.pk])
+    assert "Nothing is known yet." in soup(client.get(url)).get_text()
+    facts = {"/Groups displayName": "ignored", "members": "hidden", "external_id": "dropped", "of a later version": "x"}
+    Directory.objects.filter(pk=stored.pk).update(capabilities=facts)
+    said = [each.get_text() for each in soup(client.get(url)).select(".field-findings p")]
+    assert said == [
+        "Ignores filters on group names; read as a whole.",
+        "Drops external IDs; the portal recognises its groups by name.",
+        "Does not show the members of a group, so it cannot confirm changes.",
+    ]
+
+
+def test_a_kind_whose_servers_do_not_differ_has_no_such_part(client, local_directory):
+    page = client.get(reverse("admin:environments_directory_change", args=[local_directory.pk]))
+    assert not soup(page).select(".field-findings")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [({"name": "IdP"}, True), ({"url": "https://other.example.com/scim", "secret": SECRET}, False)],
+)
+def test_what_was_learned_about_a_server_is_not_for_another(client, stored, typed, kept):
+    Directory.objects.filter(pk=stored.pk).update(capabilities={"members": "hidden"})
+    url = reverse("admin:environments_directory_change", args=[stored.pk])
+    assert client.post(url, DATA | {"secret": ""} | typed).status_code == 302
+    stored.refresh_from_db()
+    assert stored.capabilities == ({"members": "hidden"} if kept else {})
+
+
+def test_what_a_client_learns_is_kept_with_the_row_and_connects_nobody_anew(stored):
+    before = stored.updated_at
+    known, elsewhere = Capabilities(Row(stored.pk)), Capabilities(Row(stored.pk))
+    assert elsewhere.get("members") == ""
+    known.learn("members", "hidden")
+    assert elsewhere.get("members") == "hidden"
+    stored.refresh_from_db()
+    assert (stored.capabilities, stored.updated_at) == ({"members": "hidden"}, before)

@@ -20,6 +20,7 @@ from tests.environments.directory.fakes.entra import FakeEntra
 from tests.environments.directory.fakes.keycloak import FakeKeycloak
 from tests.environments.directory.fakes.okta import FakeOkta
 from tests.environments.directory.fakes.scim import FakeScim
+from tests.environments.directory.odd import odd
 from tests.environments.directory.trials import steps
 
 STEPS = [
@@ -63,7 +64,10 @@ def groups_of(fake: Any) -> list[str]:
 
 def test_every_step_works_and_nothing_is_left(trial: Trial) -> None:
     lines = trial.run()
-    assert [line.step for line in lines] == STEPS
+    scim = isinstance(trial.fake, FakeScim)  # whose servers differ
+    explored = ["Find out what the server can do"] if scim else []
+    assert [line.step for line in lines] == [*STEPS[:-1], *explored, STEPS[-1]]
+    assert not scim or "Filters user names." in lines[-2].said
     assert all(line.worked for line in lines)
     assert groups_of(trial.fake) == []
     assert trial.waited == []
@@ -350,3 +354,29 @@ def test_what_is_stored_is_read_back_as_it_was(row: Directory) -> None:
     )
     row.trial = json.loads(json.dumps(directory_actions.asdict(trial)))
     assert State.stored(row) == trial
+
+
+def test_a_directory_that_shows_no_members_passes_and_its_lines_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = odd(shows_members=False)
+    client = fake.client()
+    monkeypatch.setattr(directory_actions.directory, "connect", lambda row: client)
+    lines = {line.step: line for line in steps(Directory(name="x"), "dana@example.com").lines}
+    assert all(line.worked for line in lines.values())
+    hidden = "The directory accepted it. It does not show members, so it could not confirm it."
+    assert lines["Read the members"].said == lines["Remove the account"].said == hidden
+    assert "Does not show the members of a group" in lines["Find out what the server can do"].said
+    assert fake.groups == {}
+
+
+def test_a_directory_that_does_not_remove_the_account_fails_after_some_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = odd(put_members=False, replace="refused", value_paths="refused")
+    client = fake.client()
+    monkeypatch.setattr(directory_actions.directory, "connect", lambda row: client)
+    waited: list[float] = []
+    lines = steps(Directory(name="x"), "dana@example.com", waited).lines
+    assert [line.step for line in lines if not line.worked] == ["Remove the account"]
+    assert "did not remove 1 person" in next(line.said for line in lines if not line.worked)
+    assert sum(waited) == 16
+    assert fake.groups == {}

@@ -1,4 +1,6 @@
-"""Two SCIM servers as the tests see them: how to reach each, and what is done to it behind the portal's back.
+"""Two SCIM servers of the tests' own environment; directories/servers.py has more.
+
+How to reach each, and what is done to it behind the portal's back.
 
 Canaille keeps no externalId, cannot filter, and calls members by their user name. scim2-server filters, patches and
 keeps everything in memory. They share a library for the shapes (scim2-models), and nothing of what they do.
@@ -20,6 +22,7 @@ from portal.demo.ports import answers, free_port
 
 USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE_SCHEMA = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 TOKEN = "s3cret-bearer-token"
 
 
@@ -124,7 +127,7 @@ class Scim2Server:
 
     def rename_group(self, group_id: str, name: str) -> None:
         operation = {"op": "replace", "path": "displayName", "value": name}
-        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]}
+        body = {"schemas": [PATCH_SCHEMA], "Operations": [operation]}
         with self.admin() as admin:
             admin.patch(f"/Groups/{group_id}", json=body).raise_for_status()
 

@@ -1,17 +1,27 @@
-"""The SCIM client against two real servers (tests/live/scim_servers.py)."""
+"""The SCIM client against real servers (scim_servers.py, directories/servers.py)."""
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from environments.directory import GroupKey, Person
-from environments.directory.scim import GROUP_SCHEMA, Features, ScimClient
+from environments.directory.scim import Features, ScimClient
+from environments.directory.scim_shapes import GROUP_SCHEMA
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Directory
 from portal.demo.idp import IdentityProvider
 from tests.environments.directory.trials import steps
+from tests.live.directories.builds import UnavailableError
+from tests.live.directories.servers import (
+    CurrentScim2Server,
+    DjangoScim2,
+    Process,
+    ScimmyOnExpress4,
+    ScimmyOnExpress5,
+)
 from tests.live.scim_servers import Canaille, Scim2Server, Server, body_of
 
 
@@ -30,8 +40,39 @@ def canaille(idp: IdentityProvider) -> Canaille:
     return Canaille(idp)
 
 
-@pytest.fixture(params=["canaille", "scim2_server"])
+OTHERS: dict[str, type[Process]] = {
+    "scim2_server_now": CurrentScim2Server,
+    "django_scim2": DjangoScim2,
+    "scimmy_express4": ScimmyOnExpress4,
+    "scimmy_express5": ScimmyOnExpress5,
+}
+
+
+@pytest.fixture(scope="session")
+def others() -> Iterator[Callable[[str], Process]]:
+    """The servers from environments of their own, started when a test asks for one."""
+    running: dict[str, Process] = {}
+
+    def started(name: str) -> Process:
+        if name not in running:
+            made = OTHERS[name]()
+            try:
+                made.start()
+            except UnavailableError as error:
+                pytest.skip(f"No {made.environment}: {error}")
+            running[name] = made
+        return running[name]
+
+    yield started
+    for each in running.values():
+        each.stop()
+
+
+@pytest.fixture(params=["canaille", "scim2_server", *OTHERS])
 def server(request: pytest.FixtureRequest) -> Server:
+    if request.param in OTHERS:
+        other: Process = request.getfixturevalue("others")(request.param)
+        return other
     found: Server = request.getfixturevalue(request.param)
     return found
 
@@ -200,12 +241,14 @@ def test_a_group_that_another_deleted_is_gone(scim: ScimClient, admin: httpx.Cli
         assert caught.value.reason == "GroupGone"
 
 
-def test_a_group_that_another_renamed_keeps_its_id(scim: ScimClient, server: Server, key: GroupKey) -> None:
+def test_a_group_that_another_renamed_is_found_by_its_external_id(
+    scim: ScimClient, server: Server, key: GroupKey
+) -> None:
     dana = person(scim, "dana")
     group = scim.create_group(key, dana)
     server.rename_group(group, f"{key.name}-renamed")
 
-    assert scim.find_group(key) is None
+    assert scim.find_group(key) == (None if isinstance(server, Canaille) else group), "Canaille keeps no externalId"
     assert scim.members(group) == {dana.id}
     scim.delete_group(group)
     with pytest.raises(PermanentError):
@@ -231,12 +274,53 @@ def test_a_group_of_our_name_that_another_made_is_not_ours(
     assert caught.value.reason == "NotOurs"
 
 
+def test_a_group_of_our_name_without_an_external_id_is_not_ours(
+    scim: ScimClient, admin: httpx.Client, server: Server, key: GroupKey
+) -> None:
+    """Only where the server drops ours, which this client learns first, is the name alone enough."""
+    other = GroupKey(f"{key.name}-other", key.environment_id)
+    scim.delete_group(scim.create_group(other, person(scim, "dana")))
+    body = {"schemas": [GROUP_SCHEMA], "displayName": key.name, "members": [as_member(admin, person(scim, "sam"))]}
+    made = admin.post("/Groups", json=body).raise_for_status().json()["id"]
+
+    if isinstance(server, Canaille):
+        assert scim.find_group(key) == made
+        return
+    for call in (lambda: scim.find_group(key), lambda: scim.create_group(key, person(scim, "dana"))):
+        with pytest.raises(PermanentError) as caught:
+            call()
+        assert caught.value.reason == "NotOurs"
+    assert scim.find_group(replace(key, group_id=made)) == made, "its id was recorded when it was made"
+
+
+def test_a_group_with_the_external_id_of_earlier_versions_is_found(
+    scim: ScimClient, admin: httpx.Client, key: GroupKey
+) -> None:
+    body = {
+        "schemas": [GROUP_SCHEMA],
+        "displayName": key.name,
+        "externalId": f"{key.environment_id}/{key.name}",
+        "members": [as_member(admin, person(scim, "dana"))],
+    }
+    made = admin.post("/Groups", json=body).raise_for_status().json()["id"]
+
+    assert scim.find_group(replace(key, group_id=made)) == made
+
+
+def test_new_groups_have_an_external_id_that_is_one_part_of_a_path(
+    scim: ScimClient, admin: httpx.Client, server: Server, key: GroupKey
+) -> None:
+    group = scim.create_group(key, person(scim, "dana"))
+    kept = admin.get(f"/Groups/{group}").json().get("externalId")
+    assert kept == (None if isinstance(server, Canaille) else f"{key.environment_id}.{key.name}")
+
+
 def test_the_admins_test_of_a_directory_works(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     client = ScimClient(server.connection())
     monkeypatch.setattr("environments.directory.connect", lambda row: client)
     lines = steps(Directory(name="x"), "dana@example.com").lines
     assert [line.said for line in lines if not line.worked] == []
-    assert len(lines) == 7
+    assert len(lines) == 8, "seven steps, and what the server can do"
     client.close()
 
 

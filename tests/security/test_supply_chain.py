@@ -1,5 +1,6 @@
 """What is installed is what was locked: every line with its version and its hashes, from wherever it comes."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-FEWEST = {"kubectl.txt": 3}  # without what they depend on
+FEWEST = {"kubectl.txt": 3, "scim-server.txt": 11, "scim-django.txt": 8}  # kubectl: without what they depend on
 NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?==([^ ;\\]+)")
 
 
@@ -44,3 +45,18 @@ def test_whatever_installs_asks_for_the_hashes():
         assert installs, path
         for line in installs:
             assert "--require-hashes" in line or "--no-deps" in line, (path, line)
+
+
+@pytest.mark.parametrize(
+    "lock", sorted(ROOT.glob("tests/live/**/package-lock.json")), ids=lambda lock: lock.parent.name
+)
+def test_every_package_of_node_has_one_version_and_its_hash_and_names_no_registry(lock):
+    text = lock.read_text(encoding="utf-8")
+    packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
+    assert len(packages) > 50
+    for name, entry in packages.items():
+        assert entry["version"], name
+        assert entry["integrity"].startswith("sha512-"), name
+        assert "resolved" not in entry, name
+    wanted = json.loads(lock.with_name("package.json").read_text(encoding="utf-8"))["dependencies"]
+    assert all(f"node_modules/{name}" in packages for name in wanted)

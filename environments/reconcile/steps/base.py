@@ -33,6 +33,7 @@ class MemberState:
     person_id: int | None = None  # their account in the portal, once they are known
     directory_email: str = ""  # as the directory spells it
     address_lost: bool = False  # the address is another person's now
+    bound: bool | None = None  # to their role, when this run began
 
     @cached_property
     def facts(self) -> TokenFacts:

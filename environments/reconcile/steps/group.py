@@ -76,9 +76,10 @@ def _find(context: Context, group: GroupState) -> str | None:
     try:
         context.directory.members(group.directory_id)
     except PermanentError as error:
-        if error.reason != "GroupGone":
+        if error.reason == "GroupGone":
+            return found
+        if error.reason != "MembersHidden":
             raise
-        return found
     return group.directory_id  # renamed, or not shown
 
 

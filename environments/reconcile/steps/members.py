@@ -4,31 +4,38 @@ from contextlib import suppress
 from dataclasses import replace
 
 from environments.directory import Person
+from environments.directory.answers import NotRemovedError
 from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step
 
 _UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
 _INACTIVE = "The account {email} is deactivated in the directory."
+_UNCONFIRMED = "{email} was removed from {group}. The directory does not show members, so it could not confirm that."
 _ANOTHER = "{email} belongs to another person in the directory now. Remove this member, or add the address again."
 #: Seconds until the directory is asked again for a person it does not know, and whether who left has stayed out.
 LOOK_AGAIN = 600.0
+#: Seconds until the portal tries again to remove those whom the directory did not remove.
+REMOVE_AGAIN = 60.0
 
 
 def ensure(context: Context) -> Outcome:
     """Make each group hold its wanted members. A person whom the directory does not know does not stop the others."""
     facts: dict[int, MemberFacts] = {}
     notes: list[str] = []
-    removed: set[str] = set()
+    removed, stuck = set[str](), dict[str, str]()
     people = {group.role: _people(context, group, facts) for group in context.groups}
     context = _identified(context, {pk: person.id for some in people.values() for pk, person in some.items()})
     for group in context.groups:
         if group.directory_id:
-            notes += _sync(context, group, people[group.role], facts, removed)
+            notes += _sync(context, group, people[group.role], facts, removed, stuck)
     leaving = [member for member in context.members if not member.wanted]
-    facts |= {member.pk: _left(member, removed) for member in leaving}
+    facts |= {member.pk: _left(member, removed) for member in leaving if member.directory_id not in stuck}
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
+    if stuck:
+        found = Facts(members=facts, notes=tuple(notes))
+        return Outcome(" ".join(sorted(stuck.values())), "NotRemoved", found, wait=REMOVE_AGAIN)
     return Outcome(
         f"{count - left_out} of {count} in the directory groups",
         "SomeUnknown" if left_out else "Done",
@@ -88,24 +95,79 @@ def _person(context: Context, member: MemberState) -> Person | None:
 
 
 def _sync(
-    context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts], removed: set[str]
+    context: Context,
+    group: GroupState,
+    people: dict[int, Person],
+    facts: dict[int, MemberFacts],
+    removed: set[str],
+    stuck: dict[str, str],
 ) -> list[str]:
-    """Make the group hold these people; what had to be repaired, a sentence each. `removed` gets who was taken out."""
-    present = context.directory.members(group.directory_id)  # complete, or an error and nothing happens
-    missing = [person for person in people.values() if person.id not in present]
+    """Make the group hold these people; what had to be repaired, a sentence each.
+
+    `removed` gets who was taken out; `stuck` who could not be, with a sentence about it.
+    """
+    present = _present(context, group)
+    inside = _known(context, group) if present is None else present
+    missing = [person for person in people.values() if person.id not in inside]
     if missing:
         context.directory.add_members(group.directory_id, missing)
     for pk, person in people.items():
         facts[pk] = replace(MemberFacts.of(person), in_group=True, message="")
-    leaving = [member_id for member_id in _elsewhere(context, group) if member_id in present]
-    if leaving:
-        context.directory.remove_members(group.directory_id, leaving)
-        removed.update(leaving)
+    leaving = _unseen_leavers(context, group) if present is None else present & set(_elsewhere(context, group))
+    stuck |= _remove(context, group, leaving)
+    removed.update(leaving - stuck.keys())
+    if present is None:
+        if leaving:  # some servers take all members for none in particular
+            context.directory.add_members(group.directory_id, list(people.values()))
+        return _unconfirmed(context, group, leaving - stuck.keys())
     lost = {person.id for person in missing} & _known(context, group)
     return [
         f"{person.email} was missing from {group.key.name} and was added again."
         for person in missing
         if person.id in lost
+    ]
+
+
+def _present(context: Context, group: GroupState) -> set[str] | None:
+    """Who is in the group: complete, or an error and nothing happens; None if the directory never shows it."""
+    try:
+        return context.directory.members(group.directory_id)
+    except PermanentError as error:
+        if error.reason != "MembersHidden":
+            raise
+        return None
+
+
+def _remove(context: Context, group: GroupState, leaving: set[str]) -> dict[str, str]:
+    """Take people out of the group; those who could not be, with a sentence for each."""
+    if not leaving:
+        return {}
+    try:
+        context.directory.remove_members(group.directory_id, sorted(leaving))
+    except NotRemovedError as error:
+        emails = {member.directory_id: member.email for member in context.members}
+        said = "The directory did not remove {email} from {group}. Ask its admin to remove them there."
+        return {each: said.format(email=emails.get(each, each), group=group.key.name) for each in error.ids}
+    return {}
+
+
+def _unseen_leavers(context: Context, group: GroupState) -> set[str]:
+    """Our own members who may still be in a group that shows none: who leaves, and who just got another role."""
+    elsewhere = set(_elsewhere(context, group))
+    members = [member for member in context.members if member.directory_id in elsewhere]
+    return {
+        member.directory_id
+        for member in members
+        if (not member.bound if member.wanted else member.in_group is not False)
+    }
+
+
+def _unconfirmed(context: Context, group: GroupState, removed: set[str]) -> list[str]:
+    """For each person who was removed without a confirmation, a sentence."""
+    return [
+        _UNCONFIRMED.format(email=member.email, group=group.key.name)
+        for member in context.members
+        if member.directory_id in removed and not member.wanted and member.role == group.role
     ]
 
 

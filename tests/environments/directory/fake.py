@@ -44,9 +44,11 @@ class FakeServer:
     calls: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     headers: list[httpx.Headers] = field(default_factory=list)
 
-    def client(self, secret: str = "s3cret", token_url: str = "", client_id: str = "") -> ScimClient:
+    def client(
+        self, secret: str = "s3cret", token_url: str = "", client_id: str = "", keeper: Any = None
+    ) -> ScimClient:
         connection = SimpleNamespace(url=BASE + "/", token_url=token_url, client_id=client_id, secret=secret)
-        return ScimClient(connection, httpx.MockTransport(self))
+        return ScimClient(connection, httpx.MockTransport(self), keeper=keeper)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/scim/v2")

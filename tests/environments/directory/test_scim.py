@@ -68,7 +68,8 @@ class TestPeople:
     def test_quotes_in_an_address_do_not_leave_the_filter(self) -> None:
         fake = server()
         assert fake.client().find_person('x" or userName pr or userName eq "y') is None
-        assert fake.calls[-1][2]["filter"] == 'emails.value eq "x\\" or userName pr or userName eq \\"y"'
+        filters = [query["filter"] for _, _, query in fake.calls if "filter" in query]
+        assert 'emails.value eq "x\\" or userName pr or userName eq \\"y"' in filters
 
     def test_a_server_that_ignores_the_filter_gives_nobody_elses_account(self) -> None:
         fake = server()
@@ -245,8 +246,9 @@ class TestGroups:
 
     def test_a_group_of_a_server_without_external_ids_is_ours_by_its_name(self) -> None:
         fake = server(keeps_external_id=False)
-        group = fake.client().create_group(KEY, DANA)
-        assert fake.client().find_group(KEY) == group
+        client = fake.client()
+        group = client.create_group(KEY, DANA)
+        assert client.find_group(KEY) == group
 
     def test_of_two_groups_of_the_name_neither_is_used_and_ours_is_known(self) -> None:
         """A cluster knows groups by their names: ours beside another's would let the other's members in."""
@@ -262,7 +264,7 @@ class TestGroups:
         assert fake.groups["g1"] == {
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
             "id": "g1",
-            "externalId": f"{KEY.environment_id}/{KEY.name}",
+            "externalId": f"{KEY.environment_id}.{KEY.name}",
             "displayName": KEY.name,
             "members": [{"value": "u1", "$ref": "https://idp.example.com/scim/v2/Users/u1"}],
         }

@@ -25,7 +25,7 @@ def statuses() -> list[Any]:
         (412, "ConflictError Conflict"),
         (413, "PermanentError Refused"),
         (429, "TemporaryError TooManyRequests"),
-        (500, "TemporaryError Unavailable"),
+        (500, "FaultError Unavailable"),
         (501, "PermanentError Refused"),
         (503, "TemporaryError Unavailable"),
         (302, "PermanentError Redirected"),

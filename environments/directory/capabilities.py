@@ -1,0 +1,122 @@
+"""What the portal found out about one server beyond what it says of itself, kept with its row, and in words for admins.
+
+A fact is learned where an answer shows it: when a group is made, when a filter finds nothing, when a change has no
+effect. *Test with account* makes the portal look at each of them.
+"""
+
+import threading
+from typing import Protocol
+
+from environments.models.directories import Directory
+
+EXTERNAL_ID, MEMBERS, CREATION, PAGES, ADDING, REMOVING = (
+    "external_id", "members", "creation", "pages", "adding", "removing",
+)  # fmt: skip
+KEPT, DROPPED, SHOWN, HIDDEN, WITHOUT, REPEATED, SHORT = (
+    "kept", "dropped", "shown", "hidden", "without", "repeated", "short",
+)  # fmt: skip
+WITH = "with"
+WORKS, EXACT, EMPTY, IGNORED, REFUSED = "works", "exact", "empty", "ignored", "refused"
+UNUSABLE = (EMPTY, IGNORED, REFUSED)  # filters
+
+_FILTERED = {
+    "/Users userName": "user names",
+    "/Users emails.value": "email addresses",
+    "/Groups displayName": "group names",
+    "/Groups externalId": "external IDs of groups",
+}
+_FILTERS = {
+    WORKS: "Filters {what}.",
+    EXACT: "Filters {what}, but distinguishes capitals; the portal tries both spellings.",
+    EMPTY: "Answers filters on {what} with an empty list; read as a whole.",
+    IGNORED: "Ignores filters on {what}; read as a whole.",
+    REFUSED: "Rejects filters on {what}; read as a whole.",
+}
+_WORDS = {
+    (EXTERNAL_ID, KEPT): "Keeps the external ID by which the portal recognises its groups.",
+    (EXTERNAL_ID, DROPPED): "Drops external IDs; the portal recognises its groups by name.",
+    (CREATION, WITHOUT): "Creates groups without members; the portal adds them afterwards.",
+    (MEMBERS, HIDDEN): "Does not show the members of a group, so it cannot confirm changes.",
+    (PAGES, REPEATED): "Repeats the first page of a list for ever; longer lists cannot be read.",
+    (PAGES, SHORT): "Reports fewer entries than a list has; longer lists cannot be read.",
+    (ADDING, "put"): "Adds members with PUT only.",
+    (REMOVING, "path"): "Removes members with PATCH remove and a path.",
+    (REMOVING, "values"): "Removes members with PATCH remove and their values only.",
+    (REMOVING, "replace"): "Removes members with PATCH replace.",
+    (REMOVING, "put"): "Removes members with PUT.",
+}
+
+
+def filtering(path: str, name: str) -> str:
+    """The fact about filters on an attribute, such as `/Users userName`."""
+    return f"{path} {name}"
+
+
+def in_words(facts: dict[str, str]) -> list[str]:
+    """What is known about a server, a sentence for each fact that an admin may want to know."""
+    filters = [
+        _FILTERS[facts[fact]].format(what=what) for fact, what in _FILTERED.items() if facts.get(fact) in _FILTERS
+    ]
+    return filters + [sentence for (fact, value), sentence in _WORDS.items() if facts.get(fact) == value]
+
+
+class Keeper(Protocol):
+    """Where facts outlive the process."""
+
+    def read(self) -> dict[str, str]:
+        """All facts that were kept."""
+        ...
+
+    def keep(self, fact: str, value: str) -> None:
+        """Keep one of them."""
+        ...
+
+
+class Row:
+    """A directory's row as the keeper of what is known about its server."""
+
+    def __init__(self, pk: int) -> None:
+        self._same = Directory.objects.filter(pk=pk)
+
+    def read(self) -> dict[str, str]:
+        """All facts that were kept."""
+        return self._same.values_list("capabilities", flat=True).first() or {}
+
+    def keep(self, fact: str, value: str) -> None:
+        """Keep one of them. The row's `updated_at` stays: its clients need not connect anew."""
+        self._same.update(capabilities=self.read() | {fact: value})
+
+
+class Capabilities:
+    """The facts about one server. Safe to use from several threads; without a keeper they end with the process."""
+
+    def __init__(self, keeper: Keeper | None = None) -> None:
+        self._keeper = keeper
+        self._facts: dict[str, str] | None = None
+        self._lock = threading.Lock()
+
+    def get(self, fact: str) -> str:
+        """What is known, empty if nothing is. Another process may have learned what this one does not know."""
+        with self._lock:
+            if self._facts is None or (self._keeper and fact not in self._facts):
+                self._facts = (self._facts or {}) | (self._keeper.read() if self._keeper else {})
+            return self._facts.get(fact, "")
+
+    def learn(self, fact: str, value: str) -> None:
+        """Know a fact from now on."""
+        if self.get(fact) == value:
+            return
+        with self._lock:
+            self._facts = (self._facts or {}) | {fact: value}
+        if self._keeper:
+            self._keeper.keep(fact, value)
+
+    def forget(self, *facts: str) -> None:
+        """Have facts be looked at again: the server may be another version by now."""
+        for fact in facts:
+            self.learn(fact, "")
+
+    def in_words(self) -> list[str]:
+        """What is known, in sentences."""
+        self.get("")
+        return in_words(self._facts or {})
