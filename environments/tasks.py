@@ -17,7 +17,7 @@ from environments.actions import isolation, openings, publishing
 from environments.lib import queue
 from environments.models import Environment, Event
 from environments.reconcile.engine import reconcile as reconcile_now
-from environments.reports import summaries
+from environments.reports import reviewing, summaries
 from environments.routine import departures, digests, lifetimes, names, notices, observe, policy_looks, usage
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,15 @@ def end_environments() -> None:
             lifetimes.end(environment)
             queue.enqueue(environment.pk)
     openings.end_due(now)
+
+
+@shared_task(name="environments.ask_still_needed", soft_time_limit=500, time_limit=520)
+def ask_still_needed() -> None:
+    """Ask owners whether environments are still needed, and follow up on those that no one answered."""
+    now = timezone.now()
+    reviewing.ask(now)
+    reviewing.tell(now)
+    reviewing.follow_up(now)
 
 
 @shared_task(name="environments.end_stranded")

@@ -12,8 +12,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.env_connections import CONNECTIONS
-from portal.env_running import RUNNING
 from portal.env_providers import EMAILS, FURTHER, client
+from portal.env_running import RUNNING
 from portal.setting import Setting
 
 _NO_RETRY = 3  # exit code: gunicorn then stops instead of restarting the worker again and again

@@ -271,6 +271,7 @@ CELERY_BEAT_SCHEDULE = {
     "stranded": {"task": "environments.end_stranded", "schedule": 60.0, "options": _FRESH},
     "departures": {"task": "environments.find_departures", "schedule": crontab(hour="3", minute="0")},
     "names": {"task": "environments.refresh_names", "schedule": crontab(hour="3", minute="20")},
+    "still_needed": {"task": "environments.ask_still_needed", "schedule": crontab(hour="4", minute="10")},
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
     "policies": {"task": "environments.look_at_policies", "schedule": crontab(minute="*/10"), "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},

@@ -4,10 +4,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from environments.actions import asking
+from environments.actions import asking, reviews
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase
 from environments.models import ChangeKind, Condition, Environment, Event, User
+from environments.models.reviews import Answer
 from environments.reconcile.steps import REMOVALS
 
 
@@ -25,6 +26,7 @@ def ask(environment: Environment, actor: User | None, kind: Activity, message: s
             return False
         environment.conditions.all().delete()
         Condition.objects.bulk_create(Condition(environment=environment, type=step.type) for step in REMOVALS)
+        reviews.close(environment, Answer.DELETE if actor else Answer.NONE, actor)
         asking.replace(environment, ChangeKind, "the environment is being deleted")
         Event.record(environment, actor, kind, message)
     return True

@@ -12,12 +12,13 @@ from django.db import transaction
 from django.db.models import F
 
 from environments import spec as template_spec
-from environments.actions import asking, contents, drafts, guards
+from environments.actions import asking, contents, drafts, guards, reviews
 from environments.actions.asking import Asked, Figure
 from environments.lib import quantities, queue
 from environments.lib.activity import Activity
 from environments.lib.wording import listed
 from environments.models import Change, ChangeKind, Environment, User
+from environments.models.reviews import Answer
 from environments.spec import Mode, TemplateSpec
 
 SMALLER = "Nothing gets larger."
@@ -136,6 +137,8 @@ def resize(
             return asking.wait(row, actor, asked)
         change = asking.applied(row, actor, asked, Activity.SIZE_CHANGED)
         _carry_out(row, wanted)
+        if not wanted.grows:
+            reviews.close(row, Answer.SMALLER, actor, Environment.objects.get(pk=row.pk))
     return change
 
 

@@ -196,7 +196,17 @@ class Activity(TextChoices):
     ALERTS_CHANGED = "Alerts", "", "bell", "Alerts changed"
     CHECK_REQUESTED = "Retry", "", "refresh", "Check requested"
 
+    STILL_NEEDED = "Kept", "ok", "check", "Still needed"
+
     # What the portal notices by itself
+    REVIEW_UNANSWERED = (
+        "Unanswered",
+        "warn",
+        "question",
+        Mail(Audience.MANAGERS, "No one has said whether {name} is still needed", Topic.CARE),
+        "No answer",
+    )
+    REVIEW_ASKED = "Asked", "", "question", "Asked if still needed"
     QUOTA_NEARLY_FULL = (
         "Quota",
         "warn",

@@ -14,6 +14,7 @@ from environments.models.members import Group, Member
 from environments.models.openings import NetworkOpening
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
+from environments.models.reviews import Review
 from environments.models.sessions import ProviderSession, UsedLogoutToken
 from environments.models.sign_ins import Departure, TokenCheck
 from environments.models.stand_ins import StandIn
@@ -44,6 +45,7 @@ __all__ = [
     "PublishCheck",
     "Question",
     "Rate",
+    "Review",
     "Span",
     "StandIn",
     "Team",

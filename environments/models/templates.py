@@ -63,6 +63,25 @@ class Template(models.Model):
         help_text="How many environments one person can own at a time. Empty: no limit.",
     )
 
+    review_days = models.PositiveSmallIntegerField(
+        "still needed, every (days)",
+        null=True,
+        blank=True,
+        help_text="Owners are asked after so many days whether they still need it. Empty: they are not asked.",
+    )
+    review_idle_days = models.PositiveSmallIntegerField(
+        "still needed, if hardly used for (days)",
+        null=True,
+        blank=True,
+        help_text="Owners are asked if less than 10 % of CPU, memory and GPUs was requested for so many days.",
+    )
+    review_answer_days = models.PositiveSmallIntegerField(
+        "days to answer",
+        default=14,
+        db_default=14,
+        help_text="Then the team's managers are told, and after as many days again the environment gets an end.",
+    )
+
     objects = TemplateQuerySet.as_manager()
 
     class Meta:

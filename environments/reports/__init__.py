@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from environments.models import User
-from environments.reports import access, attention, cost, idle, landing, overview, reservation, trends
+from environments.reports import access, attention, cost, idle, landing, overview, reservation, reviews, trends
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Report
 
@@ -48,6 +48,13 @@ _REPORT_TYPES = (
         "Which environments could be smaller, and how much would that save?",
         idle.IdleForm,
         idle.build,
+    ),
+    ReportType(
+        reviews.SLUG,
+        "Still needed",
+        "Who was asked whether environments are still needed, and what did the answers free?",
+        FiltersForm,
+        reviews.build,
     ),
     ReportType(
         cost.SLUG, "Cost", "What did environments cost, by team, template, cluster or owner?", cost.CostForm, cost.build

@@ -32,7 +32,7 @@ class ResizeForm(forms.Form):
 
     planned: Resize | None = None  # once the size and the answers are right
 
-    def __init__(self, environment: Environment, user: User, data: Any = None) -> None:
+    def __init__(self, environment: Environment, user: User, data: Any = None, *, chosen: str = "") -> None:
         super().__init__(data)
         self.environment, self.user, self.spec = environment, user, environment.template_spec
         own = self.spec.size(environment.size)
@@ -40,7 +40,8 @@ class ResizeForm(forms.Form):
         self.sizes = [size for size in self.spec.sizes if size in usable or size == own]
         if self.sizes:
             choices = [(size.name, size.title) for size in self.sizes]
-            self.fields["size"] = forms.ChoiceField(choices=choices, initial=environment.size, widget=forms.RadioSelect)
+            known = chosen if chosen in dict(choices) else environment.size
+            self.fields["size"] = forms.ChoiceField(choices=choices, initial=known, widget=forms.RadioSelect)
         for parameter in self.spec.parameters:
             if parameter.mode is not Mode.FIXED:
                 answer = environment.parameters.get(parameter.name, "")

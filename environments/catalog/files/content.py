@@ -34,6 +34,12 @@ class Card(Strict):
     """Who chooses the cluster: the requester (choice), or the portal (automatic: the one with the least reserved)."""
     per_person: Annotated[int, Field(ge=1, le=32767)] | None = None
     """How many environments one person can own at a time. Empty: no limit."""
+    review_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """After how many days owners are asked whether they still need it. Empty: they are not asked."""
+    review_idle_days: Annotated[int, Field(ge=1, le=90)] | None = None
+    """After how many days of hardly any use they are asked. Empty: they are not asked."""
+    review_answer_days: Annotated[int, Field(ge=1, le=365)] = 14
+    """How many days they have for an answer."""
 
     @field_validator("icon")
     @classmethod
@@ -53,6 +59,9 @@ class Card(Strict):
             teams=tuple(sorted(one.name for one in row.teams.all())),
             placement=Placement(row.placement),
             per_person=row.per_person or None,
+            review_days=row.review_days or None,
+            review_idle_days=row.review_idle_days or None,
+            review_answer_days=row.review_answer_days,
         )
 
     def ordered(self) -> "Card":

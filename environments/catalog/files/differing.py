@@ -8,7 +8,13 @@ from environments.catalog.files.writing import as_text, dumped
 from environments.models import TemplateVersion
 from environments.spec import InvalidSpecError, TemplateSpec
 
-_NOBODY_IN_PARTICULAR = {"clusters": "any", "teams": "everyone", "per_person": "any number"}
+_NOBODY_IN_PARTICULAR = {
+    "clusters": "any",
+    "teams": "everyone",
+    "per_person": "any number",
+    "review_days": "never",
+    "review_idle_days": "never",
+}
 
 
 def card_changes(old: Card, new: Card) -> list[str]:

@@ -20,6 +20,10 @@ from environments.models import Cluster, Team, Template, TemplateVersion, User
 from environments.models.templates import TemplateEvent
 
 CHANGELOG = "Imported from a file."
+_COLUMNS = (
+    "name", "summary", "category", "icon", "readme", "placement", "per_person",
+    "review_days", "review_idle_days", "review_answer_days",
+)  # fmt: skip
 _LONGEST = 200  # characters of a changelog line
 State = TemplateVersion.State
 
@@ -157,7 +161,7 @@ def _save_card(before: _Before, card: Card, changes: list[str], actor: User | No
     if before.template and not changes:
         return before.template
     template = before.template or Template(slug=card.slug)
-    for field in ("name", "summary", "category", "icon", "readme", "placement", "per_person"):
+    for field in _COLUMNS:
         setattr(template, field, getattr(card, field))
     template.save()
     template.clusters.set(Cluster.objects.filter(slug__in=card.clusters))

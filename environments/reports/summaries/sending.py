@@ -74,6 +74,6 @@ def _message(user: User, month: date) -> EmailMessage:
     return EmailMessage(
         f"[{settings.PORTAL_NAME}] Monthly summary, {month:%B %Y}",
         render_to_string("email/summary.txt", context),
-        to=[user.email],
+        to=user.mail_addresses,
         headers={"List-Unsubscribe": f"<{stop}>", "Auto-Submitted": "auto-generated"},
     )

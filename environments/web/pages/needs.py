@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments.lib import dates
-from environments.models import AccessRequest, Environment, User
+from environments.models import AccessRequest, Environment, Review, User
 from environments.models.changes import to_decide
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports import attention
@@ -44,13 +44,14 @@ class Need:
 
 
 def needs(user: User) -> list[Need]:
-    """Everything that needs a person now, the most urgent kind first, in six queries."""
+    """Everything that needs a person now, the most urgent kind first, in seven queries."""
     theirs = Environment.objects.editable_by(user).live()
     own = theirs.filter(owner=user) if user.is_platform_admin else theirs
     return [
         *_failed(theirs),
         *_decisions(user),
         *_access_requests(own),
+        *_reviews(own),
         *_orphaned(theirs),
         *_ending(own),
         *_full(own),
@@ -82,6 +83,16 @@ def _access_requests(environments: EnvironmentQuerySet) -> list[Need]:
         title = f"{asked.person} requests access to {asked.environment}"
         since = dates.relative((asked.asked_at - timezone.now()).total_seconds())
         lines.append(Need("wait", title, f"Asked {since}.", _page(asked.environment), "Decide", asked.environment))
+    return lines
+
+
+def _reviews(environments: EnvironmentQuerySet) -> list[Need]:
+    asked = Review.objects.open().filter(environment__in=environments.filter(wanted=True).order_by().values("pk"))
+    lines = []
+    for review in asked.select_related("environment").order_by("answer_by", "pk")[:_OF_EACH]:
+        text = f"Please answer by {dates.day(review.answer_by)}."
+        title = f"Is {review.environment} still needed?"
+        lines.append(Need("wait", title, text, _page(review.environment), "Answer", review.environment))
     return lines
 
 

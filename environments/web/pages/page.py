@@ -11,7 +11,7 @@ from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import AccessRequest, ChangeKind, Condition, Environment, Member, Question, User
+from environments.models import AccessRequest, ChangeKind, Condition, Environment, Member, Question, Review, User
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
 from environments.spec import Mode
@@ -87,6 +87,7 @@ class EnvironmentPage:
     changes: list[ChangeRequest]  # that wait for a decision
     network: list[str]  # what the template lets through, in sentences
     open_lines: list[OpenLine]  # what was opened beside it
+    review: Review | None  # the open question whether it is still needed, for those who can answer
     can_resize: bool  # whether there is another size, or a question to answer anew, and no open change of it
 
     @property
@@ -219,10 +220,19 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         host_names=_host_names(environment),
         asked_for=_asked_for(environment, members),
         changes=changes,
+        review=_review(environment) if can_edit else None,
         network=spec.network.sentences() if spec else [],
         open_lines=open_lines(environment),
         can_resize=can_edit and _can_resize(environment, changes),
     )
+
+
+def _review(environment: Environment) -> Review | None:
+    """No query for a template that asks nothing."""
+    template = environment.version.template
+    if not environment.wanted or not (template.review_days or template.review_idle_days):
+        return None
+    return Review.objects.open().filter(environment=environment).first()
 
 
 def _can_resize(environment: Environment, changes: list[ChangeRequest]) -> bool:

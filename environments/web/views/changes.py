@@ -31,7 +31,7 @@ def size(request: UserRequest, namespace: str) -> HttpResponse:
         messages.warning(request, _UNREADABLE if row.is_granted else "This request is waiting for approval.")
         return redirect("environment", namespace=namespace)
     asked = request.method == "POST" and "preview" not in request.POST
-    form = ResizeForm(row, request.user, sent(request))
+    form = ResizeForm(row, request.user, sent(request), chosen=request.GET.get("size", ""))
     if form.is_valid() and asked:
         try:
             change = resizing.resize(
