@@ -4,6 +4,7 @@ Nothing is redeemed: the token endpoint is asked with a code that no provider ga
 `prompt=none`. Findings hold no secret and no token.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -217,5 +218,8 @@ def _shown(claims: dict[str, Any], name: str) -> str:
     if name not in claims:
         return ""
     value = claims[name]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    texts = [
+        each if isinstance(each, str) else json.dumps(each) for each in (value if isinstance(value, list) else [value])
+    ]
+    text = ", ".join(texts)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"

@@ -50,10 +50,7 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         """The discovery document, cached for ten minutes. Raises SignInFault if it is not usable."""
         url = self.get_provider().server_url
         found: dict[str, Any] | None = cache.get(f"discovery:{url}")
-        if found is None:
-            found = self.discover()
-            cache.set(f"discovery:{url}", found, DISCOVERY_SECONDS)
-        return found
+        return self.discover() if found is None else found
 
     def discover(self) -> dict[str, Any]:
         """The discovery document as it is now. Raises SignInFault if it is not usable."""
@@ -62,6 +59,7 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
         if missing := [name for name in _NEEDED if not _is_url(found.get(name))]:
             raise broken(f"no_{missing[0]}", host_of(url), kind=Kind.DISCOVERY)
         self._check_issuer(found["issuer"])
+        cache.set(f"discovery:{url}", found, DISCOVERY_SECONDS)
         return found
 
     def _check_issuer(self, advertised: str) -> None:

@@ -3,7 +3,7 @@
 import socketserver
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from threading import Thread
 from types import SimpleNamespace
@@ -122,16 +122,13 @@ class TestThePage:
         asked = len(sound.asked)
         page = BeautifulSoup(admin.get(PAGE).content, "html.parser")
         assert len(sound.asked) == asked
-        assert [caption.get_text() for caption in page.select(".panel caption")] == [
-            "Your last sign-in",
-            "Claims of your last sign-in",
-        ]
+        assert [heading.get_text() for heading in page.select(".panel h3")] == ["Your last sign-in", "Its claims"]
 
     def test_shows_what_was_found(self, admin: Browser) -> None:
         page = BeautifulSoup(admin.post(PAGE).content, "html.parser")
         rows = {
             row.th.get_text(): row.select_one(".pill").get_text()
-            for row in page.select(".panel table:first-of-type tbody tr")
+            for row in page.select("[aria-labelledby=found-sso] tbody tr")
         }
         assert rows["Client"] == "OK"
         assert set(rows.values()) == {"OK"}
@@ -179,6 +176,10 @@ class _Smtp(socketserver.StreamRequestHandler):
     """A mail server that takes no password."""
 
     def handle(self) -> None:
+        with suppress(ConnectionError):  # who wants TLS hangs up
+            self.talk()
+
+    def talk(self) -> None:
         self.wfile.write(b"220 ready\r\n")
         while line := self.rfile.readline():
             word = line[:4].upper()
