@@ -15,7 +15,7 @@ EXTERNAL_ID, MEMBERS, CREATION, PAGES, ADDING, REMOVING = (
 KEPT, DROPPED, SHOWN, HIDDEN, WITHOUT, REPEATED, SHORT = (
     "kept", "dropped", "shown", "hidden", "without", "repeated", "short",
 )  # fmt: skip
-WITH = "with"
+FILTERS, PATCH, WITH = "filters", "patch", "with"
 WORKS, EXACT, EMPTY, IGNORED, REFUSED = "works", "exact", "empty", "ignored", "refused"
 UNUSABLE = (EMPTY, IGNORED, REFUSED)  # filters
 
@@ -23,7 +23,7 @@ _FILTERED = {
     "/Users userName": "user names",
     "/Users emails.value": "email addresses",
     "/Groups displayName": "group names",
-    "/Groups externalId": "external IDs of groups",
+    "/Groups externalId": "external IDs",
 }
 _FILTERS = {
     WORKS: "Filters {what}.",
@@ -33,6 +33,8 @@ _FILTERS = {
     REFUSED: "Rejects filters on {what}; read as a whole.",
 }
 _WORDS = {
+    (FILTERS, "no"): "Does not support filters; lists are read as a whole.",
+    (PATCH, "no"): "Does not support PATCH; the portal tries PUT first.",
     (EXTERNAL_ID, KEPT): "Keeps the external ID by which the portal recognises its groups.",
     (EXTERNAL_ID, DROPPED): "Drops external IDs; the portal recognises its groups by name.",
     (CREATION, WITHOUT): "Creates groups without members; the portal adds them afterwards.",
@@ -53,10 +55,12 @@ def filtering(path: str, name: str) -> str:
 
 
 def in_words(facts: dict[str, str]) -> list[str]:
-    """What is known about a server, a sentence for each fact that an admin may want to know."""
-    filters = [
-        _FILTERS[facts[fact]].format(what=what) for fact, what in _FILTERED.items() if facts.get(fact) in _FILTERS
-    ]
+    """What is known about a server, a sentence for each thing that an admin may want to know."""
+    filters = []
+    for verdict, sentence in _FILTERS.items():
+        names = [what for fact, what in _FILTERED.items() if facts.get(fact) == verdict]
+        if names:
+            filters.append(sentence.format(what=" and ".join(filter(None, (", ".join(names[:-1]), names[-1])))))
     return filters + [sentence for (fact, value), sentence in _WORDS.items() if facts.get(fact) == value]
 
 

@@ -184,15 +184,13 @@ class ScimClient:
         asked = [("/Users", "userName"), ("/Users", "emails.value")]
         asked += [("/Groups", "displayName"), ("/Groups", "externalId")]
         self._known.forget(known.PAGES, *(known.filtering(*each) for each in asked))
-        for path, name in asked if self._can().filter else ():
+        can = self._can()
+        self._known.learn(known.FILTERS, _yes(can.filter))
+        self._known.learn(known.PATCH, _yes(can.patch))
+        for path, name in asked if can.filter else ():
             self._lists.prove(path, name)
         for path in ("/Users", "/Groups"):
-            try:
-                for _ in self._lists.all(path, "members"):
-                    pass
-            except TemporaryError as error:
-                if error.reason != "PartialAnswer":
-                    raise
+            self._lists.look_at_pages(path)
         return self._known.in_words()
 
     def _can(self) -> Features:
@@ -234,8 +232,8 @@ class ScimClient:
         """All of them, for an address in capitals that no filter finds; none where the list is page one for ever."""
         try:
             return list(self._lists.all("/Users"))
-        except TemporaryError:
-            if self._known.get(known.PAGES) != known.REPEATED:
+        except TemporaryError as error:
+            if error.reason != "PartialAnswer" or self._known.get(known.PAGES) != known.REPEATED:
                 raise
             return []
 
@@ -261,13 +259,19 @@ class ScimClient:
 
     def _made(self, key: GroupKey, made: str, first_member: Person) -> str:
         """The id of the group that was just made, with its first member in it, or of ours that was there before."""
-        group = self._members.group(made).body
+        try:
+            group = self._members.group(made).body
+        except PermanentError as error:
+            if error.reason != "GroupGone":
+                raise
+            return made  # not shown yet: what it is like is seen when its members are set
         self._known.learn(known.EXTERNAL_ID, known.KEPT if _is_ours(group, key) else known.DROPPED)
         group_id = self._only_one(key, made)
         if group_id == made:
             filled = first_member.id in member_ids(group)
             self._known.learn(known.CREATION, known.WITH if filled else known.WITHOUT)
-            self._members.add(made, [first_member], patch=self._can().patch, is_new=True)
+            if not filled:
+                self._members.add(made, [first_member], patch=self._can().patch, is_new=True)
         return group_id
 
     def _only_one(self, key: GroupKey, made: str) -> str:

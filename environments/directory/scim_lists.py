@@ -4,14 +4,22 @@
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator
 
 from environments.directory import capabilities as known
-from environments.directory.answers import Json, Limit, NotFoundError, partial_answer, text, too_many_pages
+from environments.directory.answers import (
+    Json,
+    Limit,
+    NotFoundError,
+    partial_answer,
+    text,
+    too_many_pages,
+)
 from environments.directory.capabilities import Capabilities, filtering
 from environments.directory.scim_shapes import has, page, values
 from environments.directory.transport import Http
-from environments.lib.errors import PermanentError
+from environments.lib.errors import PermanentError, TemporaryError
 
 
 class Lists:
@@ -58,6 +66,20 @@ class Lists:
     def all(self, path: str, excluded: str = "") -> Iterator[Json]:
         """All resources, once each. Raises TemporaryError (PartialAnswer) where they cannot all be had."""
         return self._pages(path, {"excludedAttributes": excluded} if excluded else {})
+
+    def look_at_pages(self, path: str) -> None:
+        """Read a list to its end, and find out whether one that is longer than a page could be."""
+        first, total = page(self._http.request("GET", path, params={"excludedAttributes": "members"}).body)
+        if total > 1 and first:
+            second = {"excludedAttributes": "members", "startIndex": "2"}
+            resources, _ = page(self._http.request("GET", path, params=second).body)
+            if resources and text(resources[0], "id") == text(first[0], "id"):
+                self._known.learn(known.PAGES, known.REPEATED)
+        try:
+            deque(self.all(path, "members"), maxlen=0)
+        except TemporaryError as error:
+            if error.reason != "PartialAnswer":
+                raise
 
     def _spellings(self, fact: str, value: str) -> tuple[str, ...]:
         return (value,) if self._known.get(fact) == known.WORKS else tuple(dict.fromkeys((value, value.lower())))

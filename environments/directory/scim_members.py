@@ -192,6 +192,23 @@ class Members:
             raise gone() from error
 
     def _patch_in(self, group: Reply, ids: list[str]) -> Json:
+        """All at once, or where the server refuses that, one by one: an unknown person stops nobody else."""
+        try:
+            return self._patch_all_in(group, ids)
+        except PermanentError as error:
+            if error.reason != "Refused" or len(ids) == 1:
+                raise
+            refusals, answer = [], Json()
+            for each in ids:
+                try:
+                    answer = self._patch_all_in(group, [each])
+                except PermanentError as refusal:
+                    refusals.append(self._unsupported(refusal))
+            if len(refusals) == len(ids):
+                raise
+            return answer
+
+    def _patch_all_in(self, group: Reply, ids: list[str]) -> Json:
         answer: Json = {}
         for some in batched(ids, MAX_OPERATIONS):
             operation = {"op": "add", "path": "members", "value": [self.reference(each) for each in some]}

@@ -67,7 +67,7 @@ def test_every_step_works_and_nothing_is_left(trial: Trial) -> None:
     scim = isinstance(trial.fake, FakeScim)  # whose servers differ
     explored = ["Find out what the server can do"] if scim else []
     assert [line.step for line in lines] == [*STEPS[:-1], *explored, STEPS[-1]]
-    assert not scim or "Filters user names." in lines[-2].said
+    assert not scim or "Filters user names, email addresses, group names and external IDs." in lines[-2].said
     assert all(line.worked for line in lines)
     assert groups_of(trial.fake) == []
     assert trial.waited == []

@@ -24,6 +24,12 @@ USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE_SCHEMA = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 TOKEN = "s3cret-bearer-token"
+KEEPS = "Keeps the external ID by which the portal recognises its groups."
+ALL_RIGHT: tuple[str, ...] = (
+    "Filters user names, email addresses, group names and external IDs.",
+    KEEPS,
+    "Removes members with PATCH remove and a path.",
+)
 
 
 class Server(Protocol):
@@ -31,6 +37,8 @@ class Server(Protocol):
 
     url: str
     says: str
+    does: tuple[str, ...]  # what testing it with an account finds
+    short_lists: bool  # whether a long list cannot be read
 
     def connection(self) -> SimpleNamespace:
         """What a Directory row says of it."""
@@ -61,6 +69,12 @@ class Canaille:
     """The demo's provider. What no interface of it offers is done in its database."""
 
     says = "answers: 5 people (filter: no, patch: yes)."
+    does = (
+        "Does not support filters; lists are read as a whole.",
+        "Drops external IDs; the portal recognises its groups by name.",
+        "Removes members with PATCH replace.",
+    )
+    short_lists = False
 
     def __init__(self, idp: IdentityProvider) -> None:
         self.idp = idp
@@ -108,6 +122,8 @@ class Scim2Server:
     """scim2-server as its own process, with a bearer token."""
 
     says = "answers: 5 people (filter: yes, patch: yes)."
+    does = ALL_RIGHT
+    short_lists = True
 
     def __init__(self) -> None:
         self._port = free_port()

@@ -23,6 +23,7 @@ class OddServer(FakeServer):
     adds: bool = True
     shows_members: bool = True
     unique_external_ids: bool = False
+    unknown: str = ""  # whom the server refuses to add
 
     def _list(self, request: httpx.Request, resources: list[dict[str, Any]]) -> httpx.Response:
         query = request.url.params.get("filter", "")
@@ -68,6 +69,8 @@ class OddServer(FakeServer):
     def _refusal(self, request: httpx.Request, group: dict[str, Any]) -> httpx.Response | None:
         for operation in json.loads(request.content)["Operations"]:
             kind, path = operation["op"], operation["path"]
+            if self.unknown and self.unknown in json.dumps(operation):
+                return error(400, "no such user")
             if kind == "replace" and self.replace == "refused":
                 return error(501)
             if kind == "remove" and "[" in path and self.value_paths:

@@ -14,6 +14,10 @@ from tests.environments.directory.fake import DANA, KEY, THEO, error, reason, se
 from tests.environments.directory.odd import Kept, OddServer, odd
 
 MAX = Person("u3", "max@example.com", "max@example.com")
+ALL = "user names, email addresses, group names and external IDs"
+EXACT = (
+    "Filters user names, email addresses and group names, but distinguishes capitals; the portal tries both spellings."
+)
 OURS = f"{KEY.environment_id}.{KEY.name}"
 
 FAULTS: list[Any] = [
@@ -167,6 +171,26 @@ class TestMembers:
         assert caught.value.reason == "NotAdded"
         assert "theo@example.com" in caught.value.message
 
+    def test_somebody_whom_the_directory_refuses_stops_nobody_else(self) -> None:
+        fake = odd(put_members=False)
+        client = fake.client()
+        group = client.create_group(KEY, DANA)
+        fake.unknown = "ghost"
+        with pytest.raises(TemporaryError) as caught:
+            client.add_members(group, [Person("ghost", "ghost@example.com", "ghost"), THEO])
+        assert (caught.value.reason, "ghost@example.com" in caught.value.message) == ("NotAdded", True)
+        assert "theo@example.com" not in caught.value.message
+        assert member_ids(fake, group) == ["u1", "u2"]
+
+    def test_a_new_group_that_is_not_shown_at_once_is_there(self) -> None:
+        fake = odd()
+        fake.tamper = lambda request, response: (
+            error(404) if request.method == "GET" and "/Groups/" in request.url.path else response
+        )
+        group = fake.client().create_group(KEY, DANA)
+        fake.tamper = None
+        assert fake.client().members(group) == {"u1"}
+
     def test_a_busy_server_is_not_asked_in_another_way(self) -> None:
         fake = with_group(server(), "u1", "u2")
         fake.tamper = lambda request, response: error(503) if request.method == "PATCH" else response
@@ -256,15 +280,29 @@ def test_a_delay_in_a_header_of_its_own_is_kept() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"exact": True}, "Filters user names, but distinguishes capitals; the portal tries both spellings."),
-        ({"answers": "all"}, "Ignores filters on group names; read as a whole."),
-        ({"answers": "empty"}, "Answers filters on email addresses with an empty list; read as a whole."),
-        ({"answers": "refused"}, "Rejects filters on external IDs of groups; read as a whole."),
+        (
+            {"exact": True},
+            EXACT,
+        ),
+        (
+            {"answers": "all"},
+            f"Ignores filters on {ALL}; read as a whole.",
+        ),
+        (
+            {"answers": "empty"},
+            f"Answers filters on {ALL} with an empty list; read as a whole.",
+        ),
+        (
+            {"answers": "refused"},
+            f"Rejects filters on {ALL}; read as a whole.",
+        ),
+        ({"filters": False}, "Does not support filters; lists are read as a whole."),
+        ({"patches": False}, "Does not support PATCH; the portal tries PUT first."),
         ({"post_members": False}, "Creates groups without members; the portal adds them afterwards."),
         ({"shows_members": False}, "Does not show the members of a group, so it cannot confirm changes."),
         ({"keeps_external_id": False}, "Drops external IDs; the portal recognises its groups by name."),
         (
-            {"first_page_only": True, "page_size": 2},
+            {"first_page_only": True, "exact": True, "page_size": 2},
             "Repeats the first page of a list for ever; longer lists cannot be read.",
         ),
     ],
@@ -281,6 +319,6 @@ def test_exploring_looks_again_after_the_server_was_mended() -> None:
     fake = odd(answers="empty")
     client = fake.client()
     client.create_group(KEY, DANA)
-    assert "Answers filters on user names with an empty list; read as a whole." in client.explore()
+    assert f"Answers filters on {ALL} with an empty list; read as a whole." in client.explore()
     fake.answers = ""
-    assert "Filters user names." in client.explore()
+    assert f"Filters {ALL}." in client.explore()

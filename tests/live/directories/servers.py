@@ -11,9 +11,13 @@ import httpx
 
 from portal.demo.ports import answers, free_port
 from tests.live.directories import builds
-from tests.live.scim_servers import PATCH_SCHEMA, TOKEN, body_of
+from tests.live.scim_servers import ALL_RIGHT, KEEPS, PATCH_SCHEMA, TOKEN, body_of
 
 HERE = Path(__file__).resolve().parent
+FILTERS_IDS = "Filters external IDs."
+EXACT = (
+    "Filters user names, email addresses and group names, but distinguishes capitals; the portal tries both spellings."
+)
 PEOPLE = ("dana", "theo", "max", "ada", "sam")
 
 
@@ -23,6 +27,8 @@ class Process:
     environment: str
     path = "/scim/v2"
     says = "answers: 5 people (filter: yes, patch: yes)."
+    does = ALL_RIGHT
+    short_lists = False
 
     def __init__(self) -> None:
         self._port = free_port()
@@ -92,6 +98,12 @@ class DjangoScim2(Process):
 
     environment = "scim-django"
     says = "answers: 5 people (filter: no, patch: yes)."
+    does = (
+        "Does not support filters; lists are read as a whole.",
+        KEEPS,
+        "Creates groups without members; the portal adds them afterwards.",
+        "Removes members with PATCH remove and their values only.",
+    )
 
     def command(self, folder: Path) -> list[str]:
         return [str(folder / "venv/bin/python"), "-m", "scim_django.serve"]
@@ -106,6 +118,7 @@ class ScimmyOnExpress4(Process):
     """scimmy: filters are exact about capitals, and a member added twice is in twice."""
 
     environment = "express4"
+    does = (FILTERS_IDS, EXACT, *ALL_RIGHT[1:])
 
     def command(self, folder: Path) -> list[str]:
         return [builds.node(), str(HERE / "scimmy.cjs"), str(folder), str(self._port), TOKEN]
@@ -115,3 +128,11 @@ class ScimmyOnExpress5(ScimmyOnExpress4):
     """The same, and each list is its first twenty entries for ever: express 5 keeps no change of a query."""
 
     environment = "express5"
+    does = (
+        FILTERS_IDS,
+        EXACT,
+        KEEPS,
+        "Repeats the first page of a list for ever; longer lists cannot be read.",
+        ALL_RIGHT[-1],
+    )
+    short_lists = True
