@@ -30,8 +30,8 @@ CONNECTIONS: dict[str, tuple[Setting, ...]] = {
             "certificates",
             "",
             "Certificate authorities of your own, which the portal trusts beside the system's: for identity providers, "
-            "directories, mail, Redis, PostgreSQL, and clusters without a certificate authority of their own. A PEM "
-            "file's path, or PEM itself.",
+            "directories, mail, Redis, PostgreSQL, and clusters without a certificate authority of their own. The path "
+            "of a PEM file (an empty one counts as none), or PEM itself.",
         ),
         Setting(
             "HTTPS_PROXY",

@@ -124,10 +124,10 @@ def _folder(text: str) -> str:
 
 
 def _certificates(text: str) -> str:
-    """PEM, or what is in the file of this name."""
+    """PEM, or what is in the file of this name. An empty file is none, for manifests that always mount one."""
     if text and "-----BEGIN" not in text:
         text = Path(text).read_text(encoding="utf-8", errors="replace")  # comments in any encoding do not count
-    return tls.certificates(text) if text else ""
+    return tls.certificates(text) if text.strip() else ""
 
 
 _CASTS: dict[str, Callable[[str], Any]] = {
