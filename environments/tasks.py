@@ -16,13 +16,14 @@ from environments.actions import directories as directory_actions
 from environments.actions import isolation, publishing
 from environments.lib import queue
 from environments.models import Environment, Event
-from environments.reconcile.engine import reconcile as reconcile_now
+from environments.reconcile.engine import reconcile_some as reconcile_now
 from environments.reports import summaries
 from environments.routine import departures, digests, lifetimes, names, notices, observe, policy_looks, usage
 
 logger = logging.getLogger(__name__)
 
 _SOON = 60.0  # seconds: what is due later is left to the sweep
+_TOGETHER = 8  # environments that a task reconciles side by side
 _BATCH = 500  # environments a sweep enqueues at the most; the next one takes the rest
 _BUSY = 50  # messages that wait: from here on most of what is owed has one of its own
 _TRUST = timedelta(minutes=5)  # how long a message that waits with so many is taken to be there still
@@ -31,10 +32,10 @@ _LETTERS = 10  # e-mails a task sends: with a mail server that takes its time, n
 
 @shared_task(name="environments.reconcile")
 def reconcile(environment_id: str) -> None:
-    """Reconcile one environment, and come back soon where that was asked for."""
-    delay = reconcile_now(environment_id)
-    if delay is not None and delay < _SOON:
-        queue.enqueue(environment_id, delay=delay)
+    """Reconcile one environment with others that are owed, and come back soon where that was asked for."""
+    for key, delay in reconcile_now(environment_id, most=_TOGETHER).items():
+        if delay is not None and delay < _SOON:
+            queue.enqueue(key, delay=delay)
 
 
 @shared_task(name="environments.sweep")

@@ -19,6 +19,7 @@ from environments.models.members import Member
 from environments.models.people import Team, User
 from environments.models.stand_ins import StandIn
 from environments.models.templates import TemplateVersion
+from environments.models.writing import update_each
 from environments.spec import InvalidSpecError, TemplateSpec
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Twice the longest that anything waits but an environment in order: an hour, where a server asks for that.
 _FAR = timedelta(hours=2)
+#: Twice the longest lease of the version before, which may run beside this one.
+_LONG = timedelta(minutes=4)
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
@@ -121,16 +124,28 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         lease, resync = (timedelta(seconds=each) for each in (settings.LEASE_SECONDS, settings.RESYNC_SECONDS))
         due = models.Q(next_reconcile_at__lte=now) | models.Q(next_reconcile_at__gt=now + _FAR + 2 * resync)
         due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
-        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now) | models.Q(lease_until__gt=now + 2 * lease)
+        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
+        free |= models.Q(lease_until__gt=now + max(_LONG, 2 * lease))
         return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free).granted()
 
     def move_to(self, phase: Phase, **changes: Any) -> int:
         """Change the phase, with other fields, of the rows whose phase may become this one; how many those are.
 
-        Nothing else changes a phase. phases.MOVES says what is legal; other rows stay as they are.
+        Only this and `move_each` change a phase. phases.MOVES says what is legal; other rows stay as they are.
         """
         before = [one for one, after in MOVES.items() if phase in after]
         return self.filter(phase__in=before).update(phase=phase, **changes)
+
+    def move_each(
+        self, moves: dict[uuid.UUID, tuple[Phase, Phase]], changes: dict[uuid.UUID, dict[str, Any]]
+    ) -> set[uuid.UUID]:
+        """The same for rows that the transaction has locked: from the phase that each has, with changes of its own.
+
+        Returns the keys of those that may not move so; they stay as they are.
+        """
+        legal = {key: after for key, (before, after) in moves.items() if after in MOVES[before]}
+        update_each(self.model, ("id",), {(key,): changes[key] | {"phase": phase} for key, phase in legal.items()})
+        return moves.keys() - legal.keys()
 
 
 def _stood_in_for(user: User) -> models.Q:
