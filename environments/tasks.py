@@ -16,6 +16,7 @@ from environments.actions import directories as directory_actions
 from environments.actions import isolation, publishing
 from environments.lib import queue
 from environments.models import Environment, Event
+from environments.reconcile import lease as leases
 from environments.reconcile.engine import reconcile_some as reconcile_now
 from environments.reports import summaries
 from environments.routine import departures, digests, lifetimes, names, notices, observe, policy_looks, usage
@@ -42,6 +43,8 @@ def reconcile(environment_id: str) -> None:
 def sweep() -> None:
     """Enqueue everything that is owed: reconciles, emails, and tests and checks that lost their worker.
 
+    What is held by a worker that seems to be dead is enqueued for the moment at which its lease runs out.
+
     While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
     """
     owed, letters = Environment.objects.owed(), Event.objects.filter(notice_owed=True)
@@ -51,6 +54,8 @@ def sweep() -> None:
         letters = letters.exclude(at__gt=lately)
     for environment_id in owed.values_list("pk", flat=True)[:_BATCH]:
         queue.enqueue(environment_id)
+    for environment_id, delay in leases.forsaken(_BATCH):
+        queue.enqueue(environment_id, delay=delay)
     for event_ids in batched(letters.values_list("pk", flat=True)[:_BATCH], _LETTERS):
         queue.send(deliver_notices.name, event_ids)
     for arguments in directory_actions.resume_stopped():

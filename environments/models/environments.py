@@ -121,12 +121,22 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         A time further ahead than anybody sets one was written by a clock that was wrong, and counts as come.
         """
         now: Any = clock.database_now()
-        lease, resync = (timedelta(seconds=each) for each in (settings.LEASE_SECONDS, settings.RESYNC_SECONDS))
-        due = models.Q(next_reconcile_at__lte=now) | models.Q(next_reconcile_at__gt=now + _FAR + 2 * resync)
-        due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
+        lease = timedelta(seconds=settings.LEASE_SECONDS)
         free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
         free |= models.Q(lease_until__gt=now + max(_LONG, 2 * lease))
-        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free).granted()
+        return self._due(now).filter(free)
+
+    def forsaken(self) -> "EnvironmentQuerySet":
+        """Environments that need a reconcile and whose worker has not renewed its lease when it should have."""
+        now: Any = clock.database_now()
+        late = now + timedelta(seconds=settings.LEASE_SECONDS) / 2
+        return self._due(now).filter(lease_until__gte=now, lease_until__lt=late)
+
+    def _due(self, now: Any) -> "EnvironmentQuerySet":
+        resync = timedelta(seconds=settings.RESYNC_SECONDS)
+        due = models.Q(next_reconcile_at__lte=now) | models.Q(next_reconcile_at__gt=now + _FAR + 2 * resync)
+        due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
+        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).granted()
 
     def move_to(self, phase: Phase, **changes: Any) -> int:
         """Change the phase, with other fields, of the rows whose phase may become this one; how many those are.

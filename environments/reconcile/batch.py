@@ -25,7 +25,6 @@ from environments.reconcile.runner import Run
 
 logger = logging.getLogger(__name__)
 
-_RENEWALS = 4  # for each length of a lease
 _PAUSE = timedelta(seconds=60)  # after an unexpected error
 
 
@@ -73,7 +72,7 @@ class Batch:
 
     def _renew(self) -> None:
         """Hold on to the leases while anything takes its time; before all else, where this process was frozen."""
-        if time.monotonic() - self._renewed < settings.LEASE_SECONDS / _RENEWALS:
+        if time.monotonic() - self._renewed < settings.LEASE_SECONDS / lifecycle.RENEWALS:
             return
         refused = lifecycle.renew(list(self._held.values()))
         self._renewed = time.monotonic()

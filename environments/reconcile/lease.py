@@ -23,6 +23,8 @@ from environments.models.writing import update_each
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.runner import Attempt
 
+RENEWALS = 4  # for each length of a lease
+_MOMENT = 0.2  # seconds after the end of a lease
 REMEMBERED = timedelta(minutes=9)  # the check after a person left comes ten minutes later
 
 
@@ -113,6 +115,12 @@ def _take_others(token: uuid.UUID, most: int) -> list[uuid.UUID]:
         if keys:
             Environment.objects.filter(pk__in=keys).update(lease=token, lease_until=_until())
     return keys
+
+
+def forsaken(most: int) -> list[tuple[uuid.UUID, float]]:
+    """Environments whose workers have stopped renewing their leases, and in how many seconds these run out."""
+    rows = Environment.objects.forsaken().order_by().values_list("pk", "lease_until", clock.database_time())
+    return [(pk, (until - (now or timezone.now())).total_seconds() + _MOMENT) for pk, until, now in rows[:most]]
 
 
 def renew(leases: list[Lease]) -> dict[uuid.UUID, Refusal]:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from environments import actions
+from environments import actions, tasks
 from environments.kube.client import ClusterClient
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Status
@@ -261,3 +261,17 @@ class TestUpdateEach:
         with django_assert_num_queries(0):
             update_each(Member, ("id",), {(1,): {}})
             update_each(Condition, ("id",), {})
+
+
+@pytest.mark.parametrize(("left", "is_late"), [(-1, False), (1, True), (6, True), (8, False), (14, False)])
+def test_the_sweep_has_a_dead_workers_environment_taken_over_when_its_lease_ends(
+    ask, enqueued, settings, left, is_late
+):
+    settings.LEASE_SECONDS = 15
+    environment = ask()
+    enqueued.messages.clear()
+    Environment.objects.update(lease=environment.pk, lease_until=timezone.now() + timedelta(seconds=left))
+    tasks.sweep()
+    delays = [message.options["countdown"] for message in enqueued.messages if message.task == tasks.reconcile.name]
+    assert len(delays) == (is_late or left < 0)
+    assert all(max(0, left) <= delay < max(0, left) + 0.5 for delay in delays)
