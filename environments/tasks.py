@@ -24,7 +24,6 @@ from environments.routine import departures, digests, lifetimes, names, notices,
 logger = logging.getLogger(__name__)
 
 _SOON = 60.0  # seconds: what is due later is left to the sweep
-_TOGETHER = 8  # environments that a task reconciles side by side
 _BATCH = 500  # environments a sweep enqueues at the most; the next one takes the rest
 _BUSY = 50  # messages that wait: from here on most of what is owed has one of its own
 _TRUST = timedelta(minutes=5)  # how long a message that waits with so many is taken to be there still
@@ -34,7 +33,7 @@ _LETTERS = 10  # e-mails a task sends: with a mail server that takes its time, n
 @shared_task(name="environments.reconcile")
 def reconcile(environment_id: str) -> None:
     """Reconcile one environment with others that are owed, and come back soon where that was asked for."""
-    for key, delay in reconcile_now(environment_id, most=_TOGETHER).items():
+    for key, delay in reconcile_now(environment_id, most=queue.TOGETHER, following=queue.enqueue).items():
         if delay is not None and delay < _SOON:
             queue.enqueue(key, delay=delay)
 
@@ -52,7 +51,8 @@ def sweep() -> None:
         lately = timezone.now() - _TRUST
         owed = owed.exclude(observed_generation=0, created_at__gt=lately)
         letters = letters.exclude(at__gt=lately)
-    for environment_id in owed.values_list("pk", flat=True)[:_BATCH]:
+    keys = owed.order_by("created_at").values_list("pk", flat=True)[:_BATCH]
+    for environment_id in keys[:: queue.TOGETHER] if len(keys) > _BUSY else keys:
         queue.enqueue(environment_id)
     for environment_id, delay in leases.forsaken(_BATCH):
         queue.enqueue(environment_id, delay=delay)

@@ -1,5 +1,6 @@
 """An environment: the row that the cluster and the directory are made to match."""
 
+import random
 import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _FAR = timedelta(hours=2)
 #: Twice the longest lease of the version before, which may run beside this one.
 _LONG = timedelta(minutes=4)
+#: How long a new environment's message is taken to be on its way, and the share of those sent all the same.
+_LATELY, _ANYWAY = timedelta(seconds=5), 1 / 8
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
@@ -125,6 +128,19 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
         free |= models.Q(lease_until__gt=now + max(_LONG, 2 * lease))
         return self._due(now).filter(free)
+
+    def is_crowded(self, created_at: datetime) -> bool:
+        """Whether an environment that was requested a moment before this time still waits for a worker.
+
+        Ask after the commit. Who takes that one sees this one too, and sends a message for what it leaves, so this one
+        needs none. It is only the earlier ones that count: two at the same moment must not rely on each other. One in
+        eight goes ahead anyway: that makes up for a message that was lost.
+        """
+        if random.random() < _ANYWAY:  # noqa: S311
+            return False
+        new = self.filter(observed_generation=0, generation__gt=models.F("observed_generation"), lease=None)
+        lately = new.filter(created_at__gt=created_at - _LATELY, created_at__lt=created_at)
+        return lately.filter(phase=Phase.PROVISIONING).exists()
 
     def forsaken(self) -> "EnvironmentQuerySet":
         """Environments that need a reconcile and whose worker has not renewed its lease when it should have."""

@@ -6,6 +6,7 @@ Provisioning, changing, repairing and deleting are the same call. Only what the 
 import logging
 import random
 import uuid
+from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -45,13 +46,18 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
     return next(iter(reconcile_some(environment_id, most=1).values()), None)
 
 
-def reconcile_some(environment_id: uuid.UUID | str, *, most: int) -> dict[uuid.UUID, float | None]:
+def reconcile_some(
+    environment_id: uuid.UUID | str, *, most: int, following: Callable[[uuid.UUID], None] = lambda key: None
+) -> dict[uuid.UUID, float | None]:
     """Reconcile an environment and, side by side with it, others that need it, up to `most`; nothing if it does not.
 
-    Returns for each the seconds until the next reconcile, None if none is needed. An environment of which something
-    unexpected goes wrong holds up no other; if it was the only one, that is raised.
+    Returns for each the seconds until the next reconcile, None if none is needed. `following` is told first of one
+    more that needs it: another worker may begin with that. An environment of which something unexpected goes wrong
+    holds up no other; if it was the only one, that is raised.
     """
-    leases = lifecycle.take_leases(environment_id, most=most)
+    leases, another = lifecycle.take_leases(environment_id, most=most)
+    if another:
+        following(another)
     return Batch(_works(leases)).run() if leases else {}
 
 

@@ -90,31 +90,33 @@ type Refusal = LeaseLostError | SupersededError | IllegalMoveError
 
 def take_lease(environment_id: uuid.UUID | str) -> Lease | None:
     """Take the lease of an environment that needs a reconcile; None if it needs none or is being worked on."""
-    return next(iter(take_leases(environment_id)), None)
+    leases, _ = take_leases(environment_id)
+    return leases[0] if leases else None
 
 
-def take_leases(environment_id: uuid.UUID | str, *, most: int = 1) -> list[Lease]:
+def take_leases(environment_id: uuid.UUID | str, *, most: int = 1) -> tuple[list[Lease], uuid.UUID | None]:
     """Take the lease of an environment and of others that need a reconcile, up to `most` of them, the oldest first.
 
-    Those that another worker is about to take are passed over. Where the one that was named needs nothing, that is all
-    that is asked: a message that comes late costs one statement.
+    Also returns the next one, if there are more. Those that another worker is about to take are passed over. Where the
+    one that was named needs nothing, that is all that is asked: a message that comes late costs one statement.
     """
     token = uuid.uuid4()
     if not Environment.objects.owed().filter(pk=environment_id).update(lease=token, lease_until=_until()):
-        return []
-    keys = [environment_id, *(_take_others(token, most - 1) if most > 1 else [])]
-    rows = Environment.objects.filter(pk__in=keys, lease=token)
+        return [], None
+    others, following = _take_others(token, most - 1) if most > 1 else ([], None)
+    rows = Environment.objects.filter(pk__in=[environment_id, *others], lease=token)
     found = rows.order_by().values_list("pk", "generation", "wanted", clock.database_time())
-    return [Lease(pk, token, generation, wanted, clock.ahead(now)) for pk, generation, wanted, now in found]
+    leases = [Lease(pk, token, generation, wanted, clock.ahead(now)) for pk, generation, wanted, now in found]
+    return leases, following
 
 
-def _take_others(token: uuid.UUID, most: int) -> list[uuid.UUID]:
+def _take_others(token: uuid.UUID, most: int) -> tuple[list[uuid.UUID], uuid.UUID | None]:
     with transaction.atomic():
         free = Environment.objects.owed().order_by("created_at").select_for_update(skip_locked=True, no_key=True)
-        keys = list(free.values_list("pk", flat=True)[:most])
-        if keys:
-            Environment.objects.filter(pk__in=keys).update(lease=token, lease_until=_until())
-    return keys
+        keys = list(free.values_list("pk", flat=True)[: most + 1])
+        if taken := keys[:most]:
+            Environment.objects.filter(pk__in=taken).update(lease=token, lease_until=_until())
+    return taken, keys[most] if len(keys) > most else None
 
 
 def forsaken(most: int) -> list[tuple[uuid.UUID, float]]:

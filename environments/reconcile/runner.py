@@ -29,10 +29,10 @@ from environments.reconcile.steps.base import Context, Outcome, Step, merge
 logger = logging.getLogger(__name__)
 
 BLINK = 0.2  # seconds that what has ended waits for what is still running
-GATHER = 0.03  # seconds that a run which has to be written down waits for others
+GATHER = 0.1  # seconds that a run which has to be written down waits for others, while these are quick
 _BESIDE = 8  # tasks of all environments that run at the same time
 _SLOW = 0.25  # seconds after which a task counts no longer: a cluster that is slow must not hold up another
-_MOST = 128  # threads, if everything is slow
+_MOST = 128  # threads: steps of eight environments at once, where everything is slow, and then some
 _PULSE = 0.02  # seconds between two looks
 _LAST = 60.0  # seconds that calls under way may take once everything else is over
 WARNS = "The cluster warns about"  # in the message of a step
@@ -190,7 +190,7 @@ class _Together:
     def __init__(self, runs: list[Run], blink: float, gather: float) -> None:
         self._runs, self._blink, self._gather = list(runs), blink, gather
         self._waiting: deque[tuple[Run, Task]] = deque()
-        self._started: dict[int, float] = {}  # what runs in the pool, by a number, and since when
+        self._started: dict[int, tuple[Run, float]] = {}  # what runs in the pool, by a number, and since when
         self._ended: SimpleQueue[tuple[int, Run, Task, Attempt | BaseException]] = SimpleQueue()
         self._count = 0
         self._due_since = 0.0
@@ -217,8 +217,15 @@ class _Together:
             self._due_since = 0.0
             return []
         self._due_since = self._due_since or time.monotonic()
-        is_enough = len(due) == len(self._runs) or time.monotonic() - self._due_since >= self._gather
-        return due if is_enough else []
+        others = [run for run in self._runs if run not in due]
+        is_enough = time.monotonic() - self._due_since >= self._gather
+        return due if is_enough or not any(map(self._is_quick, others)) else []
+
+    def _is_quick(self, run: Run) -> bool:
+        """Whether something of the run is likely to end in a moment."""
+        now = time.monotonic()
+        mine = [since for owner, since in self._started.values() if owner is run]
+        return any(now - since < _SLOW for since in mine) or any(owner is run for owner, _ in self._waiting)
 
     def _close(self, due: list[Run], over: list[Run]) -> None:
         self._due_since = 0.0
@@ -237,7 +244,7 @@ class _Together:
                 else:
                     self._waiting.append((run, task))
         now = time.monotonic()
-        quick = sum(now - since < _SLOW for since in self._started.values())
+        quick = sum(now - since < _SLOW for _, since in self._started.values())
         while self._waiting and quick < _BESIDE:
             run, task = self._waiting.popleft()
             if run.is_stopped:
@@ -249,7 +256,7 @@ class _Together:
 
     def _submit(self, run: Run, task: Task, now: float) -> None:
         self._count += 1
-        self._started[self._count] = now
+        self._started[self._count] = run, now
         number, call = self._count, run.call(task)
 
         def work() -> None:

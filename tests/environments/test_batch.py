@@ -38,6 +38,47 @@ def test_one_message_reconciles_what_else_is_owed(asked):
     assert phases() == [Phase.READY] * 3 + [Phase.PROVISIONING]
 
 
+def test_what_is_too_much_for_one_is_told_to_the_next(asked):
+    told = []
+    engine.reconcile_some(asked[0].pk, most=2, following=told.append)
+    assert told == [asked[2].pk]
+    engine.reconcile_some(asked[2].pk, most=2, following=told.append)
+    assert len(told) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_sends_no_message_while_an_earlier_one_waits_for_a_worker(ask, enqueued, monkeypatch):
+    """Whoever takes the first takes the others along, or sends a message for what is left."""
+    monkeypatch.setattr("environments.models.environments._ANYWAY", 0.0)
+    first, second = ask("a"), ask("b")
+    assert enqueued.environments == [str(first.pk)]
+    assert set(engine.reconcile_some(first.pk, most=8)) == {first.pk, second.pk}
+    third = ask("c")
+    assert enqueued.environments == [str(first.pk), str(third.pk)]
+    lifecycle.take_lease(third.pk)
+    fourth = ask("d")
+    assert enqueued.environments[2:] == [str(fourth.pk)]
+    Environment.objects.filter(pk=fourth.pk).update(created_at=timezone.now() - timedelta(seconds=6))
+    fifth = ask("e")  # the fourth's message must be lost
+    assert enqueued.environments[3:] == [str(fifth.pk)]
+
+
+def test_two_requests_of_one_moment_do_not_rely_on_each_other(asked):
+    at = timezone.now()
+    Environment.objects.update(created_at=at)
+    assert not Environment.objects.is_crowded(at)
+
+
+def test_a_sweep_over_many_sends_a_message_for_each_batch(make_environment, enqueued, monkeypatch):
+    monkeypatch.setattr(tasks, "_BUSY", 3)
+    made = [make_environment(name=f"shop {number}", phase=Phase.PROVISIONING) for number in range(4)]
+    tasks.sweep()
+    assert enqueued.environments == [str(made[0].pk)]
+    Environment.objects.filter(pk=made[0].pk).update(lease_until=timezone.now() + timedelta(seconds=14))
+    tasks.sweep()
+    assert enqueued.environments[1:] == [str(each.pk) for each in made[1:]]
+
+
 def test_a_message_for_what_needs_nothing_takes_nothing_along(asked):
     settle(asked[0])
     assert engine.reconcile_some(asked[0].pk, most=8) == {}
