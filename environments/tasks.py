@@ -16,7 +16,8 @@ from environments.actions import directories as directory_actions
 from environments.actions import isolation, openings, publishing
 from environments.lib import queue
 from environments.models import Environment, Event
-from environments.reconcile.engine import reconcile as reconcile_now
+from environments.reconcile import lease as leases
+from environments.reconcile.engine import reconcile_some as reconcile_now
 from environments.reports import reviewing, summaries
 from environments.routine import departures, digests, lifetimes, names, notices, observe, policy_looks, usage
 
@@ -31,15 +32,17 @@ _LETTERS = 10  # e-mails a task sends: with a mail server that takes its time, n
 
 @shared_task(name="environments.reconcile")
 def reconcile(environment_id: str) -> None:
-    """Reconcile one environment, and come back soon where that was asked for."""
-    delay = reconcile_now(environment_id)
-    if delay is not None and delay < _SOON:
-        queue.enqueue(environment_id, delay=delay)
+    """Reconcile one environment with others that are owed, and come back soon where that was asked for."""
+    for key, delay in reconcile_now(environment_id, most=queue.TOGETHER, following=queue.enqueue).items():
+        if delay is not None and delay < _SOON:
+            queue.enqueue(key, delay=delay)
 
 
 @shared_task(name="environments.sweep")
 def sweep() -> None:
     """Enqueue everything that is owed: reconciles, emails, and tests and checks that lost their worker.
+
+    What is held by a worker that seems to be dead is enqueued for the moment at which its lease runs out.
 
     While many messages wait, what is new is left to its own: at every sweep one more for each would drown them.
     """
@@ -48,8 +51,11 @@ def sweep() -> None:
         lately = timezone.now() - _TRUST
         owed = owed.exclude(observed_generation=0, created_at__gt=lately)
         letters = letters.exclude(at__gt=lately)
-    for environment_id in owed.values_list("pk", flat=True)[:_BATCH]:
+    keys = owed.order_by("created_at").values_list("pk", flat=True)[:_BATCH]
+    for environment_id in keys[:: queue.TOGETHER] if len(keys) > _BUSY else keys:
         queue.enqueue(environment_id)
+    for environment_id, delay in leases.forsaken(_BATCH):
+        queue.enqueue(environment_id, delay=delay)
     for event_ids in batched(letters.values_list("pk", flat=True)[:_BATCH], _LETTERS):
         queue.send(deliver_notices.name, event_ids)
     for arguments in directory_actions.resume_stopped():

@@ -15,12 +15,11 @@ from django.core.checks import CheckMessage, Error, Info, register
 from django.core.checks import Warning as Advice
 from django.http.request import validate_host
 
-from environments.directory import transport
 from portal import env
 
 type Values = Mapping[str, Any]
 
-_LONGEST_CALL = transport.MAX_SECONDS + 5  # seconds; clusters are given less
+_SHORTEST_LEASE = 10  # seconds
 _SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 _METADATA = ip_address("169.254.169.254")
 
@@ -219,10 +218,10 @@ def _static(values: Values) -> Iterator[CheckMessage]:
 
 
 def _work(values: Values) -> Iterator[CheckMessage]:
-    if values["LEASE_SECONDS"] < _LONGEST_CALL:
+    if values["LEASE_SECONDS"] < _SHORTEST_LEASE:
         yield Advice(
-            f"LEASE_SECONDS is {values['LEASE_SECONDS']}, and one call may last {_LONGEST_CALL} s: a second worker "
-            "could start before the first has finished. Set it higher.",
+            f"LEASE_SECONDS is {values['LEASE_SECONDS']}: a worker that stops for a few seconds, for example while the "
+            f"database restarts, would lose its environments to another one. Set it to {_SHORTEST_LEASE} or more.",
             id="portal.W028",
         )
     if values["SWEEP_SECONDS"] > 60:

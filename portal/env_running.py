@@ -17,9 +17,9 @@ RUNNING: dict[str, tuple[Setting, ...]] = {
         Setting(
             "LEASE_SECONDS",
             "int",
-            120,
-            "Seconds before another worker can take over an environment from a worker that stopped responding. Set it "
-            "higher than your longest API call.",
+            15,
+            "Seconds before another worker can take over an environment from a worker that stopped responding. A "
+            "worker renews its hold four times in that time, so API calls may last longer.",
             least=1,
             most=3600,
         ),

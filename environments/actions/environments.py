@@ -143,7 +143,9 @@ def _create(plan: CheckedPlan, suffix: str) -> Environment:
     message = f"{plan.user} requested this environment from {plan.version}." + (" It needs approval." if waits else "")
     Event.record(environment, plan.user, Activity.REQUESTED, message, notice_owed=waits)
     if not waits:
-        queue.enqueue_after_commit(environment.pk)
+        queue.enqueue_after_commit(
+            environment.pk, unless=lambda: Environment.objects.is_crowded(environment.created_at)
+        )
     return environment
 
 

@@ -9,6 +9,9 @@ from environments.directory.base import GroupKey, Person
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import LocalGroup, User
 
+#: Of a user, what makes a person.
+_OF_PERSON = ("username", "email", "claimed_email", "is_active")
+
 
 class LocalClient:
     """A DirectoryClient for the portal's own groups. Safe to use from several threads."""
@@ -21,7 +24,7 @@ class LocalClient:
         """The account that is known to hold this e-mail address, in any case; None if there is none."""
         with _translated():
             holders = User.objects.with_address(email).filter(email_trusted=True)
-            return _person(holders.first())
+            return _person(holders.only(*_OF_PERSON).first())
 
     def read_person(self, person_id: str, email: str) -> Person | None:
         """The account with this id, as a directory's."""
@@ -30,7 +33,7 @@ class LocalClient:
     def find_account(self, key: int) -> Person | None:
         """The account with this key."""
         with _translated():
-            return _person(User.objects.filter(pk=key).first())
+            return _person(User.objects.filter(pk=key).only(*_OF_PERSON).first())
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id. Raises PermanentError (NotOurs) where another environment has the name."""

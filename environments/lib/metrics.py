@@ -5,8 +5,7 @@ Times are in seconds. Naming: https://prometheus.io/docs/practices/naming/
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 
 from prometheus_client import Counter, Histogram
@@ -54,15 +53,9 @@ def called[**P, R](target: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-@contextmanager
-def reconciling() -> Iterator[list[str]]:
-    """Measure a reconcile. The block appends the outcome; without one, it ended in an error."""
-    start, outcomes = time.perf_counter(), list[str]()
-    try:
-        yield outcomes
-    finally:
-        outcome = outcomes[-1] if outcomes else "Error"
-        RECONCILE_SECONDS.labels(outcome).observe(time.perf_counter() - start)
+def reconciled(outcome: str, seconds: float) -> None:
+    """Measure a reconcile, by the phase it ended in, or why in none."""
+    RECONCILE_SECONDS.labels(outcome).observe(seconds)
 
 
 def mailed(count: int, outcome: str) -> None:

@@ -5,6 +5,7 @@ By name, so that what enqueues need not import what works. The database says wha
 
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from celery import current_app
@@ -18,6 +19,8 @@ RECONCILE = "environments.reconcile"  # the task that reconciles one environment
 CHECK_TEMPLATE = "environments.check_template"  # the task that goes on with a draft's check on one cluster
 TEST_ISOLATION = "environments.test_isolation"  # the task that goes on with the test of a cluster's network
 TRY_DIRECTORY = "environments.try_directory"  # the task that goes on with a directory's test
+
+TOGETHER = 16  # environments that one message has reconciled, if so many are owed
 
 TELL_STAND_INS = "environments.tell_stand_ins"  # the task that emails people who were named as stand-ins
 
@@ -37,9 +40,9 @@ def enqueue(environment_id: uuid.UUID | str, *, delay: float = 0.0) -> None:
     send(RECONCILE, str(environment_id), delay=delay)
 
 
-def enqueue_after_commit(environment_id: uuid.UUID) -> None:
-    """`enqueue` once the transaction is in, never before."""
-    transaction.on_commit(lambda: enqueue(environment_id))
+def enqueue_after_commit(environment_id: uuid.UUID, *, unless: Callable[[], bool] = lambda: False) -> None:
+    """`enqueue` once the transaction is in, never before; not where `unless` says then that others' messages do."""
+    transaction.on_commit(lambda: None if unless() else enqueue(environment_id))
 
 
 def send_after_commit(task: str, *arguments: object) -> None:

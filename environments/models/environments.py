@@ -1,5 +1,6 @@
 """An environment: the row that the cluster and the directory are made to match."""
 
+import random
 import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from environments.models.members import Member
 from environments.models.people import Team, User
 from environments.models.stand_ins import StandIn
 from environments.models.templates import TemplateVersion
+from environments.models.writing import update_each
 from environments.spec import InvalidSpecError, TemplateSpec
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 #: Twice the longest that anything waits but an environment in order: an hour, where a server asks for that.
 _FAR = timedelta(hours=2)
+#: Twice the longest lease of the version before, which may run beside this one.
+_LONG = timedelta(minutes=4)
+#: How long a new environment's message is taken to be on its way, and the share of those sent all the same.
+_LATELY, _ANYWAY = timedelta(seconds=5), 1 / 8
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
@@ -121,19 +127,54 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         A time further ahead than anybody sets one was written by a clock that was wrong, and counts as come.
         """
         now: Any = clock.database_now()
-        lease, resync = (timedelta(seconds=each) for each in (settings.LEASE_SECONDS, settings.RESYNC_SECONDS))
+        lease = timedelta(seconds=settings.LEASE_SECONDS)
+        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
+        free |= models.Q(lease_until__gt=now + max(_LONG, 2 * lease))
+        return self._due(now).filter(free)
+
+    def is_crowded(self, created_at: datetime) -> bool:
+        """Whether an environment that was requested a moment before this time still waits for a worker.
+
+        Ask after the commit. Who takes that one sees this one too, and sends a message for what it leaves, so this one
+        needs none. It is only the earlier ones that count: two at the same moment must not rely on each other. One in
+        eight goes ahead anyway: that makes up for a message that was lost.
+        """
+        if random.random() < _ANYWAY:  # noqa: S311
+            return False
+        new = self.filter(observed_generation=0, generation__gt=models.F("observed_generation"), lease=None)
+        lately = new.filter(created_at__gt=created_at - _LATELY, created_at__lt=created_at)
+        return lately.filter(phase=Phase.PROVISIONING).exists()
+
+    def forsaken(self) -> "EnvironmentQuerySet":
+        """Environments that need a reconcile and whose worker has not renewed its lease when it should have."""
+        now: Any = clock.database_now()
+        late = now + timedelta(seconds=settings.LEASE_SECONDS) / 2
+        return self._due(now).filter(lease_until__gte=now, lease_until__lt=late)
+
+    def _due(self, now: Any) -> "EnvironmentQuerySet":
+        resync = timedelta(seconds=settings.RESYNC_SECONDS)
         due = models.Q(next_reconcile_at__lte=now) | models.Q(next_reconcile_at__gt=now + _FAR + 2 * resync)
         due |= ~models.Q(phase=Phase.READY) & models.Q(next_reconcile_at__gt=now + _FAR)
-        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now) | models.Q(lease_until__gt=now + 2 * lease)
-        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).filter(free).granted()
+        return self.filter(models.Q(observed_generation__lt=models.F("generation")) | due).granted()
 
     def move_to(self, phase: Phase, **changes: Any) -> int:
         """Change the phase, with other fields, of the rows whose phase may become this one; how many those are.
 
-        Nothing else changes a phase. phases.MOVES says what is legal; other rows stay as they are.
+        Only this and `move_each` change a phase. phases.MOVES says what is legal; other rows stay as they are.
         """
         before = [one for one, after in MOVES.items() if phase in after]
         return self.filter(phase__in=before).update(phase=phase, **changes)
+
+    def move_each(
+        self, moves: dict[uuid.UUID, tuple[Phase, Phase]], changes: dict[uuid.UUID, dict[str, Any]]
+    ) -> set[uuid.UUID]:
+        """The same for rows that the transaction has locked: from the phase that each has, with changes of its own.
+
+        Returns the keys of those that may not move so; they stay as they are.
+        """
+        legal = {key: after for key, (before, after) in moves.items() if after in MOVES[before]}
+        update_each(self.model, ("id",), {(key,): changes[key] | {"phase": phase} for key, phase in legal.items()})
+        return moves.keys() - legal.keys()
 
 
 def _alone(user: User) -> models.Q:

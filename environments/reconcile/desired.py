@@ -96,9 +96,10 @@ def naming(row: Cluster) -> Naming:
     )
 
 
-def context(environment: Environment) -> Context:
+def context(environment: Environment, members: Iterable[Member] | None = None) -> Context:
     """The input of all steps. A removal does not read the template's content.
 
+    `members`: the environment's, with their people, if they were read already.
     Raises PermanentError if a connection cannot be set up, or content that is needed cannot be read.
     """
     return Context(
@@ -109,7 +110,7 @@ def context(environment: Environment) -> Context:
         namespace_uid=environment.namespace_uid,
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
-        members=_members(environment),
+        members=_members(environment, members),
         owner_id=environment.owner_id,
     )
 
@@ -118,8 +119,8 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
     return group_states(environment.groups.all(), str(environment.pk), environment.namespace)
 
 
-def _members(environment: Environment) -> tuple[MemberState, ...]:
-    rows = environment.members.select_related("person")
+def _members(environment: Environment, rows: Iterable[Member] | None = None) -> tuple[MemberState, ...]:
+    rows = environment.members.select_related("person") if rows is None else rows
     return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
 
 

@@ -6,25 +6,27 @@ Provisioning, changing, repairing and deleting are the same call. Only what the 
 import logging
 import random
 import uuid
-from contextlib import suppress
+from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from environments.lib import log_context, metrics
 from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase, Status
-from environments.models import Condition, Departure, Environment, Event
+from environments.models import Condition, Environment, Event, Member
 from environments.reconcile import desired, drift, runner
 from environments.reconcile import lease as lifecycle
+from environments.reconcile.batch import Batch, Work
 from environments.reconcile.drift import Cause, Entry
-from environments.reconcile.lease import Lease, LeaseLostError, SupersededError
-from environments.reconcile.runner import Attempt, Task
+from environments.reconcile.lease import Lease, Result, Settlement
+from environments.reconcile.runner import Attempt, Run, Task
 from environments.reconcile.steps import REMOVALS, STEPS, binding, members
 from environments.reconcile.steps.base import Step
 
@@ -41,25 +43,22 @@ def reconcile(environment_id: uuid.UUID | str) -> float | None:
 
     Returns the seconds until the next reconcile, None if none is needed.
     """
-    lease = lifecycle.take_lease(environment_id)
-    if lease is None:
-        return None
-    with log_context.bound(environment=str(lease.environment_id)), metrics.reconciling() as outcomes:
-        try:
-            return _reconcile(lease, outcomes)
-        except LeaseLostError:
-            logger.warning("environment %s: another worker took over", environment_id)
-            outcomes.append("LeaseLost")
-            Environment.objects.filter(pk=environment_id).owe()  # what this run carried out too late is found then
-            return 0.0
-        except SupersededError:
-            lifecycle.release(lease, next_reconcile_at=timezone.now())
-            outcomes.append("Superseded")
-            return 0.0
-        except Exception:
-            with suppress(DatabaseError, InterfaceError):  # maybe it is the database that is gone: the lease runs out
-                lifecycle.release(lease, next_reconcile_at=timezone.now() + timedelta(seconds=60))
-            raise
+    return next(iter(reconcile_some(environment_id, most=1).values()), None)
+
+
+def reconcile_some(
+    environment_id: uuid.UUID | str, *, most: int, following: Callable[[uuid.UUID], None] = lambda key: None
+) -> dict[uuid.UUID, float | None]:
+    """Reconcile an environment and, side by side with it, others that need it, up to `most`; nothing if it does not.
+
+    Returns for each the seconds until the next reconcile, None if none is needed. `following` is told first of one
+    more that needs it: another worker may begin with that. An environment of which something unexpected goes wrong
+    holds up no other; if it was the only one, that is raised.
+    """
+    leases, another = lifecycle.take_leases(environment_id, most=most)
+    if another:
+        following(another)
+    return Batch(_works(leases)).run() if leases else {}
 
 
 def backoff(
@@ -87,32 +86,87 @@ def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_rea
     return Phase.DEGRADED if was_ready else Phase.PROVISIONING
 
 
-def _reconcile(lease: Lease, outcomes: list[str]) -> float | None:
+#: Of an environment, what a reconcile needs.
+_COLUMNS = (
+    "name", "purpose", "namespace", "spec", "size", "parameters", "phase", "wanted", "next_reconcile_at",
+    "namespace_uid", "applied_objects", "applied_digests", "drift", "ready_at", "deleted_at", "team_id", "cluster_id",
+    "directory_id", "owner__email", "version__number", "version__template__slug",
+)  # fmt: skip
+
+
+def _works(leases: list[Lease]) -> list[Work]:
+    """What is to be done under these leases. Clusters, directories and teams are read once for all."""
+    held = {lease.environment_id: lease for lease in leases}
+    members = Prefetch("members", Member.objects.select_related("person"))
+    found = Environment.objects.filter(pk__in=list(held)).select_related("owner", "version__template").only(*_COLUMNS)
     # The rest is looked up by its key: to plan a join of seven tables takes PostgreSQL longer than all that. The
     # template's content is the environment's own copy.
-    related = Environment.objects.select_related("owner", "version__template")
-    environment = related.defer("version__spec", "version__template__readme").get(pk=lease.environment_id)
-    log_context.add(namespace=environment.namespace)
-    steps = STEPS if environment.wanted else REMOVALS
-    recorder = _Recorder(lease, list(environment.conditions.all()))
-    attempts = _attempts(environment, steps, recorder)
-    phase = phase_after(attempts, len(steps), wanted=environment.wanted, was_ready=environment.ready_at is not None)
-    before = drift.read(environment.drift)
-    after = _drift(before, phase, attempts)
-    changes = _applied(environment, phase, attempts) | ({} if after == before else {"drift": drift.as_data(after)})
-    if phase == Phase.DEGRADED and environment.phase == Phase.READY and recorder.only_catches_up(attempts):
-        phase = Phase.READY
-    events = [*_events_of_drift(environment, before, after), *_event(environment, phase, attempts)]
-    with transaction.atomic():
-        recorder.rest_of(attempts)
-        next_at = recorder.next_at or _look_again_at(environment, phase)
-        is_owed = lifecycle.settle(lease, phase=phase, next_reconcile_at=next_at, events=events, **changes)
-        if environment.ready_at and not is_owed and _is_done(attempts, members.STEP):
-            Departure.objects.confirm(environment)
-    outcomes.append(phase.value)
-    if is_owed:
-        return 0.0
-    return max(0.0, (next_at - timezone.now()).total_seconds()) if next_at else None
+    rows = found.order_by("created_at").prefetch_related(
+        "team", "cluster", "directory", "groups", "conditions", members
+    )
+    return [_Work(held[row.pk], row) for row in rows]
+
+
+class _Work:
+    """One environment in hand: what is to be done, and what is to be written down of it."""
+
+    def __init__(self, lease: Lease, environment: Environment) -> None:
+        self.lease = lease
+        self._environment = environment
+        self._recorder = _Recorder(lease, list(environment.conditions.all()))
+        self._insists = self._recorder.was_warned
+        self._steps = STEPS if environment.wanted else REMOVALS
+        self._phase, self._next_at = Phase(environment.phase), environment.next_reconcile_at
+        with log_context.bound(environment=str(lease.environment_id), namespace=environment.namespace):
+            self._log = copy_context()
+
+    def begin(self) -> Run:
+        """The steps to run."""
+        self._run = self._log.run(self._start)
+        return self._run
+
+    def _start(self) -> Run:
+        environment, workers = self._environment, settings.RECONCILE_WORKERS
+        try:
+            context = replace(desired.context(environment, environment.members.all()), insists=self._insists)
+        except ReconcileError as error:  # a credential that cannot be read holds up the first step
+            return Run.failed(Attempt(self._steps[0], Status.FAILED, error.reason, error.message, 0))
+        if not environment.wanted:
+            return Run(runner.removing(self._steps), context, workers=workers)
+        leaving = Task(binding.STEP, binding.withdraw, frozenset()) if binding.is_leaving(context) else None
+        return Run(runner.ensuring(self._steps), context, workers=workers, first=leaving)
+
+    def result(self) -> Result:
+        """What is not written down yet; with the phase and what follows from it, if the run is over."""
+        return self._log.run(self._result)
+
+    def _result(self) -> Result:
+        if withdrawn := self._run.withdrawn:
+            return Result(self.lease, [withdrawn], self._recorder.conditions([withdrawn], [None]))
+        attempts = self._run.unwritten
+        conditions = self._recorder(attempts)
+        return Result(self.lease, attempts, conditions, self._settlement() if self._run.is_over else None)
+
+    def _settlement(self) -> Settlement:
+        environment, attempts = self._environment, self._run.attempts
+        is_new = environment.ready_at is None
+        phase = phase_after(attempts, len(self._steps), wanted=environment.wanted, was_ready=not is_new)
+        before = drift.read(environment.drift)
+        after = _drift(before, phase, attempts)
+        changes = _applied(environment, phase, attempts) | ({} if after == before else {"drift": drift.as_data(after)})
+        if phase == Phase.DEGRADED and environment.phase == Phase.READY and self._recorder.only_catches_up(attempts):
+            phase = Phase.READY
+        events = (*_events_of_drift(environment, before, after), *_event(environment, phase, attempts))
+        self._phase, self._next_at = phase, self._recorder.next_at or _look_again_at(environment, phase)
+        confirms = environment if not is_new and _is_done(attempts, members.STEP) else None
+        return Settlement(phase, self._next_at, events, changes, confirms)
+
+    def settled(self, *, is_owed: bool) -> tuple[str, float | None]:
+        """The phase, and the seconds until the next reconcile: none if more was asked for in the meantime."""
+        if is_owed:
+            return self._phase.value, 0.0
+        at = self._next_at
+        return self._phase.value, max(0.0, (at - timezone.now()).total_seconds()) if at else None
 
 
 def _is_done(attempts: list[Attempt], step: Step) -> bool:
@@ -139,20 +193,14 @@ def _look_again_at(environment: Environment, phase: Phase) -> datetime | None:
 
 
 class _Recorder:
-    """Writes attempts down as they happen, and remembers the earliest next try."""
+    """The conditions as attempts leave them, and the earliest next try."""
 
     def __init__(self, lease: Lease, conditions: list[Condition]) -> None:
         self.next_at: datetime | None = None
         self._lease = lease
         self._conditions = {condition.type: condition for condition in conditions}
         self._tries = {condition.type: condition.attempts for condition in conditions}
-        self._written = 0
         self.was_warned = any(runner.WARNS in condition.message for condition in conditions)
-
-    def rest_of(self, attempts: list[Attempt]) -> None:
-        """Write down those of a run's attempts that are not written yet. For inside the transaction of its result."""
-        if rest := attempts[self._written :]:
-            self(rest)
 
     def only_catches_up(self, attempts: list[Attempt]) -> bool:
         """Whether all that is not done is that the cluster has to count or to see what was just applied: no problem."""
@@ -161,7 +209,8 @@ class _Recorder:
             attempt.reason in _CATCHING_UP and self._tries.get(attempt.step.type, 0) < _FEW_TRIES for attempt in waiting
         )
 
-    def __call__(self, attempts: list[Attempt]) -> None:
+    def __call__(self, attempts: list[Attempt]) -> list[Condition]:
+        """Count and log attempts; their conditions, to be written down."""
         next_tries = [self._next_try(attempt) for attempt in attempts]
         for attempt, next_at in zip(attempts, next_tries, strict=True):
             metrics.tried(attempt.step.type, attempt.status.value, attempt.duration_ms)
@@ -170,20 +219,15 @@ class _Recorder:
                 said = {"step": attempt.step.type}
                 logger.info("environment %s, step %s: %s (%s), next try at %s", *words, extra={"fields": said})
         self.next_at = min((at for at in (self.next_at, *next_tries) if at), default=None)
-        self._write(attempts, next_tries)
-        self._written += len(attempts)
+        return self.conditions(attempts, next_tries)
 
-    def withdrawn(self, attempt: Attempt) -> None:
-        """Record the people who were removed first. Where that failed, the step itself says so in its turn."""
-        if attempt.status == Status.DONE:
-            self._write([attempt], [None])
-
-    def _write(self, attempts: list[Attempt], next_tries: list[datetime | None]) -> None:
+    def conditions(self, attempts: list[Attempt], next_tries: list[datetime | None]) -> list[Condition]:
+        """The conditions of these steps from now on."""
         for attempt, next_at in zip(attempts, next_tries, strict=True):
             name = attempt.step.type
             before = self._conditions.get(name) or Condition(environment_id=self._lease.environment_id, type=name)
             self._conditions[name] = lifecycle.condition_after(before, attempt, self._lease.told(next_at))
-        lifecycle.record(self._lease, attempts, [self._conditions[attempt.step.type] for attempt in attempts])
+        return [self._conditions[attempt.step.type] for attempt in attempts]
 
     def _next_try(self, attempt: Attempt) -> datetime | None:
         if attempt.status == Status.WAITING:
@@ -192,19 +236,6 @@ class _Recorder:
         else:
             delay = attempt.look_again
         return None if delay is None else timezone.now() + timedelta(seconds=delay)
-
-
-def _attempts(environment: Environment, steps: tuple[Step, ...], record: _Recorder) -> list[Attempt]:
-    try:
-        context = replace(desired.context(environment), insists=record.was_warned)
-    except ReconcileError as error:  # a credential that cannot be read holds up the first step
-        attempt = Attempt(steps[0], Status.FAILED, error.reason, error.message, 0)
-        record([attempt])
-        return [attempt]
-    if environment.wanted and binding.is_leaving(context):
-        record.withdrawn(runner.attempt(Task(binding.STEP, binding.withdraw, frozenset()), context))
-    tasks = runner.ensuring(steps) if environment.wanted else runner.removing(steps)
-    return runner.run(tasks, context, record, workers=settings.RECONCILE_WORKERS)
 
 
 _WORDS = {

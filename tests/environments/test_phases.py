@@ -97,6 +97,7 @@ def test_a_check_asked_for_on_an_old_page_leaves_the_phase_alone(make_environmen
 #: The writes of a phase that are no `move_to`: `move_to` itself, and the first phase of a new row.
 _KNOWN = {
     ("environments/models/environments.py", "move_to"),
+    ("environments/models/environments.py", "move_each"),
     ("environments/actions/rows.py", "_have_it_wait"),
 }
 _WRITING_CALLS = {"update", "create", "acreate", "get_or_create", "update_or_create", "Environment", "dict"}

@@ -2,14 +2,15 @@
 
 import threading
 
+from environments.directory.local import LocalClient
 from environments.lib.errors import PermanentError
 from environments.lib.phases import Status
 from environments.reconcile import runner
-from environments.reconcile.runner import Attempt, Task
+from environments.reconcile.runner import Attempt, Run, Task
 from environments.reconcile.steps.base import Context, Outcome, Step
 from tests.environments.refunds import DESIRED
 
-CONTEXT = Context(desired=DESIRED, cluster=None, directory=None, naming=None)
+CONTEXT = Context(desired=DESIRED, cluster=None, directory=LocalClient(1), naming=None)
 PATIENCE = 30.0  # seconds
 
 
@@ -21,10 +22,23 @@ def task(name: str, call=lambda context: Outcome(), *after: str, **more: bool) -
     return Task(Step(name, name, "", call, **more), call, frozenset(after))
 
 
-def run(*tasks: Task, patience: float = PATIENCE) -> list[set[str]]:
-    """The types of the steps that were handed over together, and last of those that were left to the caller."""
+def run_one(tasks: list[Task], record, *, workers: int = 4, **more: float) -> list[Attempt]:
+    """Run one environment's tasks; what is to be written down before the end goes to `record`."""
+    run = Run(tasks, CONTEXT, workers=workers)
+
+    def write(runs: list[Run]) -> None:
+        assert runs == [run]
+        if not run.is_over:
+            record(run.unwritten)
+
+    runner.run_all([run], write, **more)
+    return run.attempts
+
+
+def run(*tasks: Task, blink: float = PATIENCE) -> list[set[str]]:
+    """The types of the steps that were handed over together, and last of those that were left to the end."""
     batches: list[list[Attempt]] = []
-    attempts = runner.run(list(tasks), CONTEXT, batches.append, workers=4, blink=PATIENCE, patience=patience)
+    attempts = run_one(list(tasks), batches.append, blink=blink)
     written = [attempt for batch in batches for attempt in batch]
     assert attempts[: len(written)] == written
     batches.append(attempts[len(written) :])
@@ -46,13 +60,13 @@ def test_before_a_guarded_step_all_is_handed_over():
     last = task("last", guarded, "b", guarded=True)
     tasks = [task("a"), task("b", lambda context: Outcome(), "a"), last]
     record = lambda attempts: written.extend(attempt.step.type for attempt in attempts)  # noqa: E731
-    attempts = runner.run(tasks, CONTEXT, record, workers=4, blink=PATIENCE, patience=PATIENCE)
+    attempts = run_one(tasks, record, blink=PATIENCE)
     assert [attempt.status for attempt in attempts] == [Status.DONE] * 3
     assert written == ["a", "b"]
 
 
-def test_what_took_its_time_is_handed_over_before_the_next_wave():
-    assert run(task("a"), task("b", lambda context: Outcome(), "a"), patience=-1.0) == [{"a"}, {"b"}]
+def test_what_took_its_time_is_handed_over_before_the_next_begins():
+    assert run(task("a"), task("b", lambda context: Outcome(), "a"), blink=-1.0) == [{"a"}, {"b"}]
 
 
 def test_what_has_ended_waits_for_nobody_that_takes_longer():
@@ -68,12 +82,12 @@ def test_what_has_ended_waits_for_nobody_that_takes_longer():
         known.set()
 
     beside = [task("slow", slow), task("fast"), task("inline", inline=True)]
-    runner.run([*beside, task("after", lambda context: Outcome(), "slow")], CONTEXT, record, workers=4)
+    run_one([*beside, task("after", lambda context: Outcome(), "slow")], record)
     assert set.union(*batches) >= {"fast", "inline"}
     assert "slow" not in batches[0]
     known.clear()
     batches.clear()
-    attempts = runner.run([task("fast"), task("slow", slow, "fast")], CONTEXT, record, workers=4)
+    attempts = run_one([task("fast"), task("slow", slow, "fast")], record)
     assert batches == [{"fast"}]
     assert [attempt.status for attempt in attempts] == [Status.DONE] * 2
 
@@ -87,5 +101,5 @@ def test_what_failed_holds_up_only_what_needs_it():
 
 
 def test_attempts_are_in_the_order_of_the_steps_when_they_are_handed_over_together():
-    left = runner.run([task("a", inline=True), task("b", inline=True)], CONTEXT, refuse, workers=1)
+    left = run_one([task("a", inline=True), task("b", inline=True)], refuse, workers=1)
     assert [(each.step.type, each.status) for each in left] == [("a", Status.DONE), ("b", Status.DONE)]

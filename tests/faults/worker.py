@@ -26,7 +26,7 @@ FOLDER = Path(os.environ.get("FAULTS_FOLDER", "."))
 NAME = os.environ.get("FAULTS_WORKER", "worker")
 LEASE = float(os.environ.get("LEASE_SECONDS", "20"))
 
-app.conf.task_soft_time_limit, app.conf.task_time_limit = LEASE - 5, LEASE - 2  # as in production: below the lease
+app.conf.task_soft_time_limit, app.conf.task_time_limit = LEASE - 5, LEASE - 2
 
 
 @worker_init.connect

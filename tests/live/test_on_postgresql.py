@@ -16,7 +16,7 @@ SUITES = {
     "emails": "environments/test_alerts.py environments/test_digests.py environments/test_member_notices.py",
     "people": "*/test_identities.py environments/test_names.py portal/test_linking.py",
     "publishing": "environments/test_publishing.py",
-    "reconcile": "environments/test_reconcile.py environments/test_resilience.py",
+    "reconcile": "environments/test_reconcile.py environments/test_resilience.py environments/test_batch.py",
     "reports": "environments/test_reports.py environments/test_summaries.py pages/test_reports.py",
     "usage": "environments/test_usage_*.py environments/test_observe.py",
 }

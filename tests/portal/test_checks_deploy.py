@@ -168,9 +168,9 @@ BAD = [
     ),
     ({"STATIC_ROOT": "/nowhere"}, "/nowhere (STATIC_ROOT) has no assets. Run manage.py collectstatic."),
     (
-        {"LEASE_SECONDS": "10"},
-        "LEASE_SECONDS is 10, and one call may last 65 s: a second worker could start before the first has "
-        "finished. Set it higher.",
+        {"LEASE_SECONDS": "5"},
+        "LEASE_SECONDS is 5: a worker that stops for a few seconds, for example while the database restarts, would "
+        "lose its environments to another one. Set it to 10 or more.",
     ),
     (
         {"SWEEP_SECONDS": "600"},

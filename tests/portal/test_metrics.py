@@ -146,7 +146,7 @@ def test_tasks_are_counted_by_name_and_outcome(client, monkeypatch):
         tasks.sweep.apply()
     assert grown.by == 1
 
-    def break_down(_: object) -> None:
+    def break_down(_: object, **more: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(tasks, "reconcile_now", break_down)
