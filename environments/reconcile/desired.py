@@ -69,10 +69,13 @@ def neighbours(row: Cluster) -> Neighbours:
     return Neighbours(row.dns_namespace, row.dns_port, row.ingress_namespace)
 
 
-def desired_with_bindings(environment: Environment) -> Desired:
-    """The environment as it should be on its cluster, with role bindings for the recorded members."""
-    groups, members = _groups(environment), _members(environment)
-    return replace(desired(environment), bindings=binding.bindings(groups, members, naming(environment.cluster)))
+def desired_with_bindings(environment: Environment, members: Iterable[Member] | None = None) -> Desired:
+    """The environment as it should be on its cluster, with role bindings for the recorded members.
+
+    `members`: all of them, where the caller has read them already.
+    """
+    groups, found = _groups(environment), _members(environment, members)
+    return replace(desired(environment), bindings=binding.bindings(groups, found, naming(environment.cluster)))
 
 
 def naming(row: Cluster) -> Naming:
@@ -110,8 +113,8 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
     return group_states(environment.groups.all(), str(environment.pk), environment.namespace)
 
 
-def _members(environment: Environment) -> tuple[MemberState, ...]:
-    rows = environment.members.select_related("person")
+def _members(environment: Environment, members: Iterable[Member] | None = None) -> tuple[MemberState, ...]:
+    rows = environment.members.select_related("person") if members is None else members
     return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
 
 
