@@ -1,4 +1,4 @@
-"""One index that the list of environments reads instead of the rows, which are wide. It replaces that of the newest."""
+"""Indexes that pages read instead of the rows, which are wide: the list, in place of the newest, and leavers' ones."""
 
 from django.db import migrations, models
 
@@ -13,6 +13,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='environment',
             index=models.Index(fields=['-created_at', 'id', 'phase', 'owner', 'team', 'cluster', 'version'], name='environment_list'),
+        ),
+        migrations.AddIndex(
+            model_name='environment',
+            index=models.Index(condition=models.Q(('orphaned_at__isnull', False)), fields=['orphaned_at'], name='environment_orphaned'),
         ),
         migrations.RemoveIndex(
             model_name='environment',

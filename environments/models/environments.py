@@ -295,6 +295,9 @@ class Environment(models.Model):
                 fields=["-created_at", "id", "phase", "owner", "team", "cluster", "version"], name="environment_list"
             ),
             models.Index(
+                fields=["orphaned_at"], name="environment_orphaned", condition=models.Q(orphaned_at__isnull=False)
+            ),
+            models.Index(
                 fields=["generation"],
                 name="environment_owed",
                 condition=models.Q(observed_generation__lt=models.F("generation")),
