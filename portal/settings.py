@@ -101,6 +101,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
+FORM_RENDERER = "portal.rendering.FormRenderer"
 
 TEMPLATES = [
     {

@@ -87,9 +87,14 @@ def parse(text: str | int) -> Decimal:
 
     Raises ValueError with a sentence when it is not one.
     """
-    if not _PATTERN.fullmatch(str(text)):
+    return _parsed(str(text))
+
+
+@lru_cache(maxsize=16384)
+def _parsed(text: str) -> Decimal:
+    if not _PATTERN.fullmatch(text):
         raise ValueError(f"“{text}” is not a quantity such as 500m, 2 or 1.5Gi.")
-    value = Decimal(parse_quantity(str(text)))
+    value = Decimal(parse_quantity(text))
     if abs(value) > _GREATEST:
         raise ValueError(f"“{text}” is more than Kubernetes can count.")
     return value

@@ -47,8 +47,8 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         member = Member.objects.of(user).filter(wanted=True)
         return self.filter(
             models.Q(owner=user)
-            | models.Q(team__in=user.teams.all())
-            | models.Q(team__in=user.managed_teams.all())
+            | models.Q(team__in=user.team_ids)
+            | models.Q(team__in=user.managed_team_ids)
             | models.Q(pk__in=member.order_by().values("environment"))
         )
 
@@ -63,7 +63,7 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             return self.none()
         if user.is_platform_admin:
             return self
-        left_behind = models.Q(team__in=user.managed_teams.all(), orphaned_at__isnull=False)
+        left_behind = models.Q(team__in=user.managed_team_ids, orphaned_at__isnull=False)
         return self.filter(models.Q(owner=user) | left_behind)
 
     def reported_to(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
@@ -113,9 +113,11 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
 
     def outdated(self) -> "EnvironmentQuerySet":
         """Those whose template has another published version than theirs, which they can move to."""
-        published = TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED)
-        other = published.filter(template=models.OuterRef("version__template")).exclude(pk=models.OuterRef("version"))
-        return self.filter(models.Exists(other), wanted=True).granted()
+        return self.filter(_is_outdated())
+
+    def with_outdated(self) -> "EnvironmentQuerySet":
+        """The same rows, each with whether it is one of the outdated as `is_outdated`."""
+        return self.annotate(is_outdated=models.ExpressionWrapper(_is_outdated(), models.BooleanField()))
 
     def owe(self) -> int:
         """Owe each one more reconcile, after any that is running now; how many they are."""
@@ -183,6 +185,13 @@ def _alone(user: User) -> models.Q:
     managers = others.filter(is_manager=True, managed_teams=models.OuterRef("team"))
     admins = User.objects.platform_admins().filter(is_active=True).exclude(pk=user.pk)
     return ~models.Exists(admins) & ~models.Exists(managers)
+
+
+def _is_outdated() -> models.Q:
+    """That an environment's template has another published version than its own, which it can move to."""
+    published = TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED)
+    other = published.filter(template=models.OuterRef("version__template")).exclude(pk=models.OuterRef("version"))
+    return models.Q(models.Exists(other), wanted=True) & ~models.Q(phase__in=NEVER_GRANTED)
 
 
 def _stood_in_for(user: User) -> models.Q:
@@ -341,7 +350,13 @@ class Environment(models.Model):
             models.Index(fields=["team", "phase"]),
             models.Index(fields=["cluster", "phase"]),
             models.Index(fields=["next_reconcile_at"]),
-            models.Index(fields=["-created_at"], name="environment_newest"),
+            # The list, newest first, and how many there are: whoever may see them, without reading the wide rows.
+            models.Index(
+                fields=["-created_at", "id", "phase", "owner", "team", "cluster", "version"], name="environment_list"
+            ),
+            models.Index(
+                fields=["orphaned_at"], name="environment_orphaned", condition=models.Q(orphaned_at__isnull=False)
+            ),
             models.Index(
                 fields=["generation"],
                 name="environment_owed",

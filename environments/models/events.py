@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from environments.lib.activity import Activity
@@ -14,8 +15,27 @@ from environments.models.environments import Environment
 from environments.models.people import User
 
 
+class Side(models.TextChoices):
+    """Whose activity an event is: a person's, the portal's, or one of the portal's alerts about quotas."""
+
+    PEOPLE = "people"
+    PORTAL = "portal"
+    ALERTS = "alerts"
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     """Queries for events, by who made them."""
+
+    def newest_of_each_side(self, number: int) -> "EventQuerySet":
+        """The newest so many of people, of the portal and of its alerts, each with its `Side` as `side`. One query."""
+        side = models.Case(
+            models.When(actor__isnull=False, then=models.Value(Side.PEOPLE)),
+            models.When(kind=Activity.QUOTA_NEARLY_FULL, then=models.Value(Side.ALERTS)),
+            default=models.Value(Side.PORTAL),
+            output_field=models.CharField(),
+        )
+        place = models.Window(RowNumber(), partition_by=side, order_by=("-at", "-id"))
+        return self.annotate(side=side, place=place).filter(place__lte=number)
 
     def of_people(self) -> "EventQuerySet":
         """What people did."""

@@ -207,6 +207,16 @@ class User(AbstractUser):
         return notes
 
     @property
+    def team_ids(self) -> "models.QuerySet[Any, Any]":
+        """The ids of the teams that they are in, as a part of another query, which reads no team for it."""
+        return Team.members.through._default_manager.filter(user=self).values("team")
+
+    @property
+    def managed_team_ids(self) -> "models.QuerySet[Any, Any]":
+        """The same of the teams that they manage."""
+        return Team.managers.through._default_manager.filter(user=self).values("team")
+
+    @property
     def is_platform_admin(self) -> bool:
         """Whether they manage clusters, templates and all environments."""
         return self.is_superuser

@@ -77,10 +77,13 @@ def neighbours(row: Cluster) -> Neighbours:
     return Neighbours(row.dns_namespace, row.dns_port, row.ingress_namespace)
 
 
-def desired_with_bindings(environment: Environment) -> Desired:
-    """The environment as it should be on its cluster, with role bindings for the recorded members."""
-    groups, members = _groups(environment), _members(environment)
-    return replace(desired(environment), bindings=binding.bindings(groups, members, naming(environment.cluster)))
+def desired_with_bindings(environment: Environment, members: Iterable[Member] | None = None) -> Desired:
+    """The environment as it should be on its cluster, with role bindings for the recorded members.
+
+    `members`: all of them, where the caller has read them already.
+    """
+    groups, found = _groups(environment), _members(environment, members)
+    return replace(desired(environment), bindings=binding.bindings(groups, found, naming(environment.cluster)))
 
 
 def naming(row: Cluster) -> Naming:

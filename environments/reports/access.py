@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
@@ -84,7 +83,7 @@ def _members(filters: Filters) -> QuerySet[Member]:
     """Return the members of the environments in the report."""
     # By key, or by the address until the person is known.
     inside = _in_team(user=OuterRef("person")) | Q(person=None) & _in_team(
-        user__email=Lower(OuterRef("email")), user__email_trusted=True
+        address=Lower(OuterRef("email")), user__email_trusted=True
     )
     outside = When(Q(environment__team__isnull=False) & ~inside, then=Value(True))
     environments = filters.environments.live().granted()
@@ -93,9 +92,10 @@ def _members(filters: Filters) -> QuerySet[Member]:
 
 
 def _in_team(**who: Any) -> Q:
-    """Whether someone is a member or a manager of the environment's team."""
+    """Whether someone is a member or a manager of the environment's team. Their address is found by its index."""
     sides = (Team.members.through, Team.managers.through)
-    found = [Q(Exists(side._default_manager.filter(team=OuterRef("environment__team"), **who))) for side in sides]
+    people = (side._default_manager.alias(address=Lower("user__email")) for side in sides)
+    found = [Q(Exists(some.filter(team=OuterRef("environment__team"), **who))) for some in people]
     return found[0] | found[1]
 
 
@@ -105,14 +105,13 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
     rows = members.order_by(*(who + where if by_person else where + who))
     columns = [*_PERSON_COLUMNS, *_ENVIRONMENT_COLUMNS] if by_person else [*_ENVIRONMENT_COLUMNS, *_PERSON_COLUMNS]
 
-    @cache
-    def address(namespace: str) -> str:
-        return reverse("environment", args=[namespace])
+    before, after = reverse("environment", args=[_ANY]).split(_ANY)
 
     def make(some: Sequence[Any]) -> Iterable[Row]:
         for values in some:
-            grant = _Grant(*values)
-            person, place = (grant.email, grant.username), _environment_cells(grant, address(grant.namespace))
+            grant = _Grant._make(values)
+            address = f"{before}{grant.namespace}{after}"
+            person, place = (grant.email, grant.username), _environment_cells(grant, address)
             yield (*person, *place, *_grant_cells(grant)) if by_person else (*place, *person, *_grant_cells(grant))
 
     return Table(
@@ -158,6 +157,9 @@ _PATHS = (
     "allowed",
     "checked_at",
 )
+_ANY = "any-namespace"  # stands for each in an address
+_ROLES = {role.value: str(role.label) for role in Role}
+_VERIFIED = {True: "Yes", False: "No", None: "Not yet"}
 _PERSON_COLUMNS = (Column("Person"), Column("User name", is_only_exported=True, missing=""))
 _ENVIRONMENT_COLUMNS = (
     Column("Environment", Kind.LINK),
@@ -180,8 +182,7 @@ def _environment_cells(grant: _Grant, address: str) -> tuple[Cell, ...]:
 
 
 def _grant_cells(grant: _Grant) -> tuple[Cell, ...]:
-    role = str(Role(grant.role).label)
-    role = role if grant.wanted else f"{role}, being removed"
-    verified = {True: "Yes", False: "No", None: "Not yet"}[grant.allowed]
+    role = _ROLES[grant.role] if grant.wanted else f"{_ROLES[grant.role]}, being removed"
+    verified = _VERIFIED[grant.allowed]
     outside = "Yes" if grant.is_outside else "No"
     return role, outside, grant.added_at.date(), grant.added_by, verified, grant.checked_at

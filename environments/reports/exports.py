@@ -8,7 +8,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -16,7 +16,8 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from environments.reports import formats
-from environments.reports.formats import harmless, heading, in_csv
+from environments.reports.formats import csv_cells, harmless, heading
+from environments.reports.sheets import RowSheet
 from environments.reports.tables import Cell, Column, Kind, Report, Row, Table
 
 _WIDTHS = {Kind.TEXT: 26, Kind.LINK: 34, Kind.DATE: 12, Kind.MOMENT: 17}  # characters
@@ -41,8 +42,9 @@ def csv_lines(table: Table, currency: str) -> Iterator[str]:
     file: _Echo = _EchoFile()
     writer = csv.writer(file)
     yield BYTE_ORDER_MARK + str(writer.writerow([harmless(heading(column, currency)) for column in table.columns]))
+    columns = [csv_cells(column) for column in table.columns]
     for row in table.rows:
-        yield str(writer.writerow([in_csv(column, cell) for column, cell in zip(table.columns, row, strict=True)]))
+        yield str(writer.writerow([text(cell) for text, cell in zip(columns, row, strict=True)]))
 
 
 def write_xlsx(file: IO[bytes], title: str, report: Report, facts: Iterable[tuple[str, str]], currency: str) -> None:
@@ -98,9 +100,7 @@ class _Book:
         sheet.repeat_rows(0)
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
-        count = 0
-        for count, row in enumerate(table.rows, 1):
-            self._row(sheet, count, table, row, plain)
+        count = sheet.write_rows(1, table.columns, plain, table.rows)
         if count:
             sheet.autofilter(0, 0, count, len(table.columns) - 1)
         if table.totals is not None:
@@ -128,14 +128,14 @@ class _Book:
             {"num_format": formats.number_format(column, self.currency), "valign": "top"} | (more or {})
         )
 
-    def _sheet(self, title: str) -> Worksheet:
+    def _sheet(self, title: str) -> RowSheet:
         """Add a sheet with a unique name that spreadsheet programs accept."""
         name = re.sub(r"[\[\]:*?/\\']", " ", title).strip()[:31] or "Sheet"
         number = 2
         while name.lower() in self.names:
             name, number = f"{name[:27]} {number}", number + 1
         self.names.add(name.lower())
-        return self.workbook.add_worksheet(name)
+        return cast(RowSheet, self.workbook.add_worksheet(name, worksheet_class=RowSheet))
 
 
 def _titled(column: Column, title: str) -> Column:

@@ -1,7 +1,9 @@
 """How a cell is written on the page, in a CSV and in a spreadsheet, all from the same rounded value. Pure."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from environments.reports.tables import Cell, Column, Kind, Link
 
@@ -39,15 +41,31 @@ def on_page(column: Column, cell: Cell, currency: str) -> str:
 
 def in_csv(column: Column, cell: Cell) -> str:
     """Return a cell's text for programs: `1209.60`, `66.1`, `2026-11-22`. No text can run as a formula."""
-    if cell is None:
-        return ""
+    return csv_cells(column)(cell)
+
+
+def csv_cells(column: Column) -> Callable[[Cell], str]:
+    """Return what `in_csv` does with the cells of a column, for files of a hundred thousand lines."""
     if column.is_number:
-        return f"{cell:.{digits(column)}f}"
-    if column.kind is Kind.MOMENT and isinstance(cell, datetime):
-        return f"{cell.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    if column.kind is Kind.DATE and isinstance(cell, date):
-        return cell.strftime("%Y-%m-%d")
-    return harmless(text(cell))
+        form = f".{digits(column)}f"
+        return lambda cell: "" if cell is None else format(cell, form)
+    if column.kind is Kind.MOMENT:
+        return _csv_moment
+    return lru_cache(maxsize=4096)(_csv_day if column.kind is Kind.DATE else _csv_text)
+
+
+def _csv_moment(cell: Cell) -> str:
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    return _csv_text(cell)
+
+
+def _csv_day(cell: Cell) -> str:
+    return f"{cell:%Y-%m-%d}" if isinstance(cell, date) else _csv_text(cell)
+
+
+def _csv_text(cell: Cell) -> str:
+    return "" if cell is None else harmless(text(cell))
 
 
 def number(column: Column, cell: Cell) -> float:

@@ -179,10 +179,10 @@ class FilterForm(forms.Form):
     )
     phase = forms.ChoiceField(label="State", required=False, choices=[("", "Any state"), *Phase.choices])
     template = forms.ModelChoiceField(
-        Template.objects.all(), required=False, to_field_name="slug", empty_label="Any template"
+        Template.objects.only("slug", "name"), required=False, to_field_name="slug", empty_label="Any template"
     )
     cluster = forms.ModelChoiceField(
-        Cluster.objects.all(), required=False, to_field_name="slug", empty_label="Any cluster"
+        Cluster.objects.only("slug", "name"), required=False, to_field_name="slug", empty_label="Any cluster"
     )
     sort = forms.ChoiceField(label="Sort by", required=False, choices=SORTS)
     mine = forms.BooleanField(label="Only mine", required=False)
@@ -191,10 +191,13 @@ class FilterForm(forms.Form):
 
     def __init__(self, user: User, data: Any = None) -> None:
         super().__init__(data)
+        if user.is_platform_admin:
+            return
         # Templates that the user can neither request nor see an environment of are not listed.
         seen = Environment.objects.visible_to(user).order_by()
         usable = Template.objects.usable_by(user).values("pk")
-        templates = Template.objects.filter(Q(pk__in=usable) | Q(pk__in=seen.values("version__template")))
+        shown = Q(pk__in=usable) | Q(pk__in=seen.values("version__template"))
+        templates = Template.objects.only("slug", "name").filter(shown)
         cast("forms.ModelChoiceField[Template]", self.fields["template"]).queryset = templates
 
 

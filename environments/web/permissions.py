@@ -86,5 +86,8 @@ def published_version(user: User, slug: str) -> TemplateVersion:
 
 
 def may_edit(user: "User | AnonymousUser", environment: Environment) -> bool:
-    """Whether a user may change an environment."""
-    return Environment.objects.editable_by(user).filter(pk=environment.pk).exists()
+    """Whether a user may change an environment, as `editable_by`. Asks only about a leaver's environment."""
+    if isinstance(user, User) and (user.is_platform_admin or environment.owner_id == user.pk):
+        return True
+    left_behind = environment.team_id is not None and environment.orphaned_at is not None
+    return left_behind and Environment.objects.editable_by(user).filter(pk=environment.pk).exists()

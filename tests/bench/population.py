@@ -215,6 +215,7 @@ class _Maker:
             )
             yield Member(
                 environment=row,
+                person=user,
                 email=user.email,
                 username=user.username,
                 role=role,

@@ -6,7 +6,7 @@
     spark(...)         a line without axes, beside a figure            -> Spark
 
 `{% include "components/chart.html" with chart=… %}` draws the first three, without a heading: the card around the chart
-has one. `{% include "components/spark.html" with spark=… %}` draws a spark.
+has one. The filter `quota_bars` (templatetags/environment_ui.py) draws a spark.
 
 Charts stretch with their card, but their text does not: horizontal positions are shares of the width (percent, or
 thousandths inside a path), vertical positions are pixels. There are no inline styles, only attributes and classes.

@@ -1,6 +1,7 @@
 """One environment's usage over a while, for a chart and the table behind it."""
 
 from collections import defaultdict
+from collections.abc import Container
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -29,18 +30,25 @@ class Point(NamedTuple):
 
 
 def history(
-    environment: Environment, *, hours: int = 0, days: int = 0, now: datetime | None = None
+    environment: Environment,
+    *,
+    hours: int = 0,
+    days: int = 0,
+    now: datetime | None = None,
+    of: Container[str] | None = None,
 ) -> dict[str, list[Point]]:
     """Resource -> its points, oldest first, of the last `hours` or `days` with the one under way. One query.
 
-    Up to seven days are told by the hour, more by the day (UTC). Gaps are missing points; resources that were never
-    seen are missing altogether.
+    `of`: of these resources only. Up to seven days are told by the hour, more by the day (UTC). Gaps are missing
+    points; resources that were never seen are missing altogether.
     """
     span, since = window(hours=hours, days=days, now=now)
     rows = Usage.objects.filter(environment=environment, span=span, start__gte=since, seconds__gt=0).order_by("start")
     found: dict[str, list[Point]] = defaultdict(list)
     for start, seconds, figures in rows.values_list("start", "seconds", "figures"):
         for resource, (used, peak, hard) in figures.items():
+            if of is not None and resource not in of:
+                continue
             found[resource].append(_point(scale(resource), start, seconds, used, peak, hard))
     return dict(found)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, OuterRef, QuerySet, Window
+from django.db.models import Count, QuerySet, Window
 
 from environments.models import Environment
 from environments.models.environments import EnvironmentQuerySet
@@ -13,6 +13,12 @@ from environments.web.pages.fullness import QuotaBar, fullest
 
 PAGE_SIZE = 25
 _RELATED = ("owner", "team", "version__template", "cluster")
+#: What a line shows of an environment and what belongs to it. The rows are wide, and reading a secret deciphers it.
+_SHOWN = (
+    *("namespace", "name", "phase", "wanted", "size", "spec", "usage", "alert_warn", "alert_bad"),
+    *("ready_at", "ends_at", "applied_objects", "owner__first_name", "owner__last_name", "owner__email", "team__name"),
+    *("version__template__name", "cluster__name", "cluster__kind_looks", "cluster__access", "cluster__max_token_hours"),
+)
 _FURTHEST = 1_000_000  # pages; beyond, a database's numbers end
 
 
@@ -37,21 +43,21 @@ def list_page(environments: EnvironmentQuerySet, number: str | None) -> "Page[En
     paginator = Paginator(environments, PAGE_SIZE)
     vars(paginator)["count"] = found[0][1] if found else 0  # it would ask by itself
     page = paginator.get_page(number)
-    page.object_list = _whole(environments, found)
+    page.object_list = _whole(found)
     return page
 
 
 def first(environments: EnvironmentQuerySet, most: int) -> tuple[list[Any], int]:
     """The first rows, each with `is_outdated`, and how many there are in all, in two queries."""
     found = list(_counted(environments)[:most])
-    return (_whole(environments, found), found[0][1]) if found else ([], 0)
+    return (_whole(found), found[0][1]) if found else ([], 0)
 
 
-def _whole(environments: EnvironmentQuerySet, found: list[tuple[Any, int]]) -> list[Any]:
-    """The environments with these ids, in their order."""
-    outdated = Environment.objects.outdated().filter(pk=OuterRef("pk"))
-    rows = environments.filter(pk__in=[pk for pk, _ in found]).annotate(is_outdated=Exists(outdated))
-    return list(rows.select_related(*_RELATED).defer("version__spec"))
+def _whole(found: list[tuple[Any, int]]) -> list[Any]:
+    """The environments with these ids, which the reader's own query found, in their order."""
+    rows = Environment.objects.filter(pk__in=[pk for pk, _ in found]).order_by().with_outdated()
+    by_id = {row.pk: row for row in rows.select_related(*_RELATED).only(*_SHOWN)}
+    return [by_id[pk] for pk, _ in found if pk in by_id]
 
 
 def _number(text: str | None) -> int:

@@ -1,5 +1,6 @@
 """The objects that the portal manages in a namespace, and what each is for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -7,7 +8,7 @@ from django.conf import settings
 from environments.kube import manifests
 from environments.lib.looks import KindLook
 from environments.lib.phases import Phase
-from environments.models import Environment
+from environments.models import Environment, Member
 from environments.reconcile import desired, drift
 from environments.reconcile.drift import Cause, Entry
 
@@ -29,11 +30,14 @@ class ManagedObject:
     unread: KindLook | None = None  # if the portal could not read this kind in full for too long
 
 
-def managed_objects(environment: Environment) -> list[ManagedObject]:
-    """The objects that the portal manages for an environment; empty if its template's content cannot be read."""
+def managed_objects(environment: Environment, members: Iterable[Member]) -> list[ManagedObject]:
+    """The objects that the portal manages for an environment; empty if its template's content cannot be read.
+
+    `members`: all of its members, also those who are being removed.
+    """
     if environment.readable_spec is None:
         return []
-    wanted = manifests.all_manifests(desired.desired_with_bindings(environment))
+    wanted = manifests.all_manifests(desired.desired_with_bindings(environment, members))
     unread = {look.kind: look for look in environment.unread}
     return [
         ManagedObject(item["kind"], item["metadata"]["name"], _purpose(item), unread.get(item["kind"]))

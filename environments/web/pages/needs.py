@@ -17,6 +17,11 @@ from environments.reports import attention
 from environments.web.pages.fullness import QuotaBar, fullest
 
 _OF_EACH = 3  # lines of one kind; a link leads to the rest
+#: What the lines show of an environment, whose row is wide.
+_SHOWN = (
+    *("name", "namespace", "phase", "wanted", "orphaned_why", "created_at", "ends_at", "extensions", "spec"),
+    *("usage", "alert_warn", "alert_bad"),
+)
 
 #: How long before its end an environment is named -> how long it has to live for that.
 _AHEAD = {
@@ -79,7 +84,8 @@ def _decisions(user: User) -> list[Need]:
 def _access_requests(environments: EnvironmentQuerySet) -> list[Need]:
     open_ones = AccessRequest.objects.filter(environment__in=environments.filter(wanted=True).order_by().values("pk"))
     lines = []
-    for asked in open_ones.select_related("person", "environment")[:_OF_EACH]:
+    names = ("person__first_name", "person__last_name", "person__email", "environment__name", "environment__namespace")
+    for asked in open_ones.select_related("person", "environment").only("asked_at", *names)[:_OF_EACH]:
         title = f"{asked.person} requests access to {asked.environment}"
         since = dates.relative((asked.asked_at - timezone.now()).total_seconds())
         lines.append(Need("wait", title, f"Asked {since}.", _page(asked.environment), "Decide", asked.environment))
@@ -140,8 +146,7 @@ def _quota(row: Environment, bar: QuotaBar) -> Need:
 
 def _some(environments: EnvironmentQuerySet) -> list[Any]:
     """The first few, each with the number of all that there are as `all`."""
-    counted = environments.select_related("version__template", "cluster").defer("version__spec")
-    return list(counted.annotate(all=Window(Count("*")))[:_OF_EACH])
+    return list(environments.only(*_SHOWN).annotate(all=Window(Count("*")))[:_OF_EACH])
 
 
 def _more(found: Iterable[Any], word: str, query: str) -> list[Need]:

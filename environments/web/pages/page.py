@@ -180,7 +180,8 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     to_answer = next((each for each in questions if each.answered_at is None), None) if who else None
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
-    members = list(environment.members.filter(wanted=True).select_related("person"))
+    everyone = list(environment.members.select_related("person"))
+    members = [member for member in everyone if member.wanted]
     activity = activity_card(environment, show)
     mine = next((member for member in members if member.is_of(user)), None)
     asked = list(environment.access_requests.select_related("person")) if environment.wanted else []
@@ -208,7 +209,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         members=members,
         access=access_lines(environment, members),
         leavers=leavers(environment, members),
-        managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
+        managed_objects=managed_objects(environment, everyone) if environment.phase != Phase.DELETED else [],
         activity=activity,
         poll_seconds=poll_seconds(environment, lines),
         newer=newer(environment),

@@ -99,11 +99,11 @@ def usage_page(environment: Environment, period_key: str, number: str = "1") -> 
     )
 
 
-def history(environment: Environment, period: Period, now: datetime) -> History:
-    """Return the points of every resource in a period."""
+def history(environment: Environment, period: Period, now: datetime, of: list[str] | None = None) -> History:
+    """Return the points of every resource in a period, or of some."""
     if period.step < _DAY:
-        return usage.history(environment, hours=period.count, now=now)
-    return usage.history(environment, days=period.count, now=now)
+        return usage.history(environment, hours=period.count, now=now, of=of)
+    return usage.history(environment, days=period.count, now=now, of=of)
 
 
 def csv_rows(environment: Environment, period: Period) -> Iterator[tuple[str | int, ...]]:
@@ -122,7 +122,8 @@ def sparks(environment: Environment, most: int) -> dict[str, Spark]:
     """Return a spark of the last day for each of the resources with the highest usage. One query."""
     period, now = PERIODS[0], timezone.now()
     begin, end = period.span(now)
-    points = history(environment, period, now)
+    names = _in_order(environment, {})[:most]
+    points = history(environment, period, now, names if len(names) == most else None)
     found = {}
     for resource in _in_order(environment, points)[:most]:
         rows = points.get(resource, [])

@@ -47,8 +47,7 @@ def environments(request: UserRequest) -> HttpResponse:
     columns = sorting.columns(form.cleaned_data.get("sort", ""), request.GET)
     context = {"form": form, "page": page, "rows": pages.rows(page), "query": query, "columns": columns}
     context["is_filtered"] = any(value for name, value in request.GET.items() if name not in ("page", "sort"))
-    if request.user.is_platform_admin:
-        context["verbs"] = Verb.choices
+    context["verbs"] = Verb.choices if request.user.is_platform_admin else []
     response = render_part(request, "environments/list.html", "rows", context)
     # The address bar follows the live search, without the filters that are not in use.
     response["HX-Replace-Url"] = f"?{query}" if query else request.path
