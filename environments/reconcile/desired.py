@@ -111,8 +111,9 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
 
 
 def _members(environment: Environment) -> tuple[MemberState, ...]:
-    rows = environment.members.select_related("person")
-    return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
+    rows = list(environment.members.select_related("person"))
+    states = member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
+    return tuple(replace(state, allowed=row.allowed) for state, row in zip(states, rows, strict=True))
 
 
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
