@@ -16,6 +16,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from environments.lib import bounds, destinations
 
+_BUFFER = 64 * 1024  # bytes: a TLS record has up to 16 KiB, and each wait has its price
+
 
 def guard(manager: urllib3.PoolManager) -> None:
     """Have a pool manager make only such connections."""
@@ -57,7 +59,7 @@ class _Socket:
 
     def makefile(self, *args: Any, **kwargs: Any) -> io.BufferedReader:
         """What `http.client` reads answers from."""
-        return io.BufferedReader(_Reader(self._sock))
+        return io.BufferedReader(_Reader(self._sock), _BUFFER)
 
 
 class _Guarded(HTTPConnection):
