@@ -268,7 +268,7 @@ def _read_lean(kind: str, content: bytes) -> tuple[list[dict[str, Any]], str] | 
         return None
     try:
         page: Any = _decoder.decode(content)
-        bounds.refuse_depth(page)
+        bounds.refuse_depth([item["spec"] for item in page["items"] if "spec" in item])  # the rest is flat
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         return None
     if page["kind"] != f"{kind}List":

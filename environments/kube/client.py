@@ -36,6 +36,7 @@ from environments.kube.answers import (
 from environments.kube.configuration import Connection, configuration
 from environments.kube.kinds import RESOURCES, path_of
 from environments.kube.lists import PAGE
+from environments.kube.memory import Memory
 from environments.kube.tokens import IssuedToken, issued_token
 from environments.lib import bounds, log_context, metrics
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
@@ -96,6 +97,7 @@ class ClusterClient:
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
         self._pools = cluster_transport.pools(trust.context(), proxy=trust.proxy, server_name=trust.tls_server_name)
         self._name = ""  # of the portal's account, once it was asked for
+        self.memory = Memory()
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -327,7 +329,7 @@ class GoneCluster(ClusterClient):
 
     def __init__(self) -> None:
         self._timeout, self._field_manager = (CONNECT_TIMEOUT, READ_TIMEOUT), FIELD_MANAGER
-        self._name = ""
+        self._name, self.memory = "", Memory()
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -65,7 +65,7 @@ class Difference:
 
 def differences(wanted: Manifest, live: Manifest, label_domain: str) -> list[Difference]:
     """Every field in which an object on the cluster is not what its manifest says."""
-    if _is_equal(wanted, live):
+    if _is_equal(wanted, live) and not any(_foreign_marks(wanted, live, label_domain)):
         return []
     kind, name = wanted["kind"], wanted["metadata"]["name"]
     is_extra = f"{label_domain}/extra" in wanted["metadata"].get("labels", {})
@@ -74,16 +74,29 @@ def differences(wanted: Manifest, live: Manifest, label_domain: str) -> list[Dif
 
 
 def _is_equal(wanted: Manifest, live: Manifest) -> bool:
-    """Whether all that the manifest says is there word for word: most of a cluster, most of the time."""
+    """Whether all that the manifest says is there word for word: most of a cluster, most of the time.
+
+    What Kubernetes itself adds may be there, too: its label on namespaces, the defaults of a LimitRange.
+    """
     there = live["metadata"]
     for key, value in wanted.items():
         if key == "metadata":
             for name, part in value.items():
-                if there.get(name) != part:
+                if there.get(name) != part and not _is_part(part, there.get(name)):
                     return False
-        elif key not in ("apiVersion", "kind") and live.get(key) != value:
+        elif key not in ("apiVersion", "kind") and live.get(key) != value and live.get(key) != _filled(wanted, key):
             return False
     return True
+
+
+def _filled(wanted: Manifest, key: str) -> Any:
+    """A part of a manifest with what the API server adds to it."""
+    return _with_defaults(wanted[key]) if wanted["kind"] == "LimitRange" and key == "spec" else wanted[key]
+
+
+def _is_part(wanted: Any, live: Any) -> bool:
+    """Whether a map has all that another one has."""
+    return isinstance(wanted, dict) and isinstance(live, dict) and wanted.items() <= live.items()
 
 
 def _content(wanted: Manifest, live: Manifest, *, is_extra: bool) -> _Found:
@@ -95,7 +108,7 @@ def _content(wanted: Manifest, live: Manifest, *, is_extra: bool) -> _Found:
         if key == "metadata":
             yield from _ANY(value, there, ("metadata",))
         elif kind in GOVERNING:
-            yield from _WHOLE(_with_defaults(value) if kind == "LimitRange" and key == "spec" else value, there, (key,))
+            yield from _WHOLE(_filled(wanted, key), there, (key,))
         else:
             yield from (_EXTRA if is_extra else _ANY)(value, there, (key,))
 

@@ -90,14 +90,13 @@ def namespace(desired: Desired) -> Manifest:
         f"{desired.label_domain}/purpose": desired.purpose,
     }
     host_names = permits.host_names(desired.spec, desired.host_patterns, desired.namespace)
-    annotations |= permits.annotations(desired.spec, desired.size, desired.label_domain, host_names)
+    annotations |= _permits(_Content(desired.spec), desired.size, desired.label_domain, host_names)
     return _object(desired, "v1", "Namespace", desired.namespace, labels=labels, annotations=annotations)
 
 
 def resource_quota(desired: Desired) -> Manifest:
     """The ResourceQuota. https://kubernetes.io/docs/concepts/policy/resource-quotas/"""
-    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
-    return _object(desired, "v1", "ResourceQuota", QUOTA, spec={"hard": hard})
+    return _object(desired, "v1", "ResourceQuota", QUOTA, spec={"hard": dict(_hard_of(desired))})
 
 
 def critical_quota(desired: Desired) -> Manifest | None:
@@ -110,11 +109,40 @@ def critical_quota(desired: Desired) -> Manifest | None:
     refused = [each for each in CRITICAL_CLASSES if each not in desired.spec.admission.priority_classes]
     if desired.guards_pods and len(refused) == len(CRITICAL_CLASSES):
         return None
-    hard = template_spec.render_quota(desired.spec, desired.size, dict(desired.parameters))
-    pods = "0" if refused else hard.get("pods", _MANY)
+    pods = "0" if refused else _hard_of(desired).get("pods", _MANY)
     term = {"scopeName": "PriorityClass", "operator": "In", "values": refused or list(CRITICAL_CLASSES)}
     spec: Manifest = {"hard": {"pods": pods}, "scopeSelector": {"matchExpressions": [term]}}
     return _object(desired, "v1", "ResourceQuota", CRITICAL_QUOTA, spec=spec)
+
+
+class _Content:
+    """A template's content as a key: by identity, for to compare or hash all of it would take longer than to use it."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: TemplateSpec) -> None:
+        self.spec = spec
+
+    def __hash__(self) -> int:
+        return id(self.spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self.spec is other.spec
+
+
+def _hard_of(desired: Desired) -> dict[str, str]:
+    return _hard(_Content(desired.spec), desired.size, desired.parameters)
+
+
+#: Many environments have the same few contents, sizes and parameters. What is kept is not to be changed.
+@lru_cache(maxsize=1024)
+def _hard(content: _Content, size: str, parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return template_spec.render_quota(content.spec, size, dict(parameters))
+
+
+@lru_cache(maxsize=1024)
+def _permits(content: _Content, size: str, label_domain: str, host_names: tuple[str, ...]) -> dict[str, str]:
+    return permits.annotations(content.spec, size, label_domain, host_names)
 
 
 def quotas(desired: Desired) -> list[Manifest]:

@@ -32,6 +32,8 @@ def _proxy_headers(proxy: str) -> dict[str, str]:
         return {}
     return urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
 
+_BUFFER = 64 * 1024  # bytes: a TLS record has up to 16 KiB, and each wait has its price
+
 
 def guard(manager: urllib3.PoolManager) -> None:
     """Have a pool manager make only such connections."""
@@ -73,7 +75,7 @@ class _Socket:
 
     def makefile(self, *args: Any, **kwargs: Any) -> io.BufferedReader:
         """What `http.client` reads answers from."""
-        return io.BufferedReader(_Reader(self._sock))
+        return io.BufferedReader(_Reader(self._sock), _BUFFER)
 
 
 class _Guarded(HTTPConnection):

@@ -123,8 +123,9 @@ def _groups(environment: Environment) -> tuple[GroupState, ...]:
 
 
 def _members(environment: Environment, rows: Iterable[Member] | None = None) -> tuple[MemberState, ...]:
-    rows = environment.members.select_related("person") if rows is None else rows
-    return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
+    found = list(environment.members.select_related("person") if rows is None else rows)
+    states = member_states(found, str(environment.pk), environment.cluster.oidc_issuer)
+    return tuple(replace(state, allowed=row.allowed) for state, row in zip(states, found, strict=True))
 
 
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:

@@ -34,6 +34,7 @@ class MemberState:
     directory_email: str = ""  # as the directory spells it
     address_lost: bool = False  # the address is another person's now
     bound: bool | None = None  # to their role, when this run began
+    allowed: bool | None = None  # the cluster's last answer about them
 
     @cached_property
     def facts(self) -> TokenFacts:
@@ -184,4 +185,5 @@ def _merged(member: MemberState, facts: MemberFacts | None) -> MemberState:
         username=member.username if facts.username is None else facts.username,
         directory_email=member.directory_email if facts.directory_email is None else facts.directory_email,
         in_group=member.in_group if facts.in_group is None else facts.in_group,
+        allowed=member.allowed if facts.allowed is None else facts.allowed,
     )

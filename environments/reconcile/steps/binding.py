@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from environments.kube import manifests
+from environments.kube import differing, manifests
 from environments.kube.client import Manifest
 from environments.kube.manifests import Binding
 from environments.lib.identity import Naming
@@ -19,18 +19,36 @@ def ensure(context: Context) -> Outcome:
     """Bind each role to its group (and to members by name if the cluster says so); delete our other RoleBindings."""
     desired = replace(context.desired, bindings=bindings(context.groups, context.members, context.naming))
     accounts = {name for binding in desired.bindings for name in binding.accounts}
-    for name in sorted(accounts):
-        context.cluster.apply(manifests.service_account(desired, name))
+    existing = _ensure_accounts(context, accounts)
     wanted = manifests.role_bindings(desired)
     found = ours(context, "RoleBinding")
-    governed = govern(context, wanted, {live["metadata"]["name"]: live for live in found})
+    before = {live["metadata"]["name"]: live for live in found}
+    unseen = {member.pk for member in context.wanted_members() if not _is_subject(context, member, before)}
+    governed = govern(context, wanted, before)
     names = {manifest["metadata"]["name"] for manifest in wanted}
     prune(context, "RoleBinding", names, spare=lambda live: manifests.is_extra(live, desired.label_domain), found=found)
-    spared = _prune_accounts(context, accounts)
-    facts = {member.pk: MemberFacts(bound=bool(member.in_group)) for member in context.wanted_members()}
+    spared = _prune_accounts(context, accounts, existing)
+    facts = {
+        member.pk: MemberFacts(
+            bound=bool(member.in_group), allowed=False if member.allowed and member.pk in unseen else None
+        )
+        for member in context.wanted_members()
+    }
     roles = ", ".join(binding.role.value for binding in desired.bindings) or "none yet"
     look_again = YOUNG.total_seconds() if spared else None
     return concluded(f"Roles bound to their groups: {roles}", replace(governed, members=facts), look_again=look_again)
+
+
+def _is_subject(context: Context, member: MemberState, live: dict[str, Manifest]) -> bool:
+    """Whether the role bindings name a member and their group already. If not, what is known of their access is old."""
+    role, naming = CLUSTER_ROLES[member.role], context.naming
+    binding = live.get(role) or {}
+    if (binding.get("roleRef") or {}).get("name") != role:
+        return False
+    wanted = {("Group", group_name(group, naming)) for group in context.groups if group.role == member.role}
+    wanted |= {("User", naming.user(member.facts))} if naming.bind_members else set()
+    there = {(subject.get("kind"), subject.get("name")) for subject in binding.get("subjects") or []}
+    return {subject for subject in wanted if subject[1]} <= there
 
 
 def is_leaving(context: Context) -> bool:
@@ -73,7 +91,18 @@ def _reduce(context: Context, live: Manifest, wanted: Binding, notes: list[str])
         apply(context, manifests.role_binding(context.desired, reduced), notes)
 
 
-def _prune_accounts(context: Context, keep: set[str]) -> list[str]:
+def _ensure_accounts(context: Context, wanted: set[str]) -> list[Manifest]:
+    """Apply the members' accounts that are not as wanted; all that there were."""
+    found = ours(context, "ServiceAccount", context.desired.account_namespace)
+    there = {live["metadata"]["name"]: live for live in found}
+    for name in sorted(wanted):
+        manifest, live = manifests.service_account(context.desired, name), there.get(name)
+        if live is None or not differing.is_as_applied(manifest, live, context.desired.label_domain):
+            context.cluster.apply(manifest)
+    return found
+
+
+def _prune_accounts(context: Context, keep: set[str], found: list[Manifest] | None = None) -> list[str]:
     """Delete the accounts of people who no longer need one; the names of those that may be too young to be known."""
     leaving = {member.account for member in context.members if not member.wanted}
     spared: list[str] = []
@@ -85,7 +114,8 @@ def _prune_accounts(context: Context, keep: set[str]) -> list[str]:
         spared.append(name)
         return True
 
-    prune(context, "ServiceAccount", keep, namespace=context.desired.account_namespace, spare=spare)
+    home = context.desired.account_namespace
+    prune(context, "ServiceAccount", keep, namespace=home, spare=spare, found=found)
     return spared
 
 

@@ -124,14 +124,16 @@ class _Applied:
     def _one(self, manifest: Manifest) -> tuple[Manifest, tuple[Difference, ...]]:
         """Apply an object, unless its name is taken by something that a member made."""
         context = self._context
-        live = _live(context, manifest["kind"], manifest["metadata"]["name"])
-        is_new = live is None or manifests.key(manifest) == DEFAULT_ACCOUNT
+        is_default = manifests.key(manifest) == DEFAULT_ACCOUNT  # Kubernetes makes it: there, and nobody's
+        is_known = is_default and context.is_new
+        live = None if is_known else _live(context, manifest["kind"], manifest["metadata"]["name"])
+        is_new = live is None or is_default
         if live is not None and not is_new and not _is_ours(context, live) and not _was_applied(live):
             raise PermanentError(
                 "An object of this name exists, and the template did not create it. Rename or delete it."
             )
         try:
-            return govern_one(context, manifest, self.notes)
+            return govern_one(context, manifest, self.notes, live if is_default else None)
         except PermanentError as error:
             if is_new or error.reason != "Invalid":
                 raise

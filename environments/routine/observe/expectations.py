@@ -61,7 +61,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     would take seconds and hundreds of megabytes.
     """
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
-    columns = rows.order_by("pk").annotate(spec_text=Cast("spec", TextField()))
+    columns = rows.order_by().annotate(spec_text=Cast("spec", TextField()))
     common = _Common(
         facts.naming(row),
         row.oidc_issuer,

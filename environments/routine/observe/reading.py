@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from uuid import UUID
 
 from environments.kube import manifests
@@ -42,8 +41,10 @@ def usage(quota: Manifest) -> Figures:
     What is not said is left out: it is not known to be zero.
     """
     status = quota.get("status") or {}
-    used = status.get("used") or {}
-    figures = {name: [str(used[name]), str(hard)] for name, hard in (status.get("hard") or {}).items() if name in used}
+    used, hard = status.get("used") or {}, status.get("hard") or {}
+    if used.keys() == hard.keys() and _good.issuperset(used.values()) and _good.issuperset(hard.values()):
+        return {name: [used[name], amount] for name, amount in hard.items()}
+    figures = {name: [str(used[name]), str(amount)] for name, amount in hard.items() if name in used}
     return {name: pair for name, pair in figures.items() if all(map(_is_quantity, pair))}
 
 
@@ -60,10 +61,18 @@ def seen(page: Iterable[Manifest], expected: Mapping[str, Desired], label: str) 
     return found
 
 
-@lru_cache(maxsize=65536)
+#: Texts that are quantities. A pass sees the same few, millions of times.
+_good: set[str] = set()
+_MOST = 65_536
+
+
 def _is_quantity(text: str) -> bool:
+    if text in _good:
+        return True
     try:
         quantities.parse(text)
     except ValueError:
         return False
+    if len(_good) < _MOST:
+        _good.add(text)
     return True
