@@ -4,7 +4,7 @@ import threading
 from datetime import datetime
 from typing import Protocol
 
-from environments.directory.base import DirectoryClient, GroupKey, OwnAccounts, Person
+from environments.directory.base import DirectoryClient, GroupKey, NamedGroup, OwnAccounts, Person
 from environments.directory.entra import EntraClient
 from environments.directory.keycloak import KeycloakClient, token_url
 from environments.directory.local import LocalClient
@@ -15,7 +15,16 @@ from environments.lib.errors import PermanentError
 from environments.lib.stored_secrets import readable
 from environments.models.directories import Kind
 
-__all__ = ["DirectoryClient", "DirectoryRow", "GroupKey", "OwnAccounts", "Person", "check_realm", "connect"]
+__all__ = [
+    "DirectoryClient",
+    "DirectoryRow",
+    "GroupKey",
+    "NamedGroup",
+    "OwnAccounts",
+    "Person",
+    "check_realm",
+    "connect",
+]
 
 
 class DirectoryRow(Connection, Protocol):

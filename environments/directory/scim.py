@@ -31,6 +31,7 @@ from environments.directory.answers import (
     Limit,
     NotFoundError,
     attribute,
+    bears_environment,
     choose,
     gone,
     not_ours,
@@ -41,7 +42,7 @@ from environments.directory.answers import (
     truth,
     words,
 )
-from environments.directory.base import GroupKey, Person
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.directory.transport import Connection, Dialect, Http, Reply
 from environments.lib.errors import PermanentError, TemporaryError
 
@@ -198,6 +199,23 @@ class ScimClient:
         except NotFoundError:
             return
 
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name, in any case. RFC 7644 §3.4.2."""
+        query = f"displayName eq {json.dumps(name, ensure_ascii=False)}"
+        found = (_named_group(group) for group in self._search("/Groups", query, excluded="members"))
+        return [group for group in found if group.name.casefold() == name.casefold()]
+
+    def read_group(self, group_id: str) -> NamedGroup | None:
+        """The group with this id. RFC 7644 §3.4.1."""
+        try:
+            return _named_group(self._http.request("GET", _path(group_id)).body)
+        except NotFoundError:
+            return None
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has; None where the server shows none: it may never show any."""
+        return len(_members(self._group(group_id).body)) or None
+
     def check(self) -> str:
         """One sentence that says who answers, asked anew. Raises one of the two errors without an answer."""
         with self._lock:
@@ -323,6 +341,11 @@ class ScimClient:
     def _reference(self, person_id: str) -> Json:
         """A member as it is written. Some servers insist on `$ref`. RFC 7643 §4.2."""
         return {"value": person_id, "$ref": f"{self._base}/Users/{quote(person_id, safe='')}"}
+
+
+def _named_group(group: Json) -> NamedGroup:
+    of_portal = bears_environment(words(attribute(group, "externalId")))
+    return NamedGroup(text(group, "id"), words(attribute(group, "displayName")), of_portal=of_portal)
 
 
 def _external_id(key: GroupKey) -> str:

@@ -16,7 +16,7 @@ from environments.lib.identity import STANDARD, SUBJECT, Naming, token_facts
 from environments.lib.phases import Role
 from environments.models import Cluster, Environment, Group, Member
 from environments.reconcile.steps import binding
-from environments.reconcile.steps.base import Context, GroupState, MemberState
+from environments.reconcile.steps.base import Context, GroupMemberState, GroupState, MemberState
 from environments.spec import TemplateSpec
 
 UNREADABLE = (
@@ -28,6 +28,9 @@ MEMBER_COLUMNS = (
     "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
     "account_name", "directory_email", "address_lost", "person_id", "person__issuer", "person__subject",
     "person__claimed_email", "person__claimed_username",
+)  # fmt: skip
+GROUP_MEMBER_COLUMNS = (
+    "environment_id", "pk", "name", "path", "directory_id", "role", "wanted", "present", "bound",
 )  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
@@ -72,7 +75,9 @@ def neighbours(row: Cluster) -> Neighbours:
 def desired_with_bindings(environment: Environment) -> Desired:
     """The environment as it should be on its cluster, with role bindings for the recorded members."""
     groups, members = _groups(environment), _members(environment)
-    return replace(desired(environment), bindings=binding.bindings(groups, members, naming(environment.cluster)))
+    others = group_member_states(environment.group_members.all())
+    bindings = binding.bindings(groups, members, naming(environment.cluster), others)
+    return replace(desired(environment), bindings=bindings)
 
 
 def naming(row: Cluster) -> Naming:
@@ -102,6 +107,7 @@ def context(environment: Environment) -> Context:
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment),
+        group_members=group_member_states(environment.group_members.all()),
         owner_id=environment.owner_id,
     )
 
@@ -124,6 +130,16 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
             group.directory_id,
         )
         for group in rows
+    )
+
+
+def group_member_states(rows: Iterable[Any]) -> tuple[GroupMemberState, ...]:
+    """One environment's groups that are members, from their rows: `GroupMember`s, or their GROUP_MEMBER_COLUMNS."""
+    return tuple(
+        GroupMemberState(
+            row.pk, row.name, row.path, row.directory_id, Role(row.role), row.wanted, row.present, row.bound
+        )
+        for row in rows
     )
 
 

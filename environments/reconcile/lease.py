@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Status
-from environments.models import Condition, Environment, Event, Group, Member, clock
+from environments.models import Condition, Environment, Event, Group, GroupMember, Member, clock
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile.facts import Facts, MemberFacts
 from environments.reconcile.runner import Attempt
@@ -173,6 +173,8 @@ def _record_facts(environment_id: uuid.UUID, found: list[Facts]) -> None:
             members[pk] = members[pk].updated(newer) if pk in members else newer
     for pk, facts_of_one in members.items():
         _record_member(pk, facts_of_one)
+    for facts in found:
+        _record_groups(facts)
     notes = [note for facts in found for note in facts.notes]
     if notes:
         Event.objects.bulk_create(
@@ -189,6 +191,17 @@ def _record_member(pk: int, found: MemberFacts) -> None:
     if "message" in changes:
         changes["message"] = changes["message"][:300]
     Member.objects.filter(pk=pk).update(checked_at=timezone.now(), **changes)
+
+
+def _record_groups(found: Facts) -> None:
+    """What a step found out about groups that are members. Those that have left are in nothing else: they are over."""
+    for pk, facts in found.group_members.items():
+        row = GroupMember.objects.filter(pk=pk)
+        if facts.gone:
+            row.filter(wanted=False).delete()
+        else:
+            texts = {} if facts.message is None else {"message": facts.message[:300]}
+            row.update(checked_at=timezone.now(), **facts.said | texts)
 
 
 def _record_absence(member: QuerySet[Member]) -> None:

@@ -10,7 +10,8 @@ from functools import partial
 
 from environments.kube.client import Question
 from environments.lib.phases import Role
-from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.facts import Facts, GroupMemberFacts, MemberFacts
+from environments.reconcile.steps import group_members
 from environments.reconcile.steps.base import Context, MemberState, Outcome, Step
 from environments.reconcile.steps.binding import group_name
 
@@ -25,6 +26,7 @@ FENCES = (
     Question("patch", "resourcequotas"),
     Question("create", "rolebindings", "rbac.authorization.k8s.io"),
 )
+_ALLOWED = GroupMemberFacts(allowed=True)
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
 #: Seconds until a member whose name on the cluster is not known is checked again.
 LOOK_AGAIN = 600.0
@@ -41,13 +43,21 @@ def ensure(context: Context) -> Outcome:
     facts = {member.pk: _verdict(context, member, opened[others[member.pk]]) for member in members}
     refused = [member for member in members if not facts[member.pk].allowed]
     waiting = [each.email for each in refused if _is_bound(context, each) or context.is_owner(each)]
-    found = Facts(members=facts)
+    named = _of_groups(context)
+    waiting += [state.name for state in context.group_members if named.get(state.pk, _ALLOWED).allowed is False]
+    found = Facts(members=facts, group_members=named)
     if waiting:
         message = f"Waiting for the cluster to confirm the access of {', '.join(waiting)}."
         return Outcome(message, "NotYet", found, wait=_RETRY)
     message = f"The cluster confirmed access for {len(members) - len(refused)} of {len(members)}"
     reason, look_again = ("SomeUnnamed", LOOK_AGAIN) if refused else ("Done", None)
     return Outcome(message, reason, found, look_again=look_again)
+
+
+def _of_groups(context: Context) -> dict[int, GroupMemberFacts]:
+    """The verdict on each group that a role binding names."""
+    named = [each for each in context.group_members if group_members.names([each], context.naming)]
+    return {each.pk: group_members.verdict(context, each, PROMISES[each.role], FENCES) for each in named}
 
 
 def _verdict(context: Context, member: MemberState, opened: Question | None) -> MemberFacts:

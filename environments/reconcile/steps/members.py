@@ -6,6 +6,7 @@ from dataclasses import replace
 from environments.directory import Person
 from environments.lib.errors import PermanentError
 from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.steps import group_members
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step
 
 _UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
@@ -27,12 +28,13 @@ def ensure(context: Context) -> Outcome:
             notes += _sync(context, group, people[group.role], facts, removed)
     leaving = [member for member in context.members if not member.wanted]
     facts |= {member.pk: _left(member, removed) for member in leaving}
+    named, renamed = group_members.look(context)
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
     return Outcome(
         f"{count - left_out} of {count} in the directory groups",
         "SomeUnknown" if left_out else "Done",
-        facts=Facts(members=facts, notes=tuple(notes)),
+        facts=Facts(members=facts, group_members=named, notes=(*notes, *renamed)),
         look_again=LOOK_AGAIN if left_out or leaving else None,
     )
 

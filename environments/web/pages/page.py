@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from environments.actions import access_requests, deciders
+from environments.actions import access_requests, access_tokens, deciders
 from environments.kube import permits
 from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import AccessRequest, Condition, Environment, Member, Question, User
+from environments.models import AccessRequest, Condition, Environment, GroupMember, Member, Question, User
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
 from environments.web.pages.activity import ActivityCard, Show, activity_card
@@ -69,6 +69,7 @@ class EnvironmentPage:
     has_workloads: bool
     members: list[Member]
     access: list[AccessLine]  # the same members, each with their sign-in to the cluster
+    groups: list[GroupMember]  # and teams
     leavers: list[Leaver]
     managed_objects: list[ManagedObject]
     activity: ActivityCard
@@ -105,7 +106,8 @@ class EnvironmentPage:
     @property
     def may_leave(self) -> bool:
         """Whether the reader can give up their access."""
-        return bool(self.connection) and self.environment.wanted and not self._is_owner
+        is_member = self.connection is not None and not self.connection.is_through_group
+        return is_member and self.environment.wanted and not self._is_owner
 
     @property
     def can_ask_access(self) -> bool:
@@ -169,7 +171,9 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     lines = timeline(environment, conditions, who)
     members = list(environment.members.filter(wanted=True).select_related("person"))
     activity = activity_card(environment, show)
+    groups = list(environment.group_members.filter(wanted=True).select_related("team"))
     mine = next((member for member in members if member.is_of(user)), None)
+    mine = mine or (access_tokens.through_group(environment, user) if groups else None)
     asked = list(environment.access_requests.select_related("person")) if environment.wanted else []
     role, can_edit = access_requests.role(environment), may_edit(user, environment)
     return EnvironmentPage(
@@ -192,6 +196,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         has_workloads=has_workloads(environment),
         members=members,
         access=access_lines(environment, members),
+        groups=groups,
         leavers=leavers(environment, members),
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
         activity=activity,

@@ -74,6 +74,12 @@ class FakeDirectory:
         """A group of our name that another made."""
         return self.group(key.name)
 
+    def named_group(self, name: str, count: int = 0) -> str:
+        """A group of the company's own, with so many members."""
+        group_id = self.foreign_group(GroupKey(name, ""))
+        self.join(group_id, count)
+        return group_id
+
     def group(self, name: str, **more: Any) -> str:
         group = FakeGroup(f"g{len(self.groups) + 1}", name, [], more)
         self.groups[group.id] = group

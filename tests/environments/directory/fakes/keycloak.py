@@ -61,8 +61,8 @@ class FakeKeycloak(FakeDirectory):
         found = []
         for group in self.groups.values():
             if group.name == params["search"]:
-                shown = _shown(group, full=params.get("briefRepresentation") == "false")
                 parent = self.groups.get(self.parents.get(group.id, ""))
+                shown = _shown(group, full=params.get("briefRepresentation") == "false", parent=parent)
                 found.append(_shown(parent) | {"subGroups": [shown]} if parent else shown)
         return found
 
@@ -113,6 +113,7 @@ def _user(person: FakePerson) -> dict[str, Any]:
     }
 
 
-def _shown(group: FakeGroup, *, full: bool = False) -> dict[str, Any]:
-    shown = {"id": group.id, "name": group.name, "path": f"/{group.name}", "subGroupCount": 0, "subGroups": []}
+def _shown(group: FakeGroup, *, full: bool = False, parent: FakeGroup | None = None) -> dict[str, Any]:
+    path = f"/{parent.name}/{group.name}" if parent else f"/{group.name}"
+    shown = {"id": group.id, "name": group.name, "path": path, "subGroupCount": 0, "subGroups": []}
     return shown | {"attributes": {}} | group.more if full else shown
