@@ -79,6 +79,13 @@ class DirectoryClient(Protocol):
         """Delete the group; nothing happens where it is gone."""
         ...
 
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group of the portal its name again; its members and the environment's id stay.
+
+        Raises PermanentError (GroupGone; Refused where the directory does not allow it).
+        """
+        ...
+
     def find_groups(self, name: str) -> list[NamedGroup]:
         """All groups with this name in any case, whoever made them; or an error.
 

@@ -98,6 +98,10 @@ class EntraClient(RestClient):
         found = pages(self._page, self.groups, query)
         return [group for group in found if words(group.get("displayName")).casefold() == name.casefold()]
 
+    def _rename(self, group_id: str, name: str) -> None:
+        """PATCH /groups/{id}."""
+        self._http.request("PATCH", self._group_path(group_id), body={"displayName": name})
+
     def _named_group(self, group: Json) -> NamedGroup:
         of_portal = bears_environment(words(group.get("uniqueName")))
         return NamedGroup(text(group, "id"), text(group, "displayName"), of_portal=of_portal)

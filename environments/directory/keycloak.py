@@ -81,6 +81,12 @@ class KeycloakClient(RestClient):
         query = {"search": name, "exact": "true", "briefRepresentation": "false"}
         return (group for top in self._pages("/groups", query) for group in _tree(top))
 
+    def _rename(self, group_id: str, name: str) -> None:
+        """PUT /groups/{group-id}, with the attributes as they were: those that are sent replace all."""
+        path = self._group_path(group_id)
+        attributes = self._http.request("GET", path).body.get("attributes") or {}
+        self._http.request("PUT", path, body={"name": name, "attributes": attributes})
+
     def _named_group(self, group: Json) -> NamedGroup:
         attributes = group.get("attributes")
         of_portal = isinstance(attributes, dict) and ENVIRONMENT in attributes

@@ -83,6 +83,17 @@ class LocalClient:
         with _translated():
             self._groups.filter(pk=_pk(group_id)).delete()
 
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group its name again. Raises PermanentError (GroupGone; NotOurs where another has the name)."""
+        with _translated():
+            try:
+                with transaction.atomic():
+                    renamed = self._groups.filter(pk=_pk(group_id)).update(name=name)
+            except IntegrityError as error:
+                raise PermanentError(f"Another environment has the group {name}.", reason="NotOurs") from error
+        if not renamed:
+            raise _gone()
+
     def find_groups(self, name: str) -> list[NamedGroup]:
         """The group with this name: all are of environments."""
         with _translated():

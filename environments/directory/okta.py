@@ -89,6 +89,12 @@ class OktaClient(RestClient):
         found = pages(self._page, self.groups, query)
         return [group for group in found if words(inner(group, "profile").get("name")).casefold() == name.casefold()]
 
+    def _rename(self, group_id: str, name: str) -> None:
+        """PUT /api/v1/groups/{groupId}: the profile as a whole, with the description as it was."""
+        path = self._group_path(group_id)
+        profile = inner(self._http.request("GET", path).body, "profile")
+        self._http.request("PUT", path, body={"profile": profile | {"name": name}})
+
     def _named_group(self, group: Json) -> NamedGroup:
         profile = inner(group, "profile")
         of_portal = bears_environment(words(profile.get("description")))

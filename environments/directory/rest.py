@@ -116,6 +116,13 @@ class RestClient:
             return None
         return self._named_group(found)
 
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group its name again. Raises PermanentError (GroupGone; Refused)."""
+        try:
+            self._rename(group_id, name)
+        except NotFoundError as error:
+            raise self._missing(group_id) from error
+
     def find_groups(self, name: str) -> list[NamedGroup]:
         """All groups with this name, in any case."""
         raise NotImplementedError
@@ -134,6 +141,9 @@ class RestClient:
 
     def _person(self, user: Json) -> Person:
         """A person as the product writes them."""
+        raise NotImplementedError
+
+    def _rename(self, group_id: str, name: str) -> None:
         raise NotImplementedError
 
     def _named_group(self, group: Json) -> NamedGroup:

@@ -199,6 +199,18 @@ class ScimClient:
         except NotFoundError:
             return
 
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group its name again, by PATCH or with all that it is. RFC 7644 §3.5. Raises PermanentError."""
+        if self._can().patch:
+            self._patch(group_id, [{"op": "replace", "path": "displayName", "value": name}])
+            return
+        group = self._group(group_id)
+        body = {key: value for key, value in group.body.items() if key.casefold() not in ("displayname", "meta")}
+        try:
+            self._http.request("PUT", _path(group_id), body=body | {"displayName": name}, headers=_if_match(group.etag))
+        except NotFoundError as error:
+            raise gone() from error
+
     def find_groups(self, name: str) -> list[NamedGroup]:
         """All groups with this name, in any case. RFC 7644 §3.4.2."""
         query = f"displayName eq {json.dumps(name, ensure_ascii=False)}"

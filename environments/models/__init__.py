@@ -9,7 +9,7 @@ from environments.models.environments import Environment
 from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.isolation import IsolationTest
-from environments.models.members import Group, GroupMember, Member
+from environments.models.members import Group, GroupMember, Member, Stranger
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
 from environments.models.sign_ins import Departure, TokenCheck
@@ -39,6 +39,7 @@ __all__ = [
     "Rate",
     "Span",
     "StandIn",
+    "Stranger",
     "Team",
     "TeamGroup",
     "Template",

@@ -189,3 +189,23 @@ class Member(models.Model):
     def token_facts(self) -> dict[str, Any]:
         """What this member's tokens are known to say, as `User.token_facts`; empty before they signed in."""
         return self.person.token_facts if self.person else {}
+
+
+class Stranger(models.Model):
+    """Someone in a group of an environment whom the portal did not put there: an admin of the directory did."""
+
+    environment = models.ForeignKey("environments.Environment", on_delete=models.CASCADE, related_name="strangers")
+    role = models.CharField(max_length=12, choices=Role)
+    directory_id = models.CharField(max_length=200)
+    email = models.CharField(max_length=254, blank=True)
+    username = models.CharField(max_length=255, blank=True)
+    seen_at = models.DateTimeField(default=timezone.now, help_text="When the portal saw them there first.")
+
+    class Meta:
+        ordering = ("seen_at", "id")
+        constraints = (
+            models.UniqueConstraint(fields=["environment", "role", "directory_id"], name="one_stranger_per_group"),
+        )
+
+    def __str__(self) -> str:
+        return self.email or self.username or self.directory_id

@@ -14,7 +14,7 @@ from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
 from environments.lib.identity import STANDARD, SUBJECT, Naming, token_facts
 from environments.lib.phases import Role
-from environments.models import Cluster, Environment, Group, Member
+from environments.models import Cluster, Directory, Environment, Group, Member
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Context, GroupMemberState, GroupState, MemberState
 from environments.spec import TemplateSpec
@@ -109,6 +109,8 @@ def context(environment: Environment) -> Context:
         members=_members(environment),
         group_members=group_member_states(environment.group_members.all()),
         owner_id=environment.owner_id,
+        strangers=frozenset(environment.strangers.values_list("directory_id", flat=True)),
+        removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
     )
 
 

@@ -59,6 +59,15 @@ class GroupMemberFacts:
 
 
 @dataclass(frozen=True)
+class StrangerFacts:
+    """Someone in a group of the environment whom the portal did not put there. Without address: not known yet."""
+
+    directory_id: str
+    email: str = ""
+    username: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is to be recorded besides the condition."""
 
@@ -67,6 +76,8 @@ class Facts:
     group_ids: dict[Role, str] = field(default_factory=dict)
     members: dict[int, MemberFacts] = field(default_factory=dict)
     group_members: dict[int, GroupMemberFacts] = field(default_factory=dict)
+    #: For each group that was read, all in it whom the portal did not put there.
+    strangers: dict[Role, tuple[StrangerFacts, ...]] = field(default_factory=dict)
     applied: tuple[str, ...] | None = None  # the template's own objects, `Kind/name`
     #: For each applied object, `Kind/name`, what the cluster has otherwise than applied.
     altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)

@@ -17,12 +17,13 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from environments.lib.activity import Activity
-from environments.lib.phases import Phase, Status
-from environments.models import Condition, Environment, Event, Group, GroupMember, Member, clock
+from environments.lib.phases import Phase, Role, Status
+from environments.models import Condition, Environment, Event, Group, GroupMember, Member, Stranger, clock
 from environments.models.environments import EnvironmentQuerySet
-from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.facts import Facts, MemberFacts, StrangerFacts
 from environments.reconcile.runner import Attempt
 
+_NAMED = 5  # strangers in one line of the activity
 REMEMBERED = timedelta(minutes=9)  # the check after a person left comes ten minutes later
 
 
@@ -175,6 +176,8 @@ def _record_facts(environment_id: uuid.UUID, found: list[Facts]) -> None:
         _record_member(pk, facts_of_one)
     for facts in found:
         _record_groups(facts)
+        for role, strangers in facts.strangers.items():
+            _record_strangers(environment_id, role, strangers)
     notes = [note for facts in found for note in facts.notes]
     if notes:
         Event.objects.bulk_create(
@@ -202,6 +205,29 @@ def _record_groups(found: Facts) -> None:
         else:
             texts = {} if facts.message is None else {"message": facts.message[:300]}
             row.update(checked_at=timezone.now(), **facts.said | texts)
+
+
+def _record_strangers(environment_id: uuid.UUID, role: Role, found: tuple[StrangerFacts, ...]) -> None:
+    """Who is in a group of the environment besides its members; the activity says who is new there."""
+    rows = Stranger.objects.filter(environment_id=environment_id, role=role)
+    known = set(rows.values_list("directory_id", flat=True))
+    rows.exclude(directory_id__in=[each.directory_id for each in found]).delete()
+    new = [
+        Stranger(
+            environment_id=environment_id,
+            role=role,
+            directory_id=each.directory_id,
+            email=each.email[:254],
+            username=each.username[:255],
+        )
+        for each in found
+        if each.directory_id not in known
+    ]
+    if new:
+        Stranger.objects.bulk_create(new, ignore_conflicts=True)
+        shown = ", ".join(map(str, new[:_NAMED])) + (f" and {len(new) - _NAMED} more" if len(new) > _NAMED else "")
+        message = f"Someone added {shown} to the {role.value} group in the directory, not here."
+        Event.new(Activity.ACCESS_CHANGED, message, environment_id=environment_id, notice_owed=False).save()
 
 
 def _record_absence(member: QuerySet[Member]) -> None:

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 
 from environments.lib.phases import Role
-from environments.models import GroupMember, Member, Team
+from environments.models import GroupMember, Member, Stranger, Team
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Cell, Column, Figure, Kind, Link, Report, Row, Rows, Table
 
@@ -25,6 +25,7 @@ EXPLANATION = (
     "that the person is neither a member nor a manager of the environment's team.",
     "Access that is being removed is listed until the directory confirms the removal.",
     "A second table lists the groups and teams that have a role. The directory knows who is in a group.",
+    "A third table lists people whom someone added to a group of an environment in the directory, not here.",
 )
 
 
@@ -76,6 +77,7 @@ def build(filters: Filters) -> Report:
         tables=[
             _table(filters, members.filter(_SHOWN[only]) if only else members),
             _groups_table(filters, _SHOWN_GROUPS[only]),
+            _strangers_table(filters, _SHOWN_STRANGERS[only]),
         ],
         explanation=EXPLANATION,
     )
@@ -88,6 +90,7 @@ _SHOWN_GROUPS = {
     "unproven": _NOT_VERIFIED,
     "admin": Q(role=Role.ADMIN),
 }
+_SHOWN_STRANGERS = {"": Q(), "outside": Q(), "unproven": Q(), "admin": Q(role=Role.ADMIN)}
 _SHOWN = {"outside": Q(is_outside=True), "unproven": _NOT_VERIFIED, "admin": Q(role=Role.ADMIN)}
 
 
@@ -177,6 +180,31 @@ def _groups_table(filters: Filters, shown: Q) -> Table:
         ],
         rows=Rows(rows.values_list(*_GROUP_PATHS), make),
         empty="No group or team has access.",
+    )
+
+
+def _strangers_table(filters: Filters, shown: Q) -> Table:
+    """People in a group of an environment whom someone added in the directory, not in the portal."""
+    rows = Stranger.objects.filter(shown, environment__in=filters.environments.live().granted())
+    who, where = (Lower("email"), "username", "directory_id"), ("environment__name", "environment__namespace")
+    rows = rows.order_by(*(who + where if filters.options["by"] == "person" else where + who))
+
+    @cache
+    def address(namespace: str) -> str:
+        return reverse("environment", args=[namespace])
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        for email, username, directory_id, name, namespace, cluster, team, role, seen_at in some:
+            place = (Link(name, address(namespace), namespace), namespace, cluster, team)
+            yield (email or username or directory_id, username, *place, str(Role(role).label), seen_at.date())
+
+    paths = ("email", "username", "directory_id", *_PATHS[2:7], "seen_at")
+    return Table(
+        key="strangers",
+        title="In a group without being a member",
+        columns=[*_PERSON_COLUMNS, *_ENVIRONMENT_COLUMNS, _GRANT_COLUMNS[0], Column("Seen", Kind.DATE)],
+        rows=Rows(rows.values_list(*paths), make),
+        empty="No one is in a group of an environment without being a member.",
     )
 
 

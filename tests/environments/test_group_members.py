@@ -264,7 +264,7 @@ class TestFollowing:
         company.groups[group_id(company)].name = name
         row = self.again(bound, people)
         assert (row.present, row.bound, row.allowed) == (False, False, False)
-        assert "Nobody has access" in row.message
+        assert "gives no access" in row.message
         assert subjects(admin, bound, "viewer") == set()
 
     def test_another_group_of_the_name_gets_nothing_with_it(self, bound, people, admin, company):

@@ -84,6 +84,8 @@ class Context:
     members: tuple[MemberState, ...] = ()
     group_members: tuple[GroupMemberState, ...] = ()
     owner_id: int | None = None  # the owner's account in the portal
+    strangers: frozenset[str] = frozenset()  # the ids of those who are on the record as such
+    removes_strangers: bool = False  # the directory's setting
     applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
     seen: dict[str, list[Manifest]] = field(default_factory=dict)  # what this run read of the namespace, by kind
     insists: bool = False  # on applying what is as wanted already: the cluster warned, and does so only then

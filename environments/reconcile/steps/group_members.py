@@ -17,10 +17,10 @@ from environments.reconcile.steps.base import Context, GroupMemberState
 
 Found = dict[int, GroupMemberFacts]
 
-GONE = "The directory has no group {name} any more. Nobody has access through it; remove it here."
+GONE = "The directory no longer has the group {name}, so it gives no access. Remove it here."
 ANOTHER = "Another group in the directory has the name {name} now. Remove this group, or add it again."
-TWINS = "The directory has several groups named {name}, and a token does not tell them apart. Nobody has access."
-RESERVED = "The directory renamed this group to {name}, which the cluster cannot grant a role. Nobody has access."
+TWINS = "The directory has several groups named {name}, and a token does not tell them apart. It gives no access."
+RESERVED = "The directory renamed this group to {name}, which the cluster cannot grant a role. It gives no access."
 
 
 def look(context: Context) -> tuple[Found, list[str]]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from environments.directory import Person
 from environments.lib.errors import PermanentError
-from environments.reconcile.facts import Facts, MemberFacts
-from environments.reconcile.steps import group_members
+from environments.lib.phases import Role
+from environments.reconcile.facts import Facts, MemberFacts, StrangerFacts
+from environments.reconcile.steps import group_members, strangers
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step
 
 _UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
@@ -23,9 +24,14 @@ def ensure(context: Context) -> Outcome:
     removed: set[str] = set()
     people = {group.role: _people(context, group, facts) for group in context.groups}
     context = _identified(context, {pk: person.id for some in people.values() for pk, person in some.items()})
+    found: dict[Role, tuple[StrangerFacts, ...]] = {}
     for group in context.groups:
         if group.directory_id:
-            notes += _sync(context, group, people[group.role], facts, removed)
+            present = context.directory.members(group.directory_id)  # complete, or an error and nothing happens
+            notes += _sync(context, group, people[group.role], facts, present, removed)
+            found[group.role] = strangers.look(context, group, present, notes)
+        else:
+            found[group.role] = ()
     leaving = [member for member in context.members if not member.wanted]
     facts |= {member.pk: _left(member, removed) for member in leaving}
     named, renamed = group_members.look(context)
@@ -34,7 +40,7 @@ def ensure(context: Context) -> Outcome:
     return Outcome(
         f"{count - left_out} of {count} in the directory groups",
         "SomeUnknown" if left_out else "Done",
-        facts=Facts(members=facts, group_members=named, notes=(*notes, *renamed)),
+        facts=Facts(members=facts, group_members=named, strangers=found, notes=(*notes, *renamed)),
         look_again=LOOK_AGAIN if left_out or leaving else None,
     )
 
@@ -90,10 +96,14 @@ def _person(context: Context, member: MemberState) -> Person | None:
 
 
 def _sync(
-    context: Context, group: GroupState, people: dict[int, Person], facts: dict[int, MemberFacts], removed: set[str]
+    context: Context,
+    group: GroupState,
+    people: dict[int, Person],
+    facts: dict[int, MemberFacts],
+    present: set[str],
+    removed: set[str],
 ) -> list[str]:
     """Make the group hold these people; what had to be repaired, a sentence each. `removed` gets who was taken out."""
-    present = context.directory.members(group.directory_id)  # complete, or an error and nothing happens
     missing = [person for person in people.values() if person.id not in present]
     if missing:
         context.directory.add_members(group.directory_id, missing)

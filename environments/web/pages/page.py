@@ -5,13 +5,23 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from environments.actions import access_requests, access_tokens, deciders
+from environments.actions import access_requests, access_tokens, deciders, group_members
 from environments.kube import permits
 from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import AccessRequest, Condition, Environment, GroupMember, Member, Question, User
+from environments.models import (
+    AccessRequest,
+    Condition,
+    Directory,
+    Environment,
+    GroupMember,
+    Member,
+    Question,
+    Stranger,
+    User,
+)
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
 from environments.web.pages.activity import ActivityCard, Show, activity_card
@@ -70,6 +80,9 @@ class EnvironmentPage:
     members: list[Member]
     access: list[AccessLine]  # the same members, each with their sign-in to the cluster
     groups: list[GroupMember]  # and teams
+    strangers: list[Stranger]  # in a group of the environment without being members
+    strangers_have_access: bool  # the cluster knows the groups
+    removes_strangers: bool
     leavers: list[Leaver]
     managed_objects: list[ManagedObject]
     activity: ActivityCard
@@ -197,6 +210,9 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         members=members,
         access=access_lines(environment, members),
         groups=groups,
+        strangers=list(environment.strangers.all()) if environment.wanted else [],
+        strangers_have_access=not group_members.why_none(environment.cluster),
+        removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
         leavers=leavers(environment, members),
         managed_objects=managed_objects(environment) if environment.phase != Phase.DELETED else [],
         activity=activity,

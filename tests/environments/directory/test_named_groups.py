@@ -89,6 +89,37 @@ def test_reading_a_group_changes_nothing(fake: Any) -> None:
     assert fake.member_ids(group_id) == members
 
 
+class TestRenaming:
+    def test_a_group_of_ours_gets_its_name_again_with_its_members_and_its_mark(self, world: Any) -> None:
+        client = world.client()
+        dana = who(client, "dana")
+        group_id = client.create_group(KEY, dana)
+        world.rename(group_id, "renamed")
+        assert client.find_group(KEY) is None
+        client.rename_group(group_id, KEY.name)
+        assert client.find_group(KEY) == group_id, "still ours"
+        assert client.members(group_id) == {dana.id}
+
+    def test_a_server_that_cannot_patch_is_sent_the_whole_group(self) -> None:
+        fake = FakeScim()
+        fake.server.patches = False
+        fake.person("dana")
+        client = fake.client()
+        dana = who(client, "dana")
+        group_id = client.create_group(KEY, dana)
+        fake.rename(group_id, "renamed")
+        client.rename_group(group_id, KEY.name)
+        assert client.find_group(KEY) == group_id
+        assert client.members(group_id) == {dana.id}
+
+    def test_a_group_that_is_gone_is_said(self, world: Any) -> None:
+        client = world.client()
+        group_id = client.create_group(KEY, who(client, "dana"))
+        world.drop_group(group_id)
+        client = world.client()
+        assert reason(lambda: client.rename_group(group_id, KEY.name)) == "PermanentError GroupGone"
+
+
 class TestScim:
     def test_an_empty_list_may_be_one_that_is_never_shown(self) -> None:
         fake = FakeScim()

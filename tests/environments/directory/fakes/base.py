@@ -97,6 +97,10 @@ class FakeDirectory:
     def drop_group(self, group_id: str) -> None:
         del self.groups[group_id]
 
+    def rename(self, group_id: str, name: str) -> None:
+        """What an admin of the directory does to a group."""
+        self.groups[group_id].name = name
+
     def fail(self, status: int, **options: Any) -> None:
         """Answer a status from now on, to every call or to those that match."""
         matches = options.pop("matches", lambda request: True)

@@ -115,6 +115,9 @@ class FakeEntra(FakeDirectory):
         match request.method, rest:
             case "GET", []:
                 return httpx.Response(200, json=_shown(group))
+            case "PATCH", []:
+                group.name = json.loads(request.content)["displayName"]
+                return httpx.Response(204)
             case "DELETE", []:
                 self.drop_group(group.id)
                 return httpx.Response(204)

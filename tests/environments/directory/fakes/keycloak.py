@@ -44,7 +44,8 @@ class FakeKeycloak(FakeDirectory):
                 return httpx.Response(200, json={"count": len(self.groups)})
             case "POST", "/groups":
                 return self._create(json.loads(request.content))
-        return self._group(request.method, *path.removeprefix("/groups/").split("/"), params=params)
+        body = json.loads(request.content) if request.method == "PUT" else {}
+        return self._group(request.method, *path.removeprefix("/groups/").split("/"), params=params, body=body)
 
     def _users(self, params: dict[str, str]) -> list[FakePerson]:
         """`exact` compares whole values, in any case: Keycloak keeps both in lower case."""
@@ -78,7 +79,9 @@ class FakeKeycloak(FakeDirectory):
         group_id = self.group(body["name"], attributes=body["attributes"])
         return httpx.Response(201, headers={"Location": f"{self.base}/groups/{group_id}"})
 
-    def _group(self, method: str, group_id: str, *rest: str, params: dict[str, str]) -> httpx.Response:
+    def _group(
+        self, method: str, group_id: str, *rest: str, params: dict[str, str], body: dict[str, Any]
+    ) -> httpx.Response:
         group = self.groups.get(group_id)
         if group is None:
             return self.error(404, "Could not find group by id")
@@ -88,6 +91,10 @@ class FakeKeycloak(FakeDirectory):
         assert rest == ()
         if method == "DELETE":
             self.drop_group(group_id)
+            return httpx.Response(204)
+        if method == "PUT":
+            group.name = body["name"]
+            group.more |= {"attributes": body["attributes"]} if "attributes" in body else {}
             return httpx.Response(204)
         return httpx.Response(200, json=_shown(group, full=True))
 

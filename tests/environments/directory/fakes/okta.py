@@ -128,6 +128,10 @@ class FakeOkta(FakeDirectory):
         match request.method, rest:
             case "GET", []:
                 return httpx.Response(200, json=_shown(group))
+            case "PUT", []:
+                profile = json.loads(request.content)["profile"]
+                group.name, group.more["description"] = profile["name"], profile.get("description")
+                return httpx.Response(200, json=_shown(group))
             case "DELETE", []:
                 self.drop_group(group.id)
                 return httpx.Response(204)

@@ -49,6 +49,9 @@ class FakeScim(FakeDirectory):
     def member_ids(self, group_id: str) -> list[str]:
         return sorted(member["value"] for member in self.server.groups[group_id]["members"])
 
+    def rename(self, group_id: str, name: str) -> None:
+        self.server.groups[group_id]["displayName"] = name
+
     def drop_group(self, group_id: str) -> None:
         del self.server.groups[group_id]
 
