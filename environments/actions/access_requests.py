@@ -3,7 +3,7 @@
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
-from environments.actions import guards, memberships
+from environments.actions import access_tokens, guards, memberships
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
 from environments.models import AccessRequest, Environment, Event, User
@@ -20,7 +20,7 @@ def ask(environment: Environment, user: User) -> AccessRequest:
         row = guards.lock_open(environment)
         if row.awaits_approval:
             raise ValidationError("This request is waiting for approval. Request access once it is approved.")
-        if row.members.of(user).filter(wanted=True).exists():
+        if access_tokens.access_of(row, user):
             raise ValidationError("You already have access.", code="member")
         if role(row) is None:
             raise ValidationError("This template allows no collaborators.", code="role")

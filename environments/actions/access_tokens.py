@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
 from environments import kube
+from environments.actions import group_members
 from environments.actions.owed import owe
 from environments.kube import kubeconfig, manifests
 from environments.kube.client import ClusterClient
@@ -17,7 +18,7 @@ from environments.lib import dates, naming
 from environments.lib.activity import Activity
 from environments.lib.errors import ReconcileError
 from environments.lib.phases import Phase
-from environments.models import Cluster, Environment, Event, Member, User
+from environments.models import Cluster, Environment, Event, GroupMember, Member, User
 from environments.reconcile import desired
 
 _CHANGED = "Your access changed while the token was being created. Reload the page to see how."
@@ -27,6 +28,32 @@ _USUAL_HOURS = 8  # a working day
 def membership(environment: Environment, user: User) -> Member | None:
     """A person's own membership, None if they are not a member."""
     return environment.members.of(user).filter(wanted=True).first()
+
+
+def access_of(environment: Environment, user: User) -> Member | None:
+    """A person's own membership, else what they have through a group; None if they have no access."""
+    return membership(environment, user) or through_group(environment, user)
+
+
+def through_group(environment: Environment, user: User) -> Member | None:
+    """What a person has through the strongest group or team that they are known to be in, as a member not stored."""
+    group = group_members.of_user(environment, user)
+    return member_of_group(group, environment, user) if group else None
+
+
+def member_of_group(group: GroupMember, environment: Environment, user: User) -> Member:
+    """A person of a group as a member, who is not stored: what is known of the group holds for them."""
+    return Member(
+        environment=environment,
+        person=user,
+        email=user.email,
+        role=group.role,
+        through=group,
+        added_at=group.added_at,
+        in_group=group.present,
+        bound=group.bound,
+        allowed=group.allowed,
+    )
 
 
 def usual_hours(maximum: int) -> int:

@@ -32,7 +32,7 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
     none or that the directory does not know, and for too many; PermissionDenied.
     """
     guards.check_editable(environment, actor)
-    _check_role(environment, role)
+    check_role(environment, role)
     addresses = list(dict.fromkeys(address.strip().lower() for address in addresses))
     _check_addresses(environment, actor, addresses)
     with transaction.atomic():
@@ -43,7 +43,7 @@ def add_members(environment: Environment, actor: User, addresses: list[str], rol
 def add_person(environment: Environment, actor: User, person: User, role: Role) -> None:
     """Give a person a role, whoever else may hold their address. Raises ValidationError, PermissionDenied."""
     guards.check_editable(environment, actor)
-    _check_role(environment, role)
+    check_role(environment, role)
     with transaction.atomic():
         guards.lock_open(environment)
         _give(environment, actor, {person.email: person}, role)
@@ -136,7 +136,7 @@ def undo_removal(environment: Environment, actor: User, event_id: int) -> str:
         role, person = Role(data["role"]), User.objects.filter(pk=data["person"], is_active=True).first()
         if data["person"] and person is None:
             raise ValidationError("This can no longer be undone. Their account was deleted or is inactive.")
-        _check_role(row, role)
+        check_role(row, role)
         _set_role(environment, actor, address, role, person)
         Departure.objects.forget(environment, address, role)
         _check_number(environment)
@@ -156,7 +156,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
     guards.check_editable(environment, actor)
     heir = _heir(environment, address)
     if keep is not None:
-        _check_role(environment, keep, "keep")
+        check_role(environment, keep, "keep")
     if environment.awaits_approval:
         # People do not decide on their own requests, and the owner is the requester.
         raise ValidationError("This request is waiting for approval. Hand it over after the decision.")
@@ -300,6 +300,7 @@ def _set_role(environment: Environment, actor: User, address: str, role: Role, p
     return is_news
 
 
-def _check_role(environment: Environment, role: Role, field: str = "role") -> None:
+def check_role(environment: Environment, role: Role, field: str = "role") -> None:
+    """Raise ValidationError at `field` unless the template lets collaborators have the role."""
     if role not in environment.template_spec.collaborator_roles:
         raise _at(field, drafts.role_sentence(environment.template_spec), "role")

@@ -19,7 +19,7 @@ from environments.lib.pasted_tokens import Claims, Whoami
 from environments.lib.token_lines import Expected, Line
 from environments.models import Cluster, Environment, Group, Member, TokenCheck, User
 from environments.reconcile import desired
-from environments.reconcile.steps import binding
+from environments.reconcile.steps import binding, group_members
 
 _MOST_GROUPS = 20  # of those that a platform admin is known to be in
 
@@ -131,6 +131,10 @@ def expected_of_member(environment: Environment, member: Member, groups: Iterabl
     """The names that role bindings have for this member."""
     cluster, key = environment.cluster, str(environment.pk)
     naming = desired.naming(cluster)
+    if member.is_of_group and member.through:  # which alone gives them access
+        names = group_members.names(desired.group_member_states([member.through]), naming)
+        facts = token_facts(member.token_facts, cluster.oidc_issuer, member.email)
+        return _expected(cluster, facts, names, by_name=False)
     state = desired.member_states([member], key, cluster.oidc_issuer)[0]
     states = desired.group_states((group for group in groups if group.role == member.role), key, environment.namespace)
     names = tuple(filter(None, (binding.group_name(group, naming) for group in states)))

@@ -120,7 +120,7 @@ class DirectoryAdmin(BriefDeletion):
     actions = None  # one at a time; deleting is on the page of each
     change_form_template = "admin/environments/directory/change_form.html"
     fieldsets = (
-        (None, {"fields": ("name", "kind", "is_default")}),
+        (None, {"fields": ("name", "kind", "is_default", "strangers")}),
         (
             "Connection",
             {

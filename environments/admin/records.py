@@ -18,7 +18,7 @@ from environments import actions
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
 from environments.lib.phases import Phase, Status
-from environments.models import Change, Condition, Environment, Event, Group, Member, User
+from environments.models import Change, Condition, Environment, Event, Group, GroupMember, Member, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile.steps import BY_TYPE
 from environments.web import pages
@@ -45,6 +45,13 @@ class MemberInline(ReadOnlyInline):
 
     model = Member
     fields = ("email", "role", "wanted", "in_group", "bound", "allowed", "message", "checked_at")
+
+
+class GroupMemberInline(ReadOnlyInline):
+    """The groups of the directory, and the teams, that have a role."""
+
+    model = GroupMember
+    fields = ("name", "team", "role", "wanted", "size", "present", "bound", "allowed", "message", "checked_at")
 
 
 class GroupInline(ReadOnlyInline):
@@ -86,7 +93,7 @@ class EnvironmentAdmin(LeanAdmin, ReadOnlyAdmin):
     list_select_related = ("owner", "team", "version__template", "cluster")
     search_fields = ("name", "namespace", "owner__email", "purpose", "id")
     actions = ("look_again", "move_to_newest")
-    inlines = (ConditionInline, MemberInline, GroupInline, ChangeInline)
+    inlines = (ConditionInline, MemberInline, GroupMemberInline, GroupInline, ChangeInline)
     fieldsets = (
         (None, {"fields": ("name", "namespace", "state", "purpose", "owner", "team")}),
         ("Template and placement", {"fields": ("version", "size", "answers", "cluster", "directory")}),

@@ -4,7 +4,7 @@ import threading
 from datetime import datetime
 from typing import Protocol
 
-from environments.directory.base import DirectoryClient, Explores, GroupKey, OwnAccounts, Person
+from environments.directory.base import DirectoryClient, Explores, GroupKey, NamedGroup, OwnAccounts, Person
 from environments.directory.capabilities import Row, in_words
 from environments.directory.entra import EntraClient
 from environments.directory.keycloak import KeycloakClient, token_url
@@ -21,6 +21,7 @@ __all__ = [
     "DirectoryRow",
     "Explores",
     "GroupKey",
+    "NamedGroup",
     "OwnAccounts",
     "Person",
     "check_realm",

@@ -1,5 +1,6 @@
 """What directories answer: errors as ours, delays, values in whatever form a server writes them, and who is meant."""
 
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ MAX_RETRY_AFTER = 3600
 MAX_PAGES, MAX_ITEMS = 1000, 500_000  # of one list
 MAX_SECONDS = 300  # for all the pages of one list
 MAX_TEXT = 150  # characters of a name or an id, as the portal stores them
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ENVIRONMENT = re.compile(rf"^{_UUID}[^0-9a-zA-Z]|\[{_UUID}\]$")
 
 
 class NotFoundError(PermanentError):
@@ -136,6 +139,11 @@ class NotOursError(PermanentError):
 def not_ours(name: str, ours: tuple[str, ...] = ()) -> PermanentError:
     """A group has our name and is not ours; with the ids of those beside it that are."""
     return NotOursError(name, ours)
+
+
+def bears_environment(text: str) -> bool:
+    """Whether an environment's id stands at the beginning or the end of a text: a portal like this one put it there."""
+    return bool(_ENVIRONMENT.search(text))
 
 
 def partial_answer(sentence: str) -> TemporaryError:

@@ -31,6 +31,20 @@ class GroupKey:
     group_id: str = ""
 
 
+@dataclass(frozen=True)
+class NamedGroup:
+    """A group of the directory, whoever made it. `name` as the directory spells it.
+
+    `path`: the name with those of the groups around it, where the directory nests groups (Keycloak). `of_portal`: it
+    carries an environment's id, so this portal or another one made it.
+    """
+
+    id: str
+    name: str
+    path: str = ""
+    of_portal: bool = False
+
+
 class DirectoryClient(Protocol):
     """One directory, spoken to as the portal's own client. Safe to use from several threads."""
 
@@ -73,6 +87,28 @@ class DirectoryClient(Protocol):
 
     def delete_group(self, group_id: str) -> None:
         """Delete the group; nothing happens where it is gone."""
+        ...
+
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group of the portal its name again; its members and the environment's id stay.
+
+        Raises PermanentError (GroupGone; Refused where the directory does not allow it).
+        """
+        ...
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name in any case, whoever made them; or an error.
+
+        Where the directory nests groups, a name that begins with a slash is a path.
+        """
+        ...
+
+    def read_group(self, group_id: str) -> NamedGroup | None:
+        """The group with this id, whoever made it; None if there is none."""
+        ...
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has, by one call; None if the directory does not say. Raises as `members`."""
         ...
 
     def close(self) -> None:

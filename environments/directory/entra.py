@@ -22,8 +22,19 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from environments.directory.answers import Json, NotFoundError, gone, not_ours, objects, text, truth, words
-from environments.directory.base import GroupKey, Person
+from environments.directory.answers import (
+    Json,
+    NotFoundError,
+    bears_environment,
+    gone,
+    not_ours,
+    number,
+    objects,
+    text,
+    truth,
+    words,
+)
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.directory.rest import SOON, Page, RestClient, inner, pages, part
 from environments.directory.transport import Connection, Dialect
 from environments.lib.errors import PermanentError, ReconcileError, TemporaryError
@@ -32,6 +43,7 @@ PAGE = 999  # the most that the documentation allows
 MAX_NICKNAME = 64
 FRESH = 60.0  # seconds in which a new group may not be seen everywhere
 _PERSON = "id,mail,userPrincipalName,accountEnabled"
+_GROUP = "id,displayName,uniqueName"
 _ALREADY_IN = "added object references already exist"
 
 
@@ -39,6 +51,7 @@ class EntraClient(RestClient):
     """A DirectoryClient for one tenant. Safe to use from several threads."""
 
     user_query: ClassVar[dict[str, str]] = {"$select": _PERSON}
+    group_query: ClassVar[dict[str, str]] = {"$select": _GROUP}
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
         parts = urlsplit(connection.url)
@@ -49,12 +62,24 @@ class EntraClient(RestClient):
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none (yet). Raises PermanentError (NotOurs). GET /groups."""
-        query = {"$filter": f"displayName eq {_literal(key.name)}", "$select": "id,displayName,uniqueName"}
-        found = list(pages(self._page, self.groups, query))
-        named = [group for group in found if words(group.get("displayName")).casefold() == key.name.casefold()]
+        named = self._named(key.name)
         if any(group.get("uniqueName") != _unique_name(key) for group in named) or len(named) > 1:
             raise not_ours(key.name)
         return text(named[0], "id") if named else None
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name, in any case. GET /groups."""
+        return [self._named_group(group) for group in self._named(name)]
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has. `$count` needs this header: learn.microsoft.com/graph/aad-advanced-queries."""
+        query = {"$count": "true", "$top": "1", "$select": "id"}
+        path, headers = f"{self._group_path(group_id)}/members", {"ConsistencyLevel": "eventual"}
+        try:
+            count = number(self._http.request("GET", path, params=query, headers=headers).body.get("@odata.count"))
+        except NotFoundError as error:
+            raise self._missing(group_id) from error
+        return None if count is None else int(count)
 
     def delete_group(self, group_id: str) -> None:
         """Delete the group; nothing happens where it is gone. DELETE /groups/{id}. Raises TemporaryError (NotYet)."""
@@ -67,6 +92,19 @@ class EntraClient(RestClient):
         for path in ("/users", self.groups):
             self._page(path, {"$top": "1", "$select": "id"})
         return f"Microsoft Graph at {urlsplit(self._base).hostname} answers and lets the portal read people and groups."
+
+    def _named(self, name: str) -> list[Json]:
+        query = {"$filter": f"displayName eq {_literal(name)}", "$select": _GROUP}
+        found = pages(self._page, self.groups, query)
+        return [group for group in found if words(group.get("displayName")).casefold() == name.casefold()]
+
+    def _rename(self, group_id: str, name: str) -> None:
+        """PATCH /groups/{id}."""
+        self._http.request("PATCH", self._group_path(group_id), body={"displayName": name})
+
+    def _named_group(self, group: Json) -> NamedGroup:
+        of_portal = bears_environment(words(group.get("uniqueName")))
+        return NamedGroup(text(group, "id"), text(group, "displayName"), of_portal=of_portal)
 
     def _people(self, email: str) -> Iterator[Person]:
         """GET /users. `accountEnabled` is only given where it is asked for."""

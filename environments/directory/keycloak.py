@@ -17,6 +17,7 @@ import httpx
 from environments.directory.answers import (
     Json,
     Limit,
+    NotFoundError,
     not_ours,
     number,
     objects,
@@ -26,12 +27,13 @@ from environments.directory.answers import (
     truth,
     words,
 )
-from environments.directory.base import GroupKey, Person
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.directory.rest import RestClient, part
 from environments.directory.transport import Connection, Dialect
 from environments.lib.errors import PermanentError, TemporaryError
 
 PAGE = 100  # what the documentation names as the default
+COUNTED = 1000  # members that one call may list in order to count them
 ENVIRONMENT = "environment-id"  # the attribute
 _ADMIN = "/admin/realms/"
 
@@ -45,16 +47,25 @@ class KeycloakClient(RestClient):
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none. Raises PermanentError (NotOurs). GET /groups."""
-        query = {"search": key.name, "exact": "true", "briefRepresentation": "false"}
-        named = [
-            group
-            for top in self._pages("/groups", query)
-            for group in _tree(top)
-            if words(group.get("name")) == key.name
-        ]
+        named = [group for group in self._search(key.name) if words(group.get("name")) == key.name]
         if any(not _is_ours(group, key) for group in named) or len(named) > 1:
             raise not_ours(key.name)
         return text(named[0], "id") if named else None
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name or, if it begins with a slash, this path; sub-groups too. GET /groups."""
+        found = [self._named_group(group) for group in self._search(name.rpartition("/")[2])]
+        wanted = name.casefold()
+        return [group for group in found if wanted == (group.path if name[:1] == "/" else group.name).casefold()]
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has, None for more than a thousand: Keycloak has no count of them."""
+        query = {"first": "0", "max": str(COUNTED + 1), "briefRepresentation": "true"}
+        try:
+            found, _ = self._http.listing(f"{self._group_path(group_id)}/members", query)
+        except NotFoundError as error:
+            raise self._missing(group_id) from error
+        return len(found) if len(found) <= COUNTED else None
 
     def check(self) -> str:
         """One sentence that says who answers. Reads a person and the groups, as the portal's work needs."""
@@ -64,6 +75,22 @@ class KeycloakClient(RestClient):
             raise TemporaryError("The server at the directory's address is not Keycloak.", reason="BadAnswer")
         host, realm = urlsplit(self._base).hostname, self._base.rpartition("/")[2]
         return f"Keycloak at {host} answers for the realm {realm}; it has {count:.0f} groups."
+
+    def _search(self, name: str) -> Iterator[Json]:
+        """The groups that a search for a name finds, and all around and below them."""
+        query = {"search": name, "exact": "true", "briefRepresentation": "false"}
+        return (group for top in self._pages("/groups", query) for group in _tree(top))
+
+    def _rename(self, group_id: str, name: str) -> None:
+        """PUT /groups/{group-id}, with the attributes as they were: those that are sent replace all."""
+        path = self._group_path(group_id)
+        attributes = self._http.request("GET", path).body.get("attributes") or {}
+        self._http.request("PUT", path, body={"name": name, "attributes": attributes})
+
+    def _named_group(self, group: Json) -> NamedGroup:
+        attributes = group.get("attributes")
+        of_portal = isinstance(attributes, dict) and ENVIRONMENT in attributes
+        return NamedGroup(text(group, "id"), text(group, "name"), words(group.get("path")), of_portal)
 
     def _people(self, email: str) -> Iterator[Person]:
         """GET /users, by address and by user name."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import IntegrityError, OperationalError, transaction
 
-from environments.directory.base import GroupKey, Person
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import LocalGroup, User
 
@@ -86,6 +86,31 @@ class LocalClient:
         with _translated():
             self._groups.filter(pk=_pk(group_id)).delete()
 
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group its name again. Raises PermanentError (GroupGone; NotOurs where another has the name)."""
+        with _translated():
+            try:
+                with transaction.atomic():
+                    renamed = self._groups.filter(pk=_pk(group_id)).update(name=name)
+            except IntegrityError as error:
+                raise PermanentError(f"Another environment has the group {name}.", reason="NotOurs") from error
+        if not renamed:
+            raise _gone()
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """The group with this name: all are of environments."""
+        with _translated():
+            return [_named_group(group) for group in self._groups.filter(name__iexact=name)]
+
+    def read_group(self, group_id: str) -> NamedGroup | None:
+        """The group with this id."""
+        with _translated():
+            return next((_named_group(group) for group in self._groups.filter(pk=_pk(group_id))), None)
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has. Raises PermanentError (GroupGone)."""
+        return len(self.members(group_id))
+
     def close(self) -> None:
         """Do nothing: the database's connection is Django's."""
 
@@ -107,6 +132,10 @@ def _person(user: User | None) -> Person | None:
         return None
     email = user.claimed_email or user.email
     return Person(id=str(user.pk), email=email, username=user.username, active=user.is_active)
+
+
+def _named_group(group: LocalGroup) -> NamedGroup:
+    return NamedGroup(str(group.pk), group.name, of_portal=True)
 
 
 def _gone() -> PermanentError:

@@ -26,13 +26,14 @@ from environments.directory.answers import (
     MAX_RETRY_AFTER,
     ConflictError,
     Json,
+    bears_environment,
     not_ours,
     number,
     objects,
     text,
     words,
 )
-from environments.directory.base import GroupKey, Person
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.directory.rest import Page, RestClient, inner, pages, part, quoted
 from environments.directory.transport import Connection, Dialect, standard_delay
 from environments.lib.errors import PermanentError
@@ -61,20 +62,43 @@ class OktaClient(RestClient):
 
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none (yet). Raises PermanentError (NotOurs). GET /api/v1/groups."""
-        search = f"profile.name eq {quoted(key.name)}"
-        found = list(pages(self._page, self.groups, {"search": search, "limit": str(PAGE)}))
-        named = [
-            group for group in found if words(inner(group, "profile").get("name")).casefold() == key.name.casefold()
-        ]
+        named = self._named(key.name)
         if any(not _is_ours(group, key) for group in named) or len(named) > 1:
             raise not_ours(key.name)
         return text(named[0], "id") if named else None
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name, in any case, also those of applications. GET /api/v1/groups."""
+        return [self._named_group(group) for group in self._named(name)]
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has. GET /api/v1/groups with the groups' statistics."""
+        query = {"search": f"id eq {quoted(group_id)}", "expand": "stats", "limit": "1"}
+        found, _ = self._http.listing(self.groups, query)
+        counts = (number(inner(inner(group, "_embedded"), "stats").get("usersCount")) for group in found)
+        return next((int(count) for count in counts if count is not None), None)
 
     def check(self) -> str:
         """One sentence that says who answers. Reads a person and a group, as the portal's work needs."""
         for path in ("/api/v1/users", self.groups):
             self._http.listing(path, {"limit": "1"})
         return f"Okta at {urlsplit(self._base).hostname} answers and lets the portal read people and groups."
+
+    def _named(self, name: str) -> list[Json]:
+        query = {"search": f"profile.name eq {quoted(name)}", "limit": str(PAGE)}
+        found = pages(self._page, self.groups, query)
+        return [group for group in found if words(inner(group, "profile").get("name")).casefold() == name.casefold()]
+
+    def _rename(self, group_id: str, name: str) -> None:
+        """PUT /api/v1/groups/{groupId}: the profile as a whole, with the description as it was."""
+        path = self._group_path(group_id)
+        profile = inner(self._http.request("GET", path).body, "profile")
+        self._http.request("PUT", path, body={"profile": profile | {"name": name}})
+
+    def _named_group(self, group: Json) -> NamedGroup:
+        profile = inner(group, "profile")
+        of_portal = bears_environment(words(profile.get("description")))
+        return NamedGroup(text(group, "id"), text(profile, "name"), of_portal=of_portal)
 
     def _people(self, email: str) -> Iterator[Person]:
         """GET /api/v1/users. A search finds deactivated people too, in any case of letters."""

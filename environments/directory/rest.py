@@ -17,7 +17,7 @@ from environments.directory.answers import (
     text,
     too_many_pages,
 )
-from environments.directory.base import GroupKey, Person
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.directory.transport import Connection, Dialect, Http
 from environments.lib.errors import ReconcileError, TemporaryError
 
@@ -32,6 +32,7 @@ class RestClient:
     groups = "/groups"
     users = "/users"
     user_query: ClassVar[dict[str, str]] = {}  # of a request for one person
+    group_query: ClassVar[dict[str, str]] = {}  # of a request for one group
 
     def __init__(self, connection: Connection, dialect: Dialect, transport: httpx.BaseTransport | None = None) -> None:
         self._http = Http(connection, dialect, transport)
@@ -107,6 +108,29 @@ class RestClient:
             if isinstance(missing, TemporaryError):
                 raise missing from error
 
+    def read_group(self, group_id: str) -> NamedGroup | None:
+        """The group with this id, None if the directory does not show it. GET /groups/{id}."""
+        try:
+            found = self._http.request("GET", self._group_path(group_id), params=self.group_query or None).body
+        except NotFoundError:
+            return None
+        return self._named_group(found)
+
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group its name again. Raises PermanentError (GroupGone; Refused)."""
+        try:
+            self._rename(group_id, name)
+        except NotFoundError as error:
+            raise self._missing(group_id) from error
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name, in any case."""
+        raise NotImplementedError
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has; None if the directory does not say."""
+        raise NotImplementedError
+
     def find_group(self, key: GroupKey) -> str | None:
         """The group's id, None where there is none. Raises PermanentError (NotOurs)."""
         raise NotImplementedError
@@ -117,6 +141,13 @@ class RestClient:
 
     def _person(self, user: Json) -> Person:
         """A person as the product writes them."""
+        raise NotImplementedError
+
+    def _rename(self, group_id: str, name: str) -> None:
+        raise NotImplementedError
+
+    def _named_group(self, group: Json) -> NamedGroup:
+        """A group as the product writes it."""
         raise NotImplementedError
 
     def _create(self, key: GroupKey) -> str:

@@ -26,17 +26,21 @@ from environments.directory.answers import (
     NotFoundError,
     NotOursError,
     attribute,
+    bears_environment,
     choose,
+    gone,
     number,
     text,
     truth,
+    words,
 )
-from environments.directory.base import GroupKey, Person
+from environments.directory.base import GroupKey, NamedGroup, Person
 from environments.directory.capabilities import Capabilities, Keeper
 from environments.directory.scim_lists import Lists
 from environments.directory.scim_members import Members
 from environments.directory.scim_shapes import (
     GROUP_SCHEMA,
+    PATCH_SCHEMA,
     detail,
     external_ids,
     group_path,
@@ -164,6 +168,36 @@ class ScimClient:
             self._http.request("DELETE", group_path(group_id))
         except NotFoundError:
             return
+
+    def rename_group(self, group_id: str, name: str) -> None:
+        """Give a group its name again, by PATCH or with all that it is. RFC 7644 §3.5. Raises PermanentError."""
+        group, path = self._members.group(group_id), group_path(group_id)
+        try:
+            if self._can().patch:
+                operations = [{"op": "replace", "path": "displayName", "value": name}]
+                self._http.request("PATCH", path, body={"schemas": [PATCH_SCHEMA], "Operations": operations})
+                return
+            body = {key: value for key, value in group.body.items() if key.casefold() not in ("displayname", "meta")}
+            self._http.request("PUT", path, body=body | {"displayName": name})
+        except NotFoundError as error:
+            raise gone() from error
+
+    def find_groups(self, name: str) -> list[NamedGroup]:
+        """All groups with this name, in any case. RFC 7644 §3.4.2."""
+        matching = self._lists.matching("/Groups", "displayName", name, "members") if self._can().filter else None
+        found = self._lists.all("/Groups", "members") if matching is None else matching
+        return [_named_group(group) for group in found if has(group, "displayName", name)]
+
+    def read_group(self, group_id: str) -> NamedGroup | None:
+        """The group with this id. RFC 7644 §3.4.1."""
+        try:
+            return _named_group(self._http.request("GET", group_path(group_id)).body)
+        except NotFoundError:
+            return None
+
+    def count_members(self, group_id: str) -> int | None:
+        """How many members a group has; None where the server shows none: it may never show any."""
+        return len(member_ids(self._members.group(group_id).body)) or None
 
     def check(self) -> str:
         """One sentence that says who answers, asked anew. Raises one of the two errors without an answer."""
@@ -302,6 +336,11 @@ class ScimClient:
 def _is_ours(group: Json, key: GroupKey) -> bool:
     """Whether a group has our external id, in its new or its old form."""
     return attribute(group, "externalId") in external_ids(key)
+
+
+def _named_group(group: Json) -> NamedGroup:
+    of_portal = bears_environment(words(attribute(group, "externalId")))
+    return NamedGroup(text(group, "id"), words(attribute(group, "displayName")), of_portal=of_portal)
 
 
 def _rank(group: Json, key: GroupKey) -> tuple[bool, str]:

@@ -39,12 +39,13 @@ SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
 @dataclass(frozen=True)
 class Binding:
-    """Who holds a role: the directory's group and, by name, people; both as the API server calls them."""
+    """Who holds a role: the environment's group and, by name, people and other groups; as the API server calls them."""
 
     role: Role
-    group: str  # empty: people by name alone
+    group: str  # empty: it is not named
     users: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()  # ServiceAccounts, in the account namespace
+    groups: tuple[str, ...] = ()  # that the portal did not make, as the API server calls them
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,9 @@ def role_binding(desired: Desired, binding: Binding) -> Manifest:
     Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/role-binding-v1/
     """
     api_group = "rbac.authorization.k8s.io"
-    subjects = [{"kind": "Group", "name": name, "apiGroup": api_group} for name in (binding.group,) if name]
+    subjects = [
+        {"kind": "Group", "name": name, "apiGroup": api_group} for name in (binding.group, *binding.groups) if name
+    ]
     subjects += [{"kind": "User", "name": user, "apiGroup": api_group} for user in binding.users]
     subjects += [
         {"kind": "ServiceAccount", "name": name, "namespace": desired.account_namespace} for name in binding.accounts

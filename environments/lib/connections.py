@@ -32,6 +32,7 @@ def _proxy_headers(proxy: str) -> dict[str, str]:
         return {}
     return urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
 
+
 _BUFFER = 64 * 1024  # bytes: a TLS record has up to 16 KiB, and each wait has its price
 
 

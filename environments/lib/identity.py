@@ -96,6 +96,12 @@ class Naming:
         """The name on the cluster of a value of the groups claim."""
         return prefix(self.groups_prefix) + value if value else ""
 
+    def existing_group(self, name: str, path: str = "", directory_id: str = "") -> str:
+        """The name on the cluster of a group that the portal did not make; empty if it is reserved, or not known."""
+        by_path = self.groups_by == GroupsBy.PATH and path
+        found = self.claimed_group(path) if by_path else self.group(name, directory_id)
+        return "" if found.startswith(RESERVED) else found
+
     def groups(self, facts: TokenFacts) -> tuple[str, ...]:
         """The names on the cluster of all groups that a person is known to be in."""
         return tuple(sorted({self.claimed_group(value) for value in facts.groups} - {""}))

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0027_isolation'),
+        ('environments', "0027_isolation"),
         ('sessions', '0001_initial'),
     ]
 

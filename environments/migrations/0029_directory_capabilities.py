@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0028_provider_sessions'),
+        ('environments', "0028_provider_sessions"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0027_isolation'),
+        ('environments', "0031_strangers"),
     ]
 
     operations = [

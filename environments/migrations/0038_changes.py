@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('environments', '0029_directory_capabilities'),
+        ('environments', "0034_list_index"),
     ]
 
     operations = [

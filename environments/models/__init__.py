@@ -10,7 +10,7 @@ from environments.models.environments import Environment
 from environments.models.events import Event, Letter
 from environments.models.identities import TeamGroup, UnlinkedIdentity
 from environments.models.isolation import IsolationTest
-from environments.models.members import Group, Member
+from environments.models.members import Group, GroupMember, Member, Stranger
 from environments.models.openings import NetworkOpening
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
@@ -35,6 +35,7 @@ __all__ = [
     "Environment",
     "Event",
     "Group",
+    "GroupMember",
     "Invitation",
     "IsolationTest",
     "Letter",
@@ -48,6 +49,7 @@ __all__ = [
     "Review",
     "Span",
     "StandIn",
+    "Stranger",
     "Team",
     "TeamGroup",
     "Template",

@@ -18,10 +18,18 @@ class Kind(models.TextChoices):
     LOCAL = "local", "Local (the portal keeps the groups)"
 
 
+class Strangers(models.TextChoices):
+    """What happens to people whom others put into a group of an environment, in the directory."""
+
+    SHOW = "show", "Show them on the environment's page"
+    REMOVE = "remove", "Remove them from the group"
+
+
 class Directory(models.Model):
     """One directory and how the portal signs in to it."""
 
     Kind = Kind
+    Strangers = Strangers
 
     name = models.CharField(max_length=80, unique=True)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.SCIM)
@@ -49,6 +57,14 @@ class Directory(models.Model):
     )
     client_id = models.CharField("client ID", max_length=200, blank=True)
     secret = SecretField(blank=True, default="", help_text="The client secret, or a token.")
+    strangers = models.CharField(
+        "people added by others",
+        max_length=6,
+        choices=Strangers,
+        default=Strangers.SHOW,
+        db_default=Strangers.SHOW,
+        help_text="People whom someone added to an environment's group in the directory, not in the portal.",
+    )
     is_default = models.BooleanField("default", default=False, help_text="New environments use this directory.")
     trial = models.JSONField(
         null=True, blank=True, editable=False, help_text="The last test with an account (environments/actions)."

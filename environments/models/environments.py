@@ -16,7 +16,7 @@ from environments.lib.phases import LIVE, MOVES, NEVER_GRANTED, SETTLED, TONES, 
 from environments.models import clock
 from environments.models.clusters import Cluster
 from environments.models.directories import Directory
-from environments.models.members import Member
+from environments.models.members import GroupMember, Member
 from environments.models.people import Team, User
 from environments.models.stand_ins import StandIn
 from environments.models.templates import TemplateVersion
@@ -38,7 +38,10 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
     """Use `visible_to` or `editable_by` for a person. Other methods are for background workers only."""
 
     def visible_to(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
-        """What a person may see: their own, those they are a member of, their teams', all for platform admins."""
+        """What a person may see: their own, those they or a group of theirs is a member of, their teams'.
+
+        All for platform admins.
+        """
         if not isinstance(user, User):
             return self.none()
         if user.is_platform_admin:
@@ -50,12 +53,14 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
             | models.Q(team__in=user.team_ids)
             | models.Q(team__in=user.managed_team_ids)
             | models.Q(pk__in=member.order_by().values("environment"))
+            | models.Q(pk__in=_through_group(user))
         )
 
     def of(self, user: User) -> "EnvironmentQuerySet":
-        """What a person owns or is a member of."""
+        """What a person owns or is a member of, also through a group or a team."""
         member = Member.objects.of(user).filter(wanted=True)
-        return self.filter(models.Q(owner=user) | models.Q(pk__in=member.order_by().values("environment")))
+        theirs = models.Q(pk__in=member.order_by().values("environment")) | models.Q(pk__in=_through_group(user))
+        return self.filter(models.Q(owner=user) | theirs)
 
     def editable_by(self, user: "User | AnonymousUser") -> "EnvironmentQuerySet":
         """What a person may change: their own, what their teams' leavers left behind, all for platform admins."""
@@ -192,6 +197,11 @@ def _is_outdated() -> models.Q:
     published = TemplateVersion.objects.filter(state=TemplateVersion.State.PUBLISHED)
     other = published.filter(template=models.OuterRef("version__template")).exclude(pk=models.OuterRef("version"))
     return models.Q(models.Exists(other), wanted=True) & ~models.Q(phase__in=NEVER_GRANTED)
+
+
+def _through_group(user: User) -> Any:
+    """The keys of the environments in which a group of this person's has a role."""
+    return GroupMember.objects.of(user).filter(wanted=True).order_by().values("environment")
 
 
 def _stood_in_for(user: User) -> models.Q:

@@ -8,7 +8,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments.lib.phases import Role
-from environments.models.people import User
+from environments.models.clusters import Access
+from environments.models.people import Team, User
 
 
 class Group(models.Model):
@@ -25,6 +26,67 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class GroupMemberQuerySet(models.QuerySet["GroupMember"]):
+    """Queries for groups that are members."""
+
+    def of(self, user: User) -> "GroupMemberQuerySet":
+        """Those that a person is known to be in: by their teams, or by the groups claim of their last sign-in.
+
+        A claim counts only where the cluster trusts the issuer that sent it: another has groups of the same names.
+        """
+        found = models.Q(team__in=user.teams.all())
+        if user.issuer and user.groups_claim:
+            values, issuer = list(user.groups_claim), user.issuer.rstrip("/")
+            named = models.Q(name__in=values) | models.Q(path__in=values) | models.Q(directory_id__in=values)
+            trusted = models.Q(environment__cluster__oidc_issuer__in=(issuer, f"{issuer}/"))
+            found |= named & trusted & models.Q(team=None, environment__cluster__access=Access.OIDC)
+        return self.filter(found)
+
+
+class GroupMember(models.Model):
+    """A group that the portal did not make, and that has a role: one of the directory, or a team of the portal.
+
+    The portal binds its name and never changes it. `directory_id` is which one it is: another group that gets the name
+    later gets nothing with it.
+    """
+
+    environment = models.ForeignKey("environments.Environment", on_delete=models.CASCADE, related_name="group_members")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="memberships")
+    name = models.CharField(max_length=255, help_text="As the directory spells it.")
+    path = models.CharField(max_length=1000, blank=True, help_text="With the groups around it (Keycloak).")
+    directory_id = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=12, choices=Role)
+    wanted = models.BooleanField(default=True, help_text="Off: to be removed from the role binding.")
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    added_at = models.DateTimeField(default=timezone.now)
+    size = models.PositiveIntegerField("members", null=True, help_text="How many the directory counts.")
+    present = models.BooleanField("in the directory", null=True)
+    bound = models.BooleanField("role binding", null=True)
+    allowed = models.BooleanField("verified", null=True)
+    message = models.CharField(max_length=300, blank=True)
+    checked_at = models.DateTimeField(null=True)
+
+    objects = GroupMemberQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("added_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["environment", "directory_id"], condition=models.Q(team=None), name="one_member_per_group"
+            ),
+            models.UniqueConstraint(fields=["environment", "team"], name="one_member_per_team"),
+        )
+        indexes = (models.Index(fields=["name"], name="group_member_name"),)
+
+    def __str__(self) -> str:
+        return str(self.team) if self.team else self.name
+
+    @property
+    def kind(self) -> str:
+        """What it is, as a word: team or group."""
+        return "team" if self.team_id else "group"
 
 
 class MemberQuerySet(models.QuerySet["Member"]):
@@ -67,6 +129,14 @@ class Member(models.Model):
     username = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=12, choices=Role)
     wanted = models.BooleanField(default=True, help_text="Off: to be removed from the group.")
+    through = models.ForeignKey(
+        GroupMember,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="people",
+        help_text="The team that they are a member with; empty if they were added themselves.",
+    )
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     added_at = models.DateTimeField(default=timezone.now)
     directory_id = models.CharField(
@@ -104,6 +174,11 @@ class Member(models.Model):
     def __str__(self) -> str:
         return self.email
 
+    @property
+    def is_of_group(self) -> bool:
+        """Whether this is one of a group that is a member, who is not stored."""
+        return self._state.adding
+
     def is_of(self, user: User) -> bool:
         """Whether this is the person's own, as `MemberQuerySet.of`. No query."""
         if self.person_id is not None:
@@ -114,3 +189,23 @@ class Member(models.Model):
     def token_facts(self) -> dict[str, Any]:
         """What this member's tokens are known to say, as `User.token_facts`; empty before they signed in."""
         return self.person.token_facts if self.person else {}
+
+
+class Stranger(models.Model):
+    """Someone in a group of an environment whom the portal did not put there: an admin of the directory did."""
+
+    environment = models.ForeignKey("environments.Environment", on_delete=models.CASCADE, related_name="strangers")
+    role = models.CharField(max_length=12, choices=Role)
+    directory_id = models.CharField(max_length=200)
+    email = models.CharField(max_length=254, blank=True)
+    username = models.CharField(max_length=255, blank=True)
+    seen_at = models.DateTimeField(default=timezone.now, help_text="When the portal saw them there first.")
+
+    class Meta:
+        ordering = ("seen_at", "id")
+        constraints = (
+            models.UniqueConstraint(fields=["environment", "role", "directory_id"], name="one_stranger_per_group"),
+        )
+
+    def __str__(self) -> str:
+        return self.email or self.username or self.directory_id

@@ -14,9 +14,9 @@ from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
 from environments.lib.identity import STANDARD, SUBJECT, Naming, token_facts
 from environments.lib.phases import Role
-from environments.models import Cluster, Environment, Group, Member
+from environments.models import Cluster, Directory, Environment, Group, Member
 from environments.reconcile.steps import binding
-from environments.reconcile.steps.base import Context, GroupState, MemberState
+from environments.reconcile.steps.base import Context, GroupMemberState, GroupState, MemberState
 from environments.spec import TemplateSpec
 from environments.spec.openings import Destinations
 from environments.spec.openings import parse_stored as parse_openings
@@ -30,6 +30,9 @@ MEMBER_COLUMNS = (
     "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
     "account_name", "directory_email", "address_lost", "person_id", "person__issuer", "person__subject",
     "person__claimed_email", "person__claimed_username", "bound",
+)  # fmt: skip
+GROUP_MEMBER_COLUMNS = (
+    "environment_id", "pk", "name", "path", "directory_id", "role", "wanted", "present", "bound",
 )  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
@@ -83,7 +86,9 @@ def desired_with_bindings(environment: Environment, members: Iterable[Member] | 
     `members`: all of them, where the caller has read them already.
     """
     groups, found = _groups(environment), _members(environment, members)
-    return replace(desired(environment), bindings=binding.bindings(groups, found, naming(environment.cluster)))
+    others = group_member_states(environment.group_members.all())
+    bindings = binding.bindings(groups, found, naming(environment.cluster), others)
+    return replace(desired(environment), bindings=bindings)
 
 
 def naming(row: Cluster) -> Naming:
@@ -114,7 +119,10 @@ def context(environment: Environment, members: Iterable[Member] | None = None) -
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment, members),
+        group_members=group_member_states(environment.group_members.all()),
         owner_id=environment.owner_id,
+        strangers=frozenset(environment.strangers.values_list("directory_id", flat=True)),
+        removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
     )
 
 
@@ -137,6 +145,16 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
             group.directory_id,
         )
         for group in rows
+    )
+
+
+def group_member_states(rows: Iterable[Any]) -> tuple[GroupMemberState, ...]:
+    """One environment's groups that are members, from their rows: `GroupMember`s, or their GROUP_MEMBER_COLUMNS."""
+    return tuple(
+        GroupMemberState(
+            row.pk, row.name, row.path, row.directory_id, Role(row.role), row.wanted, row.present, row.bound
+        )
+        for row in rows
     )
 
 

@@ -17,14 +17,15 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from environments.lib.activity import Activity
-from environments.lib.phases import Phase, Status
-from environments.models import Condition, Departure, Environment, Event, Group, Member, clock
+from environments.lib.phases import Phase, Role, Status
+from environments.models import Condition, Departure, Environment, Event, Group, GroupMember, Member, Stranger, clock
 from environments.models.writing import update_each
-from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.facts import Facts, MemberFacts, StrangerFacts
 from environments.reconcile.runner import Attempt
 
 RENEWALS = 4  # for each length of a lease
 _MOMENT = 0.2  # seconds after the end of a lease
+_NAMED = 5  # strangers in one line of the activity
 REMEMBERED = timedelta(minutes=9)  # the check after a person left comes ten minutes later
 
 
@@ -289,6 +290,10 @@ def _record_facts(found: list[tuple[uuid.UUID, Facts]]) -> None:
     for pk, one in members.items():
         if one.gone:
             _record_absence(Member.objects.filter(pk=pk))
+    for key, facts in found:
+        _record_groups(facts)
+        for role, strangers in facts.strangers.items():
+            _record_strangers(key, role, strangers)
 
 
 def _of_member(found: MemberFacts) -> dict[str, Any]:
@@ -297,6 +302,40 @@ def _of_member(found: MemberFacts) -> dict[str, Any]:
     if "message" in changes:
         changes["message"] = changes["message"][:300]
     return changes | {"checked_at": timezone.now()}
+
+
+def _record_groups(found: Facts) -> None:
+    """What a step found out about groups that are members. Those that have left are in nothing else: they are over."""
+    for pk, facts in found.group_members.items():
+        row = GroupMember.objects.filter(pk=pk)
+        if facts.gone:
+            row.filter(wanted=False).delete()
+        else:
+            texts = {} if facts.message is None else {"message": facts.message[:300]}
+            row.update(checked_at=timezone.now(), **facts.said | texts)
+
+
+def _record_strangers(environment_id: uuid.UUID, role: Role, found: tuple[StrangerFacts, ...]) -> None:
+    """Who is in a group of the environment besides its members; the activity says who is new there."""
+    rows = Stranger.objects.filter(environment_id=environment_id, role=role)
+    known = set(rows.values_list("directory_id", flat=True))
+    rows.exclude(directory_id__in=[each.directory_id for each in found]).delete()
+    new = [
+        Stranger(
+            environment_id=environment_id,
+            role=role,
+            directory_id=each.directory_id,
+            email=each.email[:254],
+            username=each.username[:255],
+        )
+        for each in found
+        if each.directory_id not in known
+    ]
+    if new:
+        Stranger.objects.bulk_create(new, ignore_conflicts=True)
+        shown = ", ".join(map(str, new[:_NAMED])) + (f" and {len(new) - _NAMED} more" if len(new) > _NAMED else "")
+        message = f"Someone added {shown} to the {role.value} group in the directory, not here."
+        Event.new(Activity.ACCESS_CHANGED, message, environment_id=environment_id, notice_owed=False).save()
 
 
 def _record_absence(member: QuerySet[Member]) -> None:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.urls import reverse
 
 from environments.lib.phases import Role
-from environments.models import Member, Team
+from environments.models import GroupMember, Member, Stranger, Team
 from environments.reports.filters import Filters, FiltersForm
 from environments.reports.tables import Cell, Column, Figure, Kind, Link, Report, Row, Rows, Table
 
@@ -22,6 +23,8 @@ EXPLANATION = (
     "Verified means that the cluster confirmed, for this person, the permissions of their role. Outside the team means "
     "that the person is neither a member nor a manager of the environment's team.",
     "Access that is being removed is listed until the directory confirms the removal.",
+    "A second table lists the groups and teams that have a role. The directory knows who is in a group.",
+    "A third table lists people whom someone added to a group of an environment in the directory, not here.",
 )
 
 
@@ -70,12 +73,23 @@ def build(filters: Filters) -> Report:
             Figure("Outside the team", figures["outside"], _COUNT, href=filters.link(SLUG, only="outside")),
             Figure("Not verified", figures["not_verified"], _COUNT, href=filters.link(SLUG, only="unproven")),
         ],
-        tables=[_table(filters, members.filter(_SHOWN[only]) if only else members)],
+        tables=[
+            _table(filters, members.filter(_SHOWN[only]) if only else members),
+            _groups_table(filters, _SHOWN_GROUPS[only]),
+            _strangers_table(filters, _SHOWN_STRANGERS[only]),
+        ],
         explanation=EXPLANATION,
     )
 
 
 _NOT_VERIFIED = Q(allowed=False) | Q(allowed=None)
+_SHOWN_GROUPS = {
+    "": Q(),
+    "outside": Q(environment__team__isnull=False) & (Q(team=None) | ~Q(team=F("environment__team"))),
+    "unproven": _NOT_VERIFIED,
+    "admin": Q(role=Role.ADMIN),
+}
+_SHOWN_STRANGERS = {"": Q(), "outside": Q(), "unproven": Q(), "admin": Q(role=Role.ADMIN)}
 _SHOWN = {"outside": Q(is_outside=True), "unproven": _NOT_VERIFIED, "admin": Q(role=Role.ADMIN)}
 
 
@@ -122,6 +136,110 @@ def _table(filters: Filters, members: QuerySet[Member]) -> Table:
         rows=Rows(rows.values_list(*_PATHS), make),
         empty="No grants match these filters.",
     )
+
+
+def _groups_table(filters: Filters, shown: Q) -> Table:
+    """The groups and teams that have a role. Who is in a group is known to the directory, and in a team on its page."""
+    environments = filters.environments.live().granted()
+    rows = GroupMember.objects.filter(shown, environment__in=environments)
+    who, where = ("name", "pk"), ("environment__name", "environment__namespace")
+    rows = rows.order_by(*(who + where if filters.options["by"] == "person" else where + who))
+
+    @cache
+    def address(namespace: str) -> str:
+        return reverse("environment", args=[namespace])
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        for values in some:
+            each = _GroupGrant(*values)
+            role = str(Role(each.role).label)
+            yield (
+                each.its_team or each.name,
+                "Team" if each.its_team else "Directory group",
+                each.size,
+                *(Link(each.environment, address(each.namespace), each.namespace), each.namespace, each.cluster),
+                each.team,
+                role if each.wanted else f"{role}, being removed",
+                each.added_at.date(),
+                each.added_by,
+                _VERIFIED[each.allowed],
+                each.checked_at,
+            )
+
+    return Table(
+        key="groups",
+        title="Groups and teams with access",
+        columns=[
+            Column("Group"),
+            Column("Kind"),
+            Column("Members", Kind.INTEGER, missing="Not known"),
+            *_ENVIRONMENT_COLUMNS,
+            _GRANT_COLUMNS[0],
+            *_GRANT_COLUMNS[2:],
+        ],
+        rows=Rows(rows.values_list(*_GROUP_PATHS), make),
+        empty="No group or team has access.",
+    )
+
+
+def _strangers_table(filters: Filters, shown: Q) -> Table:
+    """People in a group of an environment whom someone added in the directory, not in the portal."""
+    rows = Stranger.objects.filter(shown, environment__in=filters.environments.live().granted())
+    who, where = (Lower("email"), "username", "directory_id"), ("environment__name", "environment__namespace")
+    rows = rows.order_by(*(who + where if filters.options["by"] == "person" else where + who))
+
+    @cache
+    def address(namespace: str) -> str:
+        return reverse("environment", args=[namespace])
+
+    def make(some: Sequence[Any]) -> Iterable[Row]:
+        for email, username, directory_id, name, namespace, cluster, team, role, seen_at in some:
+            place = (Link(name, address(namespace), namespace), namespace, cluster, team)
+            yield (email or username or directory_id, username, *place, str(Role(role).label), seen_at.date())
+
+    paths = ("email", "username", "directory_id", *_PATHS[2:7], "seen_at")
+    return Table(
+        key="strangers",
+        title="In a group without being a member",
+        columns=[*_PERSON_COLUMNS, *_ENVIRONMENT_COLUMNS, _GRANT_COLUMNS[0], Column("Seen", Kind.DATE)],
+        rows=Rows(rows.values_list(*paths), make),
+        empty="No one is in a group of an environment without being a member.",
+    )
+
+
+class _GroupGrant(NamedTuple):
+    """One group's access to one environment. The order is that of `_GROUP_PATHS`."""
+
+    name: str
+    its_team: str | None
+    size: int | None
+    environment: str
+    namespace: str
+    cluster: str
+    team: str | None
+    role: str
+    wanted: bool
+    added_at: datetime
+    added_by: str | None
+    allowed: bool | None
+    checked_at: datetime | None
+
+
+_GROUP_PATHS = (
+    "name",
+    "team__name",
+    "size",
+    "environment__name",
+    "environment__namespace",
+    "environment__cluster__name",
+    "environment__team__name",
+    "role",
+    "wanted",
+    "added_at",
+    "added_by__email",
+    "allowed",
+    "checked_at",
+)
 
 
 class _Grant(NamedTuple):
@@ -183,6 +301,5 @@ def _environment_cells(grant: _Grant, address: str) -> tuple[Cell, ...]:
 
 def _grant_cells(grant: _Grant) -> tuple[Cell, ...]:
     role = _ROLES[grant.role] if grant.wanted else f"{_ROLES[grant.role]}, being removed"
-    verified = _VERIFIED[grant.allowed]
     outside = "Yes" if grant.is_outside else "No"
-    return role, outside, grant.added_at.date(), grant.added_by, verified, grant.checked_at
+    return role, outside, grant.added_at.date(), grant.added_by, _VERIFIED[grant.allowed], grant.checked_at

@@ -11,7 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MaxValueValidator
 from django.db.models import Q
 
-from environments.actions import access_tokens, approvals, details, drafts, placement
+from environments.actions import access_tokens, approvals, details, drafts, group_members, placement
 from environments.actions.addresses import MAX_ADDRESSES
 from environments.actions.drafts import CheckedPlan, Draft, max_length, parameter_field, usable_sizes
 from environments.lib import dates, quantities
@@ -211,6 +211,23 @@ class MembersForm(forms.Form):
 
     def __init__(self, environment: Environment, data: Any = None) -> None:
         super().__init__(data)
+        cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
+
+
+class GroupForm(forms.Form):
+    """A group of the directory, and its role. Suggestions are the groups of the person's own last sign-in."""
+
+    group = forms.CharField(
+        label="Group",
+        max_length=group_members.MAX_NAME,
+        strip=True,
+        help_text="Its name in your directory. The group itself is not changed.",
+        widget=forms.TextInput(_NO_COMPLETION | {"list": "own-groups"}),
+    )
+    role = forms.ChoiceField()
+
+    def __init__(self, environment: Environment, data: Any = None) -> None:
+        super().__init__(data, auto_id="id_group_%s")
         cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
 
 

@@ -13,6 +13,7 @@ SECRET = "a-very-secret-secret"
 DATA = {
     "name": "Company",
     "kind": "scim",
+    "strangers": "show",
     "url": "https://idp.example.com/scim/v2",
     "token_url": "https://idp.example.com/token",
     "client_id": "portal",

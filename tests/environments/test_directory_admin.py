@@ -41,7 +41,7 @@ def trial_url(row: Directory) -> str:
 
 
 def form(kind: str, **fields: Any) -> DirectoryForm:
-    return DirectoryForm({"name": "Company", "kind": kind} | fields)
+    return DirectoryForm({"name": "Company", "kind": kind, "strangers": "show"} | fields)
 
 
 @pytest.mark.parametrize("kind", COMPLETE)
@@ -62,7 +62,7 @@ def test_a_keycloak_address_has_to_name_a_realm() -> None:
 
 def test_a_stored_secret_is_not_for_another_product() -> None:
     row = Directory.objects.create(name="Company", kind="scim", url="https://idp.example.com", secret="s3cret")
-    fields = {"name": "Company", "kind": "okta", "url": row.url}
+    fields = {"name": "Company", "kind": "okta", "strangers": "show", "url": row.url}
     assert "secret" in DirectoryForm(fields, instance=row).errors
 
 

@@ -221,7 +221,14 @@ def test_the_form_of_a_cluster_says_so_at_the_field(client, ada, url):
 @pytest.mark.parametrize("field", ["url", "token_url"])
 def test_the_form_of_a_directory_says_so_at_the_field(client, ada, field):
     client.force_login(ada)
-    sent = {"name": "A", "kind": "scim", "url": "https://idp.example.com", "client_id": "a", "secret": "abc"}
+    sent = {
+        "name": "A",
+        "kind": "scim",
+        "strangers": "show",
+        "url": "https://idp.example.com",
+        "client_id": "a",
+        "secret": "abc",
+    }
     sent |= {"token_url": "https://idp.example.com/token", field: f"http://{METADATA}/"}
     page = client.post(reverse("admin:environments_directory_add"), sent)
     assert not Directory.objects.exists()

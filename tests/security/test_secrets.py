@@ -108,10 +108,16 @@ def test_a_form_that_fails_gives_no_secret_back_and_no_history_keeps_one(client,
         assert page.status_code == 200
         for secret in SECRETS:
             assert secret.encode() not in page.content
-    good = {"name": "D", "kind": "scim", "url": "https://idp.example.com", "secret": SECRET}
+    good = {"name": "D", "kind": "scim", "strangers": "show", "url": "https://idp.example.com", "secret": SECRET}
     assert client.post("/admin/environments/directory/add/", good).status_code == 302
     row = Directory.objects.get()
-    change = {"name": "D2", "kind": "scim", "url": "https://idp.example.com", "secret": f"{SECRET}-new"}
+    change = {
+        "name": "D2",
+        "kind": "scim",
+        "strangers": "show",
+        "url": "https://idp.example.com",
+        "secret": f"{SECRET}-new",
+    }
     assert client.post(f"/admin/environments/directory/{row.pk}/change/", change).status_code == 302
     for path in ("change", "history", "delete"):
         assert SECRET.encode() not in client.get(f"/admin/environments/directory/{row.pk}/{path}/").content

@@ -16,7 +16,8 @@ from functools import partial
 from environments.kube.client import Question
 from environments.kube.shipped_roles import is_as_shipped
 from environments.lib.phases import CLUSTER_ROLES, Role
-from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.facts import Facts, GroupMemberFacts, MemberFacts
+from environments.reconcile.steps import group_members
 from environments.reconcile.steps.base import Context, MemberState, Outcome, Step
 from environments.reconcile.steps.binding import group_name
 
@@ -34,6 +35,7 @@ FENCES = (
 #: Seconds for which what is true of the whole cluster is known of a namespace that was made a moment ago.
 _RECENT = 60.0
 _OPENED = "Another role on the cluster allows them to {}, so isolation is not guaranteed."
+_ALLOWED = GroupMemberFacts(allowed=True)
 _RETRY = 0.05  # seconds, then doubling: the cluster's authorizer needs a moment to see a new binding
 #: Seconds until a member whose name on the cluster is not known is checked again.
 LOOK_AGAIN = 600.0
@@ -51,7 +53,9 @@ def ensure(context: Context) -> Outcome:
     facts |= {member.pk: verdicts.of(member) for member in members if not _is_bound(context, member)}
     refused = [member for member in members if member.pk in facts and not facts[member.pk].allowed]
     waiting = [each.email for each in refused if _is_bound(context, each) or context.is_owner(each)]
-    found = Facts(members=facts)
+    named = _of_groups(context)
+    waiting += [state.name for state in context.group_members if named.get(state.pk, _ALLOWED).allowed is False]
+    found = Facts(members=facts, group_members=named)
     if waiting:
         message = f"Waiting for the cluster to confirm the access of {', '.join(waiting)}."
         return Outcome(message, "NotYet", found, wait=_RETRY)
@@ -127,6 +131,12 @@ class _Verdicts:
         if not self.context.naming.bind_members:
             return "Takes effect at their next sign-in, which adds the new group."
         return "" if user else _unnamed(self.context)
+
+
+def _of_groups(context: Context) -> dict[int, GroupMemberFacts]:
+    """The verdict on each group that a role binding names."""
+    named = [each for each in context.group_members if group_members.names([each], context.naming)]
+    return {each.pk: group_members.verdict(context, each, PROMISES[each.role], FENCES) for each in named}
 
 
 def _is_bound(context: Context, member: MemberState) -> bool:

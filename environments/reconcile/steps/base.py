@@ -59,6 +59,20 @@ class GroupState:
 
 
 @dataclass(frozen=True)
+class GroupMemberState:
+    """A group that is a member, as the record has it."""
+
+    pk: int
+    name: str
+    path: str
+    directory_id: str
+    role: Role
+    wanted: bool
+    present: bool | None = None
+    bound: bool | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """All that a step may know. Facts found on the way are merged in between the waves of a run."""
 
@@ -70,7 +84,10 @@ class Context:
     is_new: bool = False  # made a moment ago, for the first time
     groups: tuple[GroupState, ...] = ()
     members: tuple[MemberState, ...] = ()
+    group_members: tuple[GroupMemberState, ...] = ()
     owner_id: int | None = None  # the owner's account in the portal
+    strangers: frozenset[str] = frozenset()  # the ids of those who are on the record as such
+    removes_strangers: bool = False  # the directory's setting
     applied: tuple[str, ...] = ()  # the template's own objects that were made, or were about to be: `Kind/name`
     seen: dict[str, list[Manifest]] = field(default_factory=dict)  # what this run read of the namespace, by kind
     insists: bool = False  # on applying what is as wanted already: the cluster warned, and does so only then
@@ -171,8 +188,18 @@ def merge(context: Context, facts: Facts) -> Context:
     applied = context.applied if facts.applied is None else facts.applied
     is_new = context.is_new or facts.is_new
     seen = context.seen | facts.seen
-    return replace(
+    merged = replace(
         context, namespace_uid=uid, is_new=is_new, groups=groups, members=members, applied=applied, seen=seen
+    )
+    return replace(merged, group_members=_with_groups(context, facts)) if facts.group_members else merged
+
+
+def _with_groups(context: Context, facts: Facts) -> tuple[GroupMemberState, ...]:
+    kept = ("name", "path", "present")
+    found = {pk: each.said for pk, each in facts.group_members.items()}
+    return tuple(
+        replace(state, **{name: value for name, value in found.get(state.pk, {}).items() if name in kept})
+        for state in context.group_members
     )
 
 

@@ -7,17 +7,27 @@ from environments.kube import differing, manifests
 from environments.kube.client import Manifest
 from environments.kube.manifests import Binding
 from environments.lib.identity import Naming
-from environments.lib.phases import CLUSTER_ROLES
+from environments.lib.phases import CLUSTER_ROLES, Role
 from environments.reconcile.facts import Facts, MemberFacts
+from environments.reconcile.steps import group_members
 from environments.reconcile.steps.applying import apply, concluded, govern
-from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step, ours, prune
+from environments.reconcile.steps.base import (
+    Context,
+    GroupMemberState,
+    GroupState,
+    MemberState,
+    Outcome,
+    Step,
+    ours,
+    prune,
+)
 
 YOUNG = timedelta(minutes=10)  # longer than any run
 
 
 def ensure(context: Context) -> Outcome:
     """Bind each role to its group (and to members by name if the cluster says so); delete our other RoleBindings."""
-    desired = replace(context.desired, bindings=bindings(context.groups, context.members, context.naming))
+    desired = replace(context.desired, bindings=_wanted(context))
     accounts = {name for binding in desired.bindings for name in binding.accounts}
     existing = _ensure_accounts(context, accounts)
     wanted = manifests.role_bindings(desired)
@@ -34,9 +44,10 @@ def ensure(context: Context) -> Outcome:
         )
         for member in context.wanted_members()
     }
+    result = replace(governed, members=facts, group_members=group_members.bound(context))
     roles = ", ".join(binding.role.value for binding in desired.bindings) or "none yet"
     look_again = YOUNG.total_seconds() if spared else None
-    return concluded(f"Roles bound to their groups: {roles}", replace(governed, members=facts), look_again=look_again)
+    return concluded(f"Roles bound to their groups: {roles}", result, look_again=look_again)
 
 
 def _is_subject(context: Context, member: MemberState, live: dict[str, Manifest]) -> bool:
@@ -52,8 +63,10 @@ def _is_subject(context: Context, member: MemberState, live: dict[str, Manifest]
 
 
 def is_leaving(context: Context) -> bool:
-    """Whether a RoleBinding may still name a person who left or got another role."""
+    """Whether a RoleBinding may still name a person or a group that left or got another role."""
     members = [member for member in context.members if member.directory_id]
+    if any(group.bound is False or not group.wanted for group in context.group_members):
+        return True
     return any(not member.in_group if member.wanted else member.in_group is not False for member in members)
 
 
@@ -62,7 +75,7 @@ def withdraw(context: Context) -> Outcome:
 
     The directory is not needed for it, so no one keeps access by name because it does not answer.
     """
-    wanted = {CLUSTER_ROLES[each.role]: each for each in bindings(context.groups, context.members, context.naming)}
+    wanted = {CLUSTER_ROLES[each.role]: each for each in _wanted(context)}
     notes: list[str] = []
     for live in _of_members(context):
         name = live["metadata"]["name"]
@@ -73,7 +86,8 @@ def withdraw(context: Context) -> Outcome:
     _prune_accounts(context, {account for each in wanted.values() for account in each.accounts})
     facts = {member.pk: MemberFacts(bound=False) for member in context.members if not member.wanted}
     said = "The portal took leaving members out of the role bindings"
-    return Outcome(said, facts=Facts(members=facts, notes=tuple(notes)))
+    gone = group_members.left(context)
+    return Outcome(said, facts=Facts(members=facts, group_members=gone, notes=tuple(notes)))
 
 
 def _of_members(context: Context) -> list[Manifest]:
@@ -86,8 +100,9 @@ def _reduce(context: Context, live: Manifest, wanted: Binding, notes: list[str])
     subjects = [(subject["kind"], subject["name"]) for subject in live.get("subjects") or []]
     users = tuple(user for user in wanted.users if ("User", user) in subjects)
     accounts = tuple(account for account in wanted.accounts if ("ServiceAccount", account) in subjects)
-    if len(subjects) > len(users) + len(accounts) + bool(wanted.group):
-        reduced = replace(wanted, users=users, accounts=accounts)
+    groups = tuple(group for group in wanted.groups if ("Group", group) in subjects)
+    if len(subjects) > len(users) + len(accounts) + len(groups) + bool(wanted.group):
+        reduced = replace(wanted, users=users, accounts=accounts, groups=groups)
         apply(context, manifests.role_binding(context.desired, reduced), notes)
 
 
@@ -126,21 +141,42 @@ def remove(context: Context) -> Outcome:
     return Outcome("The portal removed all access.")
 
 
-def bindings(groups: tuple[GroupState, ...], members: tuple[MemberState, ...], naming: Naming) -> tuple[Binding, ...]:
+def bindings(
+    groups: tuple[GroupState, ...],
+    members: tuple[MemberState, ...],
+    naming: Naming,
+    others: tuple[GroupMemberState, ...] = (),
+) -> tuple[Binding, ...]:
     """Who is bound to which role. People are named only once the directory has them in the group.
 
-    A person whose name on the cluster is not known yet has access through the group alone.
+    A person whose name on the cluster is not known yet has access through the group alone. `others`: groups that are
+    members; they are named once the directory was seen to have them.
     """
-    result = []
-    for group in groups:
-        inside = [member for member in members if member.wanted and member.in_group and member.role == group.role]
-        if inside:
-            named = [naming.user(member.facts) for member in inside] if naming.bind_members else []
-            accounts = tuple(member.account for member in inside if member.account)
-            bound = Binding(group.role, group_name(group, naming), tuple(filter(None, named)), accounts)
-            if bound.group or bound.users or bound.accounts:
-                result.append(bound)
-    return tuple(result)
+    made = (_binding(role, groups, members, naming, others) for role in Role)
+    return tuple(each for each in made if each.group or each.users or each.accounts or each.groups)
+
+
+def _binding(
+    role: Role,
+    groups: tuple[GroupState, ...],
+    members: tuple[MemberState, ...],
+    naming: Naming,
+    others: tuple[GroupMemberState, ...],
+) -> Binding:
+    own = next((group for group in groups if group.role == role), None)
+    inside = [member for member in members if own and member.wanted and member.in_group and member.role == role]
+    named = [naming.user(member.facts) for member in inside] if naming.bind_members else []
+    return Binding(
+        role,
+        group_name(own, naming) if own and inside else "",
+        tuple(filter(None, named)),
+        tuple(member.account for member in inside if member.account),
+        group_members.names((each for each in others if each.role == role), naming),
+    )
+
+
+def _wanted(context: Context) -> tuple[Binding, ...]:
+    return bindings(context.groups, context.members, context.naming, context.group_members)
 
 
 def group_name(group: GroupState, naming: Naming) -> str:

@@ -14,11 +14,12 @@ _TWINS = 3  # groups of one name that one run deletes at the most
 def ensure(context: Context) -> Outcome:
     """Find or create each group. A new group starts with the first member whom the directory knows."""
     ids, facts = {}, {}
+    notes: list[str] = []
     for group in context.groups:
         if not context.wanted_members(group.role):
             ids[group.role] = _dissolve(context, group)
             continue
-        found = _find(context, group)
+        found = _find(context, group, notes)
         if found is None:
             first = _first_member(context, group)
             if first is None:
@@ -31,7 +32,7 @@ def ensure(context: Context) -> Outcome:
     message = ", ".join(group.key.name for group in context.groups if ids.get(group.role))
     if missing:
         message += f"; the {' and '.join(missing)} group is created once the directory knows a member of it"
-    return Outcome(message, facts=Facts(group_ids=ids, members=facts))
+    return Outcome(message, facts=Facts(group_ids=ids, members=facts, notes=tuple(notes)))
 
 
 def remove(context: Context) -> Outcome:
@@ -65,10 +66,11 @@ def _delete(context: Context, group: GroupState) -> None:
         context.directory.delete_group(found)
 
 
-def _find(context: Context, group: GroupState) -> str | None:
+def _find(context: Context, group: GroupState, notes: list[str]) -> str | None:
     """The group's id, None where it has to be made (again).
 
     Looked for by its name each time: a cluster knows groups by nothing else. Raises PermanentError (NotOurs).
+    A group that was renamed gets its name back, and a note says so.
     """
     found = context.directory.find_group(group.key)
     if not group.directory_id or found == group.directory_id:
@@ -80,7 +82,24 @@ def _find(context: Context, group: GroupState) -> str | None:
             return found
         if error.reason != "MembersHidden":
             raise
-    return group.directory_id  # renamed, or not shown
+    _name_again(context, group, notes)
+    return group.directory_id
+
+
+def _name_again(context: Context, group: GroupState, notes: list[str]) -> None:
+    """Rename our group back, if it has another name. Raises PermanentError (Renamed) where the directory refuses."""
+    live = context.directory.read_group(group.directory_id)
+    if live is None or live.name == group.key.name:
+        return  # it is only not found by its name yet
+    try:
+        context.directory.rename_group(group.directory_id, group.key.name)
+    except PermanentError as error:
+        raise PermanentError(
+            f"Someone renamed the group {group.key.name} to {live.name}, and the directory does not let the portal "
+            f"rename it back. Ask its admin to. {error.message}",
+            reason="Renamed",
+        ) from error
+    notes.append(f"Someone renamed the group {group.key.name} to {live.name}. The portal renamed it back.")
 
 
 def _first_member(context: Context, group: GroupState) -> tuple[int, Person] | None:

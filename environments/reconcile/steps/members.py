@@ -6,7 +6,9 @@ from dataclasses import replace
 from environments.directory import Person
 from environments.directory.answers import NotRemovedError
 from environments.lib.errors import PermanentError
-from environments.reconcile.facts import Facts, MemberFacts
+from environments.lib.phases import Role
+from environments.reconcile.facts import Facts, MemberFacts, StrangerFacts
+from environments.reconcile.steps import group_members, strangers
 from environments.reconcile.steps.base import Context, GroupState, MemberState, Outcome, Step
 
 _UNKNOWN = "{email} was not found in the directory. Check the address, or ask for an account there."
@@ -26,20 +28,27 @@ def ensure(context: Context) -> Outcome:
     removed, stuck = set[str](), dict[str, str]()
     people = {group.role: _people(context, group, facts) for group in context.groups}
     context = _identified(context, {pk: person.id for some in people.values() for pk, person in some.items()})
+    found: dict[Role, tuple[StrangerFacts, ...]] = {}
     for group in context.groups:
         if group.directory_id:
-            notes += _sync(context, group, people[group.role], facts, removed, stuck)
+            present = _present(context, group)
+            notes += _sync(context, group, people[group.role], facts, present, removed, stuck)
+            if present is not None:  # who is in a group that is never shown is not known
+                found[group.role] = strangers.look(context, group, present, notes)
+        else:
+            found[group.role] = ()
     leaving = [member for member in context.members if not member.wanted]
     facts |= {member.pk: _left(member, removed) for member in leaving if member.directory_id not in stuck}
+    named, renamed = group_members.look(context)
     left_out = sum(1 for fact in facts.values() if fact.in_group is False and not fact.gone)
     count = len(context.wanted_members())
+    seen = Facts(members=facts, group_members=named, strangers=found, notes=(*notes, *renamed))
     if stuck:
-        found = Facts(members=facts, notes=tuple(notes))
-        return Outcome(" ".join(sorted(stuck.values())), "NotRemoved", found, wait=REMOVE_AGAIN)
+        return Outcome(" ".join(sorted(stuck.values())), "NotRemoved", seen, wait=REMOVE_AGAIN)
     return Outcome(
         f"{count - left_out} of {count} in the directory groups",
         "SomeUnknown" if left_out else "Done",
-        facts=Facts(members=facts, notes=tuple(notes)),
+        facts=seen,
         look_again=LOOK_AGAIN if left_out or leaving else None,
     )
 
@@ -99,14 +108,15 @@ def _sync(
     group: GroupState,
     people: dict[int, Person],
     facts: dict[int, MemberFacts],
+    present: set[str] | None,
     removed: set[str],
     stuck: dict[str, str],
 ) -> list[str]:
     """Make the group hold these people; what had to be repaired, a sentence each.
 
-    `removed` gets who was taken out; `stuck` who could not be, with a sentence about it.
+    `present`: who is in it, None if the directory does not show it. `removed` gets who was taken out; `stuck` who could
+    not be, with a sentence about it.
     """
-    present = _present(context, group)
     inside = _known(context, group) if present is None else present
     missing = [person for person in people.values() if person.id not in inside]
     if missing:

@@ -24,7 +24,7 @@ from environments.kube.manifests import Desired
 from environments.kube.network_policies import Neighbours
 from environments.lib.identity import STANDARD, Naming
 from environments.lib.phases import Phase
-from environments.models import Cluster, Environment, Group, Member
+from environments.models import Cluster, Environment, Group, GroupMember, Member
 from environments.models.environments import EnvironmentQuerySet
 from environments.reconcile import desired as facts
 from environments.reconcile import drift
@@ -77,9 +77,11 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
         members = _by_environment(_members(keys, row.username_claim))
+        others = GroupMember.objects.filter(environment__in=keys).values_list(*facts.GROUP_MEMBER_COLUMNS, named=True)
+        named = _by_environment(others)
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
-                found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk])
+                found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk], named[each.pk])
     return found
 
 
@@ -140,7 +142,7 @@ class _Common:
     host_patterns: tuple[str, ...]
 
 
-def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) -> Desired:
+def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any], named: list[Any]) -> Desired:
     key = str(each.pk)
     members_now = facts.member_states(members, key, common.issuer, common.naming.username_claim)
     states = facts.group_states(groups, key, each.namespace), members_now
@@ -156,7 +158,7 @@ def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any]) ->
         team=each.team__name or "",
         purpose=each.purpose,
         parameters=tuple(each.parameters.items()),
-        bindings=binding.bindings(*states, common.naming),
+        bindings=binding.bindings(*states, common.naming, facts.group_member_states(named)),
         account_namespace=common.account_namespace,
         neighbours=common.neighbours,
         guards_pods=common.guards_pods,

@@ -17,7 +17,7 @@ from environments import spec as template_spec
 from environments.actions import placement
 from environments.lib import dates, quantities
 from environments.lib.wording import listed
-from environments.models import Environment, Member, Question, User
+from environments.models import Environment, GroupMember, Member, Question, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.reports.bills import Price, Prices, all_prices, money
 from environments.spec import Mode
@@ -133,6 +133,7 @@ def approval_requests(environments: Iterable[Environment], user: User) -> list[A
     members = Member.objects.filter(wanted=True).select_related("person")
     asked = Question.objects.select_related("asked_by")
     prefetch_related_objects(rows, Prefetch("members", members, "asked_members"), Prefetch("questions", asked))
+    prefetch_related_objects(rows, Prefetch("group_members", GroupMember.objects.select_related("team")))
     around = _Around(
         teams=reserved_by("team", {row.team_id for row in rows}),
         clusters=reserved_by("cluster", {row.cluster_id for row in rows}),
@@ -194,7 +195,10 @@ def _approval_request(row: Environment, around: _Around) -> ApprovalRequest:
         reserves=str(adds),
         cost=f"{money(monthly_parts(adds, price)):,} {settings.CURRENCY}" if price else "",
         lifetime=_lifetime(row),
-        members=[f"{each.email} ({each.role})" for each in _asked_members(row) if not each.is_of(row.owner)],
+        members=[
+            *(f"{each.email} ({each.role})" for each in _asked_members(row) if not each.is_of(row.owner)),
+            *(f"{each.kind} {each} ({each.role})" for each in row.group_members.all() if each.wanted),
+        ],
         team_now=str(team) if row.team and team else "",
         team_total=str(team + adds) if row.team else "",
         cluster_total=str(cluster),

@@ -15,7 +15,7 @@ _NEW = timedelta(days=1)  # after they got access, the first steps lead the page
 
 @dataclass(frozen=True)
 class Connection:
-    """A member's way into the namespace."""
+    """A member's way into the namespace. `member`: a stored one, or as `access_tokens.through_group` makes it."""
 
     environment: Environment
     member: Member
@@ -24,6 +24,11 @@ class Connection:
     def is_verified(self) -> bool:
         """Whether the cluster has confirmed their access, so that a file can be downloaded."""
         return access_tokens.is_proven(self.member)
+
+    @property
+    def is_through_group(self) -> bool:
+        """Whether they have access only as one of a group or a team."""
+        return self.member.is_of_group
 
     @property
     def is_new(self) -> bool:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, islice
+from uuid import UUID
 
 from django.utils import timezone
 
-from environments.lib.phases import Phase
-from environments.models import Environment, Event, Member, User
+from environments.actions import access_tokens, memberships
+from environments.lib.phases import Phase, Role
+from environments.models import Environment, Event, GroupMember, Member, User
 from environments.models.environments import EnvironmentQuerySet
 from environments.routine.folding import Line, fold
 from environments.web.pages.activity import Show, by_side
@@ -77,11 +79,21 @@ def home_page(user: User) -> HomePage | None:
 
 
 def _some(user: User, environments: EnvironmentQuerySet, most: int) -> Some:
-    """The newest of them as lines, in three queries."""
+    """The newest of them as lines, in four queries."""
     found, number = first(environments.order_by("-created_at", "pk"), most)
     members = Member.objects.of(user).filter(wanted=True, environment__in=[row.pk for row in found])
-    mine = {each.environment_id: each for each in members}
+    mine = _through_groups(user, found) | {each.environment_id: each for each in members}
     return Some([_row(row, mine.get(row.pk)) for row in found], number)
+
+
+def _through_groups(user: User, found: list[Environment]) -> dict[UUID, Member]:
+    """What a person has through a group or a team, by environment; the strongest role where there are several."""
+    rows = {row.pk: row for row in found}
+    groups = list(GroupMember.objects.of(user).filter(wanted=True, environment__in=rows).select_related("team"))
+    groups.sort(key=lambda each: memberships.STRENGTH.index(Role(each.role)), reverse=True)
+    return {
+        each.environment_id: access_tokens.member_of_group(each, rows[each.environment_id], user) for each in groups
+    }
 
 
 def _row(environment: Environment, member: Member | None) -> HomeRow:

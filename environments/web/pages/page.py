@@ -5,13 +5,25 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from environments.actions import access_requests, deciders
+from environments.actions import access_requests, access_tokens, deciders, group_members
 from environments.kube import permits
 from environments.lib import dates, looks
 from environments.lib.activity import Activity
 from environments.lib.looks import KindLook
 from environments.lib.phases import OVER, Phase
-from environments.models import AccessRequest, ChangeKind, Condition, Environment, Member, Question, Review, User
+from environments.models import (
+    AccessRequest,
+    ChangeKind,
+    Condition,
+    Directory,
+    Environment,
+    GroupMember,
+    Member,
+    Question,
+    Review,
+    Stranger,
+    User,
+)
 from environments.reconcile.desired import UNREADABLE
 from environments.reconcile.steps import counting, objects
 from environments.spec import Mode
@@ -72,6 +84,10 @@ class EnvironmentPage:
     has_workloads: bool
     members: list[Member]
     access: list[AccessLine]  # the same members, each with their sign-in to the cluster
+    groups: list[GroupMember]  # and teams
+    strangers: list[Stranger]  # in a group of the environment without being members
+    strangers_have_access: bool  # the cluster knows the groups
+    removes_strangers: bool
     leavers: list[Leaver]
     managed_objects: list[ManagedObject]
     activity: ActivityCard
@@ -118,7 +134,8 @@ class EnvironmentPage:
     @property
     def may_leave(self) -> bool:
         """Whether the reader can give up their access."""
-        return bool(self.connection) and self.environment.wanted and not self._is_owner
+        is_member = self.connection is not None and not self.connection.is_through_group
+        return is_member and self.environment.wanted and not self._is_owner
 
     @property
     def can_ask_access(self) -> bool:
@@ -183,7 +200,9 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     everyone = list(environment.members.select_related("person"))
     members = [member for member in everyone if member.wanted]
     activity = activity_card(environment, show)
+    groups = list(environment.group_members.filter(wanted=True).select_related("team"))
     mine = next((member for member in members if member.is_of(user)), None)
+    mine = mine or (access_tokens.through_group(environment, user) if groups else None)
     asked = list(environment.access_requests.select_related("person")) if environment.wanted else []
     role, can_edit = access_requests.role(environment), may_edit(user, environment)
     spec = environment.readable_spec
@@ -208,6 +227,10 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         has_workloads=has_workloads(environment),
         members=members,
         access=access_lines(environment, members),
+        groups=groups,
+        strangers=list(environment.strangers.all()) if environment.wanted else [],
+        strangers_have_access=not group_members.why_none(environment.cluster),
+        removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
         leavers=leavers(environment, members),
         managed_objects=managed_objects(environment, everyone) if environment.phase != Phase.DELETED else [],
         activity=activity,

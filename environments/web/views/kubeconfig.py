@@ -76,7 +76,7 @@ def revoke(request: UserRequest, namespace: str) -> HttpResponse:
 def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
     """The environment and the signed-in person's membership. Raises PermissionDenied for others, EndedError."""
     row = visible_environment(request.user, namespace)
-    member = access_tokens.membership(row, request.user)
+    member = access_tokens.access_of(row, request.user)
     if member is None:
         raise PermissionDenied("Only members can download the kubeconfig of an environment. Ask its owner for access.")
     if not row.wanted:

@@ -1,18 +1,22 @@
 """The members of an environment: add, remove, hand over."""
 
+import re
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments.actions import access_tokens, guards, memberships
+from environments.actions import access_tokens, group_members, guards, memberships
 from environments.lib.phases import Role
 from environments.models import Environment
 from environments.web import pages
-from environments.web.forms import HandoverForm, MembersForm, add_refusal
+from environments.web.forms import GroupForm, HandoverForm, MembersForm, add_refusal
 from environments.web.permissions import changeable_environment, visible_environment
 from environments.web.views.http import UserRequest, sent
+
+_KEY = re.compile(r"[0-9]{1,18}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -97,6 +101,36 @@ def hand_over(request: UserRequest, namespace: str) -> HttpResponse:
     return _page(request, row, MembersForm(row), form)
 
 
+@require_POST
+def add_group(request: UserRequest, namespace: str) -> HttpResponse:
+    """Give a group of the directory a role."""
+    row = changeable_environment(request.user, namespace)
+    form = GroupForm(row, request.POST)
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            group = group_members.add_group(row, request.user, form.cleaned_data["group"], role)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, f"The group {group} now has the role {role.value}.")
+            return redirect("members", namespace=namespace)
+    return _page(request, row, MembersForm(row), HandoverForm(row), form)
+
+
+@require_POST
+def remove_group(request: UserRequest, namespace: str) -> HttpResponse:
+    """Remove a group or a team."""
+    row = changeable_environment(request.user, namespace)
+    number = request.POST.get("group", "")
+    removed = group_members.remove_group(row, request.user, int(number) if _KEY.fullmatch(number) else 0)
+    if removed:
+        messages.success(request, f"The {removed.kind} {removed} was removed.")
+    else:
+        messages.success(request, "This group is not a member.")
+    return redirect("members", namespace=namespace)
+
+
 def _gave(addresses: list[str], role: Role) -> str:
     """What adding people did, as a sentence."""
     if len(addresses) == 1:
@@ -104,13 +138,23 @@ def _gave(addresses: list[str], role: Role) -> str:
     return f"{len(addresses)} people now have the role {role.value}."
 
 
-def _page(request: UserRequest, row: Environment, form: MembersForm, handover: HandoverForm) -> HttpResponse:
+def _page(
+    request: UserRequest,
+    row: Environment,
+    form: MembersForm,
+    handover: HandoverForm,
+    group_form: GroupForm | None = None,
+) -> HttpResponse:
+    group_form = group_form or GroupForm(row)
     context = {
         "environment": row,
         "page": pages.environment_page(row, request.user),
         "form": form,
         "handover": handover,
+        "group_form": group_form,
+        "no_groups": group_members.why_none(row.cluster),
+        "own_groups": group_members.own_groups(request.user),
         "undoable": memberships.undoable(row),
     }
-    status = 422 if form.errors or handover.errors else 200
+    status = 422 if form.errors or handover.errors or group_form.errors else 200
     return render(request, "environments/members.html", context, status=status)

@@ -43,7 +43,7 @@ def _mine(request: UserRequest, namespace: str) -> tuple[Environment, Member]:
     row = visible_environment(request.user, namespace)
     if request.method == "POST" and not row.wanted:
         raise guards.EndedError(row)
-    member = access_tokens.membership(row, request.user)
+    member = access_tokens.access_of(row, request.user)
     if member is None:
         raise PermissionDenied("Only members can check their sign-in. Ask the environment's owner for access.")
     if not sign_ins.authenticates_by_oidc(row.cluster):

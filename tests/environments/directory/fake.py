@@ -112,6 +112,9 @@ class FakeServer:
         return httpx.Response(200, json=group, headers={"ETag": etag} if self.etags else {})
 
     def _apply(self, group: dict[str, Any], operation: dict[str, Any]) -> None:
+        if operation.get("path") == "displayName":
+            group["displayName"] = operation["value"]
+            return
         members = group.setdefault("members", [])
         if operation["op"] == "add":
             known = {member["value"] for member in members}

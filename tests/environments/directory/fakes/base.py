@@ -74,6 +74,12 @@ class FakeDirectory:
         """A group of our name that another made."""
         return self.group(key.name)
 
+    def named_group(self, name: str, count: int = 0) -> str:
+        """A group of the company's own, with so many members."""
+        group_id = self.foreign_group(GroupKey(name, ""))
+        self.join(group_id, count)
+        return group_id
+
     def group(self, name: str, **more: Any) -> str:
         group = FakeGroup(f"g{len(self.groups) + 1}", name, [], more)
         self.groups[group.id] = group
@@ -90,6 +96,10 @@ class FakeDirectory:
 
     def drop_group(self, group_id: str) -> None:
         del self.groups[group_id]
+
+    def rename(self, group_id: str, name: str) -> None:
+        """What an admin of the directory does to a group."""
+        self.groups[group_id].name = name
 
     def fail(self, status: int, **options: Any) -> None:
         """Answer a status from now on, to every call or to those that match."""

@@ -115,9 +115,15 @@ class FakeEntra(FakeDirectory):
         match request.method, rest:
             case "GET", []:
                 return httpx.Response(200, json=_shown(group))
+            case "PATCH", []:
+                group.name = json.loads(request.content)["displayName"]
+                return httpx.Response(204)
             case "DELETE", []:
                 self.drop_group(group.id)
                 return httpx.Response(204)
+            case "GET", ["members"] if "$count" in request.url.params:
+                assert request.headers["ConsistencyLevel"] == "eventual", "Graph ignores $count without it"
+                return httpx.Response(200, json={"@odata.count": len(group.members), "value": []})
             case "GET", ["members"]:
                 return self._page(request, [{"@odata.type": "#microsoft.graph.user", "id": m} for m in group.members])
             case "POST", ["members", "$ref"]:

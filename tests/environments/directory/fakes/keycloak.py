@@ -44,7 +44,8 @@ class FakeKeycloak(FakeDirectory):
                 return httpx.Response(200, json={"count": len(self.groups)})
             case "POST", "/groups":
                 return self._create(json.loads(request.content))
-        return self._group(request.method, *path.removeprefix("/groups/").split("/"), params=params)
+        body = json.loads(request.content) if request.method == "PUT" else {}
+        return self._group(request.method, *path.removeprefix("/groups/").split("/"), params=params, body=body)
 
     def _users(self, params: dict[str, str]) -> list[FakePerson]:
         """`exact` compares whole values, in any case: Keycloak keeps both in lower case."""
@@ -61,8 +62,8 @@ class FakeKeycloak(FakeDirectory):
         found = []
         for group in self.groups.values():
             if group.name == params["search"]:
-                shown = _shown(group, full=params.get("briefRepresentation") == "false")
                 parent = self.groups.get(self.parents.get(group.id, ""))
+                shown = _shown(group, full=params.get("briefRepresentation") == "false", parent=parent)
                 found.append(_shown(parent) | {"subGroups": [shown]} if parent else shown)
         return found
 
@@ -78,7 +79,9 @@ class FakeKeycloak(FakeDirectory):
         group_id = self.group(body["name"], attributes=body["attributes"])
         return httpx.Response(201, headers={"Location": f"{self.base}/groups/{group_id}"})
 
-    def _group(self, method: str, group_id: str, *rest: str, params: dict[str, str]) -> httpx.Response:
+    def _group(
+        self, method: str, group_id: str, *rest: str, params: dict[str, str], body: dict[str, Any]
+    ) -> httpx.Response:
         group = self.groups.get(group_id)
         if group is None:
             return self.error(404, "Could not find group by id")
@@ -88,6 +91,10 @@ class FakeKeycloak(FakeDirectory):
         assert rest == ()
         if method == "DELETE":
             self.drop_group(group_id)
+            return httpx.Response(204)
+        if method == "PUT":
+            group.name = body["name"]
+            group.more |= {"attributes": body["attributes"]} if "attributes" in body else {}
             return httpx.Response(204)
         return httpx.Response(200, json=_shown(group, full=True))
 
@@ -113,6 +120,7 @@ def _user(person: FakePerson) -> dict[str, Any]:
     }
 
 
-def _shown(group: FakeGroup, *, full: bool = False) -> dict[str, Any]:
-    shown = {"id": group.id, "name": group.name, "path": f"/{group.name}", "subGroupCount": 0, "subGroups": []}
+def _shown(group: FakeGroup, *, full: bool = False, parent: FakeGroup | None = None) -> dict[str, Any]:
+    path = f"/{parent.name}/{group.name}" if parent else f"/{group.name}"
+    shown = {"id": group.id, "name": group.name, "path": path, "subGroupCount": 0, "subGroups": []}
     return shown | {"attributes": {}} | group.more if full else shown

@@ -32,5 +32,8 @@ class LocalWorld:
     def member_ids(self, group_id: str) -> list[str]:
         return sorted(str(pk) for pk in LocalGroup.objects.get(pk=group_id).members.values_list("pk", flat=True))
 
+    def rename(self, group_id: str, name: str) -> None:
+        LocalGroup.objects.filter(pk=group_id).update(name=name)
+
     def drop_group(self, group_id: str) -> None:
         LocalGroup.objects.get(pk=group_id).delete()

@@ -66,7 +66,8 @@ class FakeOkta(FakeDirectory):
             case "GET", "/api/v1/users":
                 return self._page(request, [_user(person) for person in self._people(request)])
             case "GET", "/api/v1/groups":
-                return self._page(request, [_shown(group) for group in self._groups(request)])
+                stats = request.url.params.get("expand") == "stats"
+                return self._page(request, [_shown(group, stats=stats) for group in self._groups(request)])
             case "POST", "/api/v1/groups":
                 return self._create(json.loads(request.content)["profile"])
         group_id, *rest = path.removeprefix("/api/v1/groups/").split("/")
@@ -90,6 +91,8 @@ class FakeOkta(FakeDirectory):
         search = request.url.params.get("search")
         if search is None:
             return list(self.groups.values())
+        if by_id := re.fullmatch(r'id eq "(.*)"', search):
+            return [group for group in self.groups.values() if group.id == by_id.group(1)]
         name = json.loads(re.fullmatch(r'profile\.name eq (".*")', search).group(1))  # type: ignore[union-attr]
         found = []
         for group in self.groups.values():
@@ -125,6 +128,10 @@ class FakeOkta(FakeDirectory):
         match request.method, rest:
             case "GET", []:
                 return httpx.Response(200, json=_shown(group))
+            case "PUT", []:
+                profile = json.loads(request.content)["profile"]
+                group.name, group.more["description"] = profile["name"], profile.get("description")
+                return httpx.Response(200, json=_shown(group))
             case "DELETE", []:
                 self.drop_group(group.id)
                 return httpx.Response(204)
@@ -143,7 +150,8 @@ def _user(person: FakePerson) -> dict[str, Any]:
     return {"id": person.id, "status": status, "profile": {"login": person.username, "email": person.email}}
 
 
-def _shown(group: FakeGroup) -> dict[str, Any]:
+def _shown(group: FakeGroup, *, stats: bool = False) -> dict[str, Any]:
     profile = {"name": group.name, "description": group.more.get("description")}
     kind = group.more.get("type", "OKTA_GROUP")
-    return {"id": group.id, "type": kind, "objectClass": ["okta:user_group"], "profile": profile}
+    more = {"_embedded": {"stats": {"usersCount": len(group.members), "appsCount": 0}}} if stats else {}
+    return more | {"id": group.id, "type": kind, "objectClass": ["okta:user_group"], "profile": profile}

@@ -36,8 +36,10 @@ class FakeScim(FakeDirectory):
         return found
 
     def foreign_group(self, key: GroupKey) -> str:
-        self.server.groups["g9"] = {"id": "g9", "displayName": key.name, "externalId": "others", "members": []}
-        return "g9"
+        group_id = f"g{9 + len(self.server.groups)}"
+        group = {"id": group_id, "displayName": key.name, "externalId": "others", "members": []}
+        self.server.groups[group_id] = group
+        return group_id
 
     def join(self, group_id: str, count: int) -> set[str]:
         ids = {self.person(f"extra{number:04}").id for number in range(count)}
@@ -46,6 +48,9 @@ class FakeScim(FakeDirectory):
 
     def member_ids(self, group_id: str) -> list[str]:
         return sorted(member["value"] for member in self.server.groups[group_id]["members"])
+
+    def rename(self, group_id: str, name: str) -> None:
+        self.server.groups[group_id]["displayName"] = name
 
     def drop_group(self, group_id: str) -> None:
         del self.server.groups[group_id]
