@@ -59,7 +59,7 @@ format: .state/dev ## Format code and templates
 	git ls-files '*.html' | xargs $(BIN)/djade --target-version 6.0
 
 .PHONY: bench
-bench: .state/dev ## Measure speed (B=provisioning,pages,collecting,peer,load selects sections; takes about an hour)
+bench: .state/dev ## Measure speed (B=provisioning,pages,collecting,peer,load,recovery,versus selects sections; takes about two hours)
 	$(BIN)/python -m tests.bench "$(B)"
 
 .PHONY: bench-docs

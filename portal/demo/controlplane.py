@@ -33,6 +33,7 @@ from portal.demo.ports import free_port
 
 DEFAULT_ASSETS = "/usr/local/kubebuilder/bin"
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
+MANAGER_QPS = 500  # the default of 20 is for shared API servers; tests create a thousand namespaces at once
 DEADLINE = 60  # seconds until the API server must be ready; it usually needs four
 _STOPPING = 10  # seconds for a process to end before it is killed
 
@@ -67,12 +68,12 @@ def available() -> str:
 class ControlPlane:
     """Starts and stops one control plane. Usable as a context manager."""
 
-    def __init__(self, data: Path | None = None, *, flags: Iterable[str] = ()) -> None:
+    def __init__(self, data: Path | None = None, *, flags: Iterable[str] = (), manager_qps: int = MANAGER_QPS) -> None:
         """`data`: a folder that keeps everything for the next start; without it a temporary one, removed at the end.
 
-        `flags`: more of them for the API server.
+        `flags`: more of them for the API server. `manager_qps`: requests a second that the controllers may make.
         """
-        self._flags = tuple(flags)
+        self._flags, self._manager_qps = tuple(flags), manager_qps
         self._temporary = data is None
         self.folder = data or Path(tempfile.gettempdir()) / f"allotment-control-plane-{secrets.token_hex(4)}"
         self.admin_token = secrets.token_hex(16)
@@ -146,7 +147,7 @@ class ControlPlane:
         deadline = time.monotonic() + DEADLINE
         self._wait_for("/readyz", deadline)
         # Start it last: it exits if the API server takes longer than ten seconds.
-        self._run("kube-controller-manager", _manager_flags(self.folder))
+        self._run("kube-controller-manager", _manager_flags(self.folder, self._manager_qps))
         self._watch()
         # The controllers work once they have created the objects that every namespace gets.
         self._wait_for("/api/v1/namespaces/default/serviceaccounts/default", deadline)
@@ -247,7 +248,7 @@ def _apiserver_flags(folder: Path, etcd_port: int, port: int) -> list[str]:
     ]
 
 
-def _manager_flags(folder: Path) -> list[str]:
+def _manager_flags(folder: Path, qps: int) -> list[str]:
     kubeconfig = folder / "manager.kubeconfig"
     return [
         f"--kubeconfig={kubeconfig}",
@@ -258,8 +259,8 @@ def _manager_flags(folder: Path) -> list[str]:
         "--use-service-account-credentials=true",  # every controller as its own account, as in a cluster
         "--leader-elect=false",
         "--secure-port=0",
-        "--kube-api-qps=500",  # the default of 20 is for shared API servers; tests create a thousand namespaces at once
-        "--kube-api-burst=1000",
+        f"--kube-api-qps={qps}",
+        f"--kube-api-burst={max(30, 2 * qps)}",  # the default is 30
         "--controllers=namespace-controller,resourcequota-controller,serviceaccount-controller,"
         "serviceaccount-token-controller,root-ca-certificate-publisher-controller,garbage-collector-controller,"
         "persistentvolumeclaim-protection-controller,deployment-controller,replicaset-controller,statefulset-controller,job-controller,"

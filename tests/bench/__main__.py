@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench import machine, tables
 
-SECTIONS = ("provisioning", "pages", "collecting", "peer", "load")
+SECTIONS = ("provisioning", "pages", "collecting", "peer", "load", "recovery", "versus")
 REPORT = Path("bench.json")
 
 

@@ -23,7 +23,7 @@ _CONNECTIONS = 8
 _PATIENCE = 900.0  # seconds until all are Ready
 
 
-def measure(folder: Path, environments: int = ENVIRONMENTS) -> dict[str, Any]:
+def measure(folder: Path, environments: int = ENVIRONMENTS, manager_qps: int = 500) -> dict[str, Any]:
     """Run everything and return the figures. Sets the settings of this process: call it in one of its own."""
     from tests.services import PostgreSQL, Redis
 
@@ -32,20 +32,20 @@ def measure(folder: Path, environments: int = ENVIRONMENTS) -> dict[str, Any]:
         stack.callback(database.close)
         redis.start()
         stack.callback(redis.process.stop)
-        _settings(database.url, redis.url)
-        import django
+        set_up(database.url, redis.url)
+        from tests.bench import calls, load_cluster, load_company, load_repair, load_stack
 
-        django.setup()
-        from tests.bench import load_cluster, load_company, load_repair, load_stack
-
-        cluster = stack.enter_context(load_cluster.running())
+        cluster = stack.enter_context(load_cluster.running(manager_qps))
         company = load_company.found(cluster, PEOPLE)
+        recording = load_company.recorded(cluster, company)
         shape = stack.enter_context(load_stack.Stack(folder))
         shape.processes["redis"] = redis.process
         pids = shape.pids({"postgres": database.pid} | cluster.pids)
-        report = {"environments": environments, "cluster": cluster.name}
+        report = {"environments": environments, "cluster": cluster.name, "controllers' requests a second": manager_qps}
         report |= _requested_at_once(company, shape.url, pids, environments)
         report["bare client"] = _bare(load_cluster, cluster, company, report)
+        ours = report["environments a minute"]
+        report["same calls, bare client"] = calls.figures(cluster, recording, environments, _CONNECTIONS, ours)
         report["repair"] = load_repair.measure(company.cluster_row, cluster.admin)
     return report
 
@@ -97,7 +97,8 @@ def _wait(environments: int, start: float) -> None:
         time.sleep(0.1)
 
 
-def _settings(database: str, broker: str) -> None:
+def set_up(database: str, broker: str) -> None:
+    """Set Django up with the settings of production."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "DATABASE_URL": database,
@@ -110,14 +111,18 @@ def _settings(database: str, broker: str) -> None:
         "LOG_LEVEL": "WARNING",
         "OBSERVE_SECONDS": "3600",
     }
+    import django
+
+    django.setup()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=int, default=ENVIRONMENTS)
+    parser.add_argument("--manager-qps", type=int, default=500, help="20 is the controller manager's own default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-load-") as folder:
-        report = measure(Path(folder), options.environments)
+        report = measure(Path(folder), options.environments, options.manager_qps)
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 

@@ -43,13 +43,16 @@ class _Way:
 
 
 @contextmanager
-def running() -> Iterator[Place]:
-    """The real control plane, or a simulated cluster where its binaries are missing."""
+def running(manager_qps: int = controlplane.MANAGER_QPS) -> Iterator[Place]:
+    """The real control plane, or a simulated cluster where its binaries are missing.
+
+    `manager_qps`: requests a second that its controllers may make; 20 is their own default.
+    """
     if controlplane.available():
         with SimulatedCluster() as cluster:
             yield _place("simulated", cluster.url, "", cluster.portal_token, cluster.admin_token, [])
     else:
-        with controlplane.ControlPlane() as plane:
+        with controlplane.ControlPlane(manager_qps=manager_qps) as plane:
             plane.apply_rbac()
             token = plane.portal_token(24 * 3600)
             yield _place("real control plane", plane.url, plane.ca_pem, token, plane.admin_token, plane.pids)
@@ -86,7 +89,7 @@ def _apply(place: Place, world: list[Manifest]) -> None:
 def _send(place: Place, path: str, body: Any) -> None:
     connection = getattr(_local, "connection", None)
     if connection is None:
-        connection = _local.connection = _connect(place)
+        connection = _local.connection = connect(place)
     headers = {"Authorization": f"Bearer {place.admin_token}", "Content-Type": "application/apply-patch+yaml"}
     connection.request("PATCH", path, json.dumps(body), headers)
     answer = connection.getresponse()
@@ -95,7 +98,8 @@ def _send(place: Place, path: str, body: Any) -> None:
         raise RuntimeError(f"{path}: {answer.status} {said[:300]!r}")
 
 
-def _connect(place: Place) -> HTTPConnection:
+def connect(place: Place) -> HTTPConnection:
+    """A connection to the API server itself."""
     where = urlsplit(place.server)
     if where.scheme == "http":
         return HTTPConnection(where.hostname or "", where.port, timeout=30)

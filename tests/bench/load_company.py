@@ -14,9 +14,11 @@ from django.core.management import call_command
 from django.db import connection
 
 from environments.models import Cluster, Directory, Environment, Template, TemplateVersion, User
+from tests.bench import calls
 from tests.bench.load_cluster import Place
 
 _FORM_TOKEN = "t" * 32
+PARAMETERS = {"cpu": "1000m", "memory": "1024Mi"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ def found(place: Place, people: int) -> Company:
     return Company(row, version.pk, [_cookies(user) for user in users])
 
 
+def recorded(place: Place, company: Company) -> calls.Recording:
+    """The calls that the portal makes for an environment such as the forms ask for."""
+    version = TemplateVersion.objects.select_related("template").get(pk=company.version)
+    return calls.record(place, version, PARAMETERS, User.objects.order_by("pk")[0])
+
+
 def submit(company: Company, url: str, count: int, connections: int) -> float:
     """Seconds in which all forms were taken. Raises where one was not."""
     start = time.monotonic()
@@ -70,9 +78,7 @@ def _send(client: httpx.Client, company: Company, number: int) -> None:
         "cluster": str(company.cluster_row.pk),
         "version": str(company.version),
         "collaborator_role": "developer",
-        "p_cpu": "1000m",
-        "p_memory": "1024Mi",
-    }
+    } | {f"p_{name}": value for name, value in PARAMETERS.items()}
     cookies = company.cookies[number % len(company.cookies)]
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     answer = client.post("/catalog/namespace/request/", data=form, headers=headers)

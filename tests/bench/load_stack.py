@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +25,8 @@ _PAUSE = 1.0  # seconds between two pages of a reader
 class Stack:
     """gunicorn, workers and beat with the settings of this process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int = WORKERS) -> None:
+        self._workers = workers
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
@@ -31,7 +34,7 @@ class Stack:
         worker = [*celery, "worker", f"--concurrency={CONCURRENCY}"]
         commands = {
             "web": [*gunicorn, "portal.wsgi", f"--bind=127.0.0.1:{self.port}", "--workers=2", "--threads=4"],
-            **{f"worker {number}": [*worker, "-n", f"w{number}"] for number in range(WORKERS)},
+            **{f"worker {number}": [*worker, "-n", f"w{number}"] for number in range(workers)},
             "beat": [*celery, "beat", "--pidfile="],
         }
         self.processes = {
@@ -49,7 +52,20 @@ class Stack:
         """Whether all are there: to start is not what is measured."""
         from portal import celery_app
 
-        return len(celery_app.control.ping(timeout=1.0)) == WORKERS
+        return len(celery_app.control.ping(timeout=1.0)) == self._workers
+
+    @contextmanager
+    def another_worker(self, folder: Path) -> Iterator[None]:
+        """One more, which is there once the block begins."""
+        first = self.processes["worker 0"]
+        process = Process([*first.command[:-1], "another"], folder / "another.log", first.environment)
+        process.start()
+        self._workers += 1
+        try:
+            wait_until(self._workers_answer, "the other worker")
+            yield
+        finally:
+            process.stop()
 
     def __exit__(self, *details: object) -> None:
         for name, process in self.processes.items():

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_OWN_SETTINGS = ("load",)  # it starts its database first
+_OWN_SETTINGS = ("load", "recovery", "versus")  # they start their databases first
 
 
 def main() -> None:

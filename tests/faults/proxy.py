@@ -84,6 +84,10 @@ class FaultProxy:
         with self._lock:
             self._rules.clear()
 
+    def passed(self, method: str, path: str, content_type: str, body: bytes) -> None:
+        """A request came in."""
+        self.watch(method, path, content_type)
+
     def take(self, line: str) -> Rule | None:
         """What goes wrong with this request, counted."""
         with self._lock:
@@ -144,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.proxy.watch(self.command, self.path, self.headers.get("Content-Type", ""))
+        self.server.proxy.passed(self.command, self.path, self.headers.get("Content-Type", ""), body)
         rule = self.server.proxy.take(f"{self.command} {self.path}")
         kind = rule.kind if rule else ""
         if rule and kind == "slow":
