@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models import F, TextField
 from django.db.models.functions import Cast
 
@@ -85,9 +85,10 @@ def fullest(figures: Figures) -> float:
 def _locked(rows: EnvironmentQuerySet) -> list[Environment]:
     """The rows, each with its figures, which are read by msgspec: for most of a cluster, they are all that is read."""
     locked = rows.order_by("pk").select_for_update(no_key=True).only(*_NEEDED)
-    found = list(locked.annotate(usage_text=Cast("usage", TextField())))
-    for row in found:
-        row.usage = msgspec.json.decode(row.usage_text)
+    found: list[Environment] = []
+    for row in locked.annotate(usage_text=Cast("usage", TextField())):
+        row.usage = msgspec.json.decode(vars(row).pop("usage_text"))
+        found.append(row)
     return found
 
 
@@ -137,5 +138,24 @@ def _store_newest(rows: list[Environment], seen: Mapping[UUID, Figures], now: da
         if row.usage != seen[row.pk]:
             row.usage, row.fullest = seen[row.pk], fullest(seen[row.pk])
             changed.append(row)
-    Environment.objects.bulk_update(changed, ["usage", "fullest"])
+    _update_each(changed)
     Environment.objects.filter(pk__in=[row.pk for row in rows]).update(usage_at=now)
+
+
+def _update_each(rows: list[Environment]) -> None:
+    """Write the figures of each row, by one statement that is prepared once. To build Django's takes ten times as long.
+
+    psycopg sends them all before it waits for the first answer.
+    """
+    if not rows:
+        return
+    connection = connections[router.db_for_write(Environment)]
+    fields = {each.name: each for each in Environment._meta.concrete_fields}
+    written = [fields[name] for name in ("usage", "fullest", "id")]
+    table, usage, fullness, key = map(
+        connection.ops.quote_name, (Environment._meta.db_table, *(str(each.column) for each in written))
+    )
+    values = [[each.get_db_prep_save(getattr(row, each.attname), connection) for each in written] for row in rows]
+    with connection.cursor() as cursor:
+        statement = f"UPDATE {table} SET {usage} = %s, {fullness} = %s WHERE {key} = %s"  # noqa: S608 (our own names)
+        cursor.executemany(statement, values)
