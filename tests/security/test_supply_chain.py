@@ -8,15 +8,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-<<<<<<< HEAD
-FEWEST = {"kubectl.txt": 3, "scim-server.txt": 11, "scim-django.txt": 8}  # kubectl: without what they depend on
-=======
 FEWEST = {
     "kubectl.txt": 3,  # without what they depend on
     "django-oauth-toolkit.txt": 16,
     "django-oidc-provider.txt": 9,
+    "scim-server.txt": 11,
+    "scim-django.txt": 8,
 }
->>>>>>> providers
 NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?==([^ ;\\]+)")
 
 
