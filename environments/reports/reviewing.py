@@ -76,7 +76,9 @@ def hardly_used(environments: EnvironmentQuerySet, days: int, today: date) -> di
     as used is what pods request.
     """
     start = today - timedelta(days=days)
-    named: dict[str, Any] = {f"all_{name}": Sum(name) for each in _WATCHED for name in (f"{each}_reserved", f"{each}_used")}
+    named: dict[str, Any] = {
+        f"all_{name}": Sum(name) for each in _WATCHED for name in (f"{each}_reserved", f"{each}_used")
+    }
     named |= {"all_seconds": Sum("seconds")} | {f"most_{name}": Max(name) for name in _PEAKS}
     rows = consumption_of(environments).filter(within(ranges_covering(start, today, today=today)))
     found: dict[Any, dict[str, int]] = {}
