@@ -121,7 +121,7 @@ def context(environment: Environment, members: Iterable[Member] | None = None) -
         members=_members(environment, members),
         group_members=group_member_states(environment.group_members.all()),
         owner_id=environment.owner_id,
-        strangers=frozenset(environment.strangers.values_list("directory_id", flat=True)),
+        strangers=frozenset(each.directory_id for each in environment.strangers.all()),
         removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
     )
 

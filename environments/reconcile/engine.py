@@ -89,7 +89,7 @@ def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_rea
 #: Of an environment, what a reconcile needs.
 _COLUMNS = (
     "name", "purpose", "namespace", "spec", "size", "parameters", "phase", "wanted", "next_reconcile_at",
-    "namespace_uid", "applied_objects", "applied_digests", "drift", "ready_at", "deleted_at", "team_id", "cluster_id",
+    "namespace_uid", "openings", "applied_objects", "applied_digests", "drift", "ready_at", "deleted_at", "team_id", "cluster_id",
     "directory_id", "owner__email", "version__number", "version__template__slug",
 )  # fmt: skip
 
@@ -102,7 +102,7 @@ def _works(leases: list[Lease]) -> list[Work]:
     # The rest is looked up by its key: to plan a join of seven tables takes PostgreSQL longer than all that. The
     # template's content is the environment's own copy.
     rows = found.order_by("created_at").prefetch_related(
-        "team", "cluster", "directory", "groups", "conditions", members
+        "team", "cluster", "directory", "groups", "group_members", "strangers", "conditions", members
     )
     return [_Work(held[row.pk], row) for row in rows]
 
