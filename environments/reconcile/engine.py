@@ -89,8 +89,8 @@ def phase_after(attempts: list[Attempt], expected: int, *, wanted: bool, was_rea
 #: Of an environment, what a reconcile needs.
 _COLUMNS = (
     "name", "purpose", "namespace", "spec", "size", "parameters", "phase", "wanted", "next_reconcile_at",
-    "namespace_uid", "openings", "applied_objects", "applied_digests", "drift", "ready_at", "deleted_at", "team_id", "cluster_id",
-    "directory_id", "owner__email", "version__number", "version__template__slug",
+    "namespace_uid", "openings", "applied_objects", "applied_digests", "drift", "ready_at", "deleted_at", "team_id",
+    "cluster_id", "directory_id", "owner__email", "version__number", "version__template__slug",
 )  # fmt: skip
 
 
