@@ -18,5 +18,5 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal_name": settings.PORTAL_NAME,
         "simulated": cache(Cluster.objects.filter(is_simulated=True).exists),  # a page shows it twice
         "has_outbox": bool(settings.MAIL_FOLDER),
-        "to_decide_count": lambda: Environment.objects.decidable_by(request.user).awaiting_approval().count(),
+        "to_decide_count": lambda: Environment.objects.number_awaiting(request.user),  # type: ignore[arg-type]
     }

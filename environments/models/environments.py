@@ -94,6 +94,18 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         found = requests.aggregate(number=models.Count("pk"), oldest=models.Min("requested_at"))
         return found["number"], found["oldest"]
 
+    def number_awaiting(self, user: "User") -> int:
+        """How many wait for this person's decision, which every page of an approver shows.
+
+        A platform admin decides on all but their own: only if there is one of those, the whole question is asked.
+        """
+        if user.is_platform_admin:
+            asked = self.awaiting_approval().filter(requested_at__isnull=False).order_by()
+            owners = list(asked.values_list("owner", flat=True))
+            if user.pk not in owners:
+                return len(owners)
+        return self.decidable_by(user).awaiting_approval().count()
+
     def granted(self) -> "EnvironmentQuerySet":
         """Environments that were granted. Leaves out requests that wait, were rejected or were withdrawn."""
         return self.exclude(phase__in=NEVER_GRANTED)

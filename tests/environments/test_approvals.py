@@ -169,12 +169,15 @@ class TestWhoDecides:
             if Environment.objects.decidable_by(user).filter(pk=environment.pk).exists()
         }
         assert decidable == may
+        counted = {name: Environment.objects.number_awaiting(user) for name, user in everybody.items()}
+        assert counted == {name: int(name in may) for name in everybody}
         assert str(deciders.of(environment)) == named
         assert {user.username for user in deciders.of(environment).people} <= may
 
     def test_a_platform_admin_decides_on_their_own_where_nobody_else_can(self, request_large, ada, decide):
         environment = request_large(ada, team=None)
         assert str(deciders.of(environment)) == "Ada Example (platform admin)"
+        assert Environment.objects.number_awaiting(ada) == 1
         assert decide("approve", environment, ada) == ""
         message = "Ada Example approved the request. This was their own request; no one else could decide."
         assert environment.events.first().message == message
