@@ -1,7 +1,7 @@
 """Changes to an environment that was granted: what is asked for, what was decided, and on which grounds."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -67,11 +67,27 @@ class ChangeQuerySet(models.QuerySet["Change"]):
 
 
 def number_to_decide(user: "User | AnonymousUser") -> int:
-    """How many requests and changes wait for a person's decision. One query."""
-    one = models.Value(1)
-    requests = Environment.objects.decidable_by(user).awaiting_approval().order_by().annotate(one=one).values("one")
-    asked = Change.objects.decidable_by(user).waiting().order_by().annotate(one=one).values("one")
-    return requests.union(asked, all=True).count()
+    """How many requests and changes wait for a person's decision, which every page of an approver shows. One query.
+
+    A platform admin decides on all but their own: only if there is one of those, the whole question is asked.
+    """
+    if isinstance(user, User) and user.is_platform_admin:
+        requests = Environment.objects.awaiting_approval().filter(requested_at__isnull=False)
+        asked = _people(Change.objects.waiting(), "asked_by", "environment__owner")
+        people = list(_people(requests, "owner", "owner").union(asked, all=True))
+        if all(user.pk not in both for both in people):
+            return len(people)
+    mine = _people(Environment.objects.decidable_by(user).awaiting_approval(), "owner", "owner")
+    return mine.union(
+        _people(Change.objects.decidable_by(user).waiting(), "asked_by", "environment__owner"), all=True
+    ).count()
+
+
+def _people(rows: "models.QuerySet[Any]", who: str, whose: str) -> "models.QuerySet[Any, tuple[int, int]]":
+    """Who asked, and whose environment it is about."""
+    return (
+        rows.order_by().annotate(who=models.F(f"{who}_id"), whose=models.F(f"{whose}_id")).values_list("who", "whose")
+    )
 
 
 def to_decide(user: User) -> tuple[int, datetime | None]:

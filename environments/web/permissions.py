@@ -15,7 +15,8 @@ _LONG = 18  # digits: no row's number has as many
 def visible_environment(user: "User | AnonymousUser", namespace: str) -> Environment:
     """The environment, if this person may see it. Raises Http404."""
     related = ("owner", "team", "version__template", "cluster", "directory")
-    environment = Environment.objects.visible_to(user).select_related(*related).filter(namespace=namespace).first()
+    found = Environment.objects.visible_to(user).select_related(*related).filter(namespace=namespace)
+    environment = next(iter(found.order_by()), None)  # namespaces are unique
     if environment is None:
         raise Http404("There is no such environment, or you have no access to it.")
     return environment

@@ -15,6 +15,7 @@ from environments.actions import approvals, deciders, memberships, placement
 from environments.lib.activity import Activity
 from environments.lib.phases import Phase, Role
 from environments.models import Cluster, Condition, Environment, Event, Team, TemplateVersion, User
+from environments.models.changes import number_to_decide
 from environments.routine import lifetimes
 from environments.spec import InvalidSpecError
 from tests.makers import SPEC, person, spec_needing_approval
@@ -169,12 +170,15 @@ class TestWhoDecides:
             if Environment.objects.decidable_by(user).filter(pk=environment.pk).exists()
         }
         assert decidable == may
+        counted = {name: number_to_decide(user) for name, user in everybody.items()}
+        assert counted == {name: int(name in may) for name in everybody}
         assert str(deciders.of(environment)) == named
         assert {user.username for user in deciders.of(environment).people} <= may
 
     def test_a_platform_admin_decides_on_their_own_where_nobody_else_can(self, request_large, ada, decide):
         environment = request_large(ada, team=None)
         assert str(deciders.of(environment)) == "Ada Example (platform admin)"
+        assert number_to_decide(ada) == 1
         assert decide("approve", environment, ada) == ""
         message = "Ada Example approved the request. This was their own request; no one else could decide."
         assert environment.events.first().message == message

@@ -120,8 +120,8 @@ def _soon(environments: EnvironmentQuerySet, now: datetime) -> EnvironmentQueryS
     """Those that expire within the next days: two weeks ahead, but of a shorter life only about its last third."""
     near = Q()
     for ahead, lifetime in _AHEAD.items():
-        near |= Q(ends_at__lt=now + ahead, ends_at__gte=F("created_at") + lifetime)
-    return environments.filter(near, wanted=True)
+        near |= Q(ends_at__lt=now + ahead) & Q(ends_at__gte=F("created_at") + lifetime)  # in this order: SQLite is slow
+    return environments.filter(wanted=True, ends_at__lt=now + max(_AHEAD)).filter(near)
 
 
 def _end(row: Environment) -> Need:
