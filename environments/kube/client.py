@@ -91,13 +91,13 @@ class ClusterClient:
         field_manager: str = FIELD_MANAGER,
     ) -> None:
         """Raises PermanentError where the connection's data cannot be used."""
+        self.memory = Memory()
         self._timeout = timeout
         self._field_manager = field_manager
         self._api = client.ApiClient(configuration(connection))
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
         self._pools = self._api.rest_client.pool_manager
         self._name = ""  # of the portal's account, once it was asked for
-        self.memory = Memory()
         connections.guard(self._pools)
 
     def close(self) -> None:
