@@ -90,6 +90,7 @@ class ClusterClient:
         field_manager: str = FIELD_MANAGER,
     ) -> None:
         """Raises PermanentError where the connection's data cannot be used."""
+        self.memory = Memory()
         self._timeout = timeout
         self._field_manager = field_manager
         trust = configuration(connection)
@@ -97,7 +98,6 @@ class ClusterClient:
         log_context.conceal(*(key.removeprefix("Bearer ") for key in self._api.configuration.api_key.values()))
         self._pools = cluster_transport.pools(trust.context(), proxy=trust.proxy, server_name=trust.tls_server_name)
         self._name = ""  # of the portal's account, once it was asked for
-        self.memory = Memory()
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -1,5 +1,8 @@
 """How many questions prove access, and what they still find: a role that was edited, a binding that opens a fence."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from environments import kube
@@ -211,3 +214,34 @@ class TestAMemberMore:
         environment = settle(environment)
         assert {user for _, user in asked} == {"new@example.com", "theo@example.com"}
         assert environment.members.filter(allowed=True).count() == 3
+
+
+class TestWhatIsRemembered:
+    @pytest.fixture
+    def later(self, monkeypatch):
+        """Seconds by which the clock of the memory is ahead."""
+        ahead = [0.0]
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
+        monkeypatch.setattr("environments.kube.memory.time", clock)
+        return ahead
+
+    def test_is_forgotten_after_a_minute(self, ask, asked, later):
+        settle(ask("first"))
+        asked.clear()
+        later[0] = 61
+        settle(ask("second"))
+        assert len(asked) == ALL + 1
+
+    def test_an_edited_role_is_found_by_then_in_new_environments_too(self, ask, admin, later):
+        settle(ask("first"))
+        admin.apply(rules("environment-admin", without="pods"))
+        later[0] = 61
+        assert settle(ask("second"), tries=3).phase == Phase.PROVISIONING
+
+    def test_of_one_person_says_nothing_of_another(self, ask, asked, place, admin, people):
+        fence = access.FENCES[1]
+        cluster_binding(admin, "opener", fence, "theo@example.com")
+        settle(ask("first"))
+        environment = settle(ask("second", collaborators={"theo@example.com": Role.VIEWER}))
+        assert f"allows them to {fence}" in environment.members.get(email="theo@example.com").message
+        assert environment.members.get(email="dana@example.com").message == ""
