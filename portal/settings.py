@@ -276,6 +276,7 @@ CELERY_BEAT_SCHEDULE = {
     "observe": {"task": "environments.observe_clusters", "schedule": OBSERVE_SECONDS, "options": _FRESH},
     "policies": {"task": "environments.look_at_policies", "schedule": crontab(minute="*/10"), "options": _FRESH},
     "roll_up": {"task": "environments.roll_up_usage", "schedule": min(5 * OBSERVE_SECONDS, 900.0), "options": _FRESH},
+    "sessions": {"task": "portal.clear_sessions", "schedule": crontab(hour="3", minute="40")},
     "prune": {"task": "environments.prune_usage", "schedule": crontab(minute="7")},
     "reminders": {"task": "environments.remind_deciders", "schedule": crontab(minute="40")},
     "letters": {"task": "environments.send_letters", "schedule": min(6 * SWEEP_SECONDS, 60.0), "options": _FRESH},

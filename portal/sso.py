@@ -5,6 +5,7 @@ Sources: OpenID Connect Core, Discovery §4.1 and §4.3, RFC 9207 (the issuer in
 
 import json
 import logging
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,6 +45,15 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
 
     client_class = sso_client.TokenClient
     basic_auth = False  # `ways` decides; allauth's fails on a list that is null
+
+    def get_provider(self) -> "Provider":
+        """The provider, looked for once: allauth asks the database each time."""
+        return self._provider
+
+    @cached_property
+    def _provider(self) -> "Provider":
+        found: Provider = super().get_provider()
+        return found
 
     @property
     def openid_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tasks that email people about local accounts. They take ids, so that no link waits in the queue."""
+"""Tasks about accounts and sessions. Those that email people take ids, so that no link waits in the queue."""
 
 from celery import shared_task
 
@@ -17,3 +17,11 @@ def send_password_reset(user_id: int) -> None:
     from portal.local import passwords
 
     passwords.send_reset(user_id)
+
+
+@shared_task(name="portal.clear_sessions")
+def clear_sessions() -> None:
+    """Delete sessions that have expired: they hold ID tokens, and few people sign out."""
+    from django.contrib.sessions.backends.db import SessionStore
+
+    SessionStore.clear_expired()

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from environments.models import ProviderSession, UsedLogoutToken, User
 from portal import backchannel
+from portal.tasks import clear_sessions
 from tests.portal.browser import Browser
 from tests.portal.provider import SIGNING_KEY, FakeProvider, new_key
 
@@ -302,6 +303,14 @@ class TestTheRecord:
         query = signer.grant(browser.get("/accounts/oidc/sso/login/").url)
         browser.get(f"/accounts/oidc/sso/login/callback/?{query}")
         assert [row.sid for row in ProviderSession.objects.all()] == ["two"]
+
+
+def test_expired_sessions_are_deleted_with_their_tokens(provider: FakeProvider, db: None) -> None:
+    expired, current = signed_in(provider), signed_in(provider)
+    Session.objects.filter(pk=expired.session.session_key).update(expire_date="2020-01-01T00:00Z")
+    clear_sessions()
+    assert [row.pk for row in Session.objects.all()] == [current.session.session_key]
+    assert [row.session_id for row in ProviderSession.objects.all()] == [current.session.session_key]
 
 
 def test_sessions_last_as_long_as_the_setting_says(provider: FakeProvider, db: None, settings: Settings) -> None:

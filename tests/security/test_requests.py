@@ -36,6 +36,9 @@ class TestForgery:
                 client.force_login(people[role])
             for path in self.posts(environment):
                 status = client.post(path, {"typed_name": environment.name}).status_code
+                if path.endswith("/backchannel-logout/"):  # a provider's server: its token is signed
+                    assert status in (303, 400, 404), (role, path, status)
+                    continue
                 assert status == (405 if path in django_settings.PROBES else 403), (role, path, status)
         assert Environment.objects.get().wanted
 
