@@ -18,6 +18,8 @@ KEPT, DROPPED, SHOWN, HIDDEN, WITHOUT, REPEATED, SHORT = (
 FILTERS, PATCH, WITH = "filters", "patch", "with"
 WORKS, EXACT, EMPTY, IGNORED, REFUSED = "works", "exact", "empty", "ignored", "refused"
 UNUSABLE = (EMPTY, IGNORED, REFUSED)  # filters
+#: What decides whose a group is and who is in it: what this process does not know, another may have learned.
+_OTHERS_KNOW = (EXTERNAL_ID, MEMBERS)
 
 _FILTERED = {
     "/Users userName": "user names",
@@ -100,11 +102,14 @@ class Capabilities:
         self._lock = threading.Lock()
 
     def get(self, fact: str) -> str:
-        """What is known, empty if nothing is. Another process may have learned what this one does not know."""
+        """What is known, empty if nothing is."""
         with self._lock:
-            if self._facts is None or (self._keeper and fact not in self._facts):
-                self._facts = (self._facts or {}) | (self._keeper.read() if self._keeper else {})
-            return self._facts.get(fact, "")
+            if self._facts is None or (fact in _OTHERS_KNOW and not self._facts.get(fact)):
+                self._read()
+            return (self._facts or {}).get(fact, "")
+
+    def _read(self) -> None:
+        self._facts = (self._facts or {}) | (self._keeper.read() if self._keeper else {})
 
     def learn(self, fact: str, value: str) -> None:
         """Know a fact from now on."""
@@ -122,5 +127,6 @@ class Capabilities:
 
     def in_words(self) -> list[str]:
         """What is known, in sentences."""
-        self.get("")
-        return in_words(self._facts or {})
+        with self._lock:
+            self._read()
+            return in_words(self._facts or {})
