@@ -14,7 +14,7 @@ from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
 from environments.lib.identity import STANDARD, SUBJECT, Naming, token_facts
 from environments.lib.phases import Role
-from environments.models import Cluster, Directory, Environment, Group, Member
+from environments.models import Cluster, Directory, Environment, Group, GroupMember, Member
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Context, GroupMemberState, GroupState, MemberState
 from environments.spec import TemplateSpec
@@ -28,9 +28,6 @@ MEMBER_COLUMNS = (
     "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
     "account_name", "directory_email", "address_lost", "person_id", "person__issuer", "person__subject",
     "person__claimed_email", "person__claimed_username",
-)  # fmt: skip
-GROUP_MEMBER_COLUMNS = (
-    "environment_id", "pk", "name", "path", "directory_id", "role", "wanted", "present", "bound",
 )  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
@@ -75,7 +72,7 @@ def neighbours(row: Cluster) -> Neighbours:
 def desired_with_bindings(environment: Environment) -> Desired:
     """The environment as it should be on its cluster, with role bindings for the recorded members."""
     groups, members = _groups(environment), _members(environment)
-    others = group_member_states(environment.group_members.all())
+    others = _group_members(environment)
     bindings = binding.bindings(groups, members, naming(environment.cluster), others)
     return replace(desired(environment), bindings=bindings)
 
@@ -107,7 +104,7 @@ def context(environment: Environment) -> Context:
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment),
-        group_members=group_member_states(environment.group_members.all()),
+        group_members=_group_members(environment),
         owner_id=environment.owner_id,
         strangers=frozenset(environment.strangers.values_list("directory_id", flat=True)),
         removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
@@ -123,6 +120,10 @@ def _members(environment: Environment) -> tuple[MemberState, ...]:
     return member_states(rows, str(environment.pk), environment.cluster.oidc_issuer)
 
 
+def _group_members(environment: Environment) -> tuple[GroupMemberState, ...]:
+    return group_member_states(environment.group_members.select_related("team"), environment.cluster)
+
+
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
     """One environment's groups, from their rows."""
     return tuple(
@@ -135,11 +136,20 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def group_member_states(rows: Iterable[Any]) -> tuple[GroupMemberState, ...]:
-    """One environment's groups that are members, from their rows: `GroupMember`s, or their GROUP_MEMBER_COLUMNS."""
+def group_member_states(rows: Iterable[GroupMember], cluster: Cluster) -> tuple[GroupMemberState, ...]:
+    """One environment's groups that are members, from their rows with their teams."""
     return tuple(
         GroupMemberState(
-            row.pk, row.name, row.path, row.directory_id, Role(row.role), row.wanted, row.present, row.bound
+            row.pk,
+            row.name,
+            row.path,
+            row.directory_id,
+            Role(row.role),
+            row.wanted,
+            row.present,
+            row.bound,
+            row.team_id is not None,
+            row.claim(cluster),
         )
         for row in rows
     )
