@@ -8,3 +8,9 @@ class EnvironmentsConfig(AppConfig):
 
     name = "environments"
     verbose_name = "Environments"
+
+    def ready(self) -> None:
+        """Have members follow the people of teams."""
+        from environments.actions import team_members  # models are ready now
+
+        team_members.watch()

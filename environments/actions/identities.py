@@ -127,7 +127,7 @@ def _merge(member: Member, twin: Member) -> None:
         return  # on its way out; what it has in the directory is the same person's
     stronger = min(member.role, twin.role, key=memberships.STRENGTH.index) if twin.wanted else member.role
     changes = {} if twin.wanted and stronger == twin.role else {"in_group": None, "bound": None, "allowed": None}
-    Member.objects.filter(pk=twin.pk).update(role=stronger, wanted=True, **changes)
+    Member.objects.filter(pk=twin.pk).update(role=stronger, wanted=True, through=None, **changes)
     member.delete()
     _owe(Environment.objects.filter(pk=member.environment_id))
 

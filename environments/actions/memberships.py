@@ -17,7 +17,7 @@ from environments.actions.owed import owe
 from environments.lib import naming
 from environments.lib.activity import Activity
 from environments.lib.phases import Role
-from environments.models import Departure, Environment, Event, Group, Member, Team, Template, User
+from environments.models import Departure, Environment, Event, Group, GroupMember, Member, Team, Template, User
 from environments.models.members import MemberQuerySet
 
 MAX_MEMBERS = 100  # of one environment, owner included
@@ -71,6 +71,7 @@ def remove_member(environment: Environment, actor: User, address: str) -> bool:
             raise ValidationError("The owner keeps access. Hand the environment over first.")
         if not members:
             return False
+        _check_own(members)
         _take_access(environment, members)
         first = members[0]
         data = {"taken": [first.email], "role": first.role, "person": first.person_id}
@@ -90,17 +91,26 @@ def leave(environment: Environment, user: User) -> None:
         members = list(environment.members.of(user).filter(wanted=True))
         if not members:
             raise PermissionDenied("Only members can leave an environment.")
+        _check_own(members)
         _take_access(environment, members)
         Event.record(environment, user, Activity.MEMBER_LEFT, f"{user} left.", {"person": user.email})
 
 
+def _check_own(members: list[Member]) -> None:
+    """Raise ValidationError for a person who is a member with a team, which would make them one again."""
+    team = next((each.through for each in members if each.through), None)
+    if team:
+        raise ValidationError(f"Their access comes with the team {team}. Remove the team, or change who is in it.")
+
+
 def _take_access(environment: Environment, members: list[Member]) -> None:
     """Remove members with the next reconcile."""
-    _withdraw(environment, environment.members.filter(pk__in=[member.pk for member in members]))
+    withdraw(environment, environment.members.filter(pk__in=[member.pk for member in members]))
     owe(environment.pk)
 
 
-def _withdraw(environment: Environment, leaving: MemberQuerySet) -> None:
+def withdraw(environment: Environment, leaving: MemberQuerySet) -> None:
+    """Take members' access away with the next reconcile. Call it in a transaction that owes one."""
     Departure.objects.note(environment, leaving)
     leaving.update(wanted=False)
 
@@ -171,7 +181,7 @@ def hand_over(environment: Environment, actor: User, address: str, *, keep: Role
         if keep is not None:
             _set_role(environment, actor, former.email, keep, former)
         else:
-            _withdraw(environment, _of(environment, former.email, former))
+            withdraw(environment, _of(environment, former.email, former))
         Event.record(
             environment,
             actor,
@@ -276,15 +286,32 @@ def _is_owners(environment: Environment, address: str, members: list[Member]) ->
     )
 
 
-def _set_role(environment: Environment, actor: User, address: str, role: Role, person: User | None) -> bool:
-    """Give a person a role, or whoever holds an address; whether they had not got it yet. Links them if known."""
+def give_through(environment: Environment, person: User, group: GroupMember) -> None:
+    """Make a person a member with the role of their team. Call it in a transaction that owes a reconcile."""
+    _set_role(environment, group.added_by, person.email, Role(group.role), person, through=group)
+
+
+def _set_role(
+    environment: Environment,
+    actor: User | None,
+    address: str,
+    role: Role,
+    person: User | None,
+    *,
+    through: GroupMember | None = None,
+) -> bool:
+    """Give a person a role, or whoever holds an address; whether they had not got it yet. Links them if known.
+
+    `through`: the team that they have it with; without one it is their own, whatever their teams are given.
+    """
     known = _of(environment, address, person)
     is_news = not known.filter(role=role, wanted=True).exists()
     Departure.objects.note(environment, known.exclude(role=role))
     known.exclude(role=role).update(in_group=None, bound=None, allowed=None)  # all of it was about the other role
     known.filter(in_group=False).update(directory_id="")  # it was another person's; the address is meant anew
-    if not known.update(role=role, wanted=True, person=person):
-        Member.objects.create(environment=environment, email=address, role=role, added_by=actor, person=person)
+    if not known.update(role=role, wanted=True, person=person, through=through):
+        made = {"email": address, "role": role, "added_by": actor, "person": person, "through": through}
+        Member.objects.create(environment=environment, **made)
     if person:
         environment.access_requests.filter(person=person).delete()
     if not environment.groups.filter(role=role).exists():

@@ -132,7 +132,7 @@ def expected_of_member(environment: Environment, member: Member, groups: Iterabl
     cluster, key = environment.cluster, str(environment.pk)
     naming = desired.naming(cluster)
     if member.is_of_group and member.through:  # which alone gives them access
-        names = group_members.names(desired.group_member_states([member.through]), naming)
+        names = group_members.names(desired.group_member_states([member.through], cluster), naming)
         facts = token_facts(member.token_facts, cluster.oidc_issuer, member.email)
         return _expected(cluster, facts, names, by_name=False)
     state = desired.member_states([member], key, cluster.oidc_issuer)[0]

@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from environments.lib.phases import Role
-from environments.models.clusters import Access
+from environments.models.clusters import Access, Cluster
 from environments.models.people import Team, User
 
 
@@ -82,6 +82,20 @@ class GroupMember(models.Model):
 
     def __str__(self) -> str:
         return str(self.team) if self.team else self.name
+
+    def claim(self, cluster: Cluster) -> str:
+        """The value of the groups claim by which a cluster knows a team; empty if its people are members one by one.
+
+        Teams follow the claim of the portal's first identity provider: another has groups of its own.
+        """
+        if self.team is None or not cluster.bind_groups or cluster.access != Access.OIDC or not settings.OIDC_ISSUER:
+            return ""
+        return self.team.group if cluster.oidc_issuer.rstrip("/") == settings.OIDC_ISSUER.rstrip("/") else ""
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether it is a team whose people are members one by one."""
+        return self.team_id is not None and not self.claim(self.environment.cluster)
 
     @property
     def kind(self) -> str:

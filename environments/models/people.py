@@ -239,6 +239,14 @@ class User(AbstractUser):
         return "Manager" if self.is_manager else "Developer"
 
 
+class TeamQuerySet(models.QuerySet["Team"]):
+    """Queries for teams."""
+
+    def shareable_by(self, user: User) -> "TeamQuerySet":
+        """The teams that a person can share an environment with: every team, as they can with every person."""
+        return self if user.is_active else self.none()
+
+
 class Team(models.Model):
     """A group of people who share what they make; both groups are values of the groups claim."""
 
@@ -256,6 +264,8 @@ class Team(models.Model):
     managers: "models.ManyToManyField[User, models.Model]" = models.ManyToManyField(
         User, related_name="managed_teams", blank=True, editable=False
     )
+
+    objects = TeamQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

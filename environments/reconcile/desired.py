@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 
 from environments import directory, kube
 from environments.directory import GroupKey
@@ -14,7 +15,7 @@ from environments.lib import naming as naming_rules
 from environments.lib.errors import PermanentError
 from environments.lib.identity import STANDARD, SUBJECT, Naming, token_facts
 from environments.lib.phases import Role
-from environments.models import Cluster, Directory, Environment, Group, Member
+from environments.models import Cluster, Directory, Environment, Group, GroupMember, Member
 from environments.reconcile.steps import binding
 from environments.reconcile.steps.base import Context, GroupMemberState, GroupState, MemberState
 from environments.spec import TemplateSpec
@@ -30,9 +31,6 @@ MEMBER_COLUMNS = (
     "environment_id", "pk", "email", "username", "role", "wanted", "directory_id", "in_group", "has_account",
     "account_name", "directory_email", "address_lost", "person_id", "person__issuer", "person__subject",
     "person__claimed_email", "person__claimed_username", "bound",
-)  # fmt: skip
-GROUP_MEMBER_COLUMNS = (
-    "environment_id", "pk", "name", "path", "directory_id", "role", "wanted", "present", "bound",
 )  # fmt: skip
 #: For removals: the row has the name and the owner, and the content is not needed.
 _NOTHING = TemplateSpec.model_construct()
@@ -86,7 +84,7 @@ def desired_with_bindings(environment: Environment, members: Iterable[Member] | 
     `members`: all of them, where the caller has read them already.
     """
     groups, found = _groups(environment), _members(environment, members)
-    others = group_member_states(environment.group_members.all())
+    others = _group_members(environment)
     bindings = binding.bindings(groups, found, naming(environment.cluster), others)
     return replace(desired(environment), bindings=bindings)
 
@@ -119,7 +117,7 @@ def context(environment: Environment, members: Iterable[Member] | None = None) -
         applied=tuple(environment.applied_objects),
         groups=_groups(environment),
         members=_members(environment, members),
-        group_members=group_member_states(environment.group_members.all()),
+        group_members=_group_members(environment),
         owner_id=environment.owner_id,
         strangers=frozenset(each.directory_id for each in environment.strangers.all()),
         removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
@@ -136,6 +134,11 @@ def _members(environment: Environment, rows: Iterable[Member] | None = None) -> 
     return tuple(replace(state, allowed=row.allowed) for state, row in zip(states, found, strict=True))
 
 
+def _group_members(environment: Environment) -> tuple[GroupMemberState, ...]:
+    prefetch_related_objects([environment], "group_members__team")  # unless they are there already
+    return group_member_states(environment.group_members.all(), environment.cluster)
+
+
 def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> tuple[GroupState, ...]:
     """One environment's groups, from their rows."""
     return tuple(
@@ -148,11 +151,20 @@ def group_states(rows: Iterable[Group], environment_id: str, namespace: str) -> 
     )
 
 
-def group_member_states(rows: Iterable[Any]) -> tuple[GroupMemberState, ...]:
-    """One environment's groups that are members, from their rows: `GroupMember`s, or their GROUP_MEMBER_COLUMNS."""
+def group_member_states(rows: Iterable[GroupMember], cluster: Cluster) -> tuple[GroupMemberState, ...]:
+    """One environment's groups that are members, from their rows with their teams."""
     return tuple(
         GroupMemberState(
-            row.pk, row.name, row.path, row.directory_id, Role(row.role), row.wanted, row.present, row.bound
+            row.pk,
+            row.name,
+            row.path,
+            row.directory_id,
+            Role(row.role),
+            row.wanted,
+            row.present,
+            row.bound,
+            row.team_id is not None,
+            row.claim(cluster),
         )
         for row in rows
     )

@@ -102,7 +102,7 @@ def _works(leases: list[Lease]) -> list[Work]:
     # The rest is looked up by its key: to plan a join of seven tables takes PostgreSQL longer than all that. The
     # template's content is the environment's own copy.
     rows = found.order_by("created_at").prefetch_related(
-        "team", "cluster", "directory", "groups", "group_members", "strangers", "conditions", members
+        "team", "cluster", "directory", "groups", "group_members__team", "strangers", "conditions", members
     )
     return [_Work(held[row.pk], row) for row in rows]
 

@@ -162,7 +162,7 @@ def _groups_table(filters: Filters, shown: Q) -> Table:
                 role if each.wanted else f"{role}, being removed",
                 each.added_at.date(),
                 each.added_by,
-                _VERIFIED[each.allowed],
+                "See its people" if each.its_team and each.allowed is None else _VERIFIED[each.allowed],
                 each.checked_at,
             )
 
@@ -200,7 +200,7 @@ def _strangers_table(filters: Filters, shown: Q) -> Table:
     paths = ("email", "username", "directory_id", *_PATHS[2:7], "seen_at")
     return Table(
         key="strangers",
-        title="In a group without being a member",
+        title="In a group, but not a member",
         columns=[*_PERSON_COLUMNS, *_ENVIRONMENT_COLUMNS, _GRANT_COLUMNS[0], Column("Seen", Kind.DATE)],
         rows=Rows(rows.values_list(*paths), make),
         empty="No one is in a group of an environment without being a member.",

@@ -8,7 +8,7 @@ from collections import defaultdict
 from django.db import transaction
 
 from environments import directory
-from environments.actions import identities
+from environments.actions import identities, team_members
 from environments.directory import DirectoryClient, Person
 from environments.lib.errors import PermanentError, ReconcileError
 from environments.models import Directory, Environment, Member
@@ -19,8 +19,9 @@ MOST_SECONDS = 450.0  # a broker hands out a task again after ten minutes; the n
 
 
 def refresh() -> None:
-    """Link members to people, and write down their names. Where a directory does not answer, nothing changes."""
+    """Link members to people and teams, and write down their names. A directory that is silent changes nothing."""
     identities.link_waiting()
+    team_members.follow()
     deadline = time.monotonic() + MOST_SECONDS
     for row in Directory.objects.all():
         people: dict[str, list[Member]] = defaultdict(list)

@@ -231,6 +231,22 @@ class GroupForm(forms.Form):
         cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
 
 
+class TeamForm(forms.Form):
+    """A team of the portal, and its role."""
+
+    team = forms.ModelChoiceField(
+        Team.objects.none(),
+        empty_label="Choose a team",
+        help_text="Everyone in the team has access, as long as they are in it.",
+    )
+    role = forms.ChoiceField()
+
+    def __init__(self, environment: Environment, user: User, data: Any = None) -> None:
+        super().__init__(data, auto_id="id_team_%s")
+        cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = Team.objects.shareable_by(user)
+        cast(forms.ChoiceField, self.fields["role"]).choices = _role_choices(environment)
+
+
 class DetailsForm(forms.Form):
     """An environment's title, purpose and team."""
 

@@ -46,6 +46,7 @@ urlpatterns = [
     path("environments/<slug:namespace>/members/hand-over/", members.hand_over, name="hand_over"),
     path("environments/<slug:namespace>/members/groups/", members.add_group, name="add_group"),
     path("environments/<slug:namespace>/members/groups/remove/", members.remove_group, name="remove_group"),
+    path("environments/<slug:namespace>/members/teams/", members.add_team, name="add_team"),
     path("environments/<slug:namespace>/members/leave/", members.leave, name="leave"),
     path("environments/<slug:namespace>/access/request/", access.request_access, name="request_access"),
     path("environments/<slug:namespace>/access/grant/", access.grant, name="grant_access"),

@@ -119,7 +119,7 @@ class TestShowing:
         again(environment)
         client.force_login(User.objects.create(username="ada", email="ada@example.com", is_superuser=True))
         page = words(read(client.get("/reports/access/")))
-        assert "In a group without being a member" in page
+        assert "In a group, but not a member" in page
         assert "nina@example.com" in page
 
 

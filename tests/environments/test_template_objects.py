@@ -509,7 +509,7 @@ def test_the_pass_asks_once_for_each_kind_that_templates_in_use_add(
     for name in ("one", "two", "three"):
         settle(request_one(version, name))
     counted = simulated.faults.add(method="GET", delay=0.0001, times=10_000)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         observe.observe(place.pk)
     # Five as ever, and Deployment, Role, Service, ServiceAccount; no ConfigMap, and RoleBinding is there already.
     assert counted.seen == 9

@@ -25,11 +25,13 @@ from environments.models import (
     Condition,
     Environment,
     Event,
+    GroupMember,
     Invitation,
     NetworkOpening,
     PublishCheck,
     Rate,
     StandIn,
+    Stranger,
     Team,
     TemplateVersion,
     User,
@@ -200,6 +202,7 @@ def _remember(environments: dict[str, Environment], team: Team) -> None:
     tess = makers.person("tess", "Tess")
     team.members.add(tess)
     AccessRequest.objects.create(environment=first, person=tess)
+    _share(first, first.owner)
     for name in ("ready", "degraded", "deleted"):
         past.write(environments[name])
     past.roll_up(timezone.now() - HISTORY, timezone.now())
@@ -223,3 +226,15 @@ def _account_rows(people: dict[str, User], team: Team, cluster: Cluster) -> Invi
     invitation = Invitation.objects.create(email="new@example.com", invited_by=people["admin"], expires_at=later)
     invitation.teams.add(team)
     return invitation
+
+
+def _share(environment: Environment, by: User) -> None:
+    """Groups and a team as members, as they are and as something is wrong, and a person whom others added."""
+    of = {"environment": environment, "added_by": by}
+    good = {"present": True, "bound": True, "allowed": True, "size": 12}
+    GroupMember.objects.create(name="payments", directory_id="g1", role=Role.DEVELOPER, **of, **good)
+    gone = {"present": False, "bound": False, "allowed": False, "message": "The directory no longer has the group."}
+    GroupMember.objects.create(name="former", directory_id="g2", role=Role.VIEWER, **of, **gone)
+    team = Team.objects.order_by("pk").first()
+    GroupMember.objects.create(name="team", team=team, role=Role.VIEWER, size=3, present=True, **of)
+    Stranger.objects.create(environment=environment, role=Role.ADMIN, directory_id="u9", email="nina@example.com")

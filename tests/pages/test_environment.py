@@ -353,7 +353,7 @@ def test_the_number_of_queries_does_not_grow_with_members(
             environment=environment, kind=Activity.CHANGED_BY_HAND, message=f"number {number}", actor=dana
         )
     client.force_login(dana)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         soup = read(client.get(f"/environments/{environment.namespace}/"))
     assert len(rows(one(soup, "[aria-labelledby=access-title]"))) == 21
 

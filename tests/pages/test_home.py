@@ -265,5 +265,5 @@ def test_the_number_of_queries_does_not_grow(client, dana, theo, make_environmen
         make_environment(theo, name=f"Theirs {number}")
         make_environment(phase=Phase.FAILED)
     client.force_login(dana)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         read(client.get("/"))

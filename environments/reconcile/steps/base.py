@@ -70,6 +70,8 @@ class GroupMemberState:
     wanted: bool
     present: bool | None = None
     bound: bool | None = None
+    is_team: bool = False
+    claim: str = ""  # of a team that the cluster knows by its group
 
 
 @dataclass(frozen=True)

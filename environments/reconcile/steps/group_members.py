@@ -11,6 +11,7 @@ from dataclasses import replace
 from environments.directory import NamedGroup
 from environments.kube.client import Question
 from environments.lib.errors import PermanentError, ReconcileError
+from environments.lib.identity import RESERVED as PREFIX
 from environments.lib.identity import GroupsBy, Naming
 from environments.reconcile.facts import GroupMemberFacts
 from environments.reconcile.steps.base import Context, GroupMemberState
@@ -28,7 +29,7 @@ def look(context: Context) -> tuple[Found, list[str]]:
     found: Found = {}
     notes: list[str] = []
     for state in context.group_members:
-        if state.wanted:
+        if state.wanted and not state.is_team:
             found[state.pk] = _look(context, state, notes)
     return found, notes
 
@@ -43,12 +44,15 @@ def names(states: Iterable[GroupMemberState], naming: Naming) -> tuple[str, ...]
 
 def name_of(state: GroupMemberState, naming: Naming) -> str:
     """The group's name on the cluster; empty if it has none."""
+    if state.is_team:
+        name = naming.claimed_group(state.claim)
+        return "" if name.startswith(PREFIX) else name
     return naming.existing_group(state.name, state.path, state.directory_id)
 
 
 def bound(context: Context) -> Found:
     """What is known once the role bindings are as wanted: which groups they name, and which have left."""
-    wanted = [state for state in context.group_members if state.wanted]
+    wanted = [state for state in context.group_members if state.wanted and (state.claim or not state.is_team)]
     named = {state.pk: bool(names([state], context.naming)) for state in wanted}
     return left(context) | {
         pk: GroupMemberFacts(bound=is_named, allowed=None if is_named else False) for pk, is_named in named.items()

@@ -63,6 +63,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
     rows = observed(row) if only is None else observed(row).filter(pk__in=list(only))
     columns = rows.order_by().annotate(spec_text=Cast("spec", TextField()))
     common = _Common(
+        row,
         facts.naming(row),
         row.oidc_issuer,
         facts.neighbours(row),
@@ -77,8 +78,7 @@ def load(row: Cluster, only: Iterable[str] | None = None) -> dict[str, Desired]:
         keys = [each.pk for each in batch]
         groups = _by_environment(Group.objects.filter(environment__in=keys).values_list(*_GROUP, named=True))
         members = _by_environment(_members(keys, row.username_claim))
-        others = GroupMember.objects.filter(environment__in=keys).values_list(*facts.GROUP_MEMBER_COLUMNS, named=True)
-        named = _by_environment(others)
+        named = _by_environment(GroupMember.objects.filter(environment__in=keys).select_related("team"))
         for each in batch:
             with suppress(InvalidSpecError):  # its own reconcile says so; the others of the cluster are looked after
                 found[str(each.pk)] = _facts(common, each, groups[each.pk], members[each.pk], named[each.pk])
@@ -133,6 +133,7 @@ def _by_environment(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
 class _Common:
     """What all environments of a cluster share."""
 
+    cluster: Cluster
     naming: Naming
     issuer: str
     neighbours: Neighbours
@@ -158,7 +159,7 @@ def _facts(common: _Common, each: Any, groups: list[Any], members: list[Any], na
         team=each.team__name or "",
         purpose=each.purpose,
         parameters=tuple(each.parameters.items()),
-        bindings=binding.bindings(*states, common.naming, facts.group_member_states(named)),
+        bindings=binding.bindings(*states, common.naming, facts.group_member_states(named, common.cluster)),
         account_namespace=common.account_namespace,
         neighbours=common.neighbours,
         guards_pods=common.guards_pods,

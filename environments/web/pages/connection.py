@@ -28,7 +28,7 @@ class Connection:
     @property
     def is_through_group(self) -> bool:
         """Whether they have access only as one of a group or a team."""
-        return self.member.is_of_group
+        return self.member.is_of_group or self.member.through_id is not None
 
     @property
     def is_new(self) -> bool:

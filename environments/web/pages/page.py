@@ -86,7 +86,7 @@ class EnvironmentPage:
     access: list[AccessLine]  # the same members, each with their sign-in to the cluster
     groups: list[GroupMember]  # and teams
     strangers: list[Stranger]  # in a group of the environment without being members
-    strangers_have_access: bool  # the cluster knows the groups
+    knows_groups: bool  # whether the cluster knows groups of the directory
     removes_strangers: bool
     leavers: list[Leaver]
     managed_objects: list[ManagedObject]
@@ -115,6 +115,11 @@ class EnvironmentPage:
     def waits_for_end(self) -> bool:
         """Whether a later end waits for a decision."""
         return any(each.change.kind == ChangeKind.END for each in self.changes)
+
+    @property
+    def removable(self) -> list[Member]:
+        """The members who were added themselves, without the owner."""
+        return [member for member in self.others if not member.through_id]
 
     @property
     def is_ready(self) -> bool:
@@ -197,7 +202,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
     to_answer = next((each for each in questions if each.answered_at is None), None) if who else None
     conditions = list(environment.conditions.all())
     lines = timeline(environment, conditions, who)
-    everyone = list(environment.members.select_related("person"))
+    everyone = list(environment.members.select_related("person", "through__team"))
     members = [member for member in everyone if member.wanted]
     activity = activity_card(environment, show)
     groups = list(environment.group_members.filter(wanted=True).select_related("team"))
@@ -229,7 +234,7 @@ def environment_page(environment: Environment, user: User, show: Show = Show.ALL
         access=access_lines(environment, members),
         groups=groups,
         strangers=list(environment.strangers.all()) if environment.wanted else [],
-        strangers_have_access=not group_members.why_none(environment.cluster),
+        knows_groups=not group_members.why_none(environment.cluster),
         removes_strangers=environment.directory.strangers == Directory.Strangers.REMOVE,
         leavers=leavers(environment, members),
         managed_objects=managed_objects(environment, everyone) if environment.phase != Phase.DELETED else [],

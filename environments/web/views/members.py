@@ -8,11 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments.actions import access_tokens, group_members, guards, memberships
+from environments.actions import access_tokens, group_members, guards, memberships, team_members
 from environments.lib.phases import Role
-from environments.models import Environment
+from environments.models import Environment, Team
 from environments.web import pages
-from environments.web.forms import GroupForm, HandoverForm, MembersForm, add_refusal
+from environments.web.forms import GroupForm, HandoverForm, MembersForm, TeamForm, add_refusal
 from environments.web.permissions import changeable_environment, visible_environment
 from environments.web.views.http import UserRequest, sent
 
@@ -119,11 +119,28 @@ def add_group(request: UserRequest, namespace: str) -> HttpResponse:
 
 
 @require_POST
+def add_team(request: UserRequest, namespace: str) -> HttpResponse:
+    """Give a team a role."""
+    row = changeable_environment(request.user, namespace)
+    form = TeamForm(row, request.user, request.POST)
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            team = team_members.add_team(row, request.user, form.cleaned_data["team"], role)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, f"The team {team} now has the role {role.value}.")
+            return redirect("members", namespace=namespace)
+    return _page(request, row, MembersForm(row), HandoverForm(row), team_form=form)
+
+
+@require_POST
 def remove_group(request: UserRequest, namespace: str) -> HttpResponse:
     """Remove a group or a team."""
     row = changeable_environment(request.user, namespace)
     number = request.POST.get("group", "")
-    removed = group_members.remove_group(row, request.user, int(number) if _KEY.fullmatch(number) else 0)
+    removed = team_members.remove_team(row, request.user, int(number) if _KEY.fullmatch(number) else 0)
     if removed:
         messages.success(request, f"The {removed.kind} {removed} was removed.")
     else:
@@ -144,17 +161,20 @@ def _page(
     form: MembersForm,
     handover: HandoverForm,
     group_form: GroupForm | None = None,
+    team_form: TeamForm | None = None,
 ) -> HttpResponse:
-    group_form = group_form or GroupForm(row)
+    group_form, team_form = group_form or GroupForm(row), team_form or TeamForm(row, request.user)
     context = {
         "environment": row,
         "page": pages.environment_page(row, request.user),
         "form": form,
         "handover": handover,
         "group_form": group_form,
+        "team_form": team_form,
+        "has_teams": Team.objects.shareable_by(request.user).exists(),
         "no_groups": group_members.why_none(row.cluster),
         "own_groups": group_members.own_groups(request.user),
         "undoable": memberships.undoable(row),
     }
-    status = 422 if form.errors or handover.errors or group_form.errors else 200
+    status = 422 if any(each.errors for each in (form, handover, group_form, team_form)) else 200
     return render(request, "environments/members.html", context, status=status)
