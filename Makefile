@@ -35,7 +35,7 @@ demo-reset: ## Delete the demo's data
 ##@ Develop
 
 .PHONY: test
-test: .state/dev .state/kubectl .state/packages .state/directories ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
+test: .state/dev .state/kubectl .state/packages ## Run the tests in WORKERS=3 processes (T=path runs only some, in one)
 	$(BIN)/python -m pytest $(or $(T),--numprocesses $(WORKERS) --no-loadscope-reorder)
 
 .PHONY: check
@@ -118,10 +118,6 @@ lock: ## Resolve requirements/*.in to hashed requirements/*.txt, and package.jso
 # Public servers with packages of their own, also in the cache (tests/packages.py).
 .state/packages: $(wildcard requirements/*.txt) $(wildcard tests/live/*/*/package-lock.json) tests/packages.py .state/dev
 	@if $(BIN)/python -m tests.packages; then touch $@; fi
-
-# SCIM servers in environments of their own (tests/live/directories). What cannot be had is skipped, and said.
-.state/directories: $(wildcard requirements/scim-*.txt tests/live/directories/express*/package-lock.json) tests/live/directories/builds.py .state/dev
-	@if $(BIN)/python -m tests.live.directories.builds; then touch $@; fi
 
 # Installs once, and again when the lock changes.
 .state/%: requirements/%.txt

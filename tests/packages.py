@@ -79,7 +79,15 @@ PROVIDERS = ROOT / "tests" / "live" / "providers"
 OAUTH_TOOLKIT = PythonPackages("django-oauth-toolkit")
 DJANGO_OIDC_PROVIDER = PythonPackages("django-oidc-provider")
 NODE_OIDC_PROVIDER = NodePackages("oidc-provider", PROVIDERS / "oidc-provider", node=(20, 20))
-ALL: tuple[Packages, ...] = (OAUTH_TOOLKIT, DJANGO_OIDC_PROVIDER, NODE_OIDC_PROVIDER)
+DIRECTORIES = ROOT / "tests" / "live" / "directories"
+SCIM_SERVER = PythonPackages("scim-server")
+SCIM_DJANGO = PythonPackages("scim-django")
+SCIMMY_ON_EXPRESS_4 = NodePackages("express4", DIRECTORIES / "express4")
+SCIMMY_ON_EXPRESS_5 = NodePackages("express5", DIRECTORIES / "express5")
+ALL: tuple[Packages, ...] = (
+    OAUTH_TOOLKIT, DJANGO_OIDC_PROVIDER, NODE_OIDC_PROVIDER,
+    SCIM_SERVER, SCIM_DJANGO, SCIMMY_ON_EXPRESS_4, SCIMMY_ON_EXPRESS_5,
+)  # fmt: skip
 
 _unavailable: dict[str, UnavailableError] = {}
 

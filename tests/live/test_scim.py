@@ -14,7 +14,7 @@ from environments.lib.errors import PermanentError, TemporaryError
 from environments.models import Directory
 from portal.demo.idp import IdentityProvider
 from tests.environments.directory.trials import steps
-from tests.live.directories.builds import UnavailableError
+from tests.kubectls import UnavailableError
 from tests.live.directories.servers import (
     CurrentScim2Server,
     DjangoScim2,

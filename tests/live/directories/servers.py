@@ -1,4 +1,4 @@
-"""SCIM servers from environments of their own (builds.py), and what is done to each behind the portal's back."""
+"""SCIM servers from packages of their own (tests/packages.py), and what is done to each behind the portal's back."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import httpx
 
 from portal.demo.ports import answers, free_port
-from tests.live.directories import builds
+from tests import packages
 from tests.live.scim_servers import ALL_RIGHT, KEEPS, PATCH_SCHEMA, TOKEN, body_of
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +24,7 @@ PEOPLE = ("dana", "theo", "max", "ada", "sam")
 class Process:
     """A server as a process of its own, with a bearer token and five people."""
 
-    environment: str
+    packages: packages.Packages
     path = "/scim/v2"
     says = "answers: 5 people (filter: yes, patch: yes)."
     does = ALL_RIGHT
@@ -35,8 +35,8 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}{self.path}"
 
-    def command(self, folder: Path) -> list[str]:
-        """How the server is started from its environment."""
+    def command(self, installed: Path) -> list[str]:
+        """How the server is started from what is installed."""
         raise NotImplementedError
 
     def connection(self) -> SimpleNamespace:
@@ -58,8 +58,8 @@ class Process:
             admin.patch(f"/Groups/{group_id}", json=body).raise_for_status()
 
     def start(self) -> None:
-        """Raises UnavailableError if the environment cannot be had."""
-        command = self.command(builds.environment(self.environment))
+        """Raises UnavailableError if the packages cannot be had."""
+        command = self.command(self.packages.installed())
         variables = os.environ | {
             "SCIM_TOKEN": TOKEN,
             "SCIM_PORT": str(self._port),
@@ -71,7 +71,7 @@ class Process:
             while not answers(self._port):
                 if self._process.poll() is not None or time.monotonic() > end:
                     said.seek(0)
-                    raise AssertionError(f"{self.environment} does not start: {said.read().decode()[-2000:]}")
+                    raise AssertionError(f"{self.packages.name} does not start: {said.read().decode()[-2000:]}")
                 time.sleep(0.05)
         with self.admin() as admin:
             for name in PEOPLE:
@@ -86,17 +86,17 @@ class Process:
 class CurrentScim2Server(Process):
     """The current scim2-server: filters in any case, keeps entity tags, and answers most changes with 204."""
 
-    environment = "scim-server"
+    packages = packages.SCIM_SERVER
     path = "/v2"
 
-    def command(self, folder: Path) -> list[str]:
-        return [str(folder / "venv/bin/scim2-server"), "--port", str(self._port), "--bearer-token", TOKEN]
+    def command(self, installed: Path) -> list[str]:
+        return [str(installed.with_name("scim2-server")), "--port", str(self._port), "--bearer-token", TOKEN]
 
 
 class DjangoScim2(Process):
     """django-scim2: POST and PUT ignore members with 201 and 200; it removes members by their values alone."""
 
-    environment = "scim-django"
+    packages = packages.SCIM_DJANGO
     says = "answers: 5 people (filter: no, patch: yes)."
     does = (
         "Does not support filters; lists are read as a whole.",
@@ -105,8 +105,8 @@ class DjangoScim2(Process):
         "Removes members with PATCH remove and their values only.",
     )
 
-    def command(self, folder: Path) -> list[str]:
-        return [str(folder / "venv/bin/python"), "-m", "scim_django.serve"]
+    def command(self, installed: Path) -> list[str]:
+        return [str(installed), "-m", "scim_django.serve"]
 
     def rename_group(self, group_id: str, name: str) -> None:
         with self.admin() as admin:
@@ -117,17 +117,17 @@ class DjangoScim2(Process):
 class ScimmyOnExpress4(Process):
     """scimmy: filters are exact about capitals, and a member added twice is in twice."""
 
-    environment = "express4"
+    packages = packages.SCIMMY_ON_EXPRESS_4
     does = (FILTERS_IDS, EXACT, *ALL_RIGHT[1:])
 
-    def command(self, folder: Path) -> list[str]:
-        return [builds.node(), str(HERE / "scimmy.cjs"), str(folder), str(self._port), TOKEN]
+    def command(self, installed: Path) -> list[str]:
+        return ["node", str(HERE / "scimmy.cjs"), str(installed), str(self._port), TOKEN]
 
 
 class ScimmyOnExpress5(ScimmyOnExpress4):
     """The same, and each list is its first twenty entries for ever: express 5 keeps no change of a query."""
 
-    environment = "express5"
+    packages = packages.SCIMMY_ON_EXPRESS_5
     does = (
         FILTERS_IDS,
         EXACT,
