@@ -456,9 +456,7 @@ def test_what_could_not_be_read_stands_on_the_clusters_page_and_above_the_list(c
         )
 
 
-@pytest.mark.parametrize(
-    "field", ["certificate_authority", "public_certificate_authority", "oidc_certificate_authority"]
-)
+@pytest.mark.parametrize("whose", ["", "public_", "oidc_"])
 def test_a_private_key_pasted_by_mistake_is_not_shown_again(whose, db):
     field = f"{whose}certificate_authority"
     form = ClusterForm(filled(**{field: "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----"}))
