@@ -66,6 +66,10 @@ bench: .state/dev ## Measure speed (B=provisioning,pages,collecting,peer,load,re
 bench-docs: .state/dev ## Write the results of make bench into docs/benchmarks.md and docs/benchmarks.json
 	$(BIN)/python -m tests.bench.document
 
+.PHONY: any-input
+any-input: .state/dev ## Enter everything that breaks programs into every field of every form (about half an hour)
+	ANY_INPUT=full $(BIN)/python -m pytest -p no:xdist -q tests/pages/test_any_input.py
+
 .PHONY: faults
 faults: .state/dev ## Break everything on purpose, then check that nothing is lost (SEEDS="1 2" MINUTES=2 ENVIRONMENTS=40)
 	$(BIN)/python -m tests.faults $(SEEDS:%=--seed %) --minutes $(or $(MINUTES),2) \

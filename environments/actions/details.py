@@ -36,14 +36,17 @@ def change(environment: Environment, actor: User, *, name: str, purpose: str, te
         owe(row.pk)
 
 
+MAX_SEARCHED = 1000  # characters
+
+
 def teams(environment: Environment) -> QuerySet[Team]:
     """The teams that an environment can belong to: its owner's."""
     return environment.owner.teams.all()
 
 
 def namesake(owner: User, name: str, *, besides: Environment | None = None) -> Environment | None:
-    """Another living environment of the owner with the same title, in upper or lower case; None without a title."""
-    if not name:
+    """Another living environment of the owner with the same title in any case; None for what is no title."""
+    if not name or "\0" in name or len(name) > MAX_SEARCHED:  # which databases refuse to look for
         return None
     others = Environment.objects.live().filter(owner=owner, name__iexact=name)
     return (others.exclude(pk=besides.pk) if besides else others).first()

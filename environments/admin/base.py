@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from environments.admin.any_input import AnyInput
 from environments.models import User
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     AnyInline = admin.TabularInline[Any, Any]
     AnyForm = forms.ModelForm[Any]
 else:  # Django's own classes cannot be subscripted
-    AnyAdmin, AnyInline, AnyForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+    AnyInline, AnyForm = admin.TabularInline, forms.ModelForm
+
+    class AnyAdmin(AnyInput, admin.ModelAdmin):
+        """Django's, and no input makes an error page."""
 
 
 def actor(request: HttpRequest) -> User:

@@ -75,7 +75,7 @@ class ClusterForm(SecretForm):
     def _authority(self, field: str) -> str:
         text = str(self.cleaned_data[field]).strip()
         try:
-            return tls.certificates(text) if text else ""
+            return tls.certificates(text).strip() if text else ""
         except ValueError as error:
             raise ValidationError(str(error)) from None
 

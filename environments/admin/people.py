@@ -18,8 +18,10 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from environments.admin.any_input import AnyInput
 from environments.admin.base import AnyInline
 from environments.admin.scale import FEW, BriefDeletion, FewFilter, count_of
+from environments.lib.row_fields import RowsField
 from environments.models import Environment, Team, TeamGroup, User
 from environments.reports import summaries
 
@@ -54,8 +56,8 @@ class NewAccountForm(UniqueAddress, AdminUserCreationForm):  # type: ignore[type
 class LocalAccountForm(UniqueAddress, UserChangeForm):  # type: ignore[type-arg]
     """A person whose role and teams a platform admin sets."""
 
-    teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False)
-    managed_teams = forms.ModelMultipleChoiceField(Team.objects.all(), required=False, label="Manages")
+    teams = RowsField(Team.objects.all(), required=False)
+    managed_teams = RowsField(Team.objects.all(), required=False, label="Manages")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,7 +68,7 @@ class LocalAccountForm(UniqueAddress, UserChangeForm):  # type: ignore[type-arg]
             flag.label, flag.help_text = "Platform admin", "Manages clusters, templates and all environments."
 
 
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(AnyInput, DjangoUserAdmin):  # type: ignore[type-arg]
     """People. Who they are and what they may do comes from the identity provider, where there is one.
 
     portal/admin.py registers it, with an action for local accounts.

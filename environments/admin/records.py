@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from environments import actions
+from environments.admin.any_input import searchable
 from environments.admin.base import ReadOnlyAdmin, ReadOnlyInline, actor, pill
 from environments.admin.scale import FewFilter, LeanAdmin
 from environments.lib.phases import Phase, Status
@@ -200,7 +201,7 @@ class EventAdmin(LeanAdmin, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
         """The events of the environments and people found: both have an index here, their names have none."""
-        for word in search_term.split():
+        for word in searchable(search_term).split():
             environments = Environment.objects.filter(Q(name__icontains=word) | Q(namespace__icontains=word))
             people = User.objects.filter(email__icontains=word)
             found = Q(environment__in=environments.order_by().values("pk")) | Q(actor__in=people.values("pk"))

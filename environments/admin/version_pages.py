@@ -17,6 +17,7 @@ from environments.kube import rbac
 from environments.kube.manifests import Manifest, environment_label
 from environments.lib import quantities
 from environments.lib.errors import ReconcileError
+from environments.lib.row_fields import RowField
 from environments.models import Cluster, TemplateVersion, User
 from environments.spec import InvalidSpecError, TemplateSpec
 from environments.web import previews
@@ -199,7 +200,7 @@ def _form(version: TemplateVersion, user: User, data: QueryDict | None) -> Reque
     for name in ("collaborators", "collaborator_role", "team", "purpose"):
         form.fields.pop(name, None)
     clusters = Cluster.objects.all()
-    form.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=clusters.first())
+    form.fields["cluster"] = RowField(clusters, empty_label=None, initial=clusters.first())
     form.fields["name"].initial = "example"
     form.fields["name"].widget.attrs.pop("autofocus", None)
     return form

@@ -10,6 +10,7 @@ from environments.actions import resizing
 from environments.actions.drafts import parameter_field, usable_sizes
 from environments.actions.resizing import Resize
 from environments.lib import quantities
+from environments.lib.row_fields import RowField
 from environments.models import Environment, NetworkOpening, User
 from environments.models.changes import MAX_REASON
 from environments.spec import Mode, Size
@@ -126,7 +127,7 @@ class EndForm(forms.Form):
 class OpeningForm(forms.Form):
     """The opening that is asked for, and why."""
 
-    opening = forms.ModelChoiceField(
+    opening = RowField(
         NetworkOpening.objects.none(),
         empty_label="Choose an opening",
         to_field_name="slug",

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from environments.actions import approvals, stand_ins
+from environments.lib.row_fields import RowField
 from environments.models import Change, Environment, User
 from environments.models.questions import MAX_TEXT
 from environments.models.stand_ins import today
@@ -101,7 +102,7 @@ class SeveralForm(forms.Form):
 class StandInForm(forms.Form):
     """Who decides for a manager, and until when."""
 
-    person = forms.ModelChoiceField(
+    person = RowField(
         label="Stand-in",
         queryset=User.objects.none(),
         empty_label="Choose a person",

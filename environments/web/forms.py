@@ -16,6 +16,7 @@ from environments.actions.addresses import MAX_ADDRESSES
 from environments.actions.drafts import CheckedPlan, Draft, max_length, parameter_field, usable_sizes
 from environments.lib import dates, quantities
 from environments.lib.phases import Phase, Role
+from environments.lib.row_fields import RowField
 from environments.models import Cluster, Environment, Team, Template, TemplateVersion, User
 from environments.models.environments import Alerts
 from environments.models.templates import Placement
@@ -75,10 +76,10 @@ class RequestForm(forms.Form):
         template = self.template_version.template
         if template.placement == Placement.CHOICE:
             clusters = placement.candidates(template)
-            self.fields["cluster"] = forms.ModelChoiceField(clusters, empty_label=None, initial=cache(clusters.first))
+            self.fields["cluster"] = RowField(clusters, empty_label=None, initial=cache(clusters.first))
         teams = self.user.teams.all()
         if teams:
-            self.fields["team"] = forms.ModelChoiceField(
+            self.fields["team"] = RowField(
                 teams, empty_label=None, initial=teams[0], help_text="Team members can see the environment."
             )
 
@@ -178,10 +179,10 @@ class FilterForm(forms.Form):
         label="Search", required=False, widget=forms.SearchInput(attrs={"placeholder": "Name, namespace, owner"})
     )
     phase = forms.ChoiceField(label="State", required=False, choices=[("", "Any state"), *Phase.choices])
-    template = forms.ModelChoiceField(
+    template = RowField(
         Template.objects.only("slug", "name"), required=False, to_field_name="slug", empty_label="Any template"
     )
-    cluster = forms.ModelChoiceField(
+    cluster = RowField(
         Cluster.objects.only("slug", "name"), required=False, to_field_name="slug", empty_label="Any cluster"
     )
     sort = forms.ChoiceField(label="Sort by", required=False, choices=SORTS)
@@ -258,7 +259,7 @@ class DetailsForm(forms.Form):
         required=False,
         help_text="Helps others recognise it, for example: load tests for the new checkout.",
     )
-    team = forms.ModelChoiceField(
+    team = RowField(
         Team.objects.none(),
         required=False,
         empty_label="No team",

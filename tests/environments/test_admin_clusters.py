@@ -454,3 +454,11 @@ def test_what_could_not_be_read_stands_on_the_clusters_page_and_above_the_list(c
         assert "can't read everything on Oslo (Deployments: last read in full 3 hours ago)" in " ".join(
             alert.text.split()
         )
+
+
+@pytest.mark.parametrize("whose", ["", "public_", "oidc_"])
+def test_a_private_key_pasted_by_mistake_is_not_shown_again(whose, db):
+    field = f"{whose}certificate_authority"
+    form = ClusterForm(filled(**{field: "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----"}))
+    assert "contains a private key" in " ".join(form.errors[field])
+    assert "hunter2" not in form.as_p()
