@@ -10,8 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from environments.models import User
+from portal import backchannel
 from portal.local import factors
-from portal.sso import failed
+from portal.sign_in_log import LOCAL, failed
+from portal.sso_faults import Kind, SignInFault
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +35,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         """A sentence instead of a sign-in."""
-        return failed(request, "Your account is deactivated. Ask a platform admin to activate it.", status=403)
+        sentence = "Your account is deactivated. Ask a platform admin to activate it."
+        return failed(request, LOCAL, SignInFault(Kind.ACCOUNT, "deactivated", sentence, status=403))
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """Store in the session what sign-out needs, and let people without a required second factor set it up now."""
         sociallogin = (kwargs["signal_kwargs"] or {}).get("sociallogin")
         if sociallogin is not None:
             request.session[factors.SSO_SESSION] = sociallogin.for_sign_out
+            backchannel.remember(request, user, sociallogin)
         elif not factors.has_factor(user):
             reauthenticate_by_password(request)  # they have just entered it
         response: HttpResponse = super().post_login(request, user, **kwargs)

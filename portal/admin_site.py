@@ -1,14 +1,17 @@
 """The admin's site: who can enter it, which models it shows, and its front page."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, path
 
 from environments.models import Cluster, User
+from portal.sign_in_page import check_sign_in
 
 #: Apps whose models are shown. Groups, addresses, providers and second factors of other apps are not for editing here:
 #: roles follow the groups claim, the environment sets up single sign-on (portal/env.py), and some rows hold secrets.
@@ -49,6 +52,11 @@ class AdminSite(admin.AdminSite):
         not_isolating = Cluster.objects.not_isolating().only("name", "isolation", "isolation_tested_at")
         told = {"unguarded": shown, "unread": Cluster.objects.unread, "not_isolating": not_isolating}
         return super().each_context(request) | told
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """The check of sign-in besides the usual pages."""
+        page = self.admin_view(partial(check_sign_in, site=self))
+        return [path("sign-in/", page, name="check_sign_in"), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The front page by topic instead of by app."""

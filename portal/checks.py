@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import jwt
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Advice
 
 from portal.env import prefix
 from portal.setting import FIRST_PROVIDER
+from portal.sso_client import KEY, SigningKey, assertion
 
 
 @register()
@@ -31,14 +33,44 @@ def oidc_client_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_complete(app: dict[str, Any]) -> bool:
-    return bool(app["client_id"] and app["secret"] and app["settings"]["server_url"])
+    proof = app["secret"] or app["settings"]["client_key"]
+    return bool(app["client_id"] and proof and app["settings"]["server_url"])
 
 
 def _missing(app: dict[str, Any]) -> str:
     if app["provider_id"] == FIRST_PROVIDER:
-        return "OIDC_ISSUER is set. Set OIDC_CLIENT_ID and OIDC_CLIENT_SECRET too."
+        return "OIDC_ISSUER is set. Set OIDC_CLIENT_ID and OIDC_CLIENT_SECRET too (or OIDC_CLIENT_KEY)."
     name = prefix(app["provider_id"])
-    return f"OIDC_PROVIDERS names {app['provider_id']}. Set {name}_ISSUER, {name}_CLIENT_ID and {name}_CLIENT_SECRET."
+    return (
+        f"OIDC_PROVIDERS names {app['provider_id']}. Set {name}_ISSUER, {name}_CLIENT_ID and {name}_CLIENT_SECRET "
+        f"(or {name}_CLIENT_KEY)."
+    )
+
+
+@register()
+def client_keys_can_sign(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check that each key for `private_key_jwt` is there where it is chosen, and can sign with its algorithm."""
+    apps = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
+    found = ((app["provider_id"], _key_problem(app["settings"])) for app in apps)
+    return [Error(sentence.format(_settings_of(one)), id="portal.E026") for one, sentence in found if sentence]
+
+
+def _settings_of(provider: str) -> str:
+    return "OIDC" if provider == FIRST_PROVIDER else prefix(provider)
+
+
+def _key_problem(of: dict[str, Any]) -> str:
+    """What is wrong with a provider's key, as a sentence with a place for the settings' prefix; empty if nothing is."""
+    if of["client_auth"] == KEY and not of["client_key"]:
+        return "{0}_CLIENT_AUTH is private_key_jwt. Set {0}_CLIENT_KEY_FILE to the path of the private key."
+    if not of["client_key"]:
+        return ""
+    try:
+        assertion(SigningKey(of["client_key"], of["client_key_id"], of["client_key_algorithm"]), "check", "check")
+    except (jwt.PyJWTError, ValueError, TypeError):
+        algorithm = of["client_key_algorithm"]
+        return f"{{0}}_CLIENT_KEY must be an unencrypted private key in PEM that can sign with {algorithm}."
+    return ""
 
 
 @register()

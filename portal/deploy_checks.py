@@ -153,7 +153,7 @@ def _sign_in(values: Values) -> Iterator[CheckMessage]:
         yield Advice(
             "OIDC_ISSUER begins with http://: an attacker in the network could sign in as any user.", id="portal.W024"
         )
-    if "openid" not in values["OIDC_SCOPES"]:
+    if values["OIDC_SCOPES"] and "openid" not in " ".join(values["OIDC_SCOPES"]).split():
         yield Error("OIDC_SCOPES lacks openid, so the provider would return no identity.", id="portal.E018")
     if not values["GROUPS_CLAIM"]:
         yield Advice("GROUPS_CLAIM is empty, so SSO gives users no teams and no roles.", id="portal.W025")
@@ -175,7 +175,7 @@ def _several_providers(values: Values) -> Iterator[CheckMessage]:
         elif issuers.count(of["ISSUER"]) > 1:
             sentence = f"{name}_ISSUER is another provider's too: people would have an account for each."
             yield Advice(sentence, id="portal.W037")
-        if "openid" not in of["SCOPES"]:
+        if of["SCOPES"] and "openid" not in " ".join(of["SCOPES"]).split():
             sentence = f"{name}_SCOPES lacks openid, so the provider would return no identity."
             yield Error(sentence, id="portal.E024")
     rules = {"OIDC": values["OIDC_EMAILS"]} | {env.prefix(one): of["EMAILS"] for one, of in further.items()}

@@ -11,12 +11,11 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.env_providers import EMAILS, FURTHER, client
 from portal.setting import Setting
 
 _NO_RETRY = 3  # exit code: gunicorn then stops instead of restarting the worker again and again
 _DAY = 24 * 3600.0
-
-_EMAILS = ("verified", "unless_unverified", "always")
 
 #: The table, by topic. A number needs a range; a test checks that.
 GROUPS: dict[str, tuple[Setting, ...]] = {
@@ -86,7 +85,15 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("OIDC_NAME", "str", "Single sign-on", "The identity provider's name on the sign-in page."),
         Setting("OIDC_CLIENT_ID", "str", "", "The portal's client ID at the identity provider."),
         Setting("OIDC_CLIENT_SECRET", "str", "", "The portal's client secret at the identity provider.", secret=True),
-        Setting("OIDC_SCOPES", "list", ["openid", "profile", "email", "groups"], "The scopes to request at sign-in."),
+        *client("OIDC"),
+        Setting(
+            "CLOCK_LEEWAY_SECONDS",
+            "int",
+            60,
+            "How many seconds the clock of an identity provider may differ from the portal's.",
+            least=0,
+            most=300,
+        ),
         Setting(
             "OIDC_EMAILS",
             "str",
@@ -95,7 +102,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "with it. `verified`: if the claim `email_verified` is true. `unless_unverified`: also if there is no such "
             "claim (Entra ID). `always`: also if it is false (directory users in Keycloak). Only for providers where "
             "people cannot enter an address themselves.",
-            choices=_EMAILS,
+            choices=EMAILS,
         ),
         Setting(
             "OIDC_EMAIL_DOMAINS",
@@ -330,20 +337,6 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
     ),
 }
-
-#: The settings of each further identity provider. `<ID>` stands for its id.
-FURTHER = (
-    Setting("OIDC_<ID>_ISSUER", "str", "", "The identity provider's issuer URL."),
-    Setting("OIDC_<ID>_NAME", "str", "", "Its name on the sign-in page. Empty: its id."),
-    Setting("OIDC_<ID>_CLIENT_ID", "str", "", "The portal's client ID there."),
-    Setting("OIDC_<ID>_CLIENT_SECRET", "str", "", "The portal's client secret there.", secret=True),
-    Setting("OIDC_<ID>_SCOPES", "list", ["openid", "profile", "email", "groups"], "The scopes to request at sign-in."),
-    Setting("OIDC_<ID>_EMAILS", "str", "verified", "As `OIDC_EMAILS`, for this provider.", choices=_EMAILS),
-    Setting("OIDC_<ID>_EMAIL_DOMAINS", "list", [], "As `OIDC_EMAIL_DOMAINS`, for this provider."),
-    Setting("OIDC_<ID>_GROUPS_CLAIM", "str", "groups", "The claim that lists a person's groups."),
-    Setting("OIDC_<ID>_ADMIN_GROUPS", "list", [], "Groups of this provider whose members are platform admins."),
-    Setting("OIDC_<ID>_MANAGER_GROUPS", "list", [], "Groups of this provider whose members are managers."),
-)
 
 TABLE = tuple(chain.from_iterable(GROUPS.values()))
 

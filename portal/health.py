@@ -44,9 +44,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 while requests can be served, else 503; with what is degraded."""
-    database = _database()
-    migrations = _migrations() if database == "ok" else "unknown"
-    broker = _broker()
+    database = database_state()
+    migrations = migrations_state() if database == "ok" else "unknown"
+    broker = broker_state()
     ready = database == migrations == "ok"
     degraded = [] if broker == "ok" else ["broker: not answering"]
     degraded += _degraded() if ready else []
@@ -70,7 +70,8 @@ class ProbesMiddleware:
         return response
 
 
-def _database() -> str:
+def database_state() -> str:
+    """`ok`, or what is wrong."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -99,15 +100,15 @@ class _Migrations:
         return "ok" if self._applied else "missing"
 
 
-_migrations = _Migrations()
+migrations_state = _Migrations()
 
 
 def forget() -> None:
     """Have the migrations looked at anew, in a process that changed the database itself."""
-    _migrations.forget()
+    migrations_state.forget()
 
 
-def _broker() -> str:
+def broker_state() -> str:
     """Check the broker. A frozen broker accepts connections and never answers, so each wait has a limit."""
     url = settings.CELERY_BROKER_URL
     try:

@@ -84,7 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "portal.sign_in_again.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -183,22 +183,39 @@ SOCIALACCOUNT_ONLY = not LOCAL_ACCOUNTS
 SOCIALACCOUNT_STORE_TOKENS = False
 
 
-def _app(provider: str, name: str, issuer: str, client_id: str, secret: str, scopes: list[str]) -> dict[str, Any]:
-    """What allauth needs to know of one identity provider."""
-    client = {"client_id": client_id, "secret": secret}
-    return {"provider_id": provider, "name": name, **client, "settings": {"server_url": issuer, "scope": scopes}}
+CLOCK_LEEWAY_SECONDS = read("CLOCK_LEEWAY_SECONDS")
 
 
-_first = (read("OIDC_CLIENT_ID"), read("OIDC_CLIENT_SECRET"), read("OIDC_SCOPES"))
+def _app(provider: str, name: str, issuer: str, of: dict[str, Any]) -> dict[str, Any]:
+    """What allauth needs to know of one identity provider, and what portal/sso.py does."""
+    key = of["CLIENT_KEY"]
+    own = {
+        "server_url": issuer,
+        "scope": of["SCOPES"],
+        "client_auth": of["CLIENT_AUTH"] or ("private_key_jwt" if key else ""),
+        "client_key": key,
+        "client_key_id": of["CLIENT_KID"],
+        "client_key_algorithm": of["CLIENT_ALGORITHM"],
+    }
+    client = {"client_id": of["CLIENT_ID"], "secret": of["CLIENT_SECRET"]}
+    return {"provider_id": provider, "name": name, **client, "settings": own}
+
+
+_first = {
+    "CLIENT_ID": read("OIDC_CLIENT_ID"),
+    "CLIENT_SECRET": read("OIDC_CLIENT_SECRET"),
+    "CLIENT_AUTH": read("OIDC_CLIENT_AUTH"),
+    "CLIENT_KEY": read("OIDC_CLIENT_KEY"),
+    "CLIENT_KID": read("OIDC_CLIENT_KID"),
+    "CLIENT_ALGORITHM": read("OIDC_CLIENT_ALGORITHM"),
+    "SCOPES": read("OIDC_SCOPES"),
+}
 SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
-            *([_app(FIRST_PROVIDER, OIDC_NAME, OIDC_ISSUER, *_first)] if OIDC_ISSUER else []),
-            *(
-                _app(one, of["NAME"] or one, of["ISSUER"], of["CLIENT_ID"], of["CLIENT_SECRET"], of["SCOPES"])
-                for one, of in OIDC_FURTHER.items()
-            ),
+            *([_app(FIRST_PROVIDER, OIDC_NAME, OIDC_ISSUER, _first)] if OIDC_ISSUER else []),
+            *(_app(one, of["NAME"] or one, of["ISSUER"], of) for one, of in OIDC_FURTHER.items()),
         ],
     }
 }

@@ -1,6 +1,7 @@
 """docs/settings.md, generated from the table in portal/env.py by `make settings`. A test checks that it is current."""
 
-from portal.env import FURTHER, GROUPS
+from portal.env import GROUPS
+from portal.env_providers import FURTHER
 from portal.setting import Setting
 
 _KINDS = {

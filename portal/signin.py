@@ -5,8 +5,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from allauth.account.views import LoginView
 from allauth.socialaccount.adapter import get_adapter
-from allauth.socialaccount.providers.base import AuthProcess, ProviderException
-from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib.auth import logout
@@ -18,14 +16,16 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
-from requests import RequestException
 
 from portal import providers
 from portal.local.factors import SSO_SESSION
 from portal.setting import FIRST_PROVIDER
-from portal.sso import UNAVAILABLE, ProviderAdapter, failed, login_path
+from portal.sign_in_log import failed
+from portal.sso import ProviderAdapter, login_path
+from portal.sso_faults import SignInFault
 
-PROVIDER_ERRORS = (RequestException, OAuth2Error, ProviderException)
+#: Characters of a sign-out URL's query: nginx and Apache take 8 kB for the request line, and others less.
+MAX_SIGN_OUT_QUERY = 4000
 
 
 @login_not_required
@@ -63,9 +63,9 @@ def start_sso(request: HttpRequest, provider: str = FIRST_PROVIDER) -> HttpRespo
         raise Http404
     found = get_adapter(request).get_provider(request, provider=provider)
     try:
-        response: HttpResponse = found.redirect(request, process=AuthProcess.LOGIN, next_url=_next(request))
-    except PROVIDER_ERRORS:
-        return failed(request, UNAVAILABLE, status=503)
+        response: HttpResponse = found.start(request, _next(request))
+    except SignInFault as fault:
+        return failed(request, provider, fault)
     return response
 
 
@@ -81,8 +81,8 @@ def sso_callback(request: HttpRequest, provider: str = FIRST_PROVIDER) -> HttpRe
         if "state" in request.GET:
             adapter.check_response(request)
         response: HttpResponse = OAuth2CallbackView.adapter_view(adapter)(request)
-    except PROVIDER_ERRORS:
-        return failed(request, UNAVAILABLE, status=503)
+    except SignInFault as fault:
+        return failed(request, provider, fault)
     return response
 
 
@@ -123,7 +123,9 @@ def _next(request: HttpRequest) -> str:
 def _end_session_url(kept: Any) -> str:
     """The provider's sign-out URL with parameters; empty if it has none, or has it on another host.
 
-    The content security policy lets forms lead to the issuer's origin only (`form-action`).
+    The content security policy lets forms lead to the issuer's origin only (`form-action`). An ID token that would make
+    the URL longer than proxies take is left out: `client_id` says as much, though the provider may ask the person. (A
+    form would carry it too, but some providers take their sign-out form from their own page only.)
     """
     provider = providers.find((kept or {}).get("provider", FIRST_PROVIDER))
     endpoint = str((kept or {}).get("endpoint") or "")
@@ -131,11 +133,12 @@ def _end_session_url(kept: Any) -> str:
     if not endpoint or provider is None or (parts.scheme, parts.netloc) != provider.origin:
         return ""
     query = dict(parse_qsl(parts.query)) | {
-        "id_token_hint": kept["id_token"],
         "client_id": provider.client_id,
         "post_logout_redirect_uri": f"{settings.PORTAL_URL}{reverse('signed_out')}",
     }
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    hinted = urlencode({"id_token_hint": kept["id_token"]} | query)
+    fits = len(hinted) <= MAX_SIGN_OUT_QUERY and kept["id_token"]
+    return urlunsplit(parts._replace(query=hinted if fits else urlencode(query)))
 
 
 class _LocalForm(LoginView):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from portal import health, metrics, outbox, signin
+from portal import backchannel, health, metrics, outbox, signin
 
 accounts: list[URLPattern | URLResolver] = [
     path("login/", signin.sign_in, name="account_login"),
@@ -16,8 +16,12 @@ accounts: list[URLPattern | URLResolver] = [
     path("signed-out/", signin.signed_out, name="signed_out"),
     path("oidc/sso/login/", signin.start_sso, name="sso_login"),
     path("oidc/sso/login/callback/", signin.sso_callback, name="sso_callback"),
+    path("oidc/sso/backchannel-logout/", backchannel.backchannel_logout, name="sso_backchannel_logout"),
     path("oidc/<slug:provider>/login/", signin.start_sso, name="provider_login"),
     path("oidc/<slug:provider>/login/callback/", signin.sso_callback, name="provider_callback"),
+    path(
+        "oidc/<slug:provider>/backchannel-logout/", backchannel.backchannel_logout, name="provider_backchannel_logout"
+    ),
 ]
 if settings.LOCAL_ACCOUNTS:
     accounts.append(path("", include("portal.local.urls")))

@@ -50,7 +50,8 @@ BANNED: tuple[tuple[str, str], ...] = (
     # Spelling and tone
     (r"\be-mail", "email"),
     (r"\blog(s|ged|ging)? in\b(?! which)|(?<![-./\w])log-?in(?![-./\w])", "sign in; the noun is sign-in"),
-    (r"\blog(s|ged|ging)? (out|off)\b|\blog-?out\b", "sign out"),
+    # Back-Channel Logout is a standard's name, and its tokens are logout tokens: admins find them so at the provider.
+    (r"\blog(s|ged|ging)? (out|off)\b|(?<!back-channel.)\blog-?out\b(?!.token)", "sign out"),
     (r"\b(a|the|this|that|your|each|every|first|single) sign in\b", "sign-in (the noun)"),
     (r"(?-i:\b[Cc]lient id\b)", "client ID"),
     (r"\b(sorry|oops|unfortunately|apolog\w+)\b", "say what is wrong and what to do"),

@@ -12,6 +12,7 @@ from environments.models.isolation import IsolationTest
 from environments.models.members import Group, Member
 from environments.models.people import Invitation, Team, User
 from environments.models.questions import Question
+from environments.models.sessions import ProviderSession, UsedLogoutToken
 from environments.models.sign_ins import Departure, TokenCheck
 from environments.models.stand_ins import StandIn
 from environments.models.templates import Template, TemplateVersion
@@ -33,6 +34,7 @@ __all__ = [
     "Letter",
     "LocalGroup",
     "Member",
+    "ProviderSession",
     "PublishCheck",
     "Question",
     "Rate",
@@ -45,5 +47,6 @@ __all__ = [
     "TokenCheck",
     "UnlinkedIdentity",
     "Usage",
+    "UsedLogoutToken",
     "User",
 ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from bs4 import BeautifulSoup, Tag
 from django.apps import apps
 from django.db.models import Q
@@ -33,7 +34,6 @@ _ONLY_READ = "is refused: the admin shows these rows, and neither adds nor delet
 NO_PAGE = {
     "/accounts/oidc/<slug:provider>/login/": "leads to the provider",
     "/accounts/oidc/<slug:provider>/login/callback/": "is where the provider leads back to",
-    "/accounts/oidc/sso/login/": "leads to the provider",
     "/accounts/oidc/sso/login/callback/": "is where the provider leads back to",
     "/admin/login/": "leads to the portal's own",
     "/admin/autocomplete/": "JSON",
@@ -232,6 +232,16 @@ def _mistakes(world: World, clients: dict[str, Client]) -> Iterator[Shown]:
     ):
         response = clients[role].post(path, data, follow=True)
         yield Shown(f"after {path}", response.request["PATH_INFO"], response)
+    yield from _sign_ins(world.people["admin"], clients["admin"])
+
+
+def _sign_ins(admin: User, client: Client) -> Iterator[Shown]:
+    """A sign-in that fails, and the check of it: no provider answers here."""
+    said = {"iss": "https://idp.example.com", "sub": "ada", "email": admin.email, "groups": ["platform-admins"]}
+    extra_data = {"id_token": said, "userinfo": said | {"email_verified": True}}
+    SocialAccount.objects.create(user=admin, provider="sso", uid="ada", extra_data=extra_data)
+    yield Shown("a failed sign-in", "/accounts/oidc/sso/login/", Client().get("/accounts/oidc/sso/login/"))
+    yield Shown("sign-in checked", "/admin/sign-in/", client.post("/admin/sign-in/"))
 
 
 def _accounts(world: World) -> Iterator[Shown]:

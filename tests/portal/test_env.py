@@ -91,7 +91,8 @@ def test_a_further_provider_has_settings_of_its_own(monkeypatch, tmp_path):
     assert found["new-tenant"]["CLIENT_SECRET"] == "hunter2"
     assert found["new-tenant"]["ADMIN_GROUPS"] == [], "those of the first provider are its own"
     assert [setting.name for setting in env.every() if setting.secret and "TENANT" in setting.name] == [
-        "OIDC_NEW_TENANT_CLIENT_SECRET"
+        "OIDC_NEW_TENANT_CLIENT_SECRET",
+        "OIDC_NEW_TENANT_CLIENT_KEY",
     ]
     monkeypatch.setenv("OIDC_PARTNER_EMAILS", "sometimes")
     assert env.mistakes() == ["OIDC_PARTNER_EMAILS is 'sometimes': it must be verified, unless_unverified or always."]

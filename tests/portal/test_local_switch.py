@@ -36,7 +36,10 @@ def process(**environment: str) -> list[str]:
 def test_without_it_nothing_of_local_accounts_is_installed_or_answers() -> None:
     installed, cache, names = process(**SSO)
     assert (installed, cache) == ("False True", "LocMemCache")
-    assert names == "account_login account_logout provider_callback provider_login signed_out sso_callback sso_login"
+    assert names == (
+        "account_login account_logout provider_backchannel_logout provider_callback provider_login signed_out "
+        "sso_backchannel_logout sso_callback sso_login"
+    )
 
 
 @pytest.mark.parametrize("beside", [SSO, {}])

@@ -222,7 +222,7 @@ class TestTheFlow:
     def test_a_code_of_another_flow_is_refused(self, browser: Browser, provider: FakeProvider) -> None:
         query = provider.grant(browser.get("/accounts/login/").url)
         provider.challenges["code1"] = "of-an-attacker"
-        assert refused(browser.get(f"{CALLBACK}?{query}"), "is not responding correctly")
+        assert refused(browser.get(f"{CALLBACK}?{query}"), "did not accept this sign-in", "Try again")
 
     def test_can_be_cancelled(self, browser: Browser, provider: FakeProvider) -> None:
         state = dict(parse_qsl(urlsplit(browser.get("/accounts/login/").url).query))["state"]
@@ -267,21 +267,23 @@ class TestAProviderWithFaults:
         assert not User.objects.exists()
 
     @pytest.mark.parametrize(
-        "claims",
+        ("claims", "sentence"),
         [
-            {"iss": "https://evil.example"},
-            {"aud": "another-client"},
-            {"exp": 1},
-            {"sub": "somebody-else"},
-            {"sub": ""},
+            ({"iss": "https://evil.example"}, "is in another issuer's name"),
+            ({"aud": "another-client"}, "is for another client"),
+            ({"exp": 1}, "The clocks of the portal and of the provider must agree"),
+            ({"nonce": "of-another-sign-in"}, "does not belong to this sign-in"),
+            ({"nonce": None}, "does not belong to this sign-in"),
+            ({"sub": "somebody-else"}, "is not responding correctly"),
+            ({"sub": ""}, "is not responding correctly"),
         ],
     )
     def test_id_tokens_of_others_are_refused(
-        self, browser: Browser, provider: FakeProvider, claims: dict[str, Any]
+        self, browser: Browser, provider: FakeProvider, claims: dict[str, Any], sentence: str
     ) -> None:
         provider.userinfo = dict(provider.claims)
         provider.id_token = claims
-        assert refused(browser.sign_in(provider), "is not responding correctly")
+        assert refused(browser.sign_in(provider), sentence)
         assert not User.objects.exists()
 
     def test_without_userinfo_the_id_token_is_enough(self, browser: Browser, provider: FakeProvider) -> None:
@@ -313,6 +315,24 @@ class TestSigningOut:
         assert browser.user_id is None
         assert "sso" not in browser.session
         assert len(provider.asked) == asked, "the portal calls nobody for it"
+
+    @pytest.mark.parametrize("endpoint", ["/end-session", "/end-session?p=policy"])
+    def test_leaves_a_long_id_token_out_of_the_address(
+        self, browser: Browser, provider: FakeProvider, endpoint: str
+    ) -> None:
+        provider.claims["groups"] = [f"team-with-a-long-name-{number}" for number in range(250)]
+        provider.metadata["end_session_endpoint"] = provider.issuer + endpoint
+        browser.sign_in(provider)
+        assert len(browser.session["sso"]["id_token"]) > 8000
+
+        url = urlsplit(browser.post("/accounts/logout/")["Location"])
+
+        assert url.path == "/end-session"
+        assert dict(parse_qsl(url.query)) == dict(parse_qsl(urlsplit(endpoint).query)) | {
+            "client_id": "portal",
+            "post_logout_redirect_uri": "http://testserver/accounts/signed-out/",
+        }
+        assert browser.user_id is None
 
     @pytest.mark.parametrize("endpoint", [None, "", 7, "https://elsewhere.example/out", "javascript:alert(1)"])
     def test_ends_the_own_session_where_the_provider_offers_nothing(
