@@ -178,6 +178,9 @@ def _of_authorization(adapter: ProviderAdapter, config: dict[str, Any]) -> Findi
 
 def _of_redirect(answer: requests.Response, redirect: str) -> Finding:
     what = "Authorization"
+    if answer.status_code >= 500:
+        sentence = f"The provider has a problem of its own with prompt=none ({answer.status_code})."
+        return Finding(what, WARN, f"{sentence} Sign in once to see whether it accepts the client.")
     if answer.status_code >= 400:
         sentence = f"The provider refuses the client ID or the redirect URI ({answer.status_code}). Register {redirect}"
         return Finding(what, BAD, f"{sentence} for this client.")

@@ -4,18 +4,33 @@ Each test runs with each provider. Where providers differ, the test asserts what
 """
 
 from collections.abc import Callable, Iterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
 from pytest_django.fixtures import Settings
 
 from environments.models import Team, User
+from portal import providers
+from portal.sign_in_check import BAD, OK, WARN, check
 from tests.live.providers import servers, table
-from tests.live.providers.journeys import Running, arrive, configure, discovery, id_token, sentence, sign_in
+from tests.live.providers.journeys import (
+    Running,
+    arrive,
+    configure,
+    discovery,
+    id_token,
+    logged,
+    logout_tokens,
+    sentence,
+    sign_in,
+)
 from tests.live.providers.servers import BASIC, KEY, POST, Client, Provider
 from tests.live.providers.visits import QUESTION, SIGN_IN, visit
+from tests.portal.browser import Browser
 from tests.services import ROOT
+
+BACK_CHANNEL = "/accounts/oidc/sso/backchannel-logout/"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +40,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     found.stop()
 
 
-@pytest.fixture(params=servers.ALL, ids=lambda kind: kind.name)
+def name_of(kind: type[Provider]) -> str:
+    return kind.name
+
+
+@pytest.fixture(params=servers.ALL, ids=name_of)
 def provider(request: pytest.FixtureRequest, running: Running, settings: Settings) -> Provider:
     found: Provider = running.get(request.param)
     configure(settings, found)
@@ -133,12 +152,34 @@ def test_without_the_scope_of_the_groups_nobody_has_a_role_and_the_page_says_why
 
 
 @pytest.mark.django_db
-def test_a_scope_that_the_provider_does_not_know(provider: Provider, person: httpx.Client, settings: Settings) -> None:
+def test_a_scope_that_the_provider_does_not_know(
+    provider: Provider, person: httpx.Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     configure(settings, provider, scope=["openid", "profile", "email", "groups", "entitlements"])
     browser, response, seen = arrive(person, "dana")
     assert parse_qs(urlsplit(seen.path).query).get("error", [""]) == [provider.unknown_scope]
     assert (browser.user_id is None) == bool(provider.unknown_scope)
-    assert (response.status_code == 302) == (not provider.unknown_scope)
+    if provider.unknown_scope:
+        assert "(invalid_scope)" in sentence(response, 503)
+        assert logged(caplog) == {"kind": "scope", "code": "invalid_scope", "host": urlsplit(provider.issuer).netloc}
+
+
+@pytest.mark.django_db
+def test_by_default_only_scopes_that_the_provider_has_are_requested(
+    provider: Provider, person: httpx.Client, settings: Settings
+) -> None:
+    configure(settings, provider, scope=[])
+    sign_in(person, "ada")
+    assert User.objects.get().role_name == "Platform admin"
+
+
+@pytest.mark.django_db
+def test_by_default_a_provider_without_the_scope_groups_lets_people_in(
+    running: Running, person: httpx.Client, settings: Settings
+) -> None:
+    configure(settings, running.get(servers.OAuthToolkitWithoutGroups), scope=[])
+    sign_in(person, "dana")
+    assert User.objects.get().groups_problem.startswith("Your identity provider did not send the claim groups.")
 
 
 @pytest.mark.django_db
@@ -152,31 +193,48 @@ def test_a_slash_at_the_end_of_the_issuer_makes_no_difference(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("chosen", ["chosen", ""], ids=["set", "unset"])
 @pytest.mark.parametrize("method", [POST, BASIC])
-def test_the_portal_authenticates_at_the_token_endpoint(
-    provider: Provider, person: httpx.Client, settings: Settings, method: str
+@pytest.mark.parametrize("secret", ["", servers.AWKWARD], ids=["plain", "reserved"])
+def test_the_portal_authenticates_with_a_secret(
+    provider: Provider, person: httpx.Client, settings: Settings, method: str, chosen: str, secret: str
 ) -> None:
-    configure(settings, provider, provider.registered(method), token_auth_method=method, client_auth=method)
-    sign_in(person, "dana")
+    """With reserved characters, with OIDC_CLIENT_AUTH and without, registered for one way or the other."""
+    configure(settings, provider, provider.registered(method, secret), client_auth=method if chosen else "")
+    browser, response, _ = arrive(person, "dana")
+    if secret and chosen and method == BASIC and not provider.basic_is_encoded:
+        assert "(invalid_client)" in sentence(response, 503)
+    else:
+        assert browser.user_id, response.content.decode()
 
 
 @pytest.mark.django_db
-def test_a_secret_may_have_reserved_characters(provider: Provider, person: httpx.Client, settings: Settings) -> None:
-    client = provider.registered(POST, servers.AWKWARD)
-    configure(settings, provider, client, token_auth_method=POST, client_auth=POST)
+@pytest.mark.parametrize("provider", [kind for kind in servers.ALL if KEY in kind.methods], ids=name_of, indirect=True)
+def test_the_portal_authenticates_with_a_key(provider: Provider, person: httpx.Client, settings: Settings) -> None:
+    key = provider.client_key
+    configure(
+        settings,
+        provider,
+        Client(provider.registered(KEY).id, ""),
+        client_auth=KEY,
+        client_key=key.as_pem(private=True).decode(),
+        client_key_id=key.kid,
+        client_key_algorithm="RS256",
+    )
     sign_in(person, "dana")
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("method", [POST, BASIC])
 def test_a_wrong_secret_lets_nobody_in(
-    provider: Provider, person: httpx.Client, settings: Settings, method: str
+    provider: Provider, person: httpx.Client, settings: Settings, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
     wrong = Client(provider.registered(method).id, "wrong")
-    configure(settings, provider, wrong, token_auth_method=method, client_auth=method)
+    configure(settings, provider, wrong, client_auth=method)
     browser, response, _ = arrive(person, "dana")
     assert browser.user_id is None
-    assert sentence(response, response.status_code)
+    assert "(invalid_client)" in sentence(response, 503)
+    assert logged(caplog) == {"kind": "client", "code": "invalid_client", "host": urlsplit(provider.issuer).netloc}
     assert not User.objects.exists()
 
     form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": servers.CALLBACK}
@@ -188,7 +246,7 @@ def test_a_wrong_secret_lets_nobody_in(
 def test_who_denies_is_told_that_they_cancelled(provider: Provider, person: httpx.Client) -> None:
     browser, response, seen = arrive(person, "dana", agree=False)
     assert parse_qs(urlsplit(seen.path).query)["error"] == ["access_denied"]
-    assert sentence(response, 403).startswith("You cancelled the sign-in")
+    assert sentence(response, 403) == "You cancelled the sign-in, or the identity provider does not let you in."
     assert browser.user_id is None
     assert not User.objects.exists()
 
@@ -220,6 +278,79 @@ def test_a_new_key_of_the_provider_stops_nobody(provider: Provider, person: http
 
 
 @pytest.mark.django_db
+def test_a_member_of_250_groups_signs_in_and_out(provider: Provider, person: httpx.Client) -> None:
+    Team.objects.create(name="The last one", group=servers.CROWD[-1])
+    browser = sign_in(person, "sam")
+    assert [team.name for team in User.objects.get().teams.all()] == ["The last one"]
+
+    out = browser.post("/accounts/logout/")["Location"]
+
+    assert len(out) < 4500, "proxies take it"
+    assert visit(person, out, "sam").path == "/accounts/signed-out/"
+    _, _, seen = arrive(person, "sam")
+    assert SIGN_IN in seen.pages
+
+
+@pytest.mark.django_db
+def test_a_provider_that_needs_the_long_token_keeps_people_on_its_own_page(
+    running: Running, person: httpx.Client, settings: Settings
+) -> None:
+    provider = running.get(servers.DjangoOIDCProviderWithClaims)
+    configure(settings, provider)
+    assert len(id_token(provider, person, "sam", provider.client)["groups"]) > 250
+    browser = sign_in(person, "sam")
+
+    seen = visit(person, browser.post("/accounts/logout/")["Location"], "sam")
+
+    assert (seen.path, seen.pages, seen.text) == ("", [QUESTION], "End Session Completed You've been logged out.")
+    assert browser.user_id is None
+    _, _, seen = arrive(person, "sam")
+    assert SIGN_IN in seen.pages
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("index", [0, 1], ids=["by-subject", "by-session"])
+def test_a_session_that_ends_at_the_provider_ends_here(
+    running: Running, person: httpx.Client, settings: Settings, index: int
+) -> None:
+    provider = running.get(servers.NodeOIDCProvider)
+    configure(settings, provider, provider.told[index])
+    here = sign_in(person, "dana")
+    with httpx.Client(timeout=30) as elsewhere:
+        other = sign_in(elsewhere, "dana")
+        token = ended_at(provider, person)
+
+    for status in (200, 400):  # a token is good once
+        told = Browser().post(BACK_CHANNEL, {"logout_token": token})
+        assert told.status_code == status, told.content
+
+    assert not here.session.keys()
+    assert bool(other.session.keys()) == (index == 1), "a token without a session means all of the person's"
+
+
+@pytest.mark.django_db
+def test_a_session_ends_also_after_the_provider_has_a_new_key(running: Running, settings: Settings) -> None:
+    provider = running.get(servers.NodeOIDCProvider)
+    configure(settings, provider, provider.told[1])
+    for _ in range(2):
+        with httpx.Client(timeout=30) as person:
+            browser = sign_in(person, "dana")
+            token = ended_at(provider, person)
+        assert Browser().post(BACK_CHANNEL, {"logout_token": token}).status_code == 200
+        assert not browser.session.keys()
+        provider.change_keys()
+
+
+def ended_at(provider: servers.NodeOIDCProvider, person: httpx.Client) -> str:
+    """The logout token that the provider sends when a person signs out there."""
+    query = urlencode({"client_id": provider.client.id, "post_logout_redirect_uri": servers.SIGNED_OUT})
+    with logout_tokens(provider.logout_port) as tokens:
+        visit(person, f"{discovery(provider)['end_session_endpoint']}?{query}", "dana")
+    assert len(tokens) == 1
+    return tokens[0]
+
+
+@pytest.mark.django_db
 def test_id_tokens_signed_with_another_algorithm(running: Running, person: httpx.Client, settings: Settings) -> None:
     provider = running.get(servers.NodeOIDCProvider)
     configure(settings, provider, provider.elliptic)
@@ -244,3 +375,22 @@ def test_the_provider_is_as_its_class_says(provider: Provider, person: httpx.Cli
 def test_the_documentation_has_the_table() -> None:
     document = (ROOT / "docs" / "identity-providers.md").read_text()
     assert table.markdown() in document, "python -m tests.live.providers.table prints it"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("wrong", [False, True], ids=["right", "wrong-secret"])
+def test_check_sign_in(provider: Provider, settings: Settings, wrong: bool) -> None:
+    """Without a person, and with the defaults for scopes and client authentication."""
+    client = Client(provider.client.id, "wrong") if wrong else provider.client
+    configure(settings, provider, client, scope=[], client_auth="")
+    tones = {finding.what: finding.tone for finding in check(providers.configured()[0])}
+    assert tones == {
+        "Discovery document": OK,
+        "Clock": OK,
+        "Keys": OK,
+        "Scopes": OK if provider.lists_scopes else WARN,
+        "Client": BAD if wrong else OK,
+        "Authorization": OK if provider.answers_without_a_page else WARN,
+        "Sign-out": OK,
+        "Back-channel logout": OK if provider.back_channel else WARN,
+    }

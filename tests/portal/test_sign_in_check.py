@@ -81,6 +81,7 @@ def test_of_a_sound_provider_everything_is_ok(sound: FakeProvider) -> None:
         ({"without_a_person": "invalid_scope"}, "Authorization", "bad", "(invalid_scope)"),
         ({"overrides": {"/authorize": (400, "no")}}, "Authorization", "bad", "/accounts/oidc/sso/login/callback/"),
         ({"overrides": {"/authorize": (200, "<html>")}}, "Authorization", "warn", "answers with a page"),
+        ({"overrides": {"/authorize": (500, "no")}}, "Authorization", "warn", "of its own with prompt=none (500)"),
         ({"metadata": {"end_session_endpoint": None}}, "Sign-out", "warn", "no sign-out address"),
         ({"metadata": {"end_session_endpoint": "https://x.example/"}}, "Sign-out", "warn", "on another host"),
         ({"metadata": {"backchannel_logout_supported": False}}, "Back-channel logout", "warn", "up to 12 hours"),

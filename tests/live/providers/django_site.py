@@ -47,6 +47,11 @@ def configure(app: str, **more: Any) -> dict[str, Any]:
             }
         ],
         LOGIN_URL="/sign-in/",
+        LOGGING={
+            "version": 1,
+            "handlers": {"log": {"class": "logging.StreamHandler"}},
+            "loggers": {"django.request": {"handlers": ["log"]}},
+        },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         **{name: value(document) if callable(value) else value for name, value in more.items()},
     )

@@ -3,6 +3,10 @@
 import base64
 import hashlib
 import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -64,6 +68,7 @@ def arrive(person: httpx.Client, name: str, *, agree: bool = True) -> tuple[Brow
     start = browser.get("/accounts/login/")
     assert start.status_code == 302, start.content.decode()
     seen = visit(person, start.url, name, agree=agree)
+    assert seen.path, seen.text
     return browser, browser.get(seen.path), seen
 
 
@@ -73,6 +78,38 @@ def sentence(response: HttpResponse, status: int) -> str:
     page = BeautifulSoup(response.content, "html.parser")
     assert page.select_one("main h1").get_text() == "Sign-in failed"
     return page.select_one("main [role=alert]").get_text(" ", strip=True)
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
+    """What the log says of the last sign-in that failed."""
+    fields = [vars(record)["fields"] for record in caplog.records if "kind" in vars(record).get("fields", {})]
+    return {name: fields[-1][name] for name in ("kind", "code", "host")}
+
+
+@contextmanager
+def logout_tokens(port: int) -> Iterator[list[str]]:
+    """The logout tokens that arrive at a port from now on."""
+    tokens: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            tokens.extend(form["logout_token"])
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield tokens
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def discovery(provider: Provider) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from typing import Any
 
 from django_site import configure, make_people, pages, serve
 
-SCOPES = {"openid": "Sign in", "profile": "Names", "email": "Email address", "groups": "Groups"}
-
 
 def _options(document: dict[str, Any]) -> dict[str, Any]:
     return {
@@ -18,7 +16,7 @@ def _options(document: dict[str, Any]) -> dict[str, Any]:
         "OIDC_RSA_PRIVATE_KEYS_INACTIVE": document["keys"][1:],
         "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
         "OAUTH2_VALIDATOR_CLASS": "oauth_toolkit_validator.Validator",
-        "SCOPES": SCOPES,
+        "SCOPES": {scope: scope.capitalize() for scope in document["scopes"]},
     }
 
 

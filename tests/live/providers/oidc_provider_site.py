@@ -12,6 +12,7 @@ document = configure(
     "oidc_provider",
     OIDC_USERINFO="oidc_provider_claims.userinfo",
     OIDC_EXTRA_SCOPE_CLAIMS="oidc_provider_claims.Groups",
+    OIDC_IDTOKEN_INCLUDE_CLAIMS=lambda given: given["claims_in_id_token"],
     DOCUMENT=lambda given: given,
 )
 urlpatterns = pages("openid", "oidc_provider")

@@ -40,6 +40,10 @@ AWKWARD = "a+b/c%2Fd e&f=:~"  # a secret with characters that are reserved in UR
 VERIFIED = {"dana": True, "theo": None, "max": True, "ada": True, "sam": False}
 
 
+#: Sam is in so many groups that an ID token with them makes a URL that proxies refuse.
+CROWD = [f"application-{number:03}-maintainers" for number in range(250)]
+
+
 @dataclass(frozen=True)
 class Client:
     """The portal as a provider knows it. The defaults of each provider hold for what is not here."""
@@ -64,6 +68,8 @@ class Provider:
     unknown_scope: ClassVar[str] = ""  # the error for a scope that it does not know; empty: ignores it
     names_issuer: ClassVar[bool] = False  # in the authorization response (RFC 9207)
     claims_in_id_token: ClassVar[bool] = False  # beside userinfo
+    lists_scopes: ClassVar[bool] = True  # in its discovery document
+    answers_without_a_page: ClassVar[bool] = True  # the parameter prompt=none
     asks_before_sign_out: ClassVar[bool] = False
     back_channel: ClassVar[bool] = False
     verified: ClassVar[dict[str, bool | None]] = VERIFIED
@@ -129,6 +135,11 @@ class CanailleProvider(Provider):
         self._idp.start()
         self._idp.wait_ready(PATIENCE)
         self.reset()
+        group = 'INSERT OR IGNORE INTO "group" (id, display_name) VALUES (?, ?)'
+        member = "INSERT OR IGNORE INTO membership_association_table (user_id, group_id) SELECT id, ? FROM user "
+        with closing(sqlite3.connect(self._idp.database, timeout=10)) as database, database:
+            database.executemany(group, [(name, name) for name in CROWD])
+            database.executemany(f"{member} WHERE user_name = 'sam'", [(name,) for name in CROWD])
 
     def stop(self) -> None:
         self._idp.stop()
@@ -190,6 +201,8 @@ class Peer(Provider):
             "people": [person(name, given, family) for name, given, family, _ in PEOPLE],
             "clients": [client.as_json() for client in self.clients],
             "keys": [pem.decode() for pem in pems],
+            "scopes": ["openid", "profile", "email", "groups"],
+            "claims_in_id_token": self.claims_in_id_token,
         }
 
     def start(self) -> None:
@@ -251,8 +264,16 @@ class OAuthToolkit(DjangoPeer):
     site = "oauth_toolkit_site.py"
     path = "/o"
     unknown_scope = "invalid_scope"
+    answers_without_a_page = False  # 500, unless the site's validator has `validate_silent_login`
     asks_before_sign_out = True
     claims_in_id_token = True
+
+
+class OAuthToolkitWithoutGroups(OAuthToolkit):
+    """It refuses the scope `groups`."""
+
+    def document(self) -> dict[str, Any]:
+        return super().document() | {"scopes": ["openid", "profile", "email"]}
 
 
 class DjangoOIDCProvider(DjangoPeer):
@@ -263,6 +284,13 @@ class DjangoOIDCProvider(DjangoPeer):
     path = "/openid"
     wrong_secret = 400
     basic_is_encoded = False
+    lists_scopes = False
+
+
+class DjangoOIDCProviderWithClaims(DjangoOIDCProvider):
+    """Its ID tokens have all claims."""
+
+    claims_in_id_token = True
 
 
 class NodeOIDCProvider(Peer):
@@ -281,6 +309,8 @@ class NodeOIDCProvider(Peer):
         keys = {"keys": [self.client_key.as_dict(private=False)]}
         self.signed = Client("signed", "", {"token_endpoint_auth_method": KEY, "jwks": keys})
         self.elliptic = Client("elliptic", secrets.token_urlsafe(32), {"id_token_signed_response_alg": "ES256"})
+        self.logout_port = free_port()  # where logout tokens go
+        self.told = [self._told("told-subjects", session=False), self._told("told-sessions", session=True)]
         self._elliptic_key = ec.generate_private_key(ec.SECP256R1())
 
     def registered(self, method: str, secret: str = "") -> Client:
@@ -291,7 +321,13 @@ class NodeOIDCProvider(Peer):
 
     @property
     def clients(self) -> Iterable[Client]:
-        return *super().clients, self.signed, self.elliptic
+        return *super().clients, self.signed, self.elliptic, *self.told
+
+    def _told(self, name: str, *, session: bool) -> Client:
+        """A client whose logout tokens name the session at the provider, or only the person."""
+        uri = f"http://127.0.0.1:{self.logout_port}/"
+        more = {"backchannel_logout_uri": uri, "backchannel_logout_session_required": session}
+        return Client(name, secrets.token_urlsafe(32), more)
 
     def document(self) -> dict[str, Any]:
         document = super().document()
@@ -318,5 +354,5 @@ def person(name: str, given_name: str, family_name: str) -> dict[str, Any]:
         "family_name": family_name,
         "email": f"{name}@example.com",
         "verified": VERIFIED[name],
-        "groups": sorted(group for group, members in GROUPS.items() if name in members),
+        "groups": sorted(group for group, members in GROUPS.items() if name in members) + CROWD * (name == "sam"),
     }

@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Callable
 
-from tests.live.providers.servers import ALL, BASIC, POST, Provider
+from tests.live.providers.servers import ALL, BASIC, KEY, POST, DjangoOIDCProvider, Provider
 
 Cell = Callable[[type[Provider]], str]
 
@@ -26,6 +26,15 @@ def _verified(kind: type[Provider]) -> str:
     return ", ".join(dict.fromkeys(sent))
 
 
+_STAYS = "yes; with claims in ID tokens, people stay on its page"
+
+
+def _check(kind: type[Provider]) -> str:
+    if not kind.answers_without_a_page:
+        return "yes, but `prompt=none` answers 500"
+    return "yes" if kind.lists_scopes else "yes, but scopes are not listed"
+
+
 ROWS: tuple[tuple[str, Cell], ...] = (
     ("Sign-in, with pages for password and consent", lambda kind: "yes"),
     ("A later sign-in, from another browser, is the same person", lambda kind: "yes"),
@@ -40,12 +49,17 @@ ROWS: tuple[tuple[str, Cell], ...] = (
     ),
     ("`client_secret_post`", lambda kind: "yes" if POST in kind.methods else "not offered"),
     ("`client_secret_basic`", _basic),
+    ("`private_key_jwt`", lambda kind: "yes" if KEY in kind.methods else "not offered"),
+    ("`OIDC_CLIENT_AUTH` empty, whichever way with a secret the client is registered for", lambda kind: "yes"),
     ("A wrong secret: `invalid_client` with status", lambda kind: str(kind.wrong_secret)),
     ("A person denies consent: `access_denied`", lambda kind: "yes"),
     (
         "Sign-out at the provider, and back",
         lambda kind: "yes, after a question" if kind.asks_before_sign_out else "yes",
     ),
+    ("Sign-out of a member of 250 groups", lambda kind: "yes" if kind is not DjangoOIDCProvider else _STAYS),
+    ("Back-Channel Logout, of a person or of one session", _yes_if("back_channel", "not offered")),
+    ("*Check sign-in* finds no fault, and a wrong secret", _check),
     ("A new signing key", lambda kind: "yes"),
 )
 

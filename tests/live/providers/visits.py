@@ -19,14 +19,18 @@ DENY = ("[name=answer][value=deny]", "[name=answer][value=stay]")
 
 @dataclass
 class Visit:
-    """Where a visit ended, as a path of the portal, and which pages the provider showed."""
+    """Where a visit ended, as a path of the portal (empty: at the provider), and which pages the provider showed."""
 
     path: str = ""
     pages: list[str] = field(default_factory=list)
+    text: str = ""  # of the provider's page that it ended on
 
 
 def visit(browser: httpx.Client, url: str, name: str, *, agree: bool = True) -> Visit:
-    """Open a page of the provider, sign in as a person if it asks for that, and agree to its questions, or deny."""
+    """Open a page of the provider, sign in as a person if it asks for that, and agree to its questions, or deny.
+
+    Ends at the portal, or on a page that asks nothing.
+    """
     seen, response = Visit(), browser.get(url)
     for _ in range(STEPS):
         if response.is_redirect:
@@ -37,6 +41,10 @@ def visit(browser: httpx.Client, url: str, name: str, *, agree: bool = True) -> 
             response = browser.get(target)
         else:
             assert response.status_code == 200, f"{response.url}: {response.status_code} {response.text}"
+            page = BeautifulSoup(response.text, "html.parser")
+            if not page.select_one("form[method=post i]"):
+                seen.text = page.get_text(" ", strip=True)
+                return seen
             response = _answer(browser, response, name, agree, seen)
     raise AssertionError(f"The provider still asks after {seen.pages}: {response.url}")
 

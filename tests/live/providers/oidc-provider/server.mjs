@@ -46,10 +46,13 @@ const provider = new Provider(document.issuer, {
   scopes: ['openid', 'offline_access', 'profile', 'email', 'groups'],
   enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256'] },
   features: { backchannelLogout: { enabled: true } },
+  // Its own dispatcher closes connections to private addresses, so that no logout token would arrive at this machine.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   async findAccount(ctx, id) {
     const person = document.people.find((each) => each.name === id);
     return person && { accountId: id, claims: async () => claims(person) };
   },
 });
 
+provider.on('backchannel.error', (ctx, error) => console.error(error));
 provider.listen(document.port, '127.0.0.1');
