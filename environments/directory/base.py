@@ -48,6 +48,9 @@ class NamedGroup:
 class DirectoryClient(Protocol):
     """One directory, spoken to as the portal's own client. Safe to use from several threads."""
 
+    finds_renamed: bool
+    """Whether `find_group` also finds a group that someone renamed."""
+
     def find_person(self, email: str) -> Person | None:
         """The person with this e-mail address, None if a complete search finds no one."""
         ...

@@ -16,6 +16,8 @@ _OF_PERSON = ("username", "email", "claimed_email", "is_active")
 class LocalClient:
     """A DirectoryClient for the portal's own groups. Safe to use from several threads."""
 
+    finds_renamed = False
+
     def __init__(self, directory_id: int) -> None:
         self._groups = LocalGroup.objects.filter(directory_id=directory_id)
         self._directory_id = directory_id

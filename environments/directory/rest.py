@@ -29,6 +29,8 @@ Page = tuple[list[Json], str]  # what is on it, and the address of the next one,
 class RestClient:
     """Most of a DirectoryClient; the rest is one product's. Safe to use from several threads."""
 
+    finds_renamed = False
+
     groups = "/groups"
     users = "/users"
     user_query: ClassVar[dict[str, str]] = {}  # of a request for one person

@@ -69,6 +69,8 @@ class ScimClient:
     `features`: what the server can do, instead of what it says that it can. `keeper`: where what is learned is kept.
     """
 
+    finds_renamed = True
+
     def __init__(
         self,
         connection: Connection,

@@ -59,7 +59,7 @@ def test_whatever_installs_asks_for_the_hashes():
 def test_every_package_of_node_has_one_version_and_its_hash_and_names_no_registry(lock):
     text = lock.read_text(encoding="utf-8")
     packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
-    assert len(packages) > 50
+    assert len(packages) >= 40
     for name, entry in packages.items():
         assert entry["version"], name
         assert entry["integrity"].startswith("sha512-"), name

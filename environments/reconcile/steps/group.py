@@ -74,6 +74,8 @@ def _find(context: Context, group: GroupState, notes: list[str]) -> str | None:
     """
     found = context.directory.find_group(group.key)
     if not group.directory_id or found == group.directory_id:
+        if found and context.directory.finds_renamed and not context.is_new:
+            _name_again(context, replace(group, directory_id=found), notes)
         return found
     try:
         context.directory.members(group.directory_id)

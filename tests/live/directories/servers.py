@@ -86,7 +86,7 @@ class Process:
 class CurrentScim2Server(Process):
     """The current scim2-server: filters in any case, keeps entity tags, and answers most changes with 204."""
 
-    packages = packages.SCIM_SERVER
+    packages = packages.SCIM2_SERVER
     path = "/v2"
 
     def command(self, installed: Path) -> list[str]:
@@ -96,7 +96,7 @@ class CurrentScim2Server(Process):
 class DjangoScim2(Process):
     """django-scim2: POST and PUT ignore members with 201 and 200; it removes members by their values alone."""
 
-    packages = packages.SCIM_DJANGO
+    packages = packages.DJANGO_SCIM2
     says = "answers: 5 people (filter: no, patch: yes)."
     does = (
         "Does not support filters; lists are read as a whole.",
