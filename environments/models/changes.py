@@ -83,11 +83,10 @@ def number_to_decide(user: "User | AnonymousUser") -> int:
     ).count()
 
 
-def _people(rows: "models.QuerySet[Any]", who: str, whose: str) -> "models.QuerySet[Any, tuple[int, int]]":
+def _people(rows: "models.QuerySet[Any]", who: str, whose: str) -> "models.QuerySet[Any, Any]":
     """Who asked, and whose environment it is about."""
-    return (
-        rows.order_by().annotate(who=models.F(f"{who}_id"), whose=models.F(f"{whose}_id")).values_list("who", "whose")
-    )
+    named = {"who": models.F(f"{who}_id"), "whose": models.F(f"{whose}_id")}
+    return rows.order_by().annotate(**named).values_list("who", "whose")
 
 
 def to_decide(user: User) -> tuple[int, datetime | None]:
