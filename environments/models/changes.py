@@ -86,7 +86,8 @@ def number_to_decide(user: "User | AnonymousUser") -> int:
 def _people(rows: "models.QuerySet[Any]", who: str, whose: str) -> "models.QuerySet[Any, Any]":
     """Who asked, and whose environment it is about."""
     named = {"who": models.F(f"{who}_id"), "whose": models.F(f"{whose}_id")}
-    return rows.order_by().annotate(**named).values_list("who", "whose")
+    found: models.QuerySet[Any, Any] = rows.order_by().annotate(**named).values_list("who", "whose")
+    return found
 
 
 def to_decide(user: User) -> tuple[int, datetime | None]:
