@@ -74,7 +74,7 @@ def number_to_decide(user: "User | AnonymousUser") -> int:
     if isinstance(user, User) and user.is_platform_admin:
         requests = Environment.objects.awaiting_approval().filter(requested_at__isnull=False)
         asked = _people(Change.objects.waiting(), "asked_by", "environment__owner")
-        people = list(_people(requests, "owner", "owner").union(asked, all=True))
+        people = list(_people(requests, "owner", "owner").union(asked, all=True).order_by())
         if all(user.pk not in both for both in people):
             return len(people)
     mine = _people(Environment.objects.decidable_by(user).awaiting_approval(), "owner", "owner")
