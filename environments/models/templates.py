@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -10,6 +11,8 @@ from environments import spec as template_spec
 from environments.lib.activity import TemplateActivity
 from environments.models.clusters import Cluster
 from environments.models.people import Team, User
+
+_A_DAY = MinValueValidator(1, "Enter 1 or more.")
 
 
 class Placement(models.TextChoices):
@@ -67,18 +70,21 @@ class Template(models.Model):
         "still needed, every (days)",
         null=True,
         blank=True,
+        validators=[_A_DAY],
         help_text="Owners are asked after so many days whether they still need it. Empty: they are not asked.",
     )
     review_idle_days = models.PositiveSmallIntegerField(
         "still needed, if hardly used for (days)",
         null=True,
         blank=True,
+        validators=[_A_DAY, MaxValueValidator(90, "Enter 90 or less.")],
         help_text="Owners are asked if less than 10 % of CPU, memory and GPUs was requested for so many days.",
     )
     review_answer_days = models.PositiveSmallIntegerField(
         "days to answer",
         default=14,
         db_default=14,
+        validators=[_A_DAY],
         help_text="Then the team's managers are told, and after as many days again the environment gets an end.",
     )
 

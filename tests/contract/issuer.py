@@ -25,13 +25,13 @@ class Issuer(FakeProvider):
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._pending: dict[str, str] = {}
 
-    def answer(self, method: str, path: str, form: dict[str, list[str]]) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, form: dict[str, list[str]], authorization: str = "") -> tuple[int, Any]:
         match path:
             case "/jwks":
                 return 200, {"keys": [json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key())) | _USE]}
             case "/device":
                 return self._begin(form)
-        return super().answer(method, path, form)
+        return super().answer(method, path, form, authorization)
 
     def _discovery(self) -> dict[str, Any]:
         more = {"device_authorization_endpoint": f"{self.issuer}/device", "response_types_supported": ["code"]}

@@ -35,7 +35,7 @@ class Tenants(FakeProvider):
         super().__init__()
         self.tenants = {name: Tenant() for name in names}
 
-    def answer(self, method: str, path: str, form: dict[str, list[str]]) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, form: dict[str, list[str]], authorization: str = "") -> tuple[int, Any]:
         name, _, rest = path.removeprefix("/").partition("/")
         tenant = self.tenants.get(name)
         return tenant.answer(method, f"/{rest}", form) if tenant else (404, {})

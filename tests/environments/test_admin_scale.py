@@ -24,6 +24,7 @@ from environments.models import (
     Group,
     Invitation,
     Member,
+    NetworkOpening,
     Rate,
     StandIn,
     Team,
@@ -60,6 +61,8 @@ class World:
         Cluster.objects.create(slug=f"c{number}", name=f"Cluster {number}", server="https://c.example.com")
         Directory.objects.create(name=f"Directory {number}", kind=Directory.Kind.LOCAL)
         LocalGroup.objects.create(directory=first.directory, name=f"g{number}", environment_id=first.pk)
+        opening = {"slug": f"o{number}", "name": f"Opening {number}"}
+        NetworkOpening.objects.create(cluster=first.cluster, **opening)
         Rate.objects.create(cluster=first.cluster, starts_on=(now - timedelta(days=number)).date())
         self._add_templates(number)
         self._add_environment(number, person, team)

@@ -63,6 +63,7 @@ class TestTheTemplatesPage:
 
     def test_a_new_template_goes_from_nothing_to_the_catalog(self, client, db):
         card = {"name": "Notebook", "slug": "notebook", "summary": "For data.", "category": "Data", "icon": "flask"}
+        card |= {"review_answer_days": "14"}
         response = client.post(reverse("admin:environments_template_add"), card | {"placement": "choice"}, follow=True)
         assert "Create its first draft next." in said(response)[0]
         template = Template.objects.get(slug="notebook")

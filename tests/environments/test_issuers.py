@@ -29,12 +29,12 @@ class Provider(FakeProvider):
         self.metadata = {"scopes_supported": sorted(self.scopes), "claims_supported": ["sub", "email", "groups"]}
         self.overrides["/jwks"] = 200, {"keys": [{"kid": "one"}]}
 
-    def answer(self, method, path, form):
+    def answer(self, method, path, form, authorization=""):
         if path.startswith("/authorize"):
             query = parse_qs(urlsplit(path).query)
             self.questions.append(query)
             return self._authorize(query)
-        return super().answer(method, path, form)
+        return super().answer(method, path, form, authorization)
 
     def _authorize(self, query):
         if query["client_id"] != ["kubernetes"]:

@@ -118,7 +118,8 @@ def test_a_removal_of_someone_who_is_no_member_says_so(act, dana):
 
 
 #: Held here or by tests of their own: test_summary_switch.py, test_kubeconfig.py, test_deciding.py,
-#: test_stand_in_pages.py, test_ready.py, test_details.py and test_bulk.py.
+#: test_stand_in_pages.py, test_ready.py, test_details.py, test_bulk.py, test_changes.py, and in tests/environments
+#: test_openings.py, test_reviews.py, test_group_members_page.py and test_team_members.py.
 _NAMED = {
     "/environments/<slug:namespace>/extend/",
     "/environments/<slug:namespace>/move/",
@@ -131,6 +132,18 @@ _NAMED = {
     "/environments/<slug:namespace>/kubeconfig/revoke/",
     "/environments/<slug:namespace>/members/leave/",
     "/environments/<slug:namespace>/access/request/",
+    "/environments/<slug:namespace>/changes/decide/",
+    "/environments/<slug:namespace>/changes/reject/",
+    "/environments/<slug:namespace>/changes/withdraw/",
+    "/environments/<slug:namespace>/end/",
+    "/environments/<slug:namespace>/keep/",
+    "/environments/<slug:namespace>/members/groups/",
+    "/environments/<slug:namespace>/members/groups/remove/",
+    "/environments/<slug:namespace>/members/teams/",
+    "/environments/<slug:namespace>/network/",
+    "/environments/<slug:namespace>/network/close/",
+    "/environments/<slug:namespace>/size/",
+    "/environments/<slug:namespace>/size/preview/",
     "/environments/<slug:namespace>/access/grant/",
     "/environments/<slug:namespace>/access/decline/",
     "/environments/<slug:namespace>/details/",
