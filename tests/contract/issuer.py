@@ -45,7 +45,7 @@ class Issuer(FakeProvider):
         self._pending[code] = form["scope"][0]
         return 200, {"device_code": code, "user_code": "ABCD", "verification_uri": f"{self.issuer}/code", "interval": 0}
 
-    def _token(self, form: dict[str, list[str]]) -> tuple[int, Any]:
+    def _token(self, form: dict[str, list[str]], authorization: str) -> tuple[int, Any]:
         scopes = self._pending.get(form["device_code"][0])
         if form["grant_type"] != [_DEVICE_CODE] or scopes is None:
             return 400, {"error": "invalid_grant"}

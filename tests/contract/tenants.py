@@ -20,7 +20,7 @@ class Tenant(Issuer):
         super().__init__()
         self.defect: dict[str, Any] = {}
 
-    def _token(self, form: dict[str, list[str]]) -> tuple[int, Any]:
+    def _token(self, form: dict[str, list[str]], authorization: str) -> tuple[int, Any]:
         now = int(time.time())
         said = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 600} | self.claims | self.defect
         payload = {name: value for name, value in said.items() if value is not None}

@@ -100,7 +100,7 @@ def test_a_cluster_that_does_not_answer_is_noted_and_nothing_is_concluded(ask, p
     observe.observe(place.pk)
     environment.refresh_from_db()
     before = (environment.usage, environment.usage_at)
-    simulated.faults.add(path_regex="/", status=503)
+    simulated.faults.add(path_regex="/", status=503, times=1000)
     assert observe.observe(place.pk) == []
     environment.refresh_from_db()
     assert (environment.usage, environment.usage_at) == before

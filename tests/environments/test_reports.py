@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from environments import reports
 from environments.lib.phases import Phase, Role
-from environments.models import Cluster, Consumption, Environment, Member, Rate, Team
+from environments.models import Cluster, Consumption, Environment, Member, Rate, Review, Team
+from environments.models.reviews import Reason
 from environments.reports import idle
 from environments.reports.bills import all_prices, bills
 from environments.reports.periods import custom
@@ -472,6 +473,8 @@ def test_a_manager_is_told_of_the_teams_that_they_manage_now_and_an_admin_of_all
             name=f"Of {team}", team=team, phase=phase, created_at=YEAR_AGO, ready_at=YEAR_AGO, reserved_cpu=4
         )
         consume(one, date(2026, 10, 1), 54, cpu=(4000, 20000, 100000)[number], memory=4096, share=0.01)
+        lately = timezone.now() - timedelta(days=5)
+        Review.objects.create(environment=one, reason=Reason.REGULAR, asked_at=lately, answer_by=lately)
     roll_up()
     mine, everything, nothing = (texts(build(user, slug)) for user in (max_manager, ada, theo))
     assert "Secret team" not in mine

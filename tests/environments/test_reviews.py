@@ -212,4 +212,4 @@ class TestPages:
         found = rows(soup)
         # 720 hours of 3.5 cores at 0.01 and of 3 GiB at 0.001
         assert found[0][:7] == ["Checkout", "2", "0", "1", "0", "0", "1"]
-        assert [cell.split()[0] for cell in found[0][7:]] == ["3.5", "3.0", "0", "27.36"]
+        assert [cell.split()[0] for cell in found[0][7:]] == ["3.50", "3.00", "0", "27.36"]

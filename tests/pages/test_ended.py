@@ -35,6 +35,8 @@ SENTENCES = {
 #: A deletion that hangs can be tried again; a decision says who made it.
 OWN_ANSWER = {(Phase.DELETING, "/environments/<slug:namespace>/try-again/")}
 DECISIONS = {f"/environments/<slug:namespace>/{what}/" for what in ("decide", "reject", "question", "answer")}
+#: Deletion closes all changes, so there is none to decide on.
+ON_CHANGES = {f"/environments/<slug:namespace>/changes/{what}/" for what in ("decide", "reject")}
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_every_form_is_refused_with_a_sentence(client, dana, ended, phase):
     for route in ROUTES:
         client.force_login(dana)
         response = client.post(address(route, environment), SENT)
-        if response.status_code == 405 or (phase, route) in OWN_ANSWER or route in DECISIONS:
+        if response.status_code == 405 or (phase, route) in OWN_ANSWER or route in DECISIONS | ON_CHANGES:
             continue
         assert response.status_code == 302, (route, response.status_code)
         page = read(client.get(response["Location"]))
@@ -69,6 +71,16 @@ def test_every_form_is_refused_with_a_sentence(client, dana, ended, phase):
         assert record() == before, route
         refused.append(route)
     assert len(refused) >= 13
+
+
+@pytest.mark.parametrize("route", sorted(ON_CHANGES))
+@pytest.mark.parametrize("phase", SENTENCES)
+def test_there_is_no_change_to_decide_on(client, ada, ended, phase, route):
+    environment = ended(phase)
+    before = record()
+    client.force_login(ada)
+    assert client.post(address(route, environment), SENT | {"change": "1"}).status_code == 403
+    assert record() == before
 
 
 @pytest.mark.parametrize("route", sorted(DECISIONS))

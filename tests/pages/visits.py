@@ -54,6 +54,7 @@ NO_PAGE = {
     "/admin/environments/event/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/event/add/": _ONLY_READ,
     "/admin/environments/invitation/<path:object_id>/delete/": _ONLY_READ,
+    "/admin/environments/networkopening/<path:object_id>/delete/": "is refused while an environment has it",
     "/admin/environments/standin/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/template/<path:object_id>/delete/": _ONLY_READ,
     "/admin/environments/templateversion/<path:object_id>/delete/": _ONLY_READ,

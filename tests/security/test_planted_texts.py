@@ -21,7 +21,8 @@ from django.utils import timezone
 
 from environments import reports
 from environments.lib.phases import Phase, Role, Status
-from environments.models import Cluster, Environment, Event, Member, Usage, User
+from environments.models import Cluster, Environment, Event, Member, Review, Usage, User
+from environments.models.reviews import Reason
 from environments.models.templates import TemplateEvent
 from tests import makers, once
 from tests.pages.browsing import CHROMIUM, Site
@@ -325,6 +326,7 @@ def formulas() -> None:
         make_environment(name=formula[:60], phase=Phase.FAILED, conditions=failed(formula))
         Environment.objects.filter(pk=row.pk).update(name=formula[:60], created_at=weeks_ago, ready_at=weeks_ago)
         Member.objects.filter(environment=row).update(message=formula)
+        Review.objects.create(environment=row, reason=Reason.REGULAR, asked_at=hour - timedelta(days=5), answer_by=now)
         figures = {"pods": [3600, 1, 7200], formula: [3600, 1, 7200]}
         Usage.objects.create(environment=row, span="hour", start=hour, seconds=3600, figures=figures)
         consume(row, weeks_ago.date(), 41, share=0.01, cpu=1000, memory=1024)
