@@ -4,10 +4,17 @@ A fact is learned where an answer shows it: when a group is made, when a filter 
 effect. *Test with account* makes the portal look at each of them.
 """
 
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
+from django.db import Error, connection
+
 from environments.models.directories import Directory
+
+logger = logging.getLogger(__name__)
 
 EXTERNAL_ID, MEMBERS, CREATION, PAGES, ADDING, REMOVING = (
     "external_id", "members", "creation", "pages", "adding", "removing",
@@ -85,12 +92,32 @@ class Row:
         self._same = Directory.objects.filter(pk=pk)
 
     def read(self) -> dict[str, str]:
-        """All facts that were kept."""
-        return self._same.values_list("capabilities", flat=True).first() or {}
+        """All facts that were kept; none while the database does not say."""
+        found: dict[str, str] | None = None
+        with _briefly():
+            found = self._same.values_list("capabilities", flat=True).first()
+        return found or {}
 
     def keep(self, fact: str, value: str) -> None:
         """Keep one of them. The row's `updated_at` stays: its clients need not connect anew."""
-        self._same.update(capabilities=self.read() | {fact: value})
+        with _briefly():
+            self._same.update(capabilities=self.read() | {fact: value})
+
+
+@contextmanager
+def _briefly() -> Iterator[None]:
+    """The database for one statement: steps run in threads that are kept, and that use it for nothing else.
+
+    What is known of a server saves tries, no more: a database that is away or locked holds up no step.
+    """
+    was_open = connection.connection is not None
+    try:
+        yield
+    except Error as error:
+        logger.warning("what a directory's server can do was not read or kept (%s)", type(error).__name__)
+    finally:
+        if not was_open:
+            connection.close()
 
 
 class Capabilities:

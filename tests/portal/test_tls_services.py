@@ -25,7 +25,7 @@ import django; django.setup()
 from django.core.cache import cache
 from environments.lib import queue
 from portal import health
-print("probe", health._broker())
+print("probe", health.broker_state())
 print("queue", queue.send("environments.sweep"), queue.waiting())
 cache.set("a", 1); print("cache", cache.get("a"))
 """
