@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='template',
             name='review_answer_days',
-            field=models.PositiveSmallIntegerField(db_default=14, default=14, help_text="Then the team's managers are told, and after as many days again the environment gets an end.", validators=[django.core.validators.MinValueValidator(1, 'Enter 1 or more.')], verbose_name='days to answer'),
+            field=models.PositiveSmallIntegerField(db_default=14, default=14, help_text="Then we email the team's managers, and after as many days again the environment gets an end.", validators=[django.core.validators.MinValueValidator(1, 'Enter 1 or more.')], verbose_name='days to answer'),
         ),
         migrations.AddField(
             model_name='template',
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('reason', models.CharField(choices=[('regular', 'Asked regularly'), ('idle', 'Hardly used')], max_length=8)),
-                ('answer_by', models.DateTimeField(help_text="From then on the team's managers are told.")),
+                ('answer_by', models.DateTimeField(help_text="From then on the team's managers get an email.")),
                 ('smaller', models.CharField(blank=True, default='', help_text='The size that would be enough.', max_length=40)),
                 ('told_at', models.DateTimeField(help_text='When the owner got the email.', null=True)),
                 ('managers_told_at', models.DateTimeField(null=True)),

@@ -37,7 +37,7 @@ class Review(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="reviews")
     asked_at = models.DateTimeField(default=timezone.now)
     reason = models.CharField(max_length=8, choices=Reason)
-    answer_by = models.DateTimeField(help_text="From then on the team's managers are told.")
+    answer_by = models.DateTimeField(help_text="From then on the team's managers get an email.")
     smaller = models.CharField(max_length=40, blank=True, default="", help_text="The size that would be enough.")
     told_at = models.DateTimeField(null=True, help_text="When the owner got the email.")
     managers_told_at = models.DateTimeField(null=True)

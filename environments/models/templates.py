@@ -85,7 +85,7 @@ class Template(models.Model):
         default=14,
         db_default=14,
         validators=[_A_DAY],
-        help_text="Then the team's managers are told, and after as many days again the environment gets an end.",
+        help_text="Then we email the team's managers, and after as many days again the environment gets an end.",
     )
 
     objects = TemplateQuerySet.as_manager()

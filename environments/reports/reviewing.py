@@ -118,7 +118,7 @@ def _open(environment: Environment, reason: Reason, template: Template, now: dat
             return 0
         size = _smaller(row, peaks) if peaks else ""
         Review.objects.create(environment=row, asked_at=now, reason=reason, answer_by=answer_by, smaller=size)
-        why = f"Less than {THRESHOLD} % of the quota was requested lately. " if reason == Reason.IDLE else ""
+        why = f"Less than {THRESHOLD} % of the quota was requested recently. " if reason == Reason.IDLE else ""
         text = f"{why}The portal asks until {dates.day(answer_by)} whether this environment is still needed."
         Event.record(row, None, Activity.REVIEW_ASKED, text)
     return 1
