@@ -162,21 +162,22 @@ class Asking:
         A point whose answer controllers write is asked from the start again if it is not as expected: the quota
         controller may write what it counted in a cache without the newest pod, and counts again after minutes only.
         """
-        for _ in range(_ATTEMPTS if point.requests[-1].until else 1):
-            found = self._followed(point, expected)
+        attempts = _ATTEMPTS if point.requests[-1].until else 1
+        for _ in range(attempts):
+            found = self._followed(point, expected, _PATIENCE / attempts)
             if expected in (None, found):
                 break
         return found
 
-    def _followed(self, point, expected):
-        """The answer in one namespace; the last question again, for a while, until it is answered as expected."""
+    def _followed(self, point, expected, patience):
+        """The answer in one namespace; the last question again, for some seconds, until it is answered as expected."""
         home = self._furnished() if point.is_alone else self._shared
         owner = {}
         for request in point.requests:
             response = self._asked(request, home, owner)
             if request.method == "POST" and not owner:
                 owner = _reference(response)
-        deadline = time.monotonic() + _PATIENCE / _ATTEMPTS
+        deadline = time.monotonic() + patience
         while expected not in (None, found := _summary(point, response, home)) and request.method == "GET":
             if time.monotonic() > deadline:
                 break
