@@ -112,13 +112,17 @@
   document.addEventListener("htmx:responseError", () => stale(true));
   document.addEventListener("htmx:afterOnLoad", ({ detail }) => { if (detail.xhr.status < 400) stale(false); });
 
-  // The admin's fields that search rows are drawn as other elements, which have no label while they are empty.
-  window.addEventListener("load", () => {
+  // The admin's fields that search rows are drawn as other elements, at a time of their own, with no label while empty.
+  function nameSearches() {
     for (const select of document.querySelectorAll("select.admin-autocomplete")) {
       const field = select.parentElement.querySelector(select.multiple ? ".select2-search__field" : ".select2-selection__rendered");
       if (field && select.labels.length) field.setAttribute("aria-label", select.labels[0].textContent.trim().replace(/:$/, ""));
     }
-  });
+  }
+  if (document.querySelector("select.admin-autocomplete")) {
+    new MutationObserver(nameSearches).observe(document.body, { childList: true, subtree: true });
+    nameSearches();
+  }
 
   // A page that follows a test loads itself again while somebody sees it; without scripts, its noscript part does.
   const again = document.querySelector("meta[name=reload-after]");

@@ -32,6 +32,8 @@ RUN = """async rules => {
   const say = node => `${node.target.join(" ")}: ${why(node)}`;
   return Object.fromEntries(violations.map(one => [one.id, one.nodes.map(say)]));
 }"""
+INVITATION = "/admin/environments/invitation/add/"
+REDRAW = """() => django.jQuery("select.admin-autocomplete").select2("destroy").djangoAdminSelect2()"""
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 ZOOMED = {"width": 320, "height": 256}
@@ -138,6 +140,17 @@ def test_no_page_needs_scrolling_sideways_at_400_percent(findings):
 def test_the_browser_has_nothing_to_complain_about(findings):
     assert findings.complaints == []
     assert findings.pages > 120
+
+
+def test_a_search_that_is_drawn_late_has_its_label_too(answered):
+    visited, script = answered
+    site = Site(Client())
+    site.answer("/admin/jsi18n/", script, part=False)
+    shown = next(shown for shown in visited.pages if shown.path == INVITATION)
+    _, page = next(_opened(site, [shown]))
+    page.evaluate(REDRAW)
+    page.wait_for_selector(".select2-search__field[aria-label]")
+    site.close()
 
 
 def test_every_route_is_looked_at_or_says_why_not(answered):
