@@ -4,15 +4,17 @@ Findings hold no password, and no words of another server.
 """
 
 import smtplib
-import ssl
 from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.mail import mailers
 from django.core.mail.backends import smtp
 
+from environments.lib import tls_problems
 from portal import health, providers, sign_in_check
 from portal.sign_in_check import BAD, OK, WARN, Finding
+
+_CHECK = "Check EMAIL_URL."
 
 
 def check() -> Iterator[Finding]:
@@ -48,14 +50,12 @@ def _of_mail() -> Finding:
             backend.close()
     except smtplib.SMTPAuthenticationError:
         return _mail("does not accept user name and password")
-    except ssl.SSLError:
-        return _mail("has no certificate that the portal trusts, or does not speak TLS")
     except smtplib.SMTPException as error:
         return _mail(f"does not let the portal in ({type(error).__name__})")
     except OSError as error:
-        return _mail("did not answer in time" if isinstance(error, TimeoutError) else "can't be reached")
+        return Finding("Mail server", BAD, f"{tls_problems.explain(error, 'mail server').text} {_CHECK}")
     return Finding("Mail server", OK, "The mail server lets the portal in.")
 
 
 def _mail(why: str) -> Finding:
-    return Finding("Mail server", BAD, f"The mail server {why}. Check EMAIL_URL.")
+    return Finding("Mail server", BAD, f"The mail server {why}. {_CHECK}")

@@ -8,7 +8,7 @@ Sources: RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6 (the errors
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from allauth.socialaccount.providers.base import ProviderException
 
+from environments.lib import tls_problems
 from environments.lib.errors import PermanentError
 
 
@@ -143,11 +144,11 @@ def expired_state() -> SignInFault:
 def of_call(error: requests.RequestException, url: str, *, kind: Kind = Kind.ANSWER) -> SignInFault:
     """The fault for a call that failed. `kind` is what a wrong answer is about."""
     host = host_of(url)
-    causes = list(_causes(error))
-    if problem := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
-        code, why = _certificate(problem)
-        sentence = f"The portal has no secure connection to the identity provider: {why}. {ADMIN}"
-        return SignInFault(Kind.CERTIFICATE, code, sentence, host=host)
+    causes = list(tls_problems.causes(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        problem = tls_problems.explain(error, "identity provider")
+        sentence = f"The portal has no secure connection to the identity provider. {ADMIN} {problem.text}"
+        return SignInFault(Kind.CERTIFICATE, problem.code, sentence, host=host)
     if denied := next((cause for cause in causes if isinstance(cause, PermanentError)), None):
         sentence = f"The portal does not connect to the address that the identity provider has. {ADMIN}"
         return SignInFault(Kind.UNREACHABLE, denied.reason, sentence, host=host)
@@ -179,42 +180,3 @@ def _of_status(status: int, host: str, kind: Kind) -> SignInFault:
         sentence = f"The identity provider has no discovery document at this address ({status}). {ADMIN}"
         return SignInFault(kind, code, f"{sentence} OIDC_ISSUER must be its issuer URL.", host=host)
     return broken(code, host, kind=Kind.UNREACHABLE if status >= 500 else kind)
-
-
-#: OpenSSL's codes for what is wrong with a certificate (X509_V_ERR_…).
-_CERTIFICATES = {
-    9: ("not_yet_valid", "its certificate is not valid yet"),
-    10: ("expired", "its certificate has expired"),
-    18: ("unknown_ca", "its certificate is self-signed"),
-    19: ("unknown_ca", "its certificate authority is unknown"),
-    20: ("unknown_ca", "its certificate authority is unknown"),
-    21: ("unknown_ca", "its certificate authority is unknown"),
-    62: ("other_name", "its certificate is for another name"),
-    64: ("other_name", "its certificate is for another name"),
-}
-
-
-def _certificate(error: ssl.SSLError) -> tuple[str, str]:
-    """A code and the end of a sentence for what TLS says."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATES.get(error.verify_code, ("not_trusted", "its certificate is not accepted"))
-    words = f"{error.reason or ''} {error}".upper().replace(" ", "_")
-    if "WRONG_VERSION_NUMBER" in words or "HTTP_REQUEST" in words or "RECORD_LAYER_FAILURE" in words:
-        return "plain_http", "it does not speak TLS at this address"
-    if "CERTIFICATE_REQUIRED" in words:
-        return "client_certificate", "it asks for a client certificate"
-    if "PROTOCOL" in words:
-        return "old_tls", "its TLS version is too old"
-    return "tls", "TLS failed"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what led to it. urllib3 and requests keep theirs in `reason` and in their arguments."""
-    seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and not any(one is other for other in seen):
-            seen.append(one)
-            yield one
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]

@@ -40,9 +40,14 @@ _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 
 @dataclass(frozen=True)
 class Problem:
-    """`reason`: one word for machines, as in an error of ours; `text`: a sentence or two for people."""
+    """What keeps a connection from being made.
+
+    `reason`: one word for machines, as in an error of ours; `code`: what exactly, for the log; `text`: a sentence or
+    two for people.
+    """
 
     reason: str
+    code: str
     text: str
 
 
@@ -51,26 +56,32 @@ def explain(error: BaseException, who: str, *, trust: str = TRUST_BUNDLE) -> Pro
 
     `trust` says where an admin adds a certificate authority.
     """
-    causes = list(_causes(error))
-    for each in causes:
+    found = list(causes(error))
+    for each in found:
         if isinstance(each, ssl.SSLCertVerificationError):
-            return Problem("BadCertificate", _of_certificate(each, who, trust))
-    for each in causes:
-        if isinstance(each, ssl.SSLError) and (text := _of_handshake(each.reason or "", who)):
-            return Problem("BadCertificate", text)
-    if any("CERTIFICATE_VERIFY_FAILED" in str(each) for each in causes):  # a library kept no more of it
-        return Problem("BadCertificate", f"The {who}'s certificate is not trusted. {trust}")
-    if any(type(each).__name__ == "ProxyError" for each in causes):  # urllib3's, httpx's and requests'
-        return Problem("Unreachable", f"The proxy does not connect the portal to the {who}. Check HTTPS_PROXY.")
-    for each in causes:
-        if found := _of_socket(each, who):
-            return found
-    if any("timed out" in str(each).lower() or "Timeout" in type(each).__name__ for each in causes):
+            return Problem("BadCertificate", *_of_certificate(each, who, trust))
+    for each in found:
+        if isinstance(each, ssl.SSLError) and (handshake := _of_handshake(each.reason or "", who)):
+            return Problem("BadCertificate", *handshake)
+    if any("CERTIFICATE_VERIFY_FAILED" in str(each) for each in found):  # a library kept no more of it
+        return Problem("BadCertificate", "not_trusted", f"The {who}'s certificate is not trusted. {trust}")
+    return _of_connection(found, who)
+
+
+def _of_connection(found: list[BaseException], who: str) -> Problem:
+    if any(type(each).__name__ == "ProxyError" for each in found):  # urllib3's, httpx's and requests'
+        return _unreachable("proxy", f"The proxy does not connect the portal to the {who}. Check HTTPS_PROXY.")
+    for each in found:
+        if problem := _of_socket(each, who):
+            return problem
+    if any(isinstance(each, ssl.SSLError) for each in found):
+        return _unreachable("tls", f"The {who} and the portal do not agree on TLS.")
+    if any("timed out" in str(each).lower() or "Timeout" in type(each).__name__ for each in found):
         return _late(who)
-    return Problem("Unreachable", f"The portal cannot reach the {who}.")
+    return _unreachable("no_connection", f"The portal cannot reach the {who}.")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """An error and all that it was made of: by `from`, as an argument, or as urllib3 keeps it."""
     waiting, seen = [error], set[int]()
     while waiting:
@@ -83,17 +94,21 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [one for one in inner if isinstance(one, BaseException)]
 
 
-def _of_certificate(error: ssl.SSLCertVerificationError, who: str, trust: str) -> str:
+def _of_certificate(error: ssl.SSLCertVerificationError, who: str, trust: str) -> tuple[str, str]:
+    """Code and sentence."""
     code, leaf = error.verify_code, _leaf(error)
     if code in _NAMES:
-        return _other_name(leaf, who)
+        return "other_name", _other_name(leaf, who)
     if code == _EXPIRED:
-        return f"The {who}'s certificate, or one that signed it, has expired{_expiry(leaf)}. Its admin must renew it."
+        text = f"The {who}'s certificate, or one that signed it, has expired{_expiry(leaf)}. Its admin must renew it."
+        return "expired", text
     if code == _NOT_YET:
-        return f"The {who}'s certificate is not valid yet{_start(leaf)}. Check the clocks of both machines."
+        text = f"The {who}'s certificate is not valid yet{_start(leaf)}. Check the clocks of both machines."
+        return "not_yet_valid", text
     if code in _UNKNOWN:
-        return f"The {who}'s certificate is signed by an unknown certificate authority{_issuer(leaf)}. {trust}"
-    return f"The {who}'s certificate {_other(code)}. Its admin must replace it."
+        text = f"The {who}'s certificate is signed by an unknown certificate authority{_issuer(leaf)}. {trust}"
+        return "unknown_ca", text
+    return "not_trusted", f"The {who}'s certificate {_other(code)}. Its admin must replace it."
 
 
 def _other(code: int) -> str:
@@ -108,36 +123,44 @@ def _other(code: int) -> str:
     return f"is not valid (OpenSSL error {code})"
 
 
-def _of_handshake(reason: str, who: str) -> str:
+def _of_handshake(reason: str, who: str) -> tuple[str, str] | None:
+    """Code and sentence, if it is known what the reason means."""
     if reason in _NOT_TLS:
-        return f"The {who} answers without TLS, for example with plain HTTP. Check scheme and port of its address."
+        text = f"The {who} answers without TLS, for example with plain HTTP. Check scheme and port of its address."
+        return "plain_http", text
     if reason in _OLD:
-        return f"The {who} offers no TLS version that the portal accepts (1.2 or later)."
+        return "old_tls", f"The {who} offers no TLS version that the portal accepts (1.2 or later)."
     if reason in _CLIENT:
-        return f"The {who} wants a client certificate, which the portal does not have."
+        return "client_certificate", f"The {who} wants a client certificate, which the portal does not have."
     if reason in _CLIENT_REFUSED:
-        return f"The {who} does not accept the portal's client certificate, or the lack of one."
+        text = f"The {who} does not accept the portal's client certificate, or the lack of one."
+        return "client_certificate", text
     if reason in _NO_HANDSHAKE:
-        return f"The {who} ends the TLS handshake. It wants a client certificate, or supports none of the ciphers."
-    return ""
+        text = f"The {who} ends the TLS handshake. It wants a client certificate, or supports none of the ciphers."
+        return "handshake", text
+    return None
 
 
 def _of_socket(error: BaseException, who: str) -> Problem | None:
     if isinstance(error, TimeoutError):
         return _late(who)
     if isinstance(error, ConnectionRefusedError):
-        return Problem("Unreachable", f"The {who} refuses the connection: nothing answers at this address and port.")
+        return _unreachable("refused", f"The {who} refuses the connection: nothing answers at this address and port.")
     if isinstance(error, socket.gaierror):
-        return Problem("Unreachable", f"The {who}'s host name is not known (DNS). Check its address.")
+        return _unreachable("dns", f"The {who}'s host name is not known (DNS). Check its address.")
     if isinstance(error, OSError) and error.errno in _NO_ROUTE:
-        return Problem("Unreachable", f"There is no route from the portal to the {who}'s address.")
+        return _unreachable("no_route", f"There is no route from the portal to the {who}'s address.")
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return Problem("Unreachable", f"The {who} closes the connection before it answers.")
+        return _unreachable("closed", f"The {who} closes the connection before it answers.")
     return None
 
 
+def _unreachable(code: str, text: str) -> Problem:
+    return Problem("Unreachable", code, text)
+
+
 def _late(who: str) -> Problem:
-    return Problem("Timeout", f"The {who} did not answer in time.")
+    return Problem("Timeout", "timeout", f"The {who} did not answer in time.")
 
 
 def _leaf(error: ssl.SSLCertVerificationError) -> x509.Certificate | None:

@@ -240,7 +240,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize(
         ("options", "words"),
-        [({"port": 1}, "can't be reached"), ({"use_ssl": True}, "does not speak TLS")],
+        [({"port": 1}, "refuses the connection"), ({"use_ssl": True}, "answers without TLS")],
         ids=["nobody", "no TLS"],
     )
     def test_says_what_is_wrong_with_the_mail_server(

@@ -178,14 +178,14 @@ def test_a_certificate_of_an_unknown_authority(
     context.load_cert_chain(tmp_path / certificates.CERTIFICATE, tmp_path / certificates.KEY)
     with serving(always(http(b"{}")), context=context) as server:
         use_issuer(settings, server.url)
-        assert "certificate authority is unknown" in alert(browser.get("/accounts/login/"))
+        assert "signed by an unknown certificate authority" in alert(browser.get("/accounts/login/"))
     assert (fields(caplog)["kind"], fields(caplog)["code"]) == ("certificate", "unknown_ca")
 
 
 def test_a_server_without_tls(browser: Browser, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     with serving(always(http(b"{}"))) as server:
         use_issuer(settings, server.url.replace("http:", "https:"))
-        assert "does not speak TLS" in alert(browser.get("/accounts/login/"))
+        assert "answers without TLS" in alert(browser.get("/accounts/login/"))
     assert (fields(caplog)["kind"], fields(caplog)["code"]) == ("certificate", "plain_http")
 
 
