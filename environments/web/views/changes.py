@@ -15,7 +15,6 @@ from environments.web.forms import add_refusal
 from environments.web.permissions import (
     changeable_environment,
     decidable_change,
-    editable_environment,
     open_change,
 )
 from environments.web.views.http import UserRequest, sent
@@ -131,7 +130,7 @@ def reject(request: UserRequest, namespace: str) -> HttpResponse:
 @require_POST
 def withdraw(request: UserRequest, namespace: str) -> HttpResponse:
     """Take a change back."""
-    row = editable_environment(request.user, namespace)
+    row = changeable_environment(request.user, namespace)
     change = open_change(row, request.POST.get("change", ""))
     if change is None:
         messages.warning(request, "This change is no longer open. Reload the page to see what became of it.")
