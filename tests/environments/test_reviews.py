@@ -15,7 +15,7 @@ from environments.models.reviews import Answer, Reason
 from environments.reports import reviewing
 from environments.routine import lifetimes
 from tests.pages.reading import one, read, rows, words
-from tests.reported import consume
+from tests.reported import consume, roll_up
 
 ANSWERS = {"cost_centre": "1040"}
 
@@ -66,6 +66,7 @@ class TestAsking:
     def test_who_hardly_uses_it_with_the_size_that_would_do(self, old, now):
         Template.objects.update(review_days=None, review_idle_days=14)
         consume(old, now.date() - timedelta(days=20), 20, share=0.05, cpu=4000, memory=4096)
+        roll_up()
         assert reviewing.ask(now) == 1
         review = Review.objects.get()
         assert (review.reason, review.smaller) == (Reason.IDLE, "small")
@@ -83,12 +84,14 @@ class TestAsking:
     def test_hardly_used_is_less_than_a_tenth_of_everything(self, old, now, share, amounts, hours, asked):
         Template.objects.update(review_days=None, review_idle_days=14)
         consume(old, now.date() - timedelta(days=20), 20, share=share, hours=hours, **amounts)
+        roll_up()
         assert (reviewing.ask(now) == 1) == asked
 
     def test_gpus_in_use_are_use(self, old, now):
         Template.objects.update(review_days=None, review_idle_days=14)
         first = now.date() - timedelta(days=20)
         consume(old, first, 20, share=0.0, cpu=4000, memory=4096)
+        roll_up()
         old.consumption.update(gpu_reserved=8 * 86400, gpu_used=4 * 86400)
         assert reviewing.ask(now) == 0
 
@@ -186,6 +189,7 @@ class TestPages:
     def test_the_owner_is_asked_and_answers(self, client, old, dana, theo, now):
         Template.objects.update(review_idle_days=14)
         consume(old, now.date() - timedelta(days=20), 20, share=0.05, cpu=4000, memory=4096)
+        roll_up()
         reviewing.ask(now)
         own = f"/environments/{old.namespace}/"
         client.force_login(theo)
