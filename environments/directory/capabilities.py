@@ -95,18 +95,21 @@ class Row:
         """All facts that were kept; none while the database does not say."""
         found: dict[str, str] | None = None
         with _briefly():
-            found = self._same.values_list("capabilities", flat=True).first()
+            found = self._stored()
         return found or {}
 
     def keep(self, fact: str, value: str) -> None:
         """Keep one of them. The row's `updated_at` stays: its clients need not connect anew."""
         with _briefly():
-            self._same.update(capabilities=self.read() | {fact: value})
+            self._same.update(capabilities=(self._stored() or {}) | {fact: value})
+
+    def _stored(self) -> dict[str, str] | None:
+        return self._same.values_list("capabilities", flat=True).first()
 
 
 @contextmanager
 def _briefly() -> Iterator[None]:
-    """The database for one statement: steps run in threads that are kept, and that use it for nothing else.
+    """The database for a moment: steps run in threads that are kept, and that use it for nothing else.
 
     What is known of a server saves tries, no more: a database that is away or locked holds up no step.
     """

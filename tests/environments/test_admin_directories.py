@@ -3,6 +3,7 @@
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
+from django.db import OperationalError, connection
 from django.urls import reverse
 
 from environments.admin.directories import DirectoryForm
@@ -144,3 +145,16 @@ def test_what_a_client_learns_is_kept_with_the_row_and_connects_nobody_anew(stor
     assert elsewhere.get("members") == "hidden"
     stored.refresh_from_db()
     assert (stored.capabilities, stored.updated_at) == ({"members": "hidden"}, before)
+
+
+def test_what_cannot_be_read_is_not_overwritten(stored):
+    Directory.objects.filter(pk=stored.pk).update(capabilities={"members": "hidden"})
+
+    def unreadable(execute, sql, *more):
+        if sql.startswith("SELECT"):
+            raise OperationalError("database is locked")
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(unreadable):
+        Row(stored.pk).keep("patch", "no")
+    assert Row(stored.pk).read() == {"members": "hidden"}
