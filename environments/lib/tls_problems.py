@@ -74,10 +74,10 @@ def _of_connection(found: list[BaseException], who: str) -> Problem:
     for each in found:
         if problem := _of_socket(each, who):
             return problem
-    if any(isinstance(each, ssl.SSLError) for each in found):
-        return _unreachable("tls", f"The {who} and the portal do not agree on TLS.")
     if any("timed out" in str(each).lower() or "Timeout" in type(each).__name__ for each in found):
         return _late(who)
+    if any(isinstance(each, ssl.SSLError) for each in found):
+        return _unreachable("tls", f"The {who} and the portal do not agree on TLS.")
     return _unreachable("no_connection", f"The portal cannot reach the {who}.")
 
 

@@ -154,6 +154,16 @@ def test_a_name_that_nobody_knows_is_told_in_a_sentence():
         assert said(way, "nowhere.invalid:443") == f"The {who}'s host name is not known (DNS). Check its address."
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ssl.SSLError("The read operation timed out"), "timeout"), (ssl.SSLEOFError(8, "EOF occurred"), "tls")],
+    ids=["late", "cut off"],
+)
+def test_tls_that_fails_without_a_reason(error, code):
+    error.reason = None  # as OpenSSL's own have it
+    assert tls_problems.explain(error, "cluster").code == code
+
+
 def test_a_server_that_says_nothing_is_told_in_a_sentence():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = ClusterClient(Way(f"https://127.0.0.1:{listener.getsockname()[1]}", "token"), timeout=(0.2, 0.2))
