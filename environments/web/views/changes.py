@@ -12,11 +12,7 @@ from environments.web import pages
 from environments.web.change_forms import EndForm, ResizeForm
 from environments.web.decision_forms import ChangeDecisionForm, RejectForm
 from environments.web.forms import add_refusal
-from environments.web.permissions import (
-    changeable_environment,
-    decidable_change,
-    open_change,
-)
+from environments.web.permissions import changeable_environment, decidable_change, open_change
 from environments.web.views.http import UserRequest, sent
 
 _UNREADABLE = "The template of this environment can't be read, so it has no sizes to choose from."
